@@ -1,0 +1,59 @@
+# Everything runs in .venv, which a target makes when it is missing and refreshes when
+# requirements.txt or pyproject.toml has changed. Choose its Python with PYTHON=...
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# The real data set may lie beside the project; a variable that is set already wins.
+ifeq ($(origin FMNIST_DATA_DIR),undefined)
+ifneq ($(wildcard ../shared/data/fashion-mnist),)
+export FMNIST_DATA_DIR := $(abspath ../shared/data/fashion-mnist)
+endif
+endif
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help book test lint clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+book: $(READY) ## run every chapter and build the site
+	@$(BIN)/fmnist book
+
+lint: $(READY) ## check style and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+# One pytest run for tests and notebooks, so that its last line counts both.
+test: lint ## lint, then the tests, then every chapter against its stored output
+	@what=(tests); \
+	if [ -e "$${FMNIST_DATA_DIR:-}/train-images-idx3-ubyte.gz" ]; then \
+	    what+=(--nbval --nbval-current-env $(wildcard index.ipynb chapters/*.ipynb)); \
+	else \
+	    echo "Chapters not checked: FMNIST_DATA_DIR names no folder with the Fashion-MNIST files."; \
+	fi; \
+	$(BIN)/pytest --quiet "$${what[@]}"
+
+clean: ## remove what make made; trained runs stay
+	@rm -rf $(VENV) _build build test-reports *.egg-info .*_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last: a half-made environment is made anew, an outdated one refreshed.
+$(READY): requirements.txt pyproject.toml
+	@python=$$(for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
+	    "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	        2>/dev/null && echo "$$candidate" && break; \
+	done) || { echo "No Python 3.11 to 3.13 found: install one or name it with PYTHON=..." >&2; exit 1; }; \
+	echo "Setting up $(VENV) with $$("$$python" --version) (some minutes the first time)"; \
+	[ -e $@ ] || "$$python" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq -r requirements.txt
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@

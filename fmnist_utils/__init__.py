@@ -1,0 +1,1 @@
+"""Five student reports on Fashion-MNIST, reproduced number by number."""

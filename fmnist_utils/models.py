@@ -1,0 +1,147 @@
+"""Architectures as data, and the Keras models built from them.
+
+One specification class and one builder per architecture family. A specification is plain data, so
+that reading a report needs no Keras; Keras is imported when a model is built.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, PositiveInt
+
+from fmnist_utils.strict import Strict
+
+if TYPE_CHECKING:
+    import keras
+
+NUM_CLASSES = 10
+
+Activation = Literal["relu", "sigmoid", "tanh", "linear"]
+Padding = Literal["same", "valid"]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class DenseBlock(Strict):
+    """A fully connected layer, then optional dropout."""
+
+    units: PositiveInt
+    activation: Activation = "relu"
+    dropout: Rate | None = None
+
+
+class ConvBlock(Strict):
+    """A convolution with square kernels and stride 1, then optional max pooling and dropout.
+
+    ``pool`` is both the window and the stride of the pooling, in pixels.
+    """
+
+    filters: PositiveInt
+    kernel: PositiveInt
+    padding: Padding = "same"
+    activation: Activation = "relu"
+    pool: PositiveInt | None = None
+    dropout: Rate | None = None
+
+
+class MLP(Strict):
+    """A multilayer perceptron on flattened images; no hidden layer makes it softmax regression."""
+
+    builder: Literal["mlp"]
+    input_shape: tuple[PositiveInt, ...] = (28, 28)
+    hidden: tuple[DenseBlock, ...] = ()
+
+
+class CNN(Strict):
+    """Convolution blocks, then dense blocks, then the softmax output."""
+
+    builder: Literal["cnn"]
+    input_shape: tuple[PositiveInt, ...] = (28, 28, 1)
+    conv: tuple[ConvBlock, ...]
+    dense: tuple[DenseBlock, ...] = ()
+
+
+ModelSpec = Annotated[MLP | CNN, Field(discriminator="builder")]
+
+
+class Layer(NamedTuple):
+    """One row of a layer table; the shape is without the batch axis."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    params: int
+
+
+def build(spec: MLP | CNN) -> keras.Model:
+    """Build the Keras model of a specification, not yet compiled.
+
+    Parameters
+    ----------
+    spec : MLP or CNN
+        The architecture.
+
+    Returns
+    -------
+    keras.Model
+        Maps float images in [0, 1] of shape ``(batch, *spec.input_shape)`` to class probabilities,
+        float32 of shape ``(batch, 10)``.
+    """
+    import keras
+
+    images = keras.Input(spec.input_shape, name="Input")
+    features = images if isinstance(spec, MLP) else _convolve(images, spec.conv)
+    x = keras.layers.Flatten(name="Flatten")(features)
+    dense = spec.hidden if isinstance(spec, MLP) else spec.dense
+    for i, block in enumerate(dense, start=1):
+        x = keras.layers.Dense(block.units, activation=block.activation, name=f"Hidden{i}")(x)
+        x = _dropout(x, block.dropout, f"HiddenDropout{i}")
+    output = keras.layers.Dense(NUM_CLASSES, activation="softmax", name="Output")
+    return keras.Model(images, output(x), name=spec.builder)
+
+
+def _convolve(x: Any, blocks: tuple[ConvBlock, ...]) -> Any:
+    from keras import layers
+
+    for i, block in enumerate(blocks, start=1):
+        x = layers.Conv2D(
+            block.filters,
+            block.kernel,
+            padding=block.padding,
+            activation=block.activation,
+            name=f"Conv{i}",
+        )(x)
+        if block.pool is not None:
+            x = layers.MaxPooling2D(block.pool, name=f"MaxPool{i}")(x)
+        x = _dropout(x, block.dropout, f"ConvDropout{i}")
+    return x
+
+
+def _dropout(x: Any, rate: float | None, name: str) -> Any:
+    from keras import layers
+
+    return x if rate is None else layers.Dropout(rate, name=name)(x)
+
+
+def layer_table(model: keras.Model) -> list[Layer]:
+    """List a model's layers as ``model.summary()`` does.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built functional model.
+
+    Returns
+    -------
+    list of Layer
+        In order; Keras class name, output shape without the batch axis, number of parameters.
+    """
+    return [
+        Layer(
+            layer.name,
+            type(layer).__name__,
+            tuple(int(n) for n in layer.output.shape[1:]),
+            int(layer.count_params()),
+        )
+        for layer in model.layers
+    ]

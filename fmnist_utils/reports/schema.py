@@ -1,0 +1,370 @@
+"""The typed Report, Experiment, Claim and Assumption.
+
+A report file holds facts, never a report's sentences. Every scalar reaches these classes as the
+text that stands in the file, so that ``84.60`` keeps the rounding the report printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from fmnist_utils import data, models
+from fmnist_utils.models import ModelSpec
+from fmnist_utils.strict import Strict
+
+if TYPE_CHECKING:
+    import keras
+
+
+def _as_printed(value: Any) -> Any:
+    """Turn printed text into a Decimal that keeps its trailing zeros; leave words as they are."""
+    if isinstance(value, list | tuple):
+        return tuple(_as_printed(item) for item in value)
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return value
+
+
+Printed = Annotated[Decimal | str | tuple[Decimal, ...], BeforeValidator(_as_printed)]
+
+Split = Literal["train", "validation", "test"]
+Measured = Literal["accuracy", "loss", "epochs_trained", "lowest_val_loss_epoch"]
+Comparison = Literal["difference", "ordering", "bound"]
+Exact = Literal[
+    "layer_shape", "layer_params", "total_params", "trainable_params", "non_trainable_params",
+    "setting", "data",
+]  # fmt: skip
+
+#: The ways in which "the accuracy after training" can be read, and what each one means.
+READINGS = {
+    "final": "evaluated with the weights of the last epoch",
+    "best": "evaluated with the weights of the best validation epoch",
+    "final-running": "as Keras prints it during the last epoch: weights still changing, dropout on",
+    "best-running": "as Keras prints it during the best validation epoch",
+    "final-all": "last epoch, evaluated on all 60,000 training images, validation part included",
+    "best-all": "best validation epoch, evaluated on all 60,000 training images",
+}
+Reading = Literal["final", "best", "final-running", "best-running", "final-all", "best-all"]
+
+
+class Claim(Strict):
+    """One number or one ordering that a report states.
+
+    Which of the optional keys a claim needs follows from its quantity; a missing or superfluous
+    one is an error.
+
+    Attributes
+    ----------
+    value : Decimal, str or tuple of Decimal
+        As printed, rounding included. For ``ordering`` there is none.
+    unit : str
+        ``percent`` (of images, or of a setting), ``points`` (percentage points) or ``plain``.
+    where : str
+        Where the report states it.
+    of, than : str
+        Ids of the experiments that a comparison sets against each other: `of` minus `than`
+        for a difference, `of` above `than` for an ordering, `of` against `value` for a bound.
+    reading : str
+        Which of `READINGS` gives the verdict.
+    """
+
+    id: str
+    quantity: Measured | Comparison | Exact
+    where: str
+    value: Printed | None = None
+    unit: Literal["percent", "points", "plain"] = "plain"
+    split: Split | None = None
+    reading: Reading = "final"
+    layer: int | None = None
+    setting: str | None = None
+    fact: str | None = None
+    of: str | None = None
+    than: str | None = None
+    relation: Literal["at_least", "at_most"] | None = None
+
+    @model_validator(mode="after")
+    def _keys_fit_quantity(self) -> Claim:
+        needed = _NEEDED.get(self.quantity, {"value"})
+        given = {key for key in _OPTIONAL if getattr(self, key) is not None}
+        if given != needed:
+            wrong = ", ".join(sorted(needed ^ given))
+            verb = "needs" if needed - given else "does not take"
+            raise ValueError(f"claim {self.id}: a claim of quantity {self.quantity} {verb} {wrong}")
+        if self.quantity == "data" and self.fact not in data.FACTS:
+            raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
+        return self
+
+    @property
+    def kind(self) -> Literal["measured", "comparison", "exact"]:
+        """Whether the claim is held against runs, against several experiments' runs, or exactly."""
+        if self.quantity in get_args(Measured):
+            return "measured"
+        return "comparison" if self.quantity in get_args(Comparison) else "exact"
+
+    @property
+    def numbers(self) -> int:
+        """How many stated numbers the claim holds: a shape has several, a word none."""
+        if isinstance(self.value, tuple):
+            return len(self.value)
+        return int(isinstance(self.value, Decimal))
+
+    @property
+    def number(self) -> float:
+        """The value as a float, in the claim's unit."""
+        if not isinstance(self.value, Decimal):
+            raise TypeError(f"claim {self.id} has no single number")
+        return float(self.value)
+
+    @property
+    def half_width(self) -> float:
+        """Half of the last printed digit, in the claim's unit: what rounding may have hidden."""
+        if not isinstance(self.value, Decimal):
+            raise TypeError(f"claim {self.id} has no single number")
+        return 0.5 * 10.0 ** int(self.value.as_tuple().exponent)
+
+
+_OPTIONAL = ("value", "split", "layer", "setting", "fact", "of", "than", "relation")
+_NEEDED: dict[str, set[str]] = {
+    "accuracy": {"value", "split"},
+    "loss": {"value", "split"},
+    "difference": {"value", "split", "of", "than"},
+    "ordering": {"split", "of", "than"},
+    "bound": {"value", "split", "of", "relation"},
+    "layer_shape": {"value", "layer"},
+    "layer_params": {"value", "layer"},
+    "setting": {"value", "setting"},
+    "data": {"value", "fact"},
+}
+
+
+class Assumption(Strict):
+    """One setting that the report does not state, what we chose, and why.
+
+    `setting` is a dotted path into the experiment (``training.optimizer.learning_rate``) or a
+    choice of reading (``reading.weights``).
+    """
+
+    setting: str
+    chosen: Printed
+    because: str
+
+
+class Validation(Strict):
+    """Which training images are held out for validation: a fraction or a count of them."""
+
+    fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    count: PositiveInt | None = None
+    take: Literal["first", "last", "random"]
+    seed: int | None = None
+
+
+class Optimizer(Strict):
+    """A Keras optimizer; what is not named here stays at the Keras default."""
+
+    name: Literal["adam", "rmsprop", "sgd"]
+    learning_rate: PositiveFloat
+
+
+class EarlyStopping(Strict):
+    """Stop when the monitored validation metric has not improved for `patience` epochs."""
+
+    monitor: Literal["val_accuracy", "val_loss"]
+    patience: PositiveInt
+
+
+class Training(Strict):
+    """The protocol of one training.
+
+    A feature that a report does not use is None, and None is left out of the fingerprint: new
+    optional features leave existing runs valid.
+    """
+
+    validation: Validation
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    optimizer: Optimizer
+    loss: Literal["categorical_crossentropy", "sparse_categorical_crossentropy"]
+    early_stopping: EarlyStopping | None = None
+
+
+class PrintedLayer(Strict):
+    """One row of a layer table as the report prints it, the batch axis left out."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    params: int
+
+
+class LayerTable(Strict):
+    """A printed layer table with its totals."""
+
+    where: str
+    layers: tuple[PrintedLayer, ...]
+    total: int
+    trainable: int
+    non_trainable: int
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield one claim per cell of the table and one per total."""
+        for i, layer in enumerate(self.layers):
+            row = f"{self.where}, row {i + 1}"
+            yield Claim(
+                id=f"layer-{i + 1}-shape", quantity="layer_shape", layer=i, value=layer.shape,
+                where=row,
+            )  # fmt: skip
+            yield Claim(
+                id=f"layer-{i + 1}-params", quantity="layer_params", layer=i, value=layer.params,
+                where=row,
+            )  # fmt: skip
+        for name in ("total", "trainable", "non_trainable"):
+            yield Claim(
+                id=f"{name.replace('_', '-')}-params",
+                quantity=f"{name}_params",  # type: ignore[arg-type]
+                value=getattr(self, name),
+                where=f"{self.where}, totals",
+            )
+
+
+class Experiment(Strict):
+    """One model trained under one protocol in one report."""
+
+    id: str
+    report: str
+    title: str
+    where: str
+    model: ModelSpec
+    training: Training
+    assumed: tuple[Assumption, ...] = ()
+    table: LayerTable | None = None
+    stated: tuple[Claim, ...] = Field(default=(), alias="claims")
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every claim of the experiment: the stated ones, then the cells of the layer table."""
+        return (*self.stated, *(self.table.claims() if self.table else ()))
+
+    def __getitem__(self, claim_id: str) -> Claim:
+        """Return a claim by its id."""
+        return next(claim for claim in self.claims if claim.id == claim_id)
+
+    def setting(self, path: str) -> Any:
+        """Look up a dotted path such as ``training.optimizer.learning_rate``.
+
+        In a list a number is a position from 0 and ``count`` its length: ``model.hidden.count``.
+
+        Raises
+        ------
+        KeyError
+            When the experiment has no such setting.
+        """
+        value: Any = self
+        for part in path.split("."):
+            try:
+                if isinstance(value, tuple):
+                    value = len(value) if part == "count" else value[int(part)]
+                else:
+                    value = getattr(value, part)
+            except (AttributeError, ValueError, IndexError) as error:
+                raise KeyError(f"{self.report}/{self.id} has no setting {path}") from error
+        return value
+
+    def build(self) -> keras.Model:
+        """Build the experiment's Keras model, not compiled."""
+        return models.build(self.model)
+
+    @model_validator(mode="after")
+    def _settings_accounted_for(self) -> Experiment:
+        """Every protocol setting is either stated or assumed, with the value that is used."""
+        place = f"experiment {self.id}"
+        ids = [claim.id for claim in self.claims]
+        if duplicates := {i for i in ids if ids.count(i) > 1}:
+            raise ValueError(f"{place}: claim id {min(duplicates)} stands twice")
+        assumed = {item.setting: item.chosen for item in self.assumed}
+        for path, chosen in assumed.items():
+            if not path.startswith("reading."):
+                _check_assumption(self, path, chosen)
+        stated = {claim.setting for claim in self.stated if claim.setting}
+        for path in _leaves(self.training.model_dump(exclude_none=True), "training"):
+            if path not in stated and path not in assumed:
+                raise ValueError(f"{place}: {path} is neither claimed nor assumed")
+            if path in stated and path in assumed:
+                raise ValueError(f"{place}: {path} is both claimed and assumed")
+        return self
+
+
+def _check_assumption(experiment: Experiment, path: str, chosen: Any) -> None:
+    try:
+        used = experiment.setting(path)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from error
+    if not same_value(chosen, used):
+        raise ValueError(f"experiment {experiment.id}: {path} is {used}, assumed {chosen}")
+
+
+def _leaves(settings: dict[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}.{key}")
+        else:
+            yield f"{prefix}.{key}"
+
+
+def same_value(printed: Any, used: Any) -> bool:
+    """Say whether a printed value equals a setting in use; words match in any case."""
+    if isinstance(used, bool) or isinstance(printed, str):
+        return str(printed).lower() == str(used).lower()
+    return bool(_as_printed(used) == printed)
+
+
+class Report(Strict):
+    """One source report as data."""
+
+    id: str
+    title: str
+    authors: tuple[str, ...]
+    year: int | None = None
+    claims: tuple[Claim, ...] = ()
+    experiments: dict[str, Experiment]
+
+    def __getitem__(self, experiment_id: str) -> Experiment:
+        """Return an experiment by its id.
+
+        Raises
+        ------
+        KeyError
+            With the known ids, when there is no such experiment.
+        """
+        try:
+            return self.experiments[experiment_id]
+        except KeyError:
+            known = ", ".join(self.experiments)
+            raise KeyError(
+                f"report {self.id} has no experiment {experiment_id}; it has {known}"
+            ) from None
+
+    def all_claims(self) -> Iterator[tuple[Experiment | None, Claim]]:
+        """Yield every claim with its experiment, None for those about the data or several."""
+        for claim in self.claims:
+            yield None, claim
+        for experiment in self.experiments.values():
+            for claim in experiment.claims:
+                yield experiment, claim
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Report:
+        ids = [claim.id for claim in self.claims]
+        if duplicates := {i for i in ids if ids.count(i) > 1}:
+            raise ValueError(f"claim id {min(duplicates)} stands twice")
+        for claim in self.claims:
+            if claim.kind == "measured" or claim.quantity not in (*get_args(Comparison), "data"):
+                raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under an experiment")
+            for name in (claim.of, claim.than):
+                if name is not None and name not in self.experiments:
+                    raise ValueError(f"claim {claim.id}: there is no experiment {name}")
+        return self

@@ -1,0 +1,110 @@
+"""Read a report file, and say at which line it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.schema import Report
+
+
+class ReportError(FmnistError):
+    """A report file that cannot be read, or does not fit the schema."""
+
+
+def read_report(path: Path) -> Report:
+    """Read and validate one ``report.yaml``.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ReportError
+        Naming file, line and key of the first thing that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportError(f"{path}: cannot be read ({error})") from error
+    try:
+        # BaseLoader leaves every scalar as the text in the file: 84.60 keeps its zero.
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+        content = yaml.load(text, Loader=yaml.BaseLoader)
+        if root is None or not isinstance(content, dict):
+            raise ReportError(f"{path}, line 1: a report is a mapping that starts with its id")
+        _refuse_duplicates(root, path)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ReportError(f"{path}, line {line}: not valid YAML: {error.problem}") from error
+    _name_experiments(content)
+    try:
+        return Report.model_validate(content)
+    except ValidationError as error:
+        raise ReportError(_sentence(path, root, error)) from error
+
+
+def _name_experiments(content: dict[str, Any]) -> None:
+    """Give each experiment the id it stands under and the id of its report."""
+    experiments = content.get("experiments")
+    if isinstance(experiments, dict):
+        for key, experiment in experiments.items():
+            if isinstance(experiment, dict):
+                experiment.update(id=key, report=content.get("id"))
+
+
+def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
+    """YAML readers keep the last of two equal keys; a report's first would vanish silently."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise ReportError(f"{path}, line {line}: key {key.value} stands twice")
+            seen.add(key.value)
+            _refuse_duplicates(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(item, path)
+
+
+def _sentence(path: Path, root: yaml.Node, error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = [part for part in first["loc"] if part not in ("mlp", "cnn")]
+    line = _line(root, where)
+    key = ".".join(str(part) for part in where) or "report"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "unknown key"
+    elif first["type"] == "missing":
+        message = "this key is required"
+    more = error.error_count() - 1
+    tail = f" (and {more} more)" if more else ""
+    return f"{path}, line {line}: {key}: {message}{tail}"
+
+
+def _line(node: yaml.Node, loc: list[int | str]) -> int:
+    """Return the line of the deepest node that a pydantic location leads to, from 1."""
+    line = node.start_mark.line
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == str(part)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1

@@ -1,0 +1,264 @@
+"""Run records: what one training leaves behind, where it is kept, and when it is out of date."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from fmnist_utils.data import official_fingerprint
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.models import NUM_CLASSES
+from fmnist_utils.reports import Experiment, reports_folder
+from fmnist_utils.strict import Strict
+
+#: Raised by one whenever the same experiment and seed would, by design, train differently.
+TRAINER_VERSION = 1
+
+LOCAL_RUNS = Path("runs")
+
+
+class RunError(FmnistError):
+    """A run record that is damaged, edited, or does not belong where it stands."""
+
+
+class Evaluation(Strict):
+    """Mean loss (nats per image) and accuracy (fraction) of one split."""
+
+    loss: float
+    accuracy: float
+
+
+class Snapshot(Strict):
+    """The model at the end of one epoch (counted from 1), evaluated on every split.
+
+    ``test_confusion`` counts test images, shape ``(10, 10)``: true class by predicted class.
+    """
+
+    epoch: int
+    train: Evaluation
+    validation: Evaluation
+    test: Evaluation
+    test_confusion: tuple[tuple[int, ...], ...]
+
+
+class Provenance(Strict):
+    """What is needed to judge, and to repeat, a run."""
+
+    backend: str
+    device: str
+    precision: Literal["float32", "mixed_bfloat16"]
+    versions: dict[str, str]
+    date: str
+    revision: str
+
+
+class Run(Strict):
+    """One training of one experiment with one seed.
+
+    Attributes
+    ----------
+    history : dict
+        Per epoch, as Keras names them: ``loss``, ``accuracy`` (running, dropout on),
+        ``val_loss``, ``val_accuracy``.
+    images : dict
+        Number of images in each split.
+    final, best : Snapshot
+        The last epoch, and the first epoch with the best monitored validation metric.
+    test_predictions : str
+        The predicted class of each test image at the last epoch, packed; see `predictions`.
+    seconds_per_epoch : tuple of float
+        Wall-clock seconds, training and validation together.
+    digest : str
+        SHA-256 of all other fields, so that a record edited by hand is noticed.
+    """
+
+    report: str
+    experiment: str
+    seed: int
+    fingerprint: str
+    images: dict[str, int]
+    history: dict[str, tuple[float, ...]]
+    final: Snapshot
+    best: Snapshot
+    test_predictions: str
+    seconds_per_epoch: tuple[float, ...]
+    provenance: Provenance
+    digest: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs trained."""
+        return len(self.history["loss"])
+
+    @property
+    def predictions(self) -> NDArray[np.uint8]:
+        """Predicted class of each test image at the last epoch, uint8 of shape ``(n,)``."""
+        return unpack_predictions(self.test_predictions)
+
+    def sealed(self) -> Run:
+        """Return the run with its digest filled in."""
+        return self.model_copy(update={"digest": self._digest()})
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the digest fits the record."""
+        return self.digest == self._digest()
+
+    def _digest(self) -> str:
+        return _sha256(self.model_dump(mode="json", exclude={"digest"}))
+
+    @property
+    def filename(self) -> str:
+        """Name of the record's file: a changed protocol does not overwrite older evidence."""
+        return f"{self.experiment}.seed{self.seed:02d}.{self.fingerprint[:8]}.json"
+
+
+def _sha256(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fingerprint(experiment: Experiment) -> str:
+    """Identify what a run of this experiment trains: model, protocol, data and trainer.
+
+    Settings that are None are left out, so that a new optional feature leaves older runs valid.
+    """
+    return _sha256(
+        {
+            "model": experiment.model.model_dump(mode="json", exclude_none=True),
+            "training": experiment.training.model_dump(mode="json", exclude_none=True),
+            "data": official_fingerprint(),
+            "trainer": TRAINER_VERSION,
+        }
+    )[:16]
+
+
+def pack_predictions(classes: NDArray[np.uint8]) -> str:
+    """Pack class numbers below 16 into text, two to a byte, deflated, base64."""
+    padded = np.append(classes, np.zeros(classes.size % 2, np.uint8))
+    nibbles = (padded[0::2] << 4 | padded[1::2]).astype(np.uint8)
+    return f"{classes.size}:" + base64.b64encode(zlib.compress(nibbles.tobytes(), 9)).decode()
+
+
+def unpack_predictions(text: str) -> NDArray[np.uint8]:
+    """Undo `pack_predictions`: uint8 of shape ``(n,)``."""
+    size, _, packed = text.partition(":")
+    nibbles = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
+    return np.stack([nibbles >> 4, nibbles & 15], axis=1).ravel()[: int(size)]
+
+
+def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count images by true class (row) and predicted class (column): int64, ``(10, 10)``."""
+    pairs = labels.astype(np.int64) * NUM_CLASSES + classes
+    return np.bincount(pairs, minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
+
+
+def read_run(path: Path) -> Run:
+    """Read one run record.
+
+    Raises
+    ------
+    RunError
+        When the file is damaged or was edited by hand.
+    """
+    try:
+        run = Run.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise RunError(
+            f"{path.name} is not a run record ({key}: {first['msg']}); delete it and train again."
+        ) from error
+    if not run.is_intact:
+        raise RunError(
+            f"{path.name} does not fit its own digest: a run record is never edited by hand; "
+            "restore it from version control or train it again."
+        )
+    return run
+
+
+class RunStore:
+    """The folders that hold run records: one that is written, others that are only read.
+
+    Parameters
+    ----------
+    written : pathlib.Path
+        Where new runs go, one folder per report.
+    published : pathlib.Path
+        The package data, ``<report>/runs/*.json``.
+    """
+
+    def __init__(self, written: Path = LOCAL_RUNS, published: Path | None = None) -> None:
+        self.written = written
+        self.published = published or reports_folder()
+
+    def _files(self, experiment: Experiment) -> Iterator[Path]:
+        pattern = f"{experiment.id}.seed*.json"
+        yield from sorted((self.published / experiment.report / "runs").glob(pattern))
+        yield from sorted((self.written / experiment.report).glob(pattern))
+
+    def all_runs(self, experiment: Experiment) -> list[Run]:
+        """Read every record of an experiment, stale ones included."""
+        return [read_run(path) for path in self._files(experiment)]
+
+    def runs(self, experiment: Experiment) -> list[Run]:
+        """Read the valid float32 records of an experiment, one per seed, in order of seed."""
+        wanted = fingerprint(experiment)
+        by_seed: dict[int, Run] = {}
+        for run in self.all_runs(experiment):
+            if run.fingerprint == wanted:
+                by_seed.setdefault(run.seed, run)
+        return [by_seed[seed] for seed in sorted(by_seed)]
+
+    def stale(self, experiment: Experiment) -> list[Run]:
+        """Read the records that an earlier version of the experiment left behind."""
+        wanted = fingerprint(experiment)
+        return [run for run in self.all_runs(experiment) if run.fingerprint != wanted]
+
+    def missing(self, experiment: Experiment, seeds: Iterable[int]) -> list[int]:
+        """Return the seeds that have no valid run yet."""
+        have = {run.seed for run in self.runs(experiment)}
+        return [seed for seed in seeds if seed not in have]
+
+    def add(self, run: Run) -> Path:
+        """Write a run atomically: a killed process leaves no half file.
+
+        Raises
+        ------
+        RunError
+            When the folder cannot be written, or the disk is full.
+        """
+        return write_run(run, self.written / run.report)
+
+
+def write_run(run: Run, folder: Path) -> Path:
+    """Write a sealed run into a folder, atomically, and return the file's path."""
+    path = folder / run.filename
+    text = run.sealed().model_dump_json()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RunError(f"Run {path.name} cannot be written to {folder}: {error}.") from error
+    return path
