@@ -1,1 +1,38 @@
-"""Five student reports on Fashion-MNIST, reproduced number by number."""
+"""Five student reports on Fashion-MNIST, reproduced number by number.
+
+The names below are all that a notebook needs. They are loaded when first used, so that importing
+the package is quick and imports neither Keras nor a plotting library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmnist_utils import plots, tables
+    from fmnist_utils.data import load_data
+    from fmnist_utils.reports import load_report
+    from fmnist_utils.reproduce import check_parameters, reproduce
+
+__all__ = ["check_parameters", "load_data", "load_report", "plots", "reproduce", "tables"]
+
+_HOMES = {
+    "check_parameters": "fmnist_utils.reproduce",
+    "load_data": "fmnist_utils.data",
+    "load_report": "fmnist_utils.reports",
+    "reproduce": "fmnist_utils.reproduce",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
+        return importlib.import_module(f"fmnist_utils.{name}")
+    raise AttributeError(f"module 'fmnist_utils' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

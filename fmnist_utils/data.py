@@ -304,8 +304,8 @@ def verify_data(folder: Path, files: Mapping[str, str] = FILES) -> None:
             found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         except FileNotFoundError as error:
             raise DataError(
-                f"{name} is missing in {folder}: put the four Fashion-MNIST files there, or unset "
-                "FMNIST_DATA_DIR to have them downloaded."
+                f"{name} is missing in {folder}: put the four Fashion-MNIST files there, or name "
+                "no folder and unset FMNIST_DATA_DIR to have them downloaded."
             ) from error
         except OSError as error:
             raise DataError(f"Cannot read {path} ({error.strerror}): check the folder.") from error

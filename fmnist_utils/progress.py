@@ -35,6 +35,7 @@ class TrainingProgress:
         self._epochs = self._bars.add_task("epochs")
 
     def __enter__(self) -> TrainingProgress:
+        """Show the bars."""
         self._bars.start()
         return self
 
@@ -44,6 +45,7 @@ class TrainingProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Leave the terminal as it was, also after Ctrl-C."""
         self._bars.stop()
 
     def on_epoch(self, job: Job, epoch: Epoch) -> None:

@@ -23,6 +23,7 @@ Part = tuple[Floats, Floats]  # outline of shape (n, corners, 2), tone of shape 
 
 SIZE = 28
 OVERSAMPLING = 4
+FULL_TONE = 200  # Grey level of tone 1: leaves room for details brighter than the cloth.
 
 
 @lru_cache(maxsize=2)
@@ -96,7 +97,7 @@ def draw(label: int, n: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 class Dice:
-    """Random properties of n garments, each an array of shape (n,)."""
+    """Random properties of n garments, each an array of shape (n,), and polygons made of them."""
 
     def __init__(self, rng: np.random.Generator, n: int) -> None:
         """Draw from `rng` for `n` garments."""
@@ -105,11 +106,11 @@ class Dice:
 
     def between(self, low: float, high: float) -> Floats:
         """Uniform values."""
-        return self.rng.uniform(low, high, self.n)
+        return low + (high - low) * self.rng.random(self.n, dtype=np.float32)
 
     def chance(self, probability: float) -> Floats:
         """1 with the given probability, else 0."""
-        return self.rng.random(self.n) < probability
+        return (self.rng.random(self.n) < probability).astype(np.float32)
 
     def either(self, probability: float, one: Value, other: Value) -> Floats:
         """`one` with the given probability, else `other`."""
@@ -161,13 +162,13 @@ def _posed(parts: list[Part], dice: Dice) -> list[Part]:
 
 
 def _rasterise(parts: list[Part], n: int) -> Floats:
-    """Paint the parts over each other, without jagged edges; tones 0 to 1, shape (n, 28, 28)."""
+    """Paint the parts over each other, without jagged edges; tones, shape (n, 28, 28)."""
     side = SIZE * OVERSAMPLING
     # Python lists: Pillow reads them several times faster than arrays.
     painted = [
         (
             ((outline + 1) * (side / 2)).reshape(n, -1).tolist(),
-            np.clip(tone * 200, 0, 255).astype(int).tolist(),
+            np.clip(tone * FULL_TONE, 0, 255).astype(int).tolist(),
         )
         for outline, tone in parts
     ]
@@ -178,7 +179,7 @@ def _rasterise(parts: list[Part], n: int) -> Floats:
         for outlines, levels in painted:
             pen.polygon(outlines[i], fill=levels[i])
         tones[i] = np.asarray(canvas.reduce(OVERSAMPLING))
-    return tones / 200
+    return tones / FULL_TONE
 
 
 def _cloth(dice: Dice) -> Floats:
@@ -223,7 +224,8 @@ def _top(
     """Draw what hangs from the shoulders.
 
     Half widths `chest`, `waist` and `hem`; `length` is where the hem lies; `sleeve` is the length
-    of a sleeve and `spread` its angle to the body in radians; `neck` is how deep the neckline is.
+    of a sleeve, 0 for none, and `spread` its angle to the body in radians; `neck` is the depth of
+    the neckline.
     """
     shoulder = chest * dice.between(0.85, 1.0)
     opening = dice.between(0.12, 0.24)
@@ -240,18 +242,15 @@ def _top(
     cuff = dice.between(0.16, 0.26)
     across, down = np.sin(spread), np.cos(spread)
     outer_x, outer_y = shoulder + sleeve * across, -0.82 + sleeve * down
-    has_sleeve = np.greater(sleeve, 0)
     sleeves = dice.both(
         (0.6 * shoulder, -0.87),
         (shoulder, -0.84),
         (shoulder + 0.55 * sleeve * across + 0.03, -0.8 + 0.5 * sleeve * down),
-        (np.where(has_sleeve, outer_x, 0.0), np.where(has_sleeve, outer_y, -0.8)),
-        (
-            np.where(has_sleeve, outer_x - cuff * down, 0.0),
-            np.where(has_sleeve, outer_y + cuff * across, -0.8),
-        ),
+        (outer_x, outer_y),
+        (outer_x - cuff * down, outer_y + cuff * across),
         (0.9 * chest, armpit + 0.12),
         tone=dice.between(0.78, 1.0),
+        shown=np.sign(sleeve),
     )
     return [*sleeves, body]
 
@@ -361,7 +360,8 @@ def _sandal(dice: Dice) -> list[Part]:
     ground, thick = 0.45 + 0.35 * heel, dice.between(0.06, 0.16)
 
     def sole(x: Value) -> Floats:
-        return ground - thick - heel * np.clip((x + 0.4) / 1.2, 0, 1)
+        height: Floats = np.clip((x + 0.4) / 1.2, 0, 1) * heel
+        return ground - thick - height
 
     def instep(x: Value) -> Floats:
         return sole(x) - 0.22 - 0.4 * np.clip((x + 0.8) / 0.9, 0, 1)
@@ -489,9 +489,8 @@ def _ankle_boot(dice: Dice) -> list[Part]:
     leather = dice.part(
         (-0.93, ground - 0.08), (-0.9, ground - 0.32), (-0.5, ground - 0.45),
         (front - 0.08, instep), (front, top), (back, top + dice.between(-0.05, 0.1)),
-        (back - 0.04, instep),
-        (back, ground - heel), (0.2, ground - heel), (-0.2, ground - 0.04), rounded=1,
-        tone=dice.between(0.8, 1.0),
+        (back - 0.04, instep), (back, ground - heel), (0.2, ground - heel),
+        (-0.2, ground - 0.04), rounded=1, tone=dice.between(0.8, 1.0),
     )  # fmt: skip
     sole = dice.part(
         (-0.95, ground - 0.1), (-0.1, ground - 0.1), (0.25, ground - heel - 0.02),

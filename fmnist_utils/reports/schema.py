@@ -215,12 +215,12 @@ class LayerTable(Strict):
         for i, layer in enumerate(self.layers):
             row = f"{self.where}, row {i + 1}"
             yield Claim(
-                id=f"layer-{i + 1}-shape", quantity="layer_shape", layer=i, value=layer.shape,
-                where=row,
+                id=f"layer-{i + 1}-shape", quantity="layer_shape", layer=i,
+                value=_as_printed(layer.shape), where=row,
             )  # fmt: skip
             yield Claim(
-                id=f"layer-{i + 1}-params", quantity="layer_params", layer=i, value=layer.params,
-                where=row,
+                id=f"layer-{i + 1}-params", quantity="layer_params", layer=i,
+                value=_as_printed(layer.params), where=row,
             )  # fmt: skip
         for name in ("total", "trainable", "non_trainable"):
             yield Claim(
@@ -243,6 +243,7 @@ class Experiment(Strict):
     assumed: tuple[Assumption, ...] = ()
     table: LayerTable | None = None
     stated: tuple[Claim, ...] = Field(default=(), alias="claims")
+    variant_of: str | None = Field(default=None, exclude=True)
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -278,9 +279,25 @@ class Experiment(Strict):
         """Build the experiment's Keras model, not compiled."""
         return models.build(self.model)
 
+    def vary(self, variant_id: str, variant: Variant) -> Experiment:
+        """Return this experiment with some settings changed, and no claims of its own."""
+        content = self.model_dump(mode="json", include={"report", "where", "model", "training"})
+        for path, value in variant.settings.items():
+            self.setting(path)
+            *parents, last = path.split(".")
+            target: Any = content
+            for part in parents:
+                target = target[int(part) if isinstance(target, list) else part]
+            target[last] = str(value)
+        return Experiment.model_validate(
+            {**content, "id": variant_id, "title": variant.title, "variant_of": self.id}
+        )
+
     @model_validator(mode="after")
     def _settings_accounted_for(self) -> Experiment:
         """Every protocol setting is either stated or assumed, with the value that is used."""
+        if self.variant_of is not None:
+            return self
         place = f"experiment {self.id}"
         ids = [claim.id for claim in self.claims]
         if duplicates := {i for i in ids if ids.count(i) > 1}:
@@ -322,6 +339,17 @@ def same_value(printed: Any, used: Any) -> bool:
     return bool(_as_printed(used) == printed)
 
 
+class Variant(Strict):
+    """An experiment under another choice than the assumed one, to see how much the choice matters.
+
+    `settings` maps dotted paths of the experiment `of` to the values that differ.
+    """
+
+    of: str
+    title: str
+    settings: dict[str, Printed]
+
+
 class Report(Strict):
     """One source report as data."""
 
@@ -331,9 +359,19 @@ class Report(Strict):
     year: int | None = None
     claims: tuple[Claim, ...] = ()
     experiments: dict[str, Experiment]
+    variants: dict[str, Variant] = Field(default_factory=dict)
+
+    @property
+    def trainable(self) -> dict[str, Experiment]:
+        """All that is trained: the report's experiments, then our variants of them."""
+        varied = {
+            name: self.experiments[variant.of].vary(name, variant)
+            for name, variant in self.variants.items()
+        }
+        return {**self.experiments, **varied}
 
     def __getitem__(self, experiment_id: str) -> Experiment:
-        """Return an experiment by its id.
+        """Return an experiment or variant by its id.
 
         Raises
         ------
@@ -341,9 +379,9 @@ class Report(Strict):
             With the known ids, when there is no such experiment.
         """
         try:
-            return self.experiments[experiment_id]
+            return self.trainable[experiment_id]
         except KeyError:
-            known = ", ".join(self.experiments)
+            known = ", ".join(self.trainable)
             raise KeyError(
                 f"report {self.id} has no experiment {experiment_id}; it has {known}"
             ) from None
@@ -367,4 +405,11 @@ class Report(Strict):
             for name in (claim.of, claim.than):
                 if name is not None and name not in self.experiments:
                     raise ValueError(f"claim {claim.id}: there is no experiment {name}")
+        for name, variant in self.variants.items():
+            if variant.of not in self.experiments or name in self.experiments:
+                raise ValueError(f"variant {name}: there is no experiment {variant.of} to vary")
+            try:
+                self.experiments[variant.of].vary(name, variant)
+            except KeyError as error:
+                raise ValueError(f"variant {name}: {error.args[0]}") from error
         return self

@@ -1,0 +1,425 @@
+"""What a chapter prints: tables that read well on paper, on a phone and in a terminal."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fmnist_utils import verdicts as vd
+from fmnist_utils.data import CLASS_NAMES
+from fmnist_utils.models import layer_table
+from fmnist_utils.reports import READINGS, Claim, Experiment, Report, list_reports, load_report
+from fmnist_utils.runs import Run, RunStore
+from fmnist_utils.verdicts import Verdict, Word
+
+#: Class of the verdict badge in `_static/book.css`, and colours for where that file is missing.
+_BADGES = {
+    Word.REPRODUCED: ("reproduced", "#c8ecd0"),
+    Word.CLOSE: ("close", "#e3eebb"),
+    Word.IMPRECISE: ("imprecise", "#fdeab0"),
+    Word.CONSISTENT: ("imprecise", "#fdeab0"),
+    Word.NOT_REPRODUCED: ("not", "#f9cfc9"),
+    Word.PENDING: ("pending", "#e2e2e2"),
+    Word.EQUAL: ("equal", "#c8ecd0"),
+    Word.FOLLOWED: ("followed", "#d4e4f7"),
+    Word.DIFFERS: ("differs", "#f9cfc9"),
+}
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A verdict's word, coloured and in words."""
+
+    word: Word
+    note: str = ""
+
+    def __str__(self) -> str:
+        """Return the words alone."""
+        return f"{self.word} ({self.note})" if self.note else str(self.word)
+
+    def html(self) -> str:
+        """Return the coloured badge, its note behind it."""
+        name, colour = _BADGES[self.word]
+        style = f"background:{colour};color:#111;padding:0 .4em;border-radius:.4em"
+        note = f" <small>{html.escape(self.note)}</small>" if self.note else ""
+        return f'<span class="verdict {name}" style="{style}">{self.word}</span>{note}'
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headers; shown as HTML in a notebook and as aligned text elsewhere.
+
+    Numbers arrive formatted; a column in which every filled cell starts with a digit or a sign is
+    set flush right.
+    """
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    caption: str = ""
+
+    def _flush_right(self) -> list[bool]:
+        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.headers)
+        return [
+            any(str(cell) for cell in column)
+            and all(str(cell)[:1].isdigit() or str(cell)[:1] in "-−+±" for cell in column)
+            for column in columns
+        ]
+
+    def __repr__(self) -> str:
+        """Return the table as aligned text."""
+        lines = [self.headers, *([str(cell) for cell in row] for row in self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.headers))]
+        right = self._flush_right()
+
+        def line(cells: Sequence[str]) -> str:
+            parts = [
+                cell.rjust(width) if flush else cell.ljust(width)
+                for cell, width, flush in zip(cells, widths, right, strict=True)
+            ]
+            return "  ".join(parts).rstrip()
+
+        rule = "  ".join("-" * width for width in widths)
+        return "\n".join([line(lines[0]), rule, *map(line, lines[1:])])
+
+    def _repr_html_(self) -> str:
+        right = self._flush_right()
+
+        def cells(tag: str, values: Iterable[Any]) -> str:
+            return "".join(
+                f'<{tag} style="text-align:{"right" if flush else "left"}">{_html(value)}</{tag}>'
+                for value, flush in zip(values, right, strict=True)
+            )
+
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
+        return (
+            '<div class="fmnist-table" style="overflow-x:auto">\n<table>\n'
+            f"{caption}<thead><tr>{cells('th', self.headers)}</tr></thead>\n"
+            f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+        )
+
+
+def _html(value: Any) -> str:
+    return value.html() if isinstance(value, Badge) else html.escape(str(value))
+
+
+# --- words for numbers ---------------------------------------------------------------------------
+
+
+def value_text(value: Any) -> str:
+    """Write a shape, a count or a word as a report would print it."""
+    if isinstance(value, tuple):
+        return "(" + ", ".join(str(item) for item in value) + ")"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def _number(value: float | None, claim: Claim, extra: int = 0) -> str:
+    """Write one of our numbers with a digit or so more than the claim prints."""
+    if value is None:
+        return ""
+    printed = claim.value.as_tuple().exponent if claim.numbers == 1 else -2  # type: ignore[union-attr]
+    return f"{value:.{min(4, max(1, -int(printed)) + extra)}f}"
+
+
+def reported_text(claim: Claim) -> str:
+    """Write what the report states, with its unit, as printed."""
+    if claim.quantity == "ordering":
+        return f"{claim.of} > {claim.than}"
+    sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[claim.relation]
+    unit = {"percent": " %", "points": " points", "plain": ""}[claim.unit]
+    return f"{sign}{_printed(claim.value)}{unit}"
+
+
+def _printed(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + ", ".join(str(item) for item in value) + ")"
+    if isinstance(value, str) or value != int(value) or value.as_tuple().exponent:
+        return str(value)
+    return f"{int(value):,}"
+
+
+def ours_text(verdict: Verdict) -> str:
+    """Write what we found: mean and standard deviation, or the exact value."""
+    if verdict.claim.kind == "exact":
+        return value_text(verdict.ours)
+    if verdict.mean is None:
+        return "no runs yet"
+    if verdict.claim.quantity in ("ordering", "bound"):
+        return f"{100 * verdict.mean:.0f} % of {verdict.runs} runs"
+    mean = _number(verdict.mean, verdict.claim)
+    return mean if verdict.sd is None else f"{mean} ± {_number(verdict.sd, verdict.claim)}"
+
+
+def interval_text(verdict: Verdict) -> str:
+    """Write the 95 % interval that the verdict rests on."""
+    if verdict.low is None or verdict.high is None:
+        return ""
+    if verdict.claim.quantity in ("ordering", "bound"):
+        return f"{100 * verdict.low:.0f} to {100 * verdict.high:.0f} %"
+    return f"{_number(verdict.low, verdict.claim)} to {_number(verdict.high, verdict.claim)}"
+
+
+_QUANTITIES = {
+    "epochs_trained": "epochs trained",
+    "lowest_val_loss_epoch": "epoch of the lowest validation loss",
+    "layer_shape": "output shape",
+    "layer_params": "parameters",
+    "total_params": "total parameters",
+    "trainable_params": "trainable parameters",
+    "non_trainable_params": "non-trainable parameters",
+}
+
+
+def claim_text(claim: Claim) -> str:
+    """Name what a claim is about."""
+    if claim.quantity == "setting":
+        return claim.id.replace("-", " ")
+    if claim.quantity == "data":
+        return (claim.fact or "").replace("_", " ")
+    name = _QUANTITIES.get(claim.quantity, claim.quantity)
+    if claim.kind == "comparison":
+        against = f" over {claim.than}" if claim.quantity == "difference" else ""
+        subject = f" of {claim.of}{against}" if claim.quantity != "ordering" else ""
+        return f"{claim.split} accuracy: {name}{subject}"
+    return f"{claim.split} {name}" if claim.split else name
+
+
+def _badge(verdict: Verdict) -> Badge:
+    return Badge(verdict.word, verdict.note if verdict.claim.kind == "measured" else "")
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
+    """Lay out any verdicts: claim, place, reported, reproduced, interval, verdict."""
+    rows = tuple(
+        (
+            claim_text(verdict.claim),
+            reported_text(verdict.claim),
+            ours_text(verdict),
+            interval_text(verdict),
+            _badge(verdict),
+            verdict.claim.where,
+        )
+        for verdict in judgements
+    )
+    headers = ("claim", "reported", "reproduced", "95 % interval", "verdict", "where stated")
+    return Table(headers, rows, caption)
+
+
+def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
+    """Show the measured claims of an experiment with their verdicts.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claims.
+    runs : sequence of Run
+        Its runs; fewer than three leave every verdict pending.
+    """
+    found = [v for v in vd.judge_experiment(experiment, runs) if v.claim.kind == "measured"]
+    return judged(found, f"{experiment.title}: reported and reproduced, {len(runs)} runs")
+
+
+def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
+    """Show a report's comparisons between its models, with verdicts."""
+    claims = [claim for claim in report.claims if claim.kind == "comparison"]
+    return judged([vd.judge_comparison(claim, runs) for claim in claims], "Comparisons in prose")
+
+
+def facts(report: Report) -> Table:
+    """Show what a report says of the data set, held against the data set."""
+    found = [v for v in vd.judge_claims(report, {}) if v.claim.quantity == "data"]
+    rows = tuple(
+        (claim_text(v.claim), reported_text(v.claim), ours_text(v), _badge(v), v.claim.where)
+        for v in found
+    )
+    headers = ("claim", "reported", "in the data", "verdict", "where stated")
+    return Table(headers, rows, "What the report says of the data")
+
+
+def architecture(experiment: Experiment, model: Any | None = None) -> Table:
+    """Set the layer table as printed beside the model as built.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With a printed layer table, or without one: then only ours is shown.
+    model : keras.Model, optional
+        The built model; built here when not given.
+    """
+    model = model or experiment.build()
+    built = vd.aligned_layers(experiment, layer_table(model))
+    table = experiment.table
+    if table is None:
+        plain = tuple((row.type, value_text(row.shape), f"{row.params:,}") for row in built)
+        return Table(("layer", "output shape", "parameters"), plain, experiment.title)
+    by_cell = {v.claim.id: v for v in vd.judge_layers(experiment, model)}
+    rows: list[tuple[Any, ...]] = []
+    for i, printed in enumerate(table.layers, start=1):
+        shape, params = by_cell[f"layer-{i}-shape"], by_cell[f"layer-{i}-params"]
+        word = Word.EQUAL if {shape.word, params.word} == {Word.EQUAL} else Word.DIFFERS
+        rows.append(
+            (printed.type, value_text(printed.shape), ours_text(shape), f"{printed.params:,}",
+             ours_text(params), Badge(word))
+        )  # fmt: skip
+    for name in ("total", "trainable", "non-trainable"):
+        verdict = by_cell[f"{name}-params"]
+        printed_total = reported_text(verdict.claim)
+        rows.append((name, "", "", printed_total, ours_text(verdict), Badge(verdict.word)))
+    headers = ("layer", "shape printed", "shape built", "parameters printed", "built", "verdict")
+    return Table(headers, tuple(rows), f"{table.where}, as printed and as built")
+
+
+def protocol(experiment: Experiment) -> Table:
+    """Show the protocol in use: what the report states, and what we had to assume."""
+    stated = [vd.judge(experiment, c, []) for c in experiment.stated if c.quantity == "setting"]
+    rows: list[tuple[Any, ...]] = [
+        (claim_text(v.claim), reported_text(v.claim), value_text(v.ours), _badge(v), v.claim.where)
+        for v in stated
+    ]
+    rows += [
+        (
+            item.setting.removeprefix("training.").removeprefix("model.").replace("_", " "),
+            "not stated",
+            _printed(item.chosen),
+            "assumed",
+            item.because,
+        )
+        for item in experiment.assumed
+    ]
+    headers = ("setting", "reported", "used", "verdict", "where stated, or why assumed")
+    return Table(headers, tuple(rows), f"{experiment.title}: protocol")
+
+
+def assumptions(report: Report) -> Table:
+    """List every setting that the report leaves out: what we chose, why, and for which models."""
+    users: dict[tuple[str, str, str], list[str]] = {}
+    for experiment in report.experiments.values():
+        for item in experiment.assumed:
+            key = (item.setting, _printed(item.chosen), item.because)
+            users.setdefault(key, []).append(experiment.id)
+    rows = tuple(
+        (setting, chosen, because, "all" if len(who) == len(report.experiments) else ", ".join(who))
+        for (setting, chosen, because), who in users.items()
+    )
+    return Table(("setting", "chosen", "because", "experiments"), rows, "Assumptions")
+
+
+def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
+    """Judge one claim under every way of reading it; the first row is the one that counts."""
+    claim = experiment[claim_id]
+    found = {reading: vd.judge(experiment, claim, runs, reading) for reading in vd.readings(claim)}
+    rows = tuple(
+        (READINGS[reading], ours_text(v), interval_text(v), _badge(v))
+        for reading, v in found.items()
+    )
+    headers = ("reading", "reproduced", "95 % interval", "verdict")
+    return Table(headers, rows, f"{experiment.title}: {reported_text(claim)}, read in every way")
+
+
+def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
+    """Show how much an assumption matters: each variant beside the experiment it varies."""
+    rows: list[tuple[Any, ...]] = []
+    for base in dict.fromkeys(variant.of for variant in report.variants.values()):
+        names = [base, *(name for name, variant in report.variants.items() if variant.of == base)]
+        for name in names:
+            experiment = report[name]
+            claim = next(
+                c for c in report[base].stated if c.quantity == "accuracy" and c.split == split
+            )
+            verdict = vd.judge(report[base], claim, runs.get(name, ()))
+            rows.append(
+                (experiment.title, reported_text(claim), ours_text(verdict),
+                 interval_text(verdict), _badge(verdict))
+            )  # fmt: skip
+    headers = ("protocol", "reported", "reproduced", "95 % interval", "verdict")
+    return Table(headers, tuple(rows), f"{split} accuracy under other choices")
+
+
+def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
+    """List what the evidence cost: runs, epochs, seconds, hardware."""
+    rows = tuple(
+        (
+            name,
+            str(len(found)),
+            f"{np.mean([run.epochs for run in found]):.0f}",
+            f"{np.mean([sum(run.seconds_per_epoch) for run in found]):.0f}",
+            ", ".join(sorted({run.provenance.device for run in found})),
+            ", ".join(sorted({run.provenance.precision for run in found})),
+        )
+        for name, found in runs.items()
+        if found
+    )
+    headers = ("experiment", "runs", "mean epochs", "mean seconds", "hardware", "precision")
+    return Table(headers, rows, "Runs behind this page")
+
+
+def classification_report(runs: Sequence[Run]) -> Table:
+    """Show precision, recall and F1 per class in percent: mean and sd over the runs."""
+    scores = np.array([_scores(np.array(run.final.test_confusion)) for run in runs])
+    mean, sd = scores.mean(axis=0), scores.std(axis=0, ddof=min(1, len(runs) - 1))
+    rows = tuple(
+        (name, *(f"{100 * mean[i, j]:.1f} ± {100 * sd[i, j]:.1f}" for j in range(3)))
+        for i, name in enumerate(CLASS_NAMES)
+    )
+    headers = ("class", "precision (%)", "recall (%)", "F1 (%)")
+    return Table(headers, rows, f"Test set, mean and standard deviation over {len(runs)} runs")
+
+
+def _scores(confusion: np.ndarray) -> np.ndarray:
+    """Return precision, recall and F1, shape ``(classes, 3)``; a class never predicted gets 0."""
+    hits = np.diag(confusion)
+    predicted, true = confusion.sum(axis=0), confusion.sum(axis=1)
+    precision = np.divide(hits, predicted, out=np.zeros(len(hits)), where=predicted > 0)
+    recall = np.divide(hits, true, out=np.zeros(len(hits)), where=true > 0)
+    f1 = np.divide(2 * hits, predicted + true, out=np.zeros(len(hits)), where=hits > 0)
+    return np.stack([precision, recall, f1], axis=1)
+
+
+def counts(report: Report, store: RunStore | None = None) -> Table:
+    """Count one report's verdicts by word, with what each word means."""
+    found = vd.count_words(vd.judge_report(report, store or RunStore()))
+    rows = tuple((Badge(word), str(n), _MEANING[word]) for word, n in found.items() if n)
+    return Table(("verdict", "claims", "meaning"), rows, f"{sum(found.values())} claims judged")
+
+
+_MEANING = {
+    Word.REPRODUCED: "inside our prediction interval, and that interval is narrow",
+    Word.CLOSE: "outside our interval, yet the difference is too small to matter",
+    Word.IMPRECISE: "inside our interval, which is too wide to be sure",
+    Word.CONSISTENT: "inside our interval; no margin is set for this quantity",
+    Word.NOT_REPRODUCED: "outside our interval, by more than the margin",
+    Word.PENDING: "fewer than three runs so far",
+    Word.EQUAL: "an exact quantity, and the same",
+    Word.FOLLOWED: "a setting that our runs use as stated",
+    Word.DIFFERS: "an exact quantity, and not the same",
+}
+
+
+def scoreboard(store: RunStore | None = None) -> Table:
+    """Count the verdicts of every report: what was measured, then what was exact."""
+    store = store or RunStore()
+    shown = [word for word in Word if word is not Word.CONSISTENT]
+    rows = []
+    for report_id in list_reports():
+        report = load_report(report_id)
+        found = vd.judge_report(report, store)
+        by_word = vd.count_words(found)
+        by_word[Word.IMPRECISE] += by_word[Word.CONSISTENT]
+        numbers = sum(verdict.claim.numbers for verdict in found)
+        author = ", ".join(name.split()[-1] for name in report.authors)
+        rows.append((author or report.title, str(numbers), *(str(by_word[word]) for word in shown)))
+    headers = (
+        "report",
+        "stated numbers",
+        *("consistent" if w is Word.IMPRECISE else str(w) for w in shown),
+    )
+    return Table(headers, tuple(rows), "Verdicts on every claim, report by report")

@@ -1,0 +1,448 @@
+import gzip
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from fmnist_utils import data
+from fmnist_utils.data import DataError
+
+
+def idx(array: np.ndarray) -> bytes:
+    sizes = b"".join(size.to_bytes(4) for size in array.shape)
+    return b"\x00\x00\x08" + bytes([array.ndim]) + sizes + array.tobytes()
+
+
+CONTENT = {
+    "images.gz": gzip.compress(idx(np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28))),
+    "labels.gz": gzip.compress(idx(np.array([3, 7], np.uint8))),
+}
+FILES = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()}
+
+
+class Mirrors(ThreadingHTTPServer):
+    """Mirrors on loopback: the first part of a path says how the mirror misbehaves."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.requests: list[str] = []
+        self.stopping = threading.Event()
+
+    def url(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{behaviour}/"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Mirrors
+
+    def do_GET(self) -> None:
+        _, behaviour, name = self.path.split("/")
+        first_time = self.path not in self.server.requests
+        self.server.requests.append(self.path)
+        body = CONTENT[name]
+        if behaviour == "missing" or (behaviour == "flaky" and first_time):
+            self.send_error(404)
+            return
+        if behaviour == "wrong":
+            body = body[::-1]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        if behaviour == "labelling" and "gzip" in self.headers["Accept-Encoding"]:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        if behaviour in ("truncated", "stalling"):
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+        if behaviour == "stalling":
+            self.wfile.flush()
+            self.server.stopping.wait(10)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirrors(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirrors]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("FMNIST_DATA_DIR", raising=False)
+    server = Mirrors()
+    # A short poll: shutdown() waits for one.
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.stopping.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that holds the small data files."""
+    for name, content in CONTENT.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def fetch(folder: Path, *urls: str, retries: int = 0) -> Path:
+    return data.fetch_data(folder, urls, files=FILES, retries=retries, timeout=1.0)
+
+
+# Fetching
+
+
+def test_fetch_puts_every_file_in_a_new_folder(mirrors: Mirrors, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder"
+    assert fetch(target, mirrors.url("good")) == target
+    assert held(target) == CONTENT
+
+
+def test_fetch_asks_only_for_what_is_missing(mirrors: Mirrors, folder: Path) -> None:
+    (folder / "labels.gz").unlink()
+    fetch(folder, mirrors.url("good"))
+    fetch(folder, mirrors.url("good"))
+    assert mirrors.requests == ["/good/labels.gz"]
+
+
+BAD_MIRRORS = {
+    "truncated": "broke off",
+    "stalling": "timed out",
+    "missing": "answered HTTP 404",
+    "wrong": "sent a file with the wrong MD5",
+}
+
+
+@pytest.mark.parametrize("behaviour", BAD_MIRRORS)
+def test_a_bad_mirror_gives_way_to_the_next(
+    behaviour: str, mirrors: Mirrors, tmp_path: Path
+) -> None:
+    fetch(tmp_path, mirrors.url(behaviour), mirrors.url("good"))
+    assert held(tmp_path) == CONTENT
+
+
+def test_a_mirror_that_worked_is_asked_first_from_then_on(mirrors: Mirrors, tmp_path: Path) -> None:
+    fetch(tmp_path, mirrors.url("missing"), mirrors.url("good"))
+    assert mirrors.requests == ["/missing/images.gz", "/good/images.gz", "/good/labels.gz"]
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), BAD_MIRRORS.items())
+def test_a_failed_download_leaves_nothing_and_says_why(
+    behaviour: str, reason: str, mirrors: Mirrors, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        fetch(tmp_path, mirrors.url(behaviour))
+    message = str(caught.value)
+    assert "images.gz" in message
+    assert f"127.0.0.1:{mirrors.server_port} {reason}" in message
+    assert "FMNIST_DATA_DIR" in message
+    assert held(tmp_path) == {}
+
+
+def test_the_error_gives_the_reason_of_every_mirror(mirrors: Mirrors, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"HTTP 404; .* wrong MD5"):
+        fetch(tmp_path, mirrors.url("missing"), mirrors.url("wrong"))
+
+
+def test_an_unreachable_mirror_is_named(mirrors: Mirrors, tmp_path: Path) -> None:
+    with Mirrors() as closed:
+        url = closed.url("good")
+    with pytest.raises(DataError, match="could not be reached"):
+        fetch(tmp_path, url)
+
+
+def test_a_mirror_is_tried_again(mirrors: Mirrors, folder: Path) -> None:
+    (folder / "labels.gz").unlink()
+    fetch(folder, mirrors.url("flaky"), retries=1)
+    assert mirrors.requests == ["/flaky/labels.gz"] * 2
+
+
+def test_files_are_not_unpacked_on_the_way(mirrors: Mirrors, tmp_path: Path) -> None:
+    fetch(tmp_path, mirrors.url("labelling"))
+    assert held(tmp_path) == CONTENT
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(mirrors: Mirrors, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"Cannot .* FMNIST_DATA_DIR"):
+        fetch(tmp_path / "file" / "folder", mirrors.url("good"))
+
+
+def test_the_named_folder_is_never_written_to(
+    mirrors: Mirrors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=r"images\.gz is missing in"):
+        data.fetch_data(mirrors=[mirrors.url("good")], files=FILES)
+    assert held(tmp_path) == {}
+    assert mirrors.requests == []
+
+
+# Verifying and reading
+
+
+@pytest.mark.parametrize(
+    "content",
+    [CONTENT["images.gz"], CONTENT["labels.gz"][:-1], b"", gzip.compress(b"<html>Sorry</html>")],
+    ids=["another data file", "cut short", "empty", "foreign"],
+)
+def test_a_changed_file_is_named_with_both_sums_and_left_alone(
+    content: bytes, mirrors: Mirrors, folder: Path
+) -> None:
+    (folder / "labels.gz").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        fetch(folder, mirrors.url("good"))
+    message = str(caught.value)
+    assert str(folder / "labels.gz") in message
+    assert f"expected MD5 {FILES['labels.gz']}" in message
+    assert f"found {hashlib.md5(content).hexdigest()}" in message
+    assert held(folder)["labels.gz"] == content
+
+
+def test_a_folder_in_place_of_a_file_is_an_error(folder: Path) -> None:
+    (folder / "labels.gz").unlink()
+    (folder / "labels.gz").mkdir()
+    with pytest.raises(DataError, match=r"Cannot read .*labels\.gz"):
+        data.verify_data(folder, FILES)
+
+
+@given(array=hnp.arrays(np.uint8, hnp.array_shapes(max_dims=3, max_side=5)))
+def test_read_idx_gives_back_what_was_written(
+    array: np.ndarray, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("idx") / "file.gz"
+    path.write_bytes(gzip.compress(idx(array)))
+    read = data.read_idx(path)
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, array)
+
+
+GOOD = idx(np.zeros((2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (GOOD, "Cannot unpack"),
+        (gzip.compress(GOOD)[:-9], "Cannot unpack"),
+        (gzip.compress(GOOD)[:12] + b"\xff" * 20, "Cannot unpack"),
+        (gzip.compress(b""), "not an IDX file"),
+        (gzip.compress(b"\x00\x00\x0d\x01" + GOOD[4:]), "not an IDX file"),
+        (gzip.compress(GOOD[:9]), "header says"),
+        (gzip.compress(GOOD[:-1]), "header says"),
+        (gzip.compress(GOOD + b"\x00"), "header says"),
+    ],
+    ids=["no gzip", "cut gzip", "bad gzip", "empty", "floats", "cut header", "short", "long"],
+)
+def test_read_idx_rejects_damage(content: bytes, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.gz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=problem) as caught:
+        data.read_idx(path)
+    assert str(path) in str(caught.value)
+
+
+# Loading
+
+
+def test_an_unknown_source_is_an_error() -> None:
+    with pytest.raises(DataError, match=r"'mnist'.*'real' or 'synthetic'"):
+        data.load_data("mnist")
+
+
+def test_the_named_folder_must_hold_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is missing"):
+        data.load_data()
+
+
+def test_the_argument_goes_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path / "environment"))
+    with pytest.raises(DataError, match="argument"):
+        data.load_data(folder=tmp_path / "argument")
+
+
+def test_foreign_files_are_never_loaded(tmp_path: Path) -> None:
+    for name in data.FILES:
+        (tmp_path / name).write_bytes(CONTENT["images.gz"])
+    with pytest.raises(DataError, match=r"train-images.* is not the official file"):
+        data.load_data(folder=tmp_path)
+
+
+def test_the_real_data_bear_out_every_fact(real_data_dir: Path) -> None:
+    real = data.load_data(folder=real_data_dir)
+    train, test = real.train_images, real.test_images
+    pixels = np.concatenate([train.ravel(), test.ravel()])
+    per_class = [np.bincount(labels).tolist() for labels in (real.train_labels, real.test_labels)]
+    assert per_class == [[6_000] * 10, [1_000] * 10]
+    assert dict(data.FACTS) == {
+        "train_images": len(train),
+        "test_images": len(test),
+        "total_images": len(train) + len(test),
+        "image_height": train.shape[1],
+        "image_width": train.shape[2],
+        "pixels": train[0].size,
+        "classes": len(np.unique(real.train_labels)),
+        "train_images_per_class": per_class[0][0],
+        "test_images_per_class": per_class[1][0],
+        "pixel_min": pixels.min(),
+        "pixel_max": pixels.max(),
+        "train_images_shape": train.shape,
+        "test_images_shape": test.shape,
+        "train_onehot_shape": data.one_hot(real.train_labels).shape,
+        "test_onehot_shape": data.one_hot(real.test_labels).shape,
+        "image_shape": train[0].shape,
+        "image_shape_with_channel": data.to_floats(train[:1], channel=True)[0].shape,
+    }
+
+
+def test_the_real_data_are_loaded_once_and_cannot_be_changed(real_data_dir: Path) -> None:
+    real = data.load_data(folder=real_data_dir)
+    assert data.load_data(folder=real_data_dir) is real
+    assert real.source == "real"
+    assert real.class_names == data.CLASS_NAMES
+    with pytest.raises(ValueError, match="read-only"):
+        real.train_images[0, 0, 0] = 1
+
+
+def test_the_cache_is_used_when_no_folder_is_named(
+    real_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FMNIST_DATA_DIR")
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    cache = tmp_path / "fmnist-utils"
+    cache.mkdir()
+    for name in data.FILES:
+        (cache / name).symlink_to((real_data_dir / name).resolve())
+    assert data.load_data().train_images.shape == (60_000, 28, 28)
+
+
+def test_the_fingerprint_follows_the_data(real_data_dir: Path) -> None:
+    real = data.load_data(folder=real_data_dir)
+    assert real.fingerprint == data.official_fingerprint()
+
+
+def test_the_official_fingerprint_never_changes() -> None:
+    # Every shipped run carries it: another value would make all of them stale.
+    assert data.official_fingerprint() == "45989d5fa2a2"
+
+
+# Splitting
+
+
+@given(
+    n=st.integers(2, 3_000),
+    share=st.floats(0.01, 0.99),
+    take=st.sampled_from(["first", "last", "random"]),
+    seed=st.integers(0, 2**32),
+)
+def test_a_split_is_disjoint_complete_and_repeatable(
+    n: int, share: float, take: str, seed: int
+) -> None:
+    count = min(max(int(n * share), 1), n - 1)
+    train, validation = data.split_indices(n, count=count, take=take, seed=seed)
+    assert train.dtype == validation.dtype == np.int32
+    assert len(validation) == count
+    assert sorted([*train, *validation]) == list(range(n))
+    again = data.split_indices(n, count=count, take=take, seed=seed)
+    np.testing.assert_array_equal(validation, again[1])
+
+
+@given(n=st.integers(2, 1_000), count=st.integers(1, 999))
+def test_first_and_last_are_the_ends(n: int, count: int) -> None:
+    if count >= n:
+        n = count + 1
+    assert data.split_indices(n, count=count, take="first")[1].tolist() == list(range(count))
+    assert data.split_indices(n, count=count, take="last")[1].tolist() == list(range(n - count, n))
+
+
+@pytest.mark.parametrize(("n", "fraction"), [(15, 0.25), (100, 0.9)])
+def test_a_fraction_from_the_end_is_what_keras_takes(n: int, fraction: float) -> None:
+    import keras
+
+    # The identity, learning nothing: its validation loss is the mean of the examples it saw.
+    layer = keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)
+    model = keras.Sequential([keras.Input((1,)), layer])
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mae")
+    examples = np.arange(n, dtype=np.float32)[:, np.newaxis]
+    history = model.fit(
+        examples, np.zeros_like(examples), validation_split=fraction, batch_size=n, verbose=0
+    ).history
+    _, validation = data.split_indices(n, fraction=fraction)
+    assert history["val_loss"][0] == pytest.approx(validation.mean(), rel=1e-6)
+
+
+def test_a_random_split_depends_on_its_seed_alone() -> None:
+    np.random.seed(1)
+    state = np.random.get_state()[1].copy()
+    _, one = data.split_indices(1_000, fraction=0.2, take="random", seed=1)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    np.random.seed(2)
+    _, again = data.split_indices(1_000, fraction=0.2, take="random", seed=1)
+    _, other = data.split_indices(1_000, fraction=0.2, take="random", seed=2)
+    assert one.tolist() == again.tolist() != other.tolist()
+
+
+def test_labels_may_stand_for_their_number() -> None:
+    train, validation = data.split_indices(np.zeros(10, np.uint8), fraction=0.2)
+    assert (len(train), len(validation)) == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({}, "either"),
+        ({"fraction": 0.2, "count": 2}, "either"),
+        ({"fraction": 0.0}, "between 0 and 1"),
+        ({"fraction": 1.0}, "between 0 and 1"),
+        ({"fraction": float("nan")}, "between 0 and 1"),
+        ({"fraction": 0.99}, "empty"),
+        ({"count": 0}, "empty"),
+        ({"count": 10}, "empty"),
+        ({"count": -1}, "empty"),
+        ({"count": 2, "take": "random"}, "seed"),
+        ({"count": 2, "take": "middle"}, "'middle'"),
+    ],
+)
+def test_a_senseless_split_is_an_error(arguments: dict, problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        data.split_indices(10, **arguments)
+
+
+# Encoding
+
+
+@given(labels=hnp.arrays(np.uint8, st.integers(0, 50), elements=st.integers(0, 9)))
+def test_one_hot_marks_the_label(labels: np.ndarray) -> None:
+    encoded = data.one_hot(labels)
+    assert encoded.dtype == np.float32
+    assert encoded.shape == (len(labels), 10)
+    assert (encoded.sum(axis=1) == 1).all()
+    np.testing.assert_array_equal(encoded.argmax(axis=1), labels)
+
+
+def test_one_hot_rejects_a_label_out_of_range() -> None:
+    with pytest.raises(DataError, match=r"Label 10 .* 10 classes"):
+        data.one_hot(np.array([0, 10], np.uint8))
+
+
+def test_to_floats_maps_full_scale_to_one() -> None:
+    images = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1)
+    floats = data.to_floats(images)
+    assert floats.dtype == np.float32
+    np.testing.assert_array_equal(floats.ravel(), np.float32([0, 0.2, 1]))
+    assert data.to_floats(images, channel=True).shape == (3, 1, 1, 1)
