@@ -10,18 +10,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fmnist_utils import plots, tables
+    from fmnist_utils import plots, tables, verdicts
+    from fmnist_utils.chapter import check_parameters, reproduce
     from fmnist_utils.data import load_data
     from fmnist_utils.reports import load_report
-    from fmnist_utils.reproduce import check_parameters, reproduce
 
-__all__ = ["check_parameters", "load_data", "load_report", "plots", "reproduce", "tables"]
+__all__ = [
+    "check_parameters",
+    "load_data",
+    "load_report",
+    "plots",
+    "reproduce",
+    "tables",
+    "verdicts",
+]
 
 _HOMES = {
-    "check_parameters": "fmnist_utils.reproduce",
+    "check_parameters": "fmnist_utils.chapter",
     "load_data": "fmnist_utils.data",
     "load_report": "fmnist_utils.reports",
-    "reproduce": "fmnist_utils.reproduce",
+    "reproduce": "fmnist_utils.chapter",
 }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, PositiveInt
 
+from fmnist_utils.backend import import_keras
 from fmnist_utils.strict import Strict
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def build(spec: MLP | CNN) -> keras.Model:
         Maps float images in [0, 1] of shape ``(batch, *spec.input_shape)`` to class probabilities,
         float32 of shape ``(batch, 10)``.
     """
-    import keras
-
+    keras = import_keras()
     images = keras.Input(spec.input_shape, name="Input")
     features = images if isinstance(spec, MLP) else _convolve(images, spec.conv)
     x = keras.layers.Flatten(name="Flatten")(features)

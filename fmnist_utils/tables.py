@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fmnist_utils import verdicts as vd
-from fmnist_utils.data import CLASS_NAMES
+from fmnist_utils.data import CLASS_NAMES, FashionMNIST, split_indices
 from fmnist_utils.models import layer_table
 from fmnist_utils.reports import READINGS, Claim, Experiment, Report, list_reports, load_report
 from fmnist_utils.runs import Run, RunStore
@@ -228,6 +228,22 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
     return judged(found, f"{experiment.title}: reported and reproduced, {len(runs)} runs")
 
 
+def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
+    """Set the reported accuracy of every experiment beside ours."""
+    rows = tuple(
+        (
+            report[verdict.experiment or ""].title,
+            reported_text(verdict.claim),
+            ours_text(verdict),
+            interval_text(verdict),
+            _badge(verdict),
+        )
+        for verdict in vd.judge_accuracies(report, runs, split)
+    )
+    headers = ("model", "reported", "reproduced (%)", "95 % interval", "verdict")
+    return Table(headers, rows, f"{split} accuracy of every model".capitalize())
+
+
 def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
     """Show a report's comparisons between its models, with verdicts."""
     claims = [claim for claim in report.claims if claim.kind == "comparison"]
@@ -243,6 +259,41 @@ def facts(report: Report) -> Table:
     )
     headers = ("claim", "reported", "in the data", "verdict", "where stated")
     return Table(headers, rows, "What the report says of the data")
+
+
+def data_summary(data: FashionMNIST) -> Table:
+    """Describe the images: how many, of what shape and type, and how bright (of full scale)."""
+    rows = []
+    for name, images, labels in (
+        ("training", data.train_images, data.train_labels),
+        ("test", data.test_images, data.test_labels),
+    ):
+        per_class = np.bincount(labels, minlength=len(CLASS_NAMES))
+        rows.append(
+            (
+                name,
+                f"{len(images):,}",
+                value_text(images.shape[1:]),
+                str(images.dtype),
+                f"{per_class.min():,} to {per_class.max():,}",
+                f"{images.mean() / 255:.4f}",
+                f"{images.std() / 255:.4f}",
+                f"{100 * (images == 0).mean():.1f}",
+            )
+        )
+    headers = ("set", "images", "shape", "type", "per class", "mean", "sd", "zero pixels (%)")
+    return Table(headers, tuple(rows), f"The {data.source} images")
+
+
+def class_balance(data: FashionMNIST, fraction: float) -> Table:
+    """Count the classes in the last `fraction` of the training images."""
+    train, validation = split_indices(len(data.train_labels), fraction=fraction)
+    parts = [np.bincount(data.train_labels[rows], minlength=10) for rows in (train, validation)]
+    rows = tuple(
+        (name, f"{parts[0][i]:,}", f"{parts[1][i]:,}") for i, name in enumerate(CLASS_NAMES)
+    )
+    headers = ("class", "left for training", "held out for validation")
+    return Table(headers, rows, f"The last {100 * fraction:.0f} % held out")
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:
@@ -332,9 +383,7 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
         names = [base, *(name for name, variant in report.variants.items() if variant.of == base)]
         for name in names:
             experiment = report[name]
-            claim = next(
-                c for c in report[base].stated if c.quantity == "accuracy" and c.split == split
-            )
+            claim = vd.accuracy_claims(report, split)[base]
             verdict = vd.judge(report[base], claim, runs.get(name, ()))
             rows.append(
                 (experiment.title, reported_text(claim), ours_text(verdict),

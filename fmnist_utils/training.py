@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fmnist_utils.backend import import_keras
 from fmnist_utils.data import FashionMNIST, one_hot, split_indices
 from fmnist_utils.reports import Experiment, Training
 from fmnist_utils.runs import (
@@ -92,8 +93,7 @@ def train(
         With history, evaluations of the last and of the best validation epoch, predictions and
         provenance; not yet written anywhere.
     """
-    import keras
-
+    keras = import_keras()
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     spec = experiment.training
@@ -123,8 +123,7 @@ def train(
 
 def compiled_model(experiment: Experiment) -> keras.Model:
     """Build the experiment's model and compile it with the experiment's optimizer and loss."""
-    import keras
-
+    keras = import_keras()
     spec = experiment.training
     optimizer = keras.optimizers.get(
         {

@@ -311,7 +311,7 @@ def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict
 def _against_bound(claim: Claim, values: Floats) -> tuple[Floats, Floats]:
     """Turn a bound into an ordering against a constant; a value that rounds to it keeps it."""
     slack = claim.half_width if claim.relation == "at_least" else -claim.half_width
-    limit = np.full(MIN_RUNS, claim.number - slack)
+    limit = np.full_like(values, claim.number - slack)
     return (values, limit) if claim.relation == "at_least" else (limit, values)
 
 
@@ -404,6 +404,26 @@ def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verd
     return [
         _judge_fact(None, claim) if claim.quantity == "data" else judge_comparison(claim, runs)
         for claim in report.claims
+    ]
+
+
+def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
+    """Return each experiment's first claim about its accuracy on a split, by experiment id."""
+    found: dict[str, Claim] = {}
+    for experiment in report.experiments.values():
+        for claim in experiment.stated:
+            if claim.quantity == "accuracy" and claim.split == split:
+                found.setdefault(experiment.id, claim)
+    return found
+
+
+def judge_accuracies(
+    report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test"
+) -> list[Verdict]:
+    """Give one verdict per experiment, on its accuracy on a split."""
+    return [
+        judge(report[name], claim, runs.get(name, ()))
+        for name, claim in accuracy_claims(report, split).items()
     ]
 
 

@@ -1,0 +1,40 @@
+"""Import Keras without the log lines that its TensorFlow backend writes from C++."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from types import ModuleType
+
+
+def import_keras() -> ModuleType:
+    """Import and return Keras; with it comes the backend that ``KERAS_BACKEND`` names.
+
+    TensorFlow logs the processor and the missing GPU before any Python setting can stop it, which
+    would put machine-dependent lines into every notebook. They are shown if the import fails.
+    """
+    if "keras" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _stderr_held_back():
+            import keras  # noqa: F401
+    return sys.modules["keras"]
+
+
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Collect what is written to file descriptor 2, and show it only if an exception follows."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

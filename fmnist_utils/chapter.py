@@ -1,0 +1,118 @@
+"""What a chapter calls: one experiment's runs, in the mode the chapter is in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fmnist_utils.data import FashionMNIST
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports import Experiment
+from fmnist_utils.runs import Run, RunStore
+
+MODES = ("replay", "smoke", "full")
+PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None}
+
+#: A smoke run: enough steps to pass through every line of the trainer.
+_SMOKE_EPOCHS = 2
+_SMOKE_IMAGES = 512
+
+
+class ParameterError(FmnistError):
+    """A chapter parameter that does not exist, or a value that it does not take."""
+
+
+def check_parameters(names: Mapping[str, Any]) -> None:
+    """Refuse what papermill would let pass: unknown parameters and values.
+
+    Parameters
+    ----------
+    names : mapping
+        The notebook's ``globals()``; parameters are the names in capitals.
+
+    Raises
+    ------
+    ParameterError
+        One sentence that names the parameter and what it takes.
+    """
+    for name, value in names.items():
+        if name.isupper() and not name.startswith("_"):
+            if name not in PARAMETERS:
+                known = ", ".join(PARAMETERS)
+                raise ParameterError(f"There is no parameter {name}; a chapter takes {known}.")
+            choices = PARAMETERS[name]
+            if choices and value not in choices:
+                raise ParameterError(f"{name} is {value!r}; it takes {', '.join(choices)}.")
+    seeds = names.get("SEEDS", 1)
+    if not isinstance(seeds, int) or seeds < 1:
+        raise ParameterError(f"SEEDS is {seeds!r}; it takes a whole number of at least 1.")
+
+
+def reproduce(
+    experiment: Experiment,
+    data: FashionMNIST,
+    *,
+    seeds: int = 10,
+    mode: str = "replay",
+    store: RunStore | None = None,
+) -> list[Run]:
+    """Return an experiment's runs.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to reproduce.
+    data : FashionMNIST
+        The images; not touched in replay mode.
+    seeds : int
+        Use seeds 1 to `seeds`.
+    mode : {"replay", "smoke", "full"}
+        ``replay`` reads the shipped runs; ``smoke`` trains two epochs on 512 images and records
+        nothing; ``full`` trains what the store lacks, and stores it.
+    store : RunStore, optional
+        Where runs are; the shipped ones and ``./runs`` by default.
+
+    Returns
+    -------
+    list of Run
+        In order of seed.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown mode, or when synthetic images would be recorded as evidence.
+    """
+    check_parameters({"MODE": mode, "SEEDS": seeds})
+    store = store or RunStore()
+    if mode == "smoke":
+        return [_smoke(experiment, data)]
+    if mode == "full":
+        _train_missing(experiment, data, seeds, store)
+    return [run for run in store.runs(experiment) if run.seed <= seeds]
+
+
+def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
+    from fmnist_utils.training import train
+
+    protocol = experiment.training.model_copy(update={"epochs": _SMOKE_EPOCHS})
+    few = FashionMNIST(
+        data.train_images[:_SMOKE_IMAGES],
+        data.train_labels[:_SMOKE_IMAGES],
+        data.test_images[:_SMOKE_IMAGES],
+        data.test_labels[:_SMOKE_IMAGES],
+        data.source,
+    )
+    return train(experiment.model_copy(update={"training": protocol}), 1, few)
+
+
+def _train_missing(experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore) -> None:
+    from fmnist_utils.campaign import missing_jobs, run_jobs
+    from fmnist_utils.progress import TrainingProgress
+
+    jobs = missing_jobs(store, [experiment], range(1, seeds + 1))
+    if not jobs:
+        return
+    if data.source != "real":
+        raise ParameterError('Full mode records evidence, so it needs DATA = "real".')
+    with TrainingProgress(jobs) as progress:
+        run_jobs(jobs, store, data, progress.on_epoch, progress.on_run)

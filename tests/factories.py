@@ -1,0 +1,128 @@
+"""Small, valid run records for tests that need runs but no training."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmnist_utils.models import NUM_CLASSES
+from fmnist_utils.reports import Experiment
+from fmnist_utils.runs import (
+    Evaluation,
+    Provenance,
+    Run,
+    Snapshot,
+    confusion,
+    fingerprint,
+    pack_predictions,
+)
+
+#: As many test images per class as the real data set has, in another order.
+TEST_LABELS = np.tile(np.arange(NUM_CLASSES, dtype=np.uint8), 1_000)
+
+
+def make_run(
+    experiment: Experiment,
+    seed: int = 1,
+    epochs: int = 3,
+    accuracy: float = 0.9,
+    *,
+    best_epoch: int | None = None,
+    best_accuracy: float | None = None,
+    gap: float = 0.03,
+    labels: NDArray[np.uint8] = TEST_LABELS,
+    precision: str = "float32",
+) -> Run:
+    """Return a sealed run of `experiment`, as if it had been trained.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    seed : int
+        Also decides which test images are predicted wrongly.
+    epochs : int
+    accuracy : float
+        On the test images at the last epoch, to the nearest image; validation has the same.
+    best_epoch : int, optional
+        Counted from 1; the last epoch by default.
+    best_accuracy : float, optional
+        On validation and test images at the best epoch; by default `accuracy`, a little more
+        when the best epoch is not the last.
+    gap : float
+        How much more accurate the model is on training images; Keras' running accuracy lies
+        half way.
+    labels : uint8 array, shape (n,)
+        True classes of the test images.
+    precision : {"float32", "mixed_bfloat16"}
+    """
+    best_epoch = best_epoch or epochs
+    if best_accuracy is None:
+        best_accuracy = accuracy if best_epoch == epochs else min(1.0, accuracy + 0.005)
+    final = _snapshot(epochs, accuracy, gap, labels, seed)
+    best = _snapshot(best_epoch, best_accuracy, gap, labels, seed)
+    return Run(
+        report=experiment.report,
+        experiment=experiment.id,
+        seed=seed,
+        fingerprint=fingerprint(experiment),
+        images={"train": 48_000, "validation": 12_000, "test": len(labels)},
+        history=_history(epochs, final, best, gap),
+        final=final,
+        best=best,
+        test_predictions=pack_predictions(predict(labels, accuracy, seed)),
+        seconds_per_epoch=(1.0,) * epochs,
+        provenance=Provenance(
+            backend="tensorflow",
+            device="cpu",
+            precision=precision,  # type: ignore[arg-type]
+            versions={"keras": "3.0.0"},
+            date="2024-01-01",
+            revision="0000000",
+        ),
+    ).sealed()
+
+
+def predict(labels: NDArray[np.uint8], accuracy: float, seed: int) -> NDArray[np.uint8]:
+    """Return the labels, the wrong share of them replaced by the class that follows."""
+    wrong = round((1 - accuracy) * len(labels))
+    classes = labels.copy()
+    at = np.random.default_rng(seed).permutation(len(labels))[:wrong]
+    classes[at] = (classes[at] + 1) % NUM_CLASSES
+    return classes
+
+
+def _snapshot(
+    epoch: int, accuracy: float, gap: float, labels: NDArray[np.uint8], seed: int
+) -> Snapshot:
+    counts = confusion(labels, predict(labels, accuracy, seed))
+    held_out = _evaluation(float(np.trace(counts) / len(labels)))
+    return Snapshot(
+        epoch=epoch,
+        train=_evaluation(accuracy + gap),
+        validation=held_out,
+        test=held_out,
+        test_confusion=tuple(tuple(map(int, row)) for row in counts),
+    )
+
+
+def _evaluation(accuracy: float) -> Evaluation:
+    accuracy = round(min(1.0, accuracy), 6)
+    return Evaluation(loss=round(3 * (1 - accuracy) + 0.01, 6), accuracy=accuracy)
+
+
+def _history(
+    epochs: int, final: Snapshot, best: Snapshot, gap: float
+) -> dict[str, tuple[float, ...]]:
+    """Rise to the best epoch, then fall to the last, so that the history fits the snapshots."""
+    epoch = np.arange(1, epochs + 1)
+    top, end = best.validation.accuracy, final.validation.accuracy
+    rising = top - 0.1 * (1 - epoch / best.epoch)
+    falling = np.interp(epoch, [best.epoch, max(epochs, best.epoch + 1)], [top, end])
+    held_out = np.where(epoch < best.epoch, rising, falling)
+    curves = {"": np.minimum(1.0, held_out + gap / 2), "val_": held_out}
+    return {
+        **{f"{prefix}loss": _rounded(3 * (1 - curve) + 0.01) for prefix, curve in curves.items()},
+        **{f"{prefix}accuracy": _rounded(curve) for prefix, curve in curves.items()},
+    }
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)

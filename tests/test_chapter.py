@@ -1,0 +1,87 @@
+"""What a chapter calls."""
+
+import numpy as np
+import pytest
+from factories import make_run
+
+import fmnist_utils as fu
+from fmnist_utils.chapter import ParameterError
+from fmnist_utils.data import FashionMNIST
+from fmnist_utils.reports import load_report
+from fmnist_utils.runs import RunStore
+
+
+@pytest.fixture
+def experiment():
+    return load_report("baltzi")["mlp-baseline"]
+
+
+@pytest.fixture
+def few_images():
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    labels = np.tile(np.arange(10, dtype=np.uint8), 6)
+    return FashionMNIST(images, labels, images[:20], labels[:20], "synthetic")
+
+
+def test_replay_reads_the_store_and_touches_no_image(experiment, tmp_path):
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    for seed in (1, 2, 3):
+        store.add(make_run(experiment, seed))
+    found = fu.reproduce(experiment, None, seeds=2, store=store)
+    assert [run.seed for run in found] == [1, 2]
+
+
+def test_smoke_records_nothing(experiment, few_images, tmp_path):
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    (run,) = fu.reproduce(experiment, few_images, mode="smoke", store=store)
+    assert run.epochs == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_smoke_run_is_no_evidence_even_if_it_were_stored(experiment, few_images, tmp_path):
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    (run,) = fu.reproduce(experiment, few_images, mode="smoke", store=store)
+    store.add(run)
+    assert store.runs(experiment) == []
+
+
+def test_full_refuses_to_record_synthetic_images(experiment, few_images, tmp_path):
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    with pytest.raises(ParameterError, match='DATA = "real"'):
+        fu.reproduce(experiment, few_images, mode="full", seeds=1, store=store)
+
+
+def test_full_trains_only_what_is_missing(experiment, tmp_path):
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    store.add(make_run(experiment, 1))
+    assert len(fu.reproduce(experiment, None, seeds=1, mode="full", store=store)) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ({"MODE": "fast"}, "MODE is 'fast'; it takes replay, smoke, full."),
+        ({"DATA": "mnist"}, "DATA is 'mnist'; it takes real, synthetic."),
+        ({"SEEDS": 0}, "SEEDS is 0; it takes a whole number of at least 1."),
+        ({"SEEDS": "5"}, "SEEDS is '5'; it takes a whole number of at least 1."),
+        ({"EPOCHS": 3}, "There is no parameter EPOCHS; a chapter takes MODE, DATA, SEEDS."),
+    ],
+)
+def test_a_wrong_parameter_is_one_sentence(names, sentence):
+    with pytest.raises(ParameterError) as caught:
+        fu.check_parameters(names)
+    assert str(caught.value) == sentence
+    assert caught.value._render_traceback_() == [f"ParameterError: {sentence}"]
+
+
+def test_right_parameters_and_other_names_pass():
+    fu.check_parameters({"MODE": "smoke", "DATA": "real", "SEEDS": 3, "_ID": 1, "In": [], "x": 2})
+
+
+def test_the_package_names_what_notebooks_see():
+    for name in fu.__all__:
+        assert getattr(fu, name) is not None
+    assert dir(fu) == sorted(fu.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'modelz'"):
+        _ = fu.modelz

@@ -1,0 +1,167 @@
+"""What chapters print."""
+
+import re
+
+import numpy as np
+import pytest
+from factories import make_run
+
+from fmnist_utils import tables
+from fmnist_utils import verdicts as vd
+from fmnist_utils.reports import load_report
+from fmnist_utils.runs import RunStore
+from fmnist_utils.tables import Badge, Table
+from fmnist_utils.verdicts import Word
+
+
+@pytest.fixture(scope="module")
+def report():
+    return load_report("baltzi")
+
+
+@pytest.fixture(scope="module")
+def runs(report):
+    accuracies = {"mlp-baseline": 0.846, "cnn-2-conv": 0.90}
+    return {
+        name: [make_run(report[name], seed, 40 + seed, value + seed / 1000) for seed in range(1, 6)]
+        for name, value in accuracies.items()
+    }
+
+
+def cells(table: Table, column: str) -> list[str]:
+    index = table.headers.index(column)
+    return [str(row[index]) for row in table.rows]
+
+
+def test_html_escapes_what_a_report_may_hold():
+    html = Table(("a<b",), (("x & y",), ("<script>",)), "5 > 4")._repr_html_()
+    assert "a&lt;b" in html and "x &amp; y" in html and "5 &gt; 4" in html
+    assert "<script>" not in html
+
+
+def test_numbers_are_flush_right_and_words_are_not():
+    table = Table(("name", "count"), (("a", "1,000"), ("long name", "7")))
+    assert repr(table).splitlines()[2:] == ["a          1,000", "long name      7"]
+    assert table._repr_html_().count("text-align:right") == 3
+
+
+def test_an_empty_table_still_shows_its_headers():
+    table = Table(("name", "count"), ())
+    assert repr(table).startswith("name  count")
+    assert "<th" in table._repr_html_()
+
+
+def test_every_word_has_a_badge_and_a_meaning():
+    for word in Word:
+        assert f">{word}<" in Badge(word).html()
+        assert tables._MEANING[word]
+
+
+def test_badges_are_legible_without_the_stylesheet():
+    """Contrast of the badge's text on its background is at least 7:1 (WCAG AAA)."""
+    for word in Word:
+        colour = re.search(r"background:#(\w{6})", Badge(word).html())
+        assert colour
+        channels = np.array([int(colour[1][i : i + 2], 16) for i in (0, 2, 4)]) / 255
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        text = ((17 / 255 + 0.055) / 1.055) ** 2.4
+        assert (linear @ [0.2126, 0.7152, 0.0722] + 0.05) / (text + 0.05) > 7
+
+
+def test_verdicts_show_the_number_as_printed(report, runs):
+    table = tables.verdicts(report["mlp-baseline"], runs["mlp-baseline"])
+    assert cells(table, "reported") == ["44", "87.07 %", "84.60 %", "84.60 %"]
+    assert cells(table, "reproduced")[2] == "84.90 ± 0.16"
+    assert cells(table, "verdict")[2] == "reproduced"
+    assert "5 runs" in table.caption
+
+
+def test_a_failed_claim_says_in_which_direction(report, runs):
+    table = tables.verdicts(report["cnn-2-conv"], runs["cnn-2-conv"])
+    assert cells(table, "verdict")[2] == "not reproduced (we got lower)"
+
+
+def test_without_runs_everything_measured_is_pending(report):
+    table = tables.verdicts(report["mlp-baseline"], [])
+    assert set(cells(table, "verdict")) == {"pending"}
+    assert set(cells(table, "reproduced")) == {"no runs yet"}
+
+
+def test_architecture_sets_printed_beside_built(report):
+    table = tables.architecture(report["mlp-1-hidden"])
+    assert cells(table, "layer")[:4] == ["InputLayer", "Flatten", "Dense", "Dense"]
+    assert cells(table, "parameters printed") == cells(table, "built")
+    assert set(cells(table, "verdict")) == {"equal"}
+    assert cells(table, "built")[4] == "203,530"
+
+
+def test_architecture_shows_a_wrong_count(report):
+    experiment = report["mlp-1-hidden"]
+    layers = list(experiment.table.layers)
+    layers[2] = layers[2].model_copy(update={"params": 200_961})
+    wrong = experiment.model_copy(
+        update={"table": experiment.table.model_copy(update={"layers": tuple(layers)})}
+    )
+    table = tables.architecture(wrong)
+    assert cells(table, "verdict").count("differs") == 1
+
+
+def test_protocol_names_every_assumption(report):
+    experiment = report["cnn-2-conv"]
+    table = tables.protocol(experiment)
+    assert cells(table, "verdict").count("assumed") == len(experiment.assumed)
+    assert "differs" not in cells(table, "verdict")
+
+
+def test_assumptions_of_all_experiments_stand_once(report):
+    settings = cells(tables.assumptions(report), "setting")
+    assert len(settings) == len(set(settings))
+    assert "training.optimizer.learning_rate" in settings
+
+
+def test_readings_start_with_the_one_that_counts(report, runs):
+    table = tables.readings(report["mlp-baseline"], "train", runs["mlp-baseline"])
+    assert len(table.rows) == 6
+    assert "all 60,000" in cells(table, "reading")[0]
+
+
+def test_comparisons_and_facts_cover_the_reports_own_claims(report, runs):
+    shown = len(tables.comparisons(report, runs).rows) + len(tables.facts(report).rows)
+    assert shown == len(report.claims)
+
+
+def test_classification_report_matches_scikit_learn(report, runs):
+    from sklearn.metrics import precision_recall_fscore_support
+
+    run = runs["cnn-2-conv"][0]
+    labels = np.tile(np.arange(10), 1000)
+    expected = precision_recall_fscore_support(labels, run.predictions, zero_division=0)
+    found = tables._scores(np.array(run.final.test_confusion))
+    np.testing.assert_allclose(found.T, expected[:3])
+
+
+def test_scoreboard_counts_every_claim_once(report, tmp_path):
+    store = RunStore(tmp_path)
+    table = tables.scoreboard(store)
+    row = next(row for row in table.rows if row[0] == "Baltzi")
+    assert sum(int(cell) for cell in row[2:]) == sum(1 for _ in report.all_claims())
+    assert int(row[1]) == sum(claim.numbers for _, claim in report.all_claims())
+
+
+def test_accuracy_claims_are_one_per_experiment(report):
+    assert list(vd.accuracy_claims(report)) == list(report.experiments)
+    assert [float(claim.value) for claim in vd.accuracy_claims(report).values()] == [
+        84.60, 89.18, 88.99, 90.08, 92.72,
+    ]  # fmt: skip
+
+
+def test_results_and_variants_have_a_row_per_model(report, runs):
+    assert len(tables.results(report, runs).rows) == len(report.experiments)
+    bases = {variant.of for variant in report.variants.values()}
+    assert len(tables.variants(report, runs).rows) == len(bases) + len(report.variants)
+
+
+def test_campaign_lists_only_what_ran(report, runs):
+    assert cells(tables.campaign({**runs, "mlp-1-hidden": []}), "experiment") == list(runs)
