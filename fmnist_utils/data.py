@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
-import pooch
-import requests
 from numpy.typing import NDArray
 
 from fmnist_utils.errors import FmnistError
+
+if TYPE_CHECKING:
+    import pooch
 
 CLASS_NAMES: tuple[str, ...] = (
     "T-shirt/top",
@@ -216,6 +217,9 @@ def fetch_data(
     DataError
         If a file is wrong (it is left as it is) or no mirror delivers it.
     """
+    # Imported only to download: pooch takes long to load, and warns in a plain notebook.
+    import pooch
+
     named = None if folder else _named_folder()
     if named is None:
         folder = folder or Path(pooch.os_cache("fmnist-utils"))
@@ -243,6 +247,9 @@ def _download(
     downloader: pooch.HTTPDownloader,
 ) -> str:
     """Fetch one file from the first mirror that delivers it, and return that mirror."""
+    import pooch
+    import requests
+
     reasons = []
     for mirror in mirrors:
         store = pooch.create(folder, mirror, registry={name: f"md5:{md5}"}, retry_if_failed=retries)
@@ -264,6 +271,8 @@ def _download(
 
 def _short_reason(error: Exception) -> str:
     """Say in a few words why a mirror failed."""
+    import requests
+
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"answered HTTP {error.response.status_code}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,10 @@ _BADGES = {
 }
 
 
+#: Numbers, their units, what stands between two of them, and the words for none.
+_NUMERIC = re.compile(r"([\d\s.,±≤≥%-]|to|points|no runs yet)*")
+
+
 @dataclass(frozen=True)
 class Badge:
     """A verdict's word, coloured and in words."""
@@ -53,8 +58,7 @@ class Badge:
 class Table:
     """Rows under headers; shown as HTML in a notebook and as aligned text elsewhere.
 
-    Numbers arrive formatted; a column in which every filled cell starts with a digit or a sign is
-    set flush right.
+    Numbers arrive formatted; a column that holds nothing else is set flush right.
     """
 
     headers: tuple[str, ...]
@@ -65,7 +69,7 @@ class Table:
         columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.headers)
         return [
             any(str(cell) for cell in column)
-            and all(str(cell)[:1].isdigit() or str(cell)[:1] in "-−+±" for cell in column)
+            and all(_NUMERIC.fullmatch(str(cell)) for cell in column)
             for column in columns
         ]
 
