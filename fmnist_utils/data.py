@@ -1,5 +1,7 @@
 """Fetch, verify, load and split Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747)."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import math
