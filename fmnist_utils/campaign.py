@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from fmnist_utils.data import FashionMNIST
+from fmnist_utils.data import FashionMNIST, load_data
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import Experiment
 from fmnist_utils.runs import Run, RunStore
 from fmnist_utils.training import Progress, train
@@ -54,3 +55,60 @@ def run_jobs(
         if on_run is not None:
             on_run(job, run)
     return finished
+
+
+class CampaignError(FmnistError):
+    """Runs that a cluster could not make."""
+
+
+def run_jobs_on_cluster(
+    jobs: Sequence[Job],
+    store: RunStore,
+    scheduler: str,
+    on_run: Callable[[Job, Run], None] | None = None,
+) -> list[Run]:
+    """Train jobs on the workers of a Dask cluster; each run is written here when it arrives.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Each is trained by one worker, which loads the data itself: the package and the data set
+        must be at hand there.
+    store : RunStore
+        Where the runs go, on this machine.
+    scheduler : str
+        Address of the Dask scheduler, such as ``tcp://10.0.0.1:8786``.
+    on_run : callable, optional
+        Told of every finished run.
+
+    Raises
+    ------
+    CampaignError
+        When the scheduler does not answer; or, after all others are done, when jobs failed.
+    """
+    from distributed import Client, as_completed
+
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise CampaignError(f"No Dask scheduler answers at {scheduler}: {error}.") from error
+    finished, failed = [], []
+    with client:
+        futures = {client.submit(_train_on_worker, job, pure=False): job for job in jobs}
+        for future in as_completed(futures):
+            job = futures[future]
+            if future.status != "finished":
+                failed.append(f"{job.experiment.id} seed {job.seed} ({future.exception()})")
+                continue
+            run = future.result()
+            store.add(run)
+            finished.append(run)
+            if on_run is not None:
+                on_run(job, run)
+    if failed:
+        raise CampaignError(f"{len(failed)} of {len(jobs)} runs failed: {'; '.join(failed)}.")
+    return finished
+
+
+def _train_on_worker(job: Job) -> Run:
+    return train(job.experiment, job.seed, load_data())

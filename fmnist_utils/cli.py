@@ -2,48 +2,120 @@
 
 from __future__ import annotations
 
+import _thread
+import itertools
+import os
 import sys
-from typing import Annotated
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports import Experiment, list_reports, load_report
+
+if TYPE_CHECKING:
+    from fmnist_utils.reports import Experiment
+    from fmnist_utils.runs import Run
+    from fmnist_utils.verdicts import Verdict
+
+INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
+
+
+class _Commands(TyperGroup):
+    """A mistake of the user is one sentence and exit code 2; Ctrl-C is one and 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FmnistError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            print(INTERRUPTED, file=sys.stderr)
+            raise typer.Exit(130) from error
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Reproduce five reports on Fashion-MNIST, number by number.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+# In a file or a pipe a table is not folded at 80 columns.
+console = Console(width=None if sys.stdout.isatty() else 160)
 
 ReportId = Annotated[str, typer.Argument(help="Which report, e.g. baltzi.", metavar="REPORT")]
-Seeds = Annotated[int, typer.Option(min=1, help="Train seeds 1 to N of each experiment.")]
 
 
 def main() -> None:
-    """Run the command; a mistake of the user is one sentence and exit code 2."""
-    try:
-        app()
-    except FmnistError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("Interrupted; finished runs are kept, and the same command goes on.", file=sys.stderr)
-        sys.exit(130)
+    """Run the command."""
+    # Without it TensorFlow reports on drivers and instruction sets whenever it is loaded.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    app()
 
 
-def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:
-    report = load_report(report_id)
-    if not experiment_ids:
-        return list(report.experiments.values())
-    unknown = [name for name in experiment_ids if name not in report.experiments]
-    if unknown:
-        known = ", ".join(report.experiments)
-        raise FmnistError(f"Report {report_id} has no experiment {unknown[0]!r}; it has {known}.")
-    return [report[name] for name in experiment_ids]
+def _say(sentence: str) -> None:
+    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+# --- Book ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def book(
+    mode: Annotated[
+        Literal["replay", "smoke", "full"],
+        typer.Option(help="Show the shipped runs, train a few steps, or train what is missing."),
+    ] = "replay",
+    data: Annotated[
+        Literal["auto", "real", "synthetic"],
+        typer.Option(help="Which images; auto builds a preview when the real ones are not there."),
+    ] = "auto",
+    executed: Annotated[
+        Path | None,
+        typer.Option(help="Take executed notebooks from this folder instead of running them."),
+    ] = None,
+) -> None:
+    """Run every chapter that changed and build the site."""
+    from fmnist_utils.book import build_book
+
+    index = build_book(Path(), mode=mode, data=data, executed=executed, console=console)
+    _say(f"The book is in {os.path.relpath(index)}")
+
+
+@app.command()
+def set_repository(
+    url: Annotated[str, typer.Argument(help="https://github.com/OWNER/REPOSITORY")],
+) -> None:
+    """Point the book, its badges and its install cells at another repository."""
+    from fmnist_utils import book
+
+    changed = book.set_repository(Path(), url)
+    for path in changed:
+        _say(f"{path} rewritten")
+    if not changed:
+        _say("Nothing to change: everything points there already.")
+
+
+# --- Data and training ---------------------------------------------------------------------------
+
+
+@app.command()
+def data() -> None:
+    """Fetch and verify the data set, and say where it is."""
+    from fmnist_utils.data import fetch_data
+
+    _say(f"Fashion-MNIST is complete and verified in {fetch_data()}")
 
 
 @app.command()
@@ -52,7 +124,7 @@ def run(
     experiments: Annotated[
         list[str] | None, typer.Argument(help="Which experiments; all when none is named.")
     ] = None,
-    seeds: Seeds = 10,
+    seeds: Annotated[int, typer.Option(min=1, help="Train seeds 1 to N of each experiment.")] = 10,
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
     from fmnist_utils.campaign import missing_jobs, run_jobs
@@ -63,16 +135,221 @@ def run(
     store = RunStore()
     jobs = missing_jobs(store, _chosen(report, experiments), range(1, seeds + 1))
     if not jobs:
-        console.print(f"Nothing to train: every experiment has its {seeds} seeds.")
+        _say(f"Nothing to train: every experiment has its {seeds} seeds.")
         return
-    data = load_data()
-    with TrainingProgress(jobs, console) as progress:
-        run_jobs(jobs, store, data, progress.on_epoch, progress.on_run)
-    console.print(f"{len(jobs)} runs written to {store.written}; publish with fmnist publish-runs.")
+    images = load_data()
+    with _ctrl_c_is_never_dropped(), TrainingProgress(jobs, console) as progress:
+        run_jobs(jobs, store, images, progress.on_epoch, progress.on_run)
+    _say(f"{len(jobs)} runs written to {store.written}; publish with fmnist publish-runs.")
+
+
+@contextmanager
+def _ctrl_c_is_never_dropped() -> Iterator[None]:
+    """Raise a Ctrl-C again that arrived inside a destructor, where Python drops exceptions.
+
+    Keras' clean-up between two runs spends most of its time in destructors.
+    """
+    usual = sys.unraisablehook
+
+    def hook(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type is KeyboardInterrupt:
+            threading.Timer(0.1, _thread.interrupt_main).start()
+        else:
+            usual(dropped)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
+
+
+def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:
+    from fmnist_utils.reports import load_report
+
+    report = load_report(report_id)
+    trainable = report.trainable
+    for name in experiment_ids or []:
+        if name not in trainable:
+            known = ", ".join(trainable)
+            raise FmnistError(f"Report {report_id} has no experiment {name!r}; it has {known}.")
+    return [trainable[name] for name in experiment_ids or trainable]
+
+
+# --- Runs ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def status() -> None:
+    """Show which runs there are, which are stale, and which records are damaged."""
+    from fmnist_utils.reports import list_reports, load_report
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("experiment", "valid", "seeds", "epochs", "device", "stale"):
+        table.add_column(name, justify="right" if name in ("valid", "epochs", "stale") else "left")
+    notes: list[str] = []
+    for report_id in list_reports():
+        records, damaged = _records(report_id)
+        notes += damaged
+        for experiment in load_report(report_id).trainable.values():
+            table.add_row(*_status_row(experiment, records.pop(experiment.id, [])))
+        notes += (f"{report_id} has runs of no experiment: {name}." for name in records)
+    console.print(table)
+    for note in notes:
+        _say(note)
+
+
+def _records(report_id: str) -> tuple[dict[str, list[Run]], list[str]]:
+    """Read all run records of a report, by experiment, and what is wrong with the others."""
+    from fmnist_utils.runs import RunError, RunStore, read_run
+
+    store = RunStore()
+    files = sorted((store.published / report_id / "runs").glob("*.json"))
+    files += sorted((store.written / report_id).glob("*.json"))
+    records: dict[str, list[Run]] = defaultdict(list)
+    damaged = []
+    for path in files:
+        try:
+            run = read_run(path)
+            records[run.experiment].append(run)
+        except RunError as error:
+            damaged.append(str(error))
+    return records, damaged
+
+
+def _status_row(experiment: Experiment, runs: list[Run]) -> Iterator[str]:
+    from fmnist_utils.runs import fingerprint
+
+    wanted = fingerprint(experiment)
+    valid = {run.seed: run for run in reversed(runs) if run.fingerprint == wanted}
+    stale = sum(run.fingerprint != wanted for run in runs)
+    epochs = [run.epochs for run in valid.values()]
+    yield f"{experiment.report}/{experiment.id}"
+    yield str(len(valid)) if valid else "[yellow]0[/yellow]"
+    yield _ranges(sorted(valid))
+    yield f"{min(epochs)}–{max(epochs)}" if epochs else ""
+    yield ", ".join(sorted({run.provenance.device for run in valid.values()}))
+    yield f"[red]{stale} stale[/red]" if stale else ""
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Write ascending numbers as ``1–5, 7``."""
+    groups: list[list[int]] = []
+    for number in numbers:
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
+
+
+@app.command()
+def publish_runs(
+    folder: Annotated[Path, typer.Argument(help="Where the new runs are.")] = Path("runs"),
+) -> None:
+    """Check new runs and copy them into the package, where they count as evidence."""
+    from fmnist_utils.runs import RunError, RunStore, read_run
+
+    store = RunStore()
+    _refuse_installed_package(store.published)
+    if not folder.is_dir():
+        raise FmnistError(f"There is no folder {folder}: name the one that holds the new runs.")
+    published, known, refused = 0, 0, []
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            record = read_run(path)
+            if store.publish(record, _experiment_of(record)):
+                published += 1
+            else:
+                known += 1
+        except RunError as error:
+            refused.append(str(error))
+    for sentence in refused:
+        print(f"Refused: {sentence}", file=sys.stderr)
+    _say(f"{published} runs published, {known} already there, {len(refused)} refused.")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _refuse_installed_package(folder: Path) -> None:
+    installed = {"site-packages", "dist-packages"} & set(folder.parts)
+    if installed or not os.access(folder, os.W_OK):
+        raise FmnistError(
+            f"The package in {folder} is no checkout that can be written: publish from a clone of "
+            "the repository, installed with pip install -e."
+        )
+
+
+def _experiment_of(record: Run) -> Experiment:
+    from fmnist_utils.reports import list_reports, load_report
+    from fmnist_utils.runs import RunError
+
+    known = load_report(record.report).trainable if record.report in list_reports() else {}
+    if record.experiment not in known:
+        raise RunError(
+            f"{record.filename}: there is no experiment {record.report}/{record.experiment}."
+        )
+    return known[record.experiment]
+
+
+# --- Reports -------------------------------------------------------------------------------------
 
 
 @app.command()
 def reports() -> None:
     """List the reports of the book."""
+    from fmnist_utils.reports import list_reports, load_report
+
     for report_id in list_reports():
-        console.print(f"{report_id}  {load_report(report_id).title}")
+        _say(f"{report_id}  {load_report(report_id).title}")
+
+
+@app.command()
+def report(report_id: ReportId) -> None:
+    """Print every claim of a report with its verdict."""
+    from fmnist_utils.reports import load_report
+    from fmnist_utils.runs import RunStore
+    from fmnist_utils.verdicts import count_words, judge_report
+
+    loaded = load_report(report_id)
+    verdicts = judge_report(loaded, RunStore())
+    # The report's own claims come first; those of each experiment stand together.
+    for experiment, group in itertools.groupby(verdicts, lambda verdict: verdict.experiment):
+        title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
+        console.print(_claims_table(title, group))
+    counts = ((word, count) for word, count in count_words(verdicts).items() if count)
+    _say(", ".join(f"{count} {word}" for word, count in counts))
+
+
+def _claims_table(title: str, verdicts: Iterable[Verdict]) -> Table:
+    from fmnist_utils.tables import claim_text, interval_text, ours_text, reported_text
+
+    table = Table(title=f"\n{title}", title_style="bold", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("claim", "reported", "reproduced", "95 % interval", "verdict", "where stated"):
+        table.add_column(name)
+    for verdict in verdicts:
+        table.add_row(
+            claim_text(verdict.claim),
+            reported_text(verdict.claim),
+            ours_text(verdict),
+            interval_text(verdict),
+            _coloured(verdict),
+            verdict.claim.where,
+        )
+    return table
+
+
+def _coloured(verdict: Verdict) -> Text:
+    note = f" ({verdict.note})" if verdict.note else ""
+    return Text(f"{verdict.word}{note}", _STYLES.get(verdict.word, "red"))
+
+
+_STYLES = {
+    "reproduced": "green",
+    "equal": "green",
+    "followed": "green",
+    "consistent": "green",
+    "close": "cyan",
+    "consistent, imprecise": "yellow",
+    "pending": "dim",
+}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
+import math
 import os
 import tempfile
 import zlib
@@ -217,7 +219,7 @@ class RunStore:
         wanted = fingerprint(experiment)
         by_seed: dict[int, Run] = {}
         for run in self.all_runs(experiment):
-            if run.fingerprint == wanted:
+            if run.fingerprint == wanted and run.provenance.precision == "float32":
                 by_seed.setdefault(run.seed, run)
         return [by_seed[seed] for seed in sorted(by_seed)]
 
@@ -240,6 +242,57 @@ class RunStore:
             When the folder cannot be written, or the disk is full.
         """
         return write_run(run, self.written / run.report)
+
+    def publish(self, run: Run, experiment: Experiment) -> bool:
+        """Write a run into the package data, where it counts as evidence.
+
+        Parameters
+        ----------
+        run : Run
+            As it was read: its digest is checked again.
+        experiment : Experiment
+            The experiment that the run claims to be of.
+
+        Returns
+        -------
+        bool
+            False when the very same run is published already.
+
+        Raises
+        ------
+        RunError
+            When the run is edited, stale, not finite, not of full precision, differs from the
+            published run of the same seed, or would leave a gap: seeds are published from 1
+            upwards, so that nobody can choose the runs that please.
+        """
+        if not run.is_intact:
+            raise RunError(f"{run.filename} does not fit its own digest.")
+        if run.fingerprint != fingerprint(experiment):
+            raise RunError(f"{run.filename} is stale: it is not what the experiment trains now.")
+        if run.provenance.precision != "float32":
+            raise RunError(f"{run.filename} was trained in {run.provenance.precision}.")
+        if not _is_finite(run):
+            raise RunError(f"{run.filename} holds a loss or an accuracy that is not finite.")
+        folder = self.published / experiment.report / "runs"
+        pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}.json"
+        published = {other.seed: other for other in map(read_run, folder.glob(pattern))}
+        if run.seed in published:
+            if published[run.seed].digest == run.digest:
+                return False
+            raise RunError(f"{run.filename} differs from the published run of seed {run.seed}.")
+        first_missing = min(set(range(1, len(published) + 2)) - set(published))
+        if run.seed != first_missing:
+            raise RunError(
+                f"{run.filename} would leave a gap: seed {first_missing} has not been published."
+            )
+        write_run(run, folder)
+        return True
+
+
+def _is_finite(run: Run) -> bool:
+    parts = [(snap.train, snap.validation, snap.test) for snap in (run.final, run.best)]
+    values = [(part.loss, part.accuracy) for part in itertools.chain(*parts)]
+    return all(map(math.isfinite, itertools.chain(*values, *run.history.values())))
 
 
 def write_run(run: Run, folder: Path) -> Path:

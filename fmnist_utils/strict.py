@@ -6,4 +6,5 @@ from pydantic import BaseModel, ConfigDict
 class Strict(BaseModel):
     """A frozen record in which an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # The loss of a diverged training is NaN, and its record must stay readable.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")

@@ -197,7 +197,7 @@ def _fit(
         if on_epoch is not None:
             on_epoch(Progress(epoch, spec.epochs, metrics, seconds[-1]))
         score = metrics[monitor] if monitor == "val_accuracy" else -metrics[monitor]
-        if score > best:
+        if epoch == 1 or score > best:  # a first loss of NaN counts, as it does in Keras
             best, best_epoch, best_weights = score, epoch, model.get_weights()
         elif stopping and epoch - best_epoch >= stopping.patience:
             break

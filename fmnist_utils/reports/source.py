@@ -80,7 +80,7 @@ def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
 
 def _sentence(path: Path, root: yaml.Node, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    where = [part for part in first["loc"] if part not in ("mlp", "cnn")]
+    where = _without_builder(first["loc"])
     line = _line(root, where)
     key = ".".join(str(part) for part in where) or "report"
     message = first["msg"].removeprefix("Value error, ")
@@ -91,6 +91,11 @@ def _sentence(path: Path, root: yaml.Node, error: ValidationError) -> str:
     more = error.error_count() - 1
     tail = f" (and {more} more)" if more else ""
     return f"{path}, line {line}: {key}: {message}{tail}"
+
+
+def _without_builder(loc: tuple[int | str, ...]) -> list[int | str]:
+    """Leave out the tag that pydantic puts behind ``model``: it does not stand in the file."""
+    return [part for i, part in enumerate(loc) if i == 0 or loc[i - 1] != "model"]
 
 
 def _line(node: yaml.Node, loc: list[int | str]) -> int:

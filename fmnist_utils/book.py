@@ -1,0 +1,604 @@
+"""Run the chapters and render the book: papermill, then jupyter-book."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+from rich.console import Console
+
+from fmnist_utils.errors import FmnistError
+
+Mode = Literal["replay", "smoke", "full"]
+Source = Literal["real", "synthetic"]
+
+Notebook = dict[str, Any]
+
+#: Key of the notebook metadata that says what an executed chapter was made from.
+_MADE_FROM = "fmnist_made_from"
+
+_BANNERS = {
+    "synthetic": (
+        '<div class="banner synthetic"><strong>Preview on synthetic garments.</strong> This book '
+        "was built without the Fashion-MNIST images: every garment shown here, and whatever is "
+        "computed from images, comes from garments drawn by program.</div>"
+    ),
+    "smoke": (
+        '<div class="banner smoke"><strong>Smoke run.</strong> Numbers on these pages come from a '
+        "few training steps: they show that the code works, nothing else.</div>"
+    ),
+    "full": (
+        '<div class="banner full">Full run: what the shipped runs lack was trained when this book '
+        "was built.</div>"
+    ),
+}
+
+
+class BookError(FmnistError):
+    """A book that cannot be built as it is."""
+
+
+# --- What the book consists of -------------------------------------------------------------------
+
+
+def pages(root: Path) -> list[Path]:
+    """List the files of all pages in the order of ``_toc.yml``, the front page first.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds ``_config.yml`` and ``_toc.yml``.
+
+    Raises
+    ------
+    BookError
+        When there is no book in the folder, or a page of it is missing.
+    """
+    return [_page_file(root, name) for name in _page_names(_read_yaml(root / "_toc.yml"))]
+
+
+def chapters(root: Path) -> list[Path]:
+    """List the notebooks among the pages: those are executed, other pages are copied."""
+    return [page for page in pages(root) if page.suffix == ".ipynb"]
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BookError(f"There is no {path.name} here: run this in the book's folder.") from error
+    except yaml.YAMLError as error:
+        raise BookError(f"{path.name} is not valid YAML: {error}") from error
+
+
+def _page_names(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (str(node[key]) for key in ("root", "file") if key in node)
+        for value in node.values():
+            yield from _page_names(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _page_names(item)
+
+
+def _page_file(root: Path, name: str) -> Path:
+    for candidate in (root / f"{name}.ipynb", root / f"{name}.md", root / name):
+        if candidate.is_file():
+            return candidate
+    raise BookError(f"_toc.yml lists {name}, but there is no {name}.ipynb or {name}.md.")
+
+
+def declared_parameters(path: Path) -> dict[str, Any]:
+    """Read the names and plain values of a chapter's ``parameters`` cell.
+
+    Raises
+    ------
+    BookError
+        When a value is not plain: papermill sets parameters after this cell has run, so whatever
+        is computed in it would not follow them.
+    """
+    for cell in _read_notebook(path)["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            try:
+                return dict(map(_plain_assignment, ast.parse(_source(cell)).body))
+            except (SyntaxError, ValueError) as error:
+                raise BookError(
+                    f"{path.name}: the parameters cell may only set names to plain values."
+                ) from error
+    return {}
+
+
+def _plain_assignment(statement: ast.stmt) -> tuple[str, Any]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, ast.literal_eval(value)
+    raise ValueError("not an assignment")
+
+
+def _read_notebook(path: Path) -> Notebook:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        notebook["cells"], notebook["metadata"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BookError(f"{path.name} is not a notebook of format 4.") from error
+    return dict(notebook)
+
+
+def _source(cell: Mapping[str, Any]) -> str:
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+# --- Building ------------------------------------------------------------------------------------
+
+
+def build_book(
+    root: Path,
+    *,
+    mode: Mode = "replay",
+    data: Literal["auto", "real", "synthetic"] = "auto",
+    executed: Path | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    console: Console | None = None,
+) -> Path:
+    """Execute the chapters that changed and render the book, every warning an error.
+
+    A chapter is executed again only when its cells, its parameters, the package with its reports
+    and runs, or a library version changed. Whatever fails or is interrupted, ``_build/html`` holds
+    the last book that was complete.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds ``_config.yml`` and ``_toc.yml``.
+    mode : {"replay", "smoke", "full"}
+        The chapters' parameter ``MODE``.
+    data : {"auto", "real", "synthetic"}
+        Which images the chapters' parameter ``DATA`` asks for; "auto" falls back on synthetic
+        garments when the real ones cannot be had, and says so on every page.
+    executed : pathlib.Path, optional
+        Take notebooks of the same name from this folder instead of executing them here.
+    parameters : mapping, optional
+        Further parameters; every chapter has to declare them.
+    console : rich.console.Console, optional
+        Where progress is shown.
+
+    Returns
+    -------
+    pathlib.Path
+        The front page, ``_build/html/index.html``.
+
+    Raises
+    ------
+    BookError
+        When a chapter fails, does not declare a parameter, or a page does not render cleanly.
+    DataError
+        When `data` is "real" and the images cannot be had.
+    """
+    console = console or Console()
+    root = root.resolve()
+    front, *others = pages(root)
+    if executed is not None and not executed.is_dir():
+        raise BookError(f"There is no folder {executed} with executed notebooks.")
+    images = _find_images(data, console)
+    chapter_maker = _ChapterMaker(root, mode, images, dict(parameters or {}), console)
+    staged = _stage_spine(root, [name for name in (images.source, mode) if name in _BANNERS])
+    # The front page comes last: it counts what the chapters may just have trained.
+    for page in (*others, front):
+        if page.suffix == ".ipynb":
+            ready = executed / page.name if executed is not None else None
+            staged.add(chapter_maker.stage(page, ready if ready and ready.exists() else None))
+        else:
+            staged.add(_stage(root, page.relative_to(root), page.read_bytes()))
+    for left_over in {path for path in _stage_of(root).rglob("*") if path.is_file()} - staged:
+        left_over.unlink()
+    return _render(root / "_build", console)
+
+
+class _Images(NamedTuple):
+    source: Source
+    folder: Path | None
+
+
+def _find_images(data: str, console: Console) -> _Images:
+    """Make sure of the images once, so that no chapter has to fetch them."""
+    if data == "synthetic":
+        return _Images("synthetic", None)
+
+    import pooch
+
+    from fmnist_utils.data import DataError, fetch_data
+
+    if data == "real":
+        return _Images("real", fetch_data().resolve())
+    try:
+        # Without a network a preview begins within seconds, and without a line per attempt.
+        pooch.get_logger().setLevel("ERROR")
+        return _Images("real", fetch_data(retries=0, timeout=5.0).resolve())
+    except DataError as error:
+        _say(console, f"Building a preview on synthetic garments: {error}")
+        return _Images("synthetic", None)
+
+
+def _say(console: Console, sentence: str) -> None:
+    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def _stage_of(root: Path) -> Path:
+    return root / "_build/stage"
+
+
+def _stage(root: Path, name: Path, content: bytes) -> Path:
+    path = _stage_of(root) / name
+    _write(path, content)
+    return path
+
+
+def _stage_spine(root: Path, banners: Iterable[str]) -> set[Path]:
+    """Stage what surrounds the pages; banners go into the copy of ``_config.yml`` only."""
+    config = _read_yaml(root / "_config.yml")
+    html = config.setdefault("html", {})
+    own = html.get("announcement") or ""
+    html["announcement"] = own + "".join(_BANNERS[name] for name in banners)
+    config_text = yaml.safe_dump(config, sort_keys=False)
+    extras = [root / name for name in ("_toc.yml", *config.get("bibtex_bibfiles", []))]
+    extras += (path for path in (root / "_static").rglob("*") if path.is_file())
+    return {
+        _stage(root, Path("_config.yml"), config_text.encode()),
+        *(_stage(root, path.relative_to(root), path.read_bytes()) for path in extras),
+    }
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+# --- Chapters ------------------------------------------------------------------------------------
+
+
+class _ChapterMaker:
+    """Puts executed chapters into the stage."""
+
+    def __init__(
+        self, root: Path, mode: Mode, images: _Images, extra: dict[str, Any], console: Console
+    ) -> None:
+        self._root, self._mode, self._images = root, mode, images
+        self._extra, self._console = extra, console
+        self._world = _digest([_tree_digests(Path(__file__).parent), _versions()])
+
+    def stage(self, page: Path, ready: Path | None) -> Path:
+        """Stage one chapter: taken as executed elsewhere, kept from last time, or executed."""
+        name = page.relative_to(self._root)
+        staged = _stage_of(self._root) / name
+        parameters = self._parameters(page)
+        # The runs are looked at anew each time: a chapter in full mode adds to them.
+        runs = _tree_digests(self._root / "runs", "*.json")
+        made_from = _digest([self._world, runs, _cells(page), parameters])
+        start = time.perf_counter()
+        if ready is not None:
+            notebook = _adopted(page, ready)
+            outcome = "taken as executed"
+        elif staged.exists() and _read_notebook(staged)["metadata"].get(_MADE_FROM) == made_from:
+            _say(self._console, f"{name}: unchanged")
+            return staged
+        else:
+            with self._console.status(f"Executing {name}"), self._surroundings() as folder:
+                notebook = _execute(page, name, parameters, folder, self._root / "_build/logs")
+            notebook["metadata"][_MADE_FROM] = made_from
+            outcome = f"executed in {time.perf_counter() - start:.0f} s"
+        _say(self._console, f"{name}: {outcome}")
+        return _stage(self._root, name, _dump(notebook))
+
+    def _parameters(self, page: Path) -> dict[str, Any]:
+        declared = declared_parameters(page)
+        for name in self._extra:
+            if name not in declared:
+                known = ", ".join(declared) or "none"
+                raise BookError(f"{page.name} has no parameter {name}; it declares {known}.")
+        given = {"MODE": self._mode, "DATA": self._images.source, **self._extra}
+        return {name: given[name] for name in declared if name in given}
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[Path]:
+        """Provide a folder to run in that is empty but for the project's own new runs."""
+        runs = self._root / "runs"
+        if self._mode == "full":
+            runs.mkdir(exist_ok=True)
+        wanted = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        if self._images.folder is not None:
+            wanted["FMNIST_DATA_DIR"] = str(self._images.folder)
+        with tempfile.TemporaryDirectory() as folder, _environment(wanted):
+            if runs.is_dir():
+                (Path(folder) / "runs").symlink_to(runs, target_is_directory=True)
+            yield Path(folder)
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the kernels that are started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _adopted(page: Path, ready: Path) -> Notebook:
+    """Read a chapter executed elsewhere: it must be this chapter, and have run to its end."""
+    notebook = _clean(_read_notebook(ready))
+    cells = [cell for cell in notebook["cells"] if not _has_tag(cell, "injected-parameters")]
+    code = [cell for cell in cells if cell["cell_type"] == "code" and _source(cell).strip()]
+    outputs = [output for cell in code for output in cell["outputs"]]
+    failed = any(output["output_type"] == "error" for output in outputs)
+    if failed or not all(cell["execution_count"] for cell in code):
+        raise BookError(f"{ready} was not executed to its end: see the log of its run.")
+    if list(map(_source, cells)) != list(map(_source, _read_notebook(page)["cells"])):
+        raise BookError(f"{ready} was executed from another version of {page.name}.")
+    return notebook
+
+
+def _execute(
+    page: Path, name: Path, parameters: dict[str, Any], folder: Path, logs: Path
+) -> Notebook:
+    import nbformat
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    try:
+        result = papermill.execute_notebook(
+            str(page),
+            None,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            cwd=str(folder),
+            progress_bar=False,
+            # A kernel writes to the terminal about its sockets, most of all when it is interrupted.
+            extra_arguments=["--log-level=CRITICAL"],
+        )
+    except papermill.PapermillExecutionError as error:
+        log = logs / f"{name.with_suffix('').as_posix().replace('/', '.')}.log"
+        _write(log, _plain(f"{error.source}\n\n" + "\n".join(error.traceback) + "\n").encode())
+        message = _plain(f"{error.ename}: {error.evalue}").splitlines()[0]
+        raise BookError(
+            f"{name}, cell {_cell_number(page, error.cell_index)}: {message} (whole traceback in "
+            f"{log.relative_to(logs.parents[1])})"
+        ) from error
+    except DeadKernelError as error:
+        raise BookError(f"{name}: the kernel died; it may have run out of memory.") from error
+    return _clean(json.loads(nbformat.writes(result)))  # type: ignore[no-untyped-call]
+
+
+def _cell_number(page: Path, index: int) -> int:
+    """Count code cells up to a position in the executed notebook, as a reader sees them."""
+    cells = _read_notebook(page)["cells"]
+    for i, cell in enumerate(cells):
+        if _has_tag(cell, "parameters") and i < index:
+            index -= 1
+            break
+    return sum(cell["cell_type"] == "code" for cell in cells[: index + 1])
+
+
+def _clean(notebook: Notebook) -> Notebook:
+    """Drop what differs between two machines or two moments, and hide the injected cell.
+
+    What libraries write to stderr names files of the machine; it is no part of a page.
+    """
+    notebook["metadata"].pop("papermill", None)
+    for cell in notebook["cells"]:
+        cell["metadata"].pop("papermill", None)
+        cell["metadata"].pop("execution", None)
+        if _has_tag(cell, "injected-parameters"):
+            cell["metadata"]["tags"] = ["injected-parameters", "remove-cell"]
+        if cell["cell_type"] == "code":
+            outputs = cell["outputs"]
+            cell["outputs"] = [item for item in outputs if item.get("name") != "stderr"]
+        if not cell["metadata"].get("tags", True):
+            del cell["metadata"]["tags"]
+    return notebook
+
+
+def _has_tag(cell: Mapping[str, Any], tag: str) -> bool:
+    return tag in cell["metadata"].get("tags", [])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def _dump(notebook: Notebook) -> bytes:
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+# --- What a chapter is made from -----------------------------------------------------------------
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _tree_digests(folder: Path, pattern: str = "*") -> list[tuple[str, str]]:
+    files = sorted(path for path in folder.rglob(pattern) if path.is_file())
+    return [
+        (path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in files
+        if "__pycache__" not in path.parts and not path.name.startswith(".")
+    ]
+
+
+@functools.cache
+def _versions() -> list[str]:
+    installed = importlib.metadata.distributions()
+    return [sys.version, *sorted({f"{item.name}=={item.version}" for item in installed})]
+
+
+def _cells(page: Path) -> list[Any]:
+    cells = _read_notebook(page)["cells"]
+    return [[cell["cell_type"], _source(cell), cell["metadata"]] for cell in cells]
+
+
+# --- Rendering -----------------------------------------------------------------------------------
+
+
+def _render(build: Path, console: Console) -> Path:
+    """Render the stage from nothing, and put the site in place when it is complete.
+
+    Sphinx's own incremental build is not used: it forgets the warnings of pages that it does not
+    read again, and leaves old titles in the sidebars of unchanged pages.
+    """
+    site, work = build / "html", build / "render"
+    made_from = _digest([_tree_digests(build / "stage"), _versions()])
+    stamp = site / ".made-from"
+    if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == made_from:
+        return site / "index.html"
+    shutil.rmtree(work, ignore_errors=True)
+    with console.status("Rendering the pages"):
+        _jupyter_book(build, work)
+    fresh = work / "_build/html"
+    (fresh / ".made-from").write_text(made_from)
+    shutil.rmtree(site, ignore_errors=True)
+    os.replace(fresh, site)
+    shutil.rmtree(work)
+    return site / "index.html"
+
+
+def _jupyter_book(build: Path, work: Path) -> None:
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
+    command += ["stage", "--path-output", str(work), "-W", "--keep-going", "-n"]
+    result = subprocess.run(
+        command,
+        cwd=build,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    log = build / "logs/jupyter-book.log"
+    text = _plain(result.stdout).replace(f"{build / 'stage'}/", "")
+    _write(log, text.encode())
+    if result.returncode == 0:
+        return
+    problems = re.findall(r"^.*(?:WARNING|ERROR|CRITICAL): .*$", text, re.MULTILINE)
+    first = problems[0] if problems else (text.strip().splitlines() or ["no message"])[-1]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    raise BookError(
+        f"The pages do not render without warnings: {first}{more}; "
+        f"the whole log is {log.relative_to(build.parent)}."
+    )
+
+
+# --- The address of the repository ---------------------------------------------------------------
+
+_GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+?(?:\.git)?/?")
+_BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")
+_INSTALL = re.compile(r"git\+https?://[^\s\"'@#\\]+")
+_CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)")
+
+
+def repository(root: Path) -> str:
+    """Return the address of the repository, which stands in ``_config.yml``."""
+    return str(_settings(root)["url"])
+
+
+def _settings(root: Path) -> dict[str, str]:
+    try:
+        settings = _read_yaml(root / "_config.yml")["repository"]
+        return {"url": str(settings["url"]), "branch": str(settings["branch"])}
+    except (KeyError, TypeError) as error:
+        raise BookError("_config.yml does not state the repository's url and branch.") from error
+
+
+def _badge_link(url: str, branch: str, name: Path) -> str:
+    slug = url.removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{slug}/blob/{branch}/{name.as_posix()}"
+
+
+def _notebooks(root: Path) -> list[Path]:
+    return [*root.glob("index.ipynb"), *sorted(root.glob("chapters/*.ipynb"))]
+
+
+def check_repository(root: Path) -> list[str]:
+    """Hold every Colab badge, install cell and citation to ``_config.yml``.
+
+    Returns
+    -------
+    list of str
+        One sentence per place that is wrong; empty when all is well.
+    """
+    url, branch = _settings(root).values()
+    problems = []
+    for path in _notebooks(root):
+        name = path.relative_to(root)
+        text = path.read_text(encoding="utf-8")
+        expected = {"Colab badge": _badge_link(url, branch, name), "install cell": f"git+{url}"}
+        found = {"Colab badge": _BADGE_LINK.findall(text), "install cell": _INSTALL.findall(text)}
+        for what, links in found.items():
+            wrong = [link for link in links if link != expected[what]]
+            if not links:
+                problems.append(f"{name} has no {what}.")
+            problems += [f"{name}: the {what} points to {link}." for link in wrong]
+    citation = root / "CITATION.cff"
+    for _, cited in _CITED.findall(citation.read_text()) if citation.exists() else []:
+        if cited != url:
+            problems.append(f"CITATION.cff names the repository {cited}.")
+    return problems
+
+
+def set_repository(root: Path, url: str) -> list[Path]:
+    """Point the book, its badges, its install cells and its citation at another repository.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds ``_config.yml``.
+    url : str
+        ``https://github.com/OWNER/REPOSITORY``: Colab opens notebooks from GitHub.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files that changed.
+
+    Raises
+    ------
+    BookError
+        When the address is not of that form.
+    """
+    if not _GITHUB.fullmatch(url):
+        raise BookError(f"{url} is not of the form https://github.com/OWNER/REPOSITORY.")
+    url = url.removesuffix("/").removesuffix(".git")
+    old, branch = _settings(root).values()
+    config = root / "_config.yml"
+    texts = {config: config.read_text(encoding="utf-8").replace(old, url)}
+    for path in _notebooks(root):
+        text = path.read_text(encoding="utf-8")
+        text = _BADGE_LINK.sub(_badge_link(url, branch, path.relative_to(root)), text)
+        texts[path] = _INSTALL.sub(f"git+{url}", text)
+    if (citation := root / "CITATION.cff").exists():
+        texts[citation] = _CITED.sub(rf"\g<1>{url}", citation.read_text(encoding="utf-8"))
+    changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    for path in changed:
+        _write(path, texts[path].encode())
+    return changed

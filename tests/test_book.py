@@ -1,0 +1,439 @@
+"""The book is built end to end, from chapters written here."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat.v4 as nb
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat import NotebookNode
+from rich.console import Console
+
+from fmnist_utils import book
+from fmnist_utils.book import BookError, build_book, check_repository, set_repository
+from fmnist_utils.data import DataError
+
+ROOT = Path(__file__).resolve().parents[1]
+PARAMETERS = 'MODE = "replay"\nDATA = "real"  # or "synthetic"'
+PICTURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+ALTERNATIVE = "a line that rises from one to two"
+
+
+def code(source: str, *tags: str, **metadata: Any) -> NotebookNode:
+    return nb.new_code_cell(source, metadata={**({"tags": list(tags)} if tags else {}), **metadata})
+
+
+def write(path: Path, *cells: NotebookNode) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(nb.writes(nb.new_notebook(cells=list(cells))))
+
+
+def write_chapter(root: Path, *cells: NotebookNode) -> None:
+    write(root / "chapters/one.ipynb", nb.new_markdown_cell("# One"), *cells)
+
+
+def make_book(root: Path) -> Path:
+    """Write a book of two notebooks and a text page around this project's own settings."""
+    for name in ("_config.yml", "references.bib"):
+        shutil.copy(ROOT / name, root)
+    shutil.copytree(ROOT / "_static", root / "_static")
+    toc: dict[str, Any] = {"format": "jb-book", "root": "index"}
+    toc["chapters"] = [{"file": "chapters/one", "sections": [{"file": "chapters/text"}]}]
+    (root / "_toc.yml").write_text(yaml.safe_dump(toc))
+    write(root / "index.ipynb", nb.new_markdown_cell("# Front"), code("20 + 22"))
+    write_chapter(
+        root,
+        code(PARAMETERS, "parameters"),
+        code("import os, random, sys\nprint(MODE, DATA, os.listdir(), random.random())"),
+        code("print('noi' + 'se in', os.getcwd(), file=sys.stderr)"),
+        code(PICTURE, mystnb={"image": {"alt": ALTERNATIVE, "classes": "chart"}}),
+    )
+    text = "# Text\n\nA page that cites {cite}`xiao2017`.\n\n```{bibliography}\n```\n"
+    (root / "chapters/text.md").write_text(text)
+    return root
+
+
+def build(root: Path, **settings: Any) -> list[str]:
+    """Build quietly; return what was said, one line a sentence."""
+    said = io.StringIO()
+    build_book(root, **{"data": "synthetic", "console": Console(file=said), **settings})
+    return said.getvalue().splitlines()
+
+
+def staged(root: Path, name: str = "chapters/one.ipynb") -> dict[str, Any]:
+    return json.loads((root / "_build/stage" / name).read_text())
+
+
+def printed(root: Path) -> str:
+    texts = [o["text"] for c in staged(root)["cells"] for o in c.get("outputs", []) if "text" in o]
+    return "".join("".join(text) for text in texts)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a book whose rendering, slow and tested once, is left out."""
+
+    def render(build_folder: Path, console: Console) -> Path:
+        (build_folder / "html").mkdir(exist_ok=True)
+        return build_folder / "html/index.html"
+
+    monkeypatch.setattr(book, "_render", render)
+    make_book(tmp_path)
+    (tmp_path / "index.ipynb").unlink()
+    (tmp_path / "index.md").write_text("# Front\n")
+    write_chapter(tmp_path, code(PARAMETERS, "parameters"), code("print(MODE, DATA)"))
+    return tmp_path
+
+
+# --- From notebooks to pages ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    root = make_book(tmp_path_factory.mktemp("book"))
+    lines = build(root, mode="smoke")
+    return root, lines
+
+
+def test_every_page_is_there_and_carries_the_banners(built: tuple[Path, list[str]]) -> None:
+    root, lines = built
+    for page in ("index", "chapters/one", "chapters/text", "search"):
+        text = (root / f"_build/html/{page}.html").read_text()
+        assert "Preview on synthetic garments" in text, page
+        assert "a few training steps" in text, page
+    assert (root / "_config.yml").read_text() == (ROOT / "_config.yml").read_text()
+    assert [line.partition(":")[0] for line in lines] == ["chapters/one.ipynb", "index.ipynb"]
+
+
+def test_the_style_sheet_is_used(built: tuple[Path, list[str]]) -> None:
+    page = (built[0] / "_build/html/chapters/one.html").read_text()
+    assert "_static/book.css" in page
+    assert (built[0] / "_build/html/_static/book.css").read_text()
+    assert 'class="chart' in page
+
+
+def test_a_chapter_ran_with_its_parameters_in_an_empty_folder(
+    built: tuple[Path, list[str]],
+) -> None:
+    assert printed(built[0]).startswith("smoke synthetic [] 0.")
+    page = (built[0] / "_build/html/chapters/one.html").read_text()
+    assert "smoke synthetic" in page
+    assert "# Parameters" not in page
+    assert ALTERNATIVE in page
+
+
+def test_nothing_of_the_machine_or_the_moment_is_staged(built: tuple[Path, list[str]]) -> None:
+    text = (built[0] / "_build/stage/chapters/one.ipynb").read_text()
+    for trace in (str(built[0]), "/tmp", str(Path.home()), "papermill", "start_time", "noise"):
+        assert trace not in text
+
+
+def test_unchanged_book_is_left_as_it_is(built: tuple[Path, list[str]]) -> None:
+    root = built[0]
+    before = printed(root), (root / "_build/html/index.html").stat().st_mtime_ns
+    lines = build(root, mode="smoke")
+    assert lines == ["chapters/one.ipynb: unchanged", "index.ipynb: unchanged"]
+    assert (printed(root), (root / "_build/html/index.html").stat().st_mtime_ns) == before
+
+
+def test_a_warning_fails_and_leaves_the_last_site(built: tuple[Path, list[str]]) -> None:
+    root = built[0]
+    page = root / "chapters/text.md"
+    good, site = page.read_text(), (root / "_build/html/index.html").read_text()
+    page.write_text(good + "\n[lost](nowhere.md)\n")
+    for _ in range(2):  # Sphinx forgets the warnings of pages that it does not read again.
+        with pytest.raises(BookError, match=r"chapters/text.md.*nowhere.md.*jupyter-book.log"):
+            build(root, mode="smoke")
+    assert "nowhere.md" in (root / "_build/logs/jupyter-book.log").read_text()
+    assert (root / "_build/html/index.html").read_text() == site
+    page.write_text(good)
+    build(root, mode="smoke")
+
+
+# --- What makes a chapter run again --------------------------------------------------------------
+
+
+def test_a_chapter_runs_again_when_what_it_is_made_from_changed(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path_factory.mktemp("package")
+    monkeypatch.setattr(book, "__file__", str(package / "book.py"))
+    settings: dict[str, Any] = {}
+
+    def change_cell() -> None:
+        chapter = json.loads((root / "chapters/one.ipynb").read_text())
+        chapter["cells"][2]["source"] = ["print(2)\n", *chapter["cells"][2]["source"]]
+        (root / "chapters/one.ipynb").write_text(json.dumps(chapter))
+
+    def add_run() -> None:
+        (root / "runs/baltzi").mkdir(parents=True)
+        (root / "runs/baltzi/mlp.json").write_text("{}")
+
+    changes = [
+        lambda: None,
+        change_cell,
+        add_run,
+        lambda: (package / "report.yaml").write_text("id: baltzi"),
+        lambda: (package / "report.yaml").write_text("id: mendez"),
+        lambda: settings.update(mode="smoke"),
+        lambda: monkeypatch.setattr(book, "_versions", lambda: ["numpy==99"]),
+    ]
+    for change in changes:
+        change()
+        assert build(root, **settings)[0].startswith("chapters/one.ipynb: executed in")
+        assert build(root, **settings) == ["chapters/one.ipynb: unchanged"]
+
+
+def test_stored_outputs_do_not_make_a_chapter_run_again(root: Path) -> None:
+    build(root)
+    chapter = json.loads((root / "chapters/one.ipynb").read_text())
+    chapter["cells"][2].update(execution_count=7, outputs=[])
+    (root / "chapters/one.ipynb").write_text(json.dumps(chapter))
+    assert build(root)[0] == "chapters/one.ipynb: unchanged"
+
+
+def test_local_runs_are_within_reach_of_a_chapter(root: Path) -> None:
+    write_chapter(root, code(PARAMETERS, "parameters"), code("import os; print(os.listdir())"))
+    build(root)
+    assert printed(root) == "[]\n"
+    build(root, mode="full")
+    assert printed(root) == "['runs']\n"
+    assert (root / "runs").is_dir()
+
+
+def test_the_front_page_counts_what_a_chapter_has_just_trained(root: Path) -> None:
+    (root / "index.md").unlink()
+    count = "import glob; print(len(glob.glob('runs/*.json')))"
+    write(root / "index.ipynb", nb.new_markdown_cell("# Front"), code(count))
+    for seed in (1, 2):
+        write_chapter(root, code(f"open('runs/{seed}.json', 'w').close()"))
+        build(root, mode="full")
+        front = staged(root, "index.ipynb")["cells"][1]["outputs"][0]["text"]
+        assert "".join(front) == f"{seed}\n"
+
+
+def test_a_page_that_left_the_book_leaves_the_stage(root: Path) -> None:
+    build(root)
+    (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    build(root)
+    assert not list((root / "_build/stage").rglob("one.ipynb"))
+    assert not list((root / "_build/stage").rglob("text.md"))
+
+
+# --- What goes wrong -----------------------------------------------------------------------------
+
+
+def test_a_failing_cell_is_named_and_replaces_nothing(root: Path) -> None:
+    build(root)
+    before = staged(root)
+    write_chapter(root, code(PARAMETERS, "parameters"), code("1"), code("{}['no\\nsuch key']"))
+    with pytest.raises(BookError) as caught:
+        build(root)
+    sentence = str(caught.value)
+    assert sentence.startswith("chapters/one.ipynb, cell 3: KeyError: ")
+    assert "\n" not in sentence
+    assert "Traceback" in (root / "_build/logs/chapters.one.log").read_text()
+    assert staged(root) == before
+    with pytest.raises(BookError):
+        build(root)
+
+
+def test_a_kernel_that_dies_is_one_sentence(root: Path) -> None:
+    write_chapter(root, code("import os; os._exit(1)"))
+    with pytest.raises(BookError, match=r"one.ipynb: the kernel died"):
+        build(root)
+
+
+def test_a_parameter_must_be_declared(root: Path) -> None:
+    with pytest.raises(BookError, match=r"one.ipynb has no parameter SEED; it declares MODE, DATA"):
+        build(root, parameters={"SEED": 1})
+
+
+def test_a_declared_parameter_is_passed_on(root: Path) -> None:
+    write_chapter(root, code(f"{PARAMETERS}\nSEEDS = 10", "parameters"), code("print(SEEDS)"))
+    build(root, parameters={"SEEDS": 3})
+    assert printed(root) == "3\n"
+
+
+@pytest.mark.parametrize("source", ["N = 2 * 5", "N = M = 1", "print(1)", "N ="])
+def test_parameters_are_plain_values(root: Path, source: str) -> None:
+    write_chapter(root, code(source, "parameters"))
+    with pytest.raises(BookError, match="may only set names to plain values"):
+        build(root)
+
+
+def test_a_missing_page_is_named(root: Path) -> None:
+    (root / "chapters/text.md").unlink()
+    with pytest.raises(BookError, match=r"_toc.yml lists chapters/text, but there is no"):
+        build(root)
+
+
+def test_a_file_that_is_no_notebook_is_named(root: Path) -> None:
+    (root / "chapters/one.ipynb").write_text("# One")
+    with pytest.raises(BookError, match=r"one.ipynb is not a notebook"):
+        build(root)
+
+
+def test_a_folder_without_a_book_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BookError, match=r"There is no _toc.yml here"):
+        build(tmp_path)
+
+
+# --- Which images --------------------------------------------------------------------------------
+
+
+def test_without_images_a_preview_is_built_and_said_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FMNIST_DATA_DIR", str(root / "nowhere"))
+    lines = build(root, data="auto")
+    assert "preview on synthetic garments" in lines[0]
+    assert "synthetic" in printed(root)
+    config = yaml.safe_load((root / "_build/stage/_config.yml").read_text())
+    assert "banner synthetic" in config["html"]["announcement"]
+    with pytest.raises(DataError):
+        build(root, data="real")
+
+
+def test_with_images_there_is_no_banner(
+    root: Path, real_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(real_data_dir.parent)
+    monkeypatch.setenv("FMNIST_DATA_DIR", real_data_dir.name)
+    cells = [code(PARAMETERS, "parameters")]
+    write_chapter(root, *cells, code("import os; print(DATA, os.environ['FMNIST_DATA_DIR'])"))
+    build(root, data="auto")
+    assert printed(root) == f"real {real_data_dir.resolve()}\n"
+    config = yaml.safe_load((root / "_build/stage/_config.yml").read_text())
+    assert not config["html"]["announcement"]
+
+
+# --- Chapters executed elsewhere -----------------------------------------------------------------
+
+
+def execute_elsewhere(root: Path, folder: Path) -> Path:
+    """Stand in for a job that ran the chapter with papermill on another machine."""
+    import papermill
+
+    folder.mkdir()
+    chapter, target = root / "chapters/one.ipynb", folder / "one.ipynb"
+    values = {"MODE": "full", "DATA": "real"}
+    papermill.execute_notebook(chapter, target, values, language="python", kernel_name="python3")
+    return target
+
+
+def test_an_executed_chapter_is_taken(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    ready = execute_elsewhere(root, tmp_path_factory.mktemp("ci") / "executed")
+    assert build(root, executed=ready.parent) == ["chapters/one.ipynb: taken as executed"]
+    assert printed(root) == "full real\n"
+    assert "papermill" not in json.dumps(staged(root))
+
+
+def test_an_executed_chapter_must_be_this_chapter_and_complete(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ready = execute_elsewhere(root, tmp_path_factory.mktemp("ci") / "executed")
+    notebook = json.loads(ready.read_text())
+    notebook["cells"][-1]["execution_count"] = None
+    ready.write_text(json.dumps(notebook))
+    with pytest.raises(BookError, match="not executed to its end"):
+        build(root, executed=ready.parent)
+    notebook["cells"][-1].update(execution_count=9, source=["1"])
+    ready.write_text(json.dumps(notebook))
+    with pytest.raises(BookError, match="another version"):
+        build(root, executed=ready.parent)
+    with pytest.raises(BookError, match="There is no folder"):
+        build(root, executed=root / "nowhere")
+
+
+# --- The address of the repository ---------------------------------------------------------------
+
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9-]{0,20}", fullmatch=True)
+repositories = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}[A-Za-z0-9]", fullmatch=True).filter(
+    lambda name: not name.endswith(".git")
+)
+
+
+def badge(address: str, path: str) -> NotebookNode:
+    colab = "https://colab.research.google.com"
+    link = f"{colab}/github/{address}/blob/main/{path}"
+    return nb.new_markdown_cell(f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({link})")
+
+
+def make_addressed(root: Path, address: str) -> None:
+    (root / "_config.yml").write_text(
+        f"title: A  # kept\nrepository:\n  url: https://github.com/{address}\n  branch: main\n"
+    )
+    (root / "CITATION.cff").write_text(
+        f'title: A\nrepository-code: "https://github.com/{address}"\n'
+    )
+    for path in ("index.ipynb", "chapters/one.ipynb"):
+        install = code(f"%pip install -q git+https://github.com/{address}@main")
+        write(root / path, badge(address, path), install)
+
+
+@given(owner=names, name=repositories, suffix=st.sampled_from(["", "/", ".git"]))
+def test_every_place_follows_the_address(
+    tmp_path_factory: pytest.TempPathFactory, owner: str, name: str, suffix: str
+) -> None:
+    root = tmp_path_factory.mktemp("book")
+    make_addressed(root, "old/place")
+    assert check_repository(root) == []
+    changed = set_repository(root, f"https://github.com/{owner}/{name}{suffix}")
+    assert book.repository(root) == f"https://github.com/{owner}/{name}"
+    assert check_repository(root) == []
+    assert len(changed) == 4
+    assert "# kept" in (root / "_config.yml").read_text()
+    assert "@main" in (root / "index.ipynb").read_text()
+    assert set_repository(root, f"https://github.com/{owner}/{name}") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "problem"),
+    [
+        ("index.ipynb", "main/index.ipynb", "main/other.ipynb", "Colab badge points to"),
+        ("index.ipynb", "blob/main", "blob/trunk", "Colab badge points to"),
+        ("index.ipynb", "git+https://github.com/old", "git+https://github.com/new", "install cell"),
+        ("chapters/one.ipynb", "git+https", "https", "has no install cell"),
+        ("chapters/one.ipynb", "/github/", "/", "has no Colab badge"),
+        ("CITATION.cff", "old/place", "new/place", "CITATION.cff names"),
+    ],
+)
+def test_a_wrong_address_is_found(
+    tmp_path: Path, name: str, old: str, new: str, problem: str
+) -> None:
+    make_addressed(tmp_path, "old/place")
+    text = (tmp_path / name).read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new))
+    (found,) = check_repository(tmp_path)
+    assert name in found
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "old/place", "http://github.com/a/b", "https://gitlab.com/a/b", "https://github.com/a"],
+)
+def test_an_address_that_colab_cannot_open_is_refused(tmp_path: Path, url: str) -> None:
+    make_addressed(tmp_path, "old/place")
+    with pytest.raises(BookError, match="is not of the form"):
+        set_repository(tmp_path, url)
+
+
+# --- This book -----------------------------------------------------------------------------------
+
+
+def test_every_badge_and_install_cell_of_this_book_is_right() -> None:
+    assert check_repository(ROOT) == []
+
+
+def test_every_chapter_of_this_book_is_listed() -> None:
+    listed = set(book.pages(ROOT))
+    assert listed == {ROOT / "index.ipynb", *(ROOT / "chapters").glob("*.ipynb")}
+    assert book.pages(ROOT)[0] == ROOT / "index.ipynb"

@@ -1,0 +1,333 @@
+"""The `fmnist` command as its user meets it: words, exit codes, interruptions."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat.v4 as nb
+import pytest
+from factories import make_run
+from typer.testing import CliRunner, Result
+
+from fmnist_utils import cli, runs
+from fmnist_utils.reports import Experiment, load_report
+from fmnist_utils.runs import read_run, write_run
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = [sys.executable, "-c", "from fmnist_utils.cli import main; main()"]
+
+
+def fmnist(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, arguments)
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    return load_report("baltzi")["mlp-baseline"]
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, with package data elsewhere; return that folder of runs."""
+    monkeypatch.setattr(runs, "reports_folder", lambda: tmp_path / "package")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "package/baltzi/runs"
+    folder.mkdir(parents=True)
+    return folder
+
+
+# --- Manners -------------------------------------------------------------------------------------
+
+
+def test_the_command_starts_without_keras_or_tensorflow() -> None:
+    heavy = ("keras", "tensorflow", "numpy", "pydantic", "papermill", "matplotlib")
+    script = f"import sys, fmnist_utils.cli; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "nothing"],
+        ["run", "baltzi", "nothing"],
+        ["report", "nothing"],
+        ["book"],
+        ["book", "--executed", "nowhere"],
+        ["publish-runs", "nowhere"],
+        ["set-repository", "https://example.org/a/b"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], published: Path) -> None:
+    result = fmnist(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.endswith(".\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["book", "--mode", "fast"],
+        ["book", "--data", "fake"],
+        ["run", "baltzi", "--seeds", "0"],
+        ["run"],
+        ["nothing"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_argument_is_refused_before_anything_runs(arguments: list[str]) -> None:
+    result = fmnist(*arguments)
+    assert result.exit_code == 2
+    assert "Error" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_data_says_where_the_files_are(real_data_dir: Path) -> None:
+    result = fmnist("data")
+    assert result.exit_code == 0
+    assert str(real_data_dir) in result.stdout
+
+
+def test_missing_data_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path))
+    result = fmnist("data")
+    assert result.exit_code == 2
+    assert "train-images-idx3-ubyte.gz is missing" in result.stderr
+
+
+# --- Status and reports --------------------------------------------------------------------------
+
+
+def status_line(result: Result, name: str) -> list[str]:
+    return next(line.split() for line in result.stdout.splitlines() if name in line)
+
+
+def test_status_counts_valid_stale_and_damaged_runs(
+    published: Path, experiment: Experiment
+) -> None:
+    for seed in (1, 2, 3, 5):
+        write_run(make_run(experiment, seed, epochs=seed), Path("runs/baltzi"))
+    old = make_run(experiment, 4).model_copy(update={"fingerprint": "0123456789abcdef"})
+    write_run(old, published)
+    (published / "cnn-1-conv.seed01.abc.json").write_text("{}")
+    result = fmnist("status")
+    assert result.exit_code == 0
+    line = status_line(result, "baltzi/mlp-baseline")
+    assert line == ["baltzi/mlp-baseline", "4", "1–3,", "5", "1–5", "cpu", "1", "stale"]
+    assert status_line(result, "baltzi/cnn-1-conv") == ["baltzi/cnn-1-conv", "0"]
+    assert "cnn-1-conv.seed01.abc.json is not a run record" in result.stdout
+
+
+def test_status_names_runs_of_an_experiment_that_is_gone(
+    published: Path, experiment: Experiment
+) -> None:
+    gone = make_run(experiment).model_copy(update={"experiment": "mlp-gone"})
+    write_run(gone, published)
+    assert "baltzi has runs of no experiment: mlp-gone." in fmnist("status").stdout
+
+
+def test_report_prints_every_claim_with_its_verdict(
+    published: Path, experiment: Experiment
+) -> None:
+    for seed in (1, 2, 3):
+        write_run(make_run(experiment, seed, epochs=44, accuracy=0.84), published)
+    result = fmnist("report", "baltzi")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert sum(" pending " in line for line in lines) > 10
+    (line,) = (line for line in lines if "Table 1, row 1" in line)
+    assert "84.60 %" in line
+    assert "84.00 ± 0.00" in line
+    assert "close (we got lower)" in line
+    assert "3 close" in lines[-1]
+
+
+# --- Publishing ----------------------------------------------------------------------------------
+
+
+def test_new_runs_are_published_once(published: Path, experiment: Experiment) -> None:
+    for seed in (1, 2):
+        write_run(make_run(experiment, seed), Path("runs/baltzi"))
+    assert fmnist("publish-runs").stdout == "2 runs published, 0 already there, 0 refused.\n"
+    assert [read_run(path).seed for path in sorted(published.iterdir())] == [1, 2]
+    write_run(make_run(experiment, 3), Path("runs/baltzi"))
+    result = fmnist("publish-runs", "runs")
+    assert result.stdout == "1 runs published, 2 already there, 0 refused.\n"
+    assert result.exit_code == 0
+
+
+def edited(experiment: Experiment) -> None:
+    path = write_run(make_run(experiment), Path("runs/baltzi"))
+    text = path.read_text()
+    assert '"accuracy":0.9' in text
+    path.write_text(text.replace('"accuracy":0.9', '"accuracy":0.8', 1))
+
+
+def stale(experiment: Experiment) -> None:
+    run = make_run(experiment).model_copy(update={"fingerprint": "0123456789abcdef"})
+    write_run(run, Path("runs/baltzi"))
+
+
+def gap(experiment: Experiment) -> None:
+    write_run(make_run(experiment, 2), Path("runs/baltzi"))
+
+
+def foreign(experiment: Experiment) -> None:
+    run = make_run(experiment).model_copy(update={"experiment": "mlp-gone"})
+    write_run(run, Path("runs/baltzi"))
+
+
+def broken(experiment: Experiment) -> None:
+    path = write_run(make_run(experiment), Path("runs/baltzi"))
+    path.write_text(path.read_text()[:100])
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (edited, "does not fit its own digest"),
+        (stale, "is stale"),
+        (gap, "would leave a gap"),
+        (foreign, "there is no experiment baltzi/mlp-gone"),
+        (broken, "is not a run record"),
+    ],
+)
+def test_what_is_no_evidence_is_refused(
+    published: Path, experiment: Experiment, fault: Callable[[Experiment], None], reason: str
+) -> None:
+    fault(experiment)
+    result = fmnist("publish-runs")
+    assert result.exit_code == 1
+    assert result.stdout == "0 runs published, 0 already there, 1 refused.\n"
+    assert result.stderr.startswith("Refused: mlp-")
+    assert reason in result.stderr
+    assert list(published.iterdir()) == []
+
+
+def test_published_evidence_is_never_overwritten(published: Path, experiment: Experiment) -> None:
+    path = write_run(make_run(experiment, accuracy=0.8), published)
+    before = path.read_bytes()
+    write_run(make_run(experiment, accuracy=0.9), Path("runs/baltzi"))
+    result = fmnist("publish-runs")
+    assert "differs from the published run of seed 1" in result.stderr
+    assert path.read_bytes() == before
+
+
+def test_an_installed_package_is_not_published_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lib/site-packages/fmnist_utils/reports"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(runs, "reports_folder", lambda: folder)
+    result = fmnist("publish-runs", str(tmp_path))
+    assert result.exit_code == 2
+    assert "publish from a clone of the repository" in result.stderr
+
+
+# --- Interruptions -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def short_report(tmp_path: Path, real_data_dir: Path) -> dict[str, str]:
+    """Return an environment in which one experiment trains for three epochs only."""
+    package = shutil.copytree(
+        ROOT / "fmnist_utils",
+        tmp_path / "code/fmnist_utils",
+        ignore=shutil.ignore_patterns("__pycache__", "runs"),
+    )
+    report = package / "reports/baltzi/report.yaml"
+    report.write_text(report.read_text().replace("epochs: 100", "epochs: 3"))
+    return {
+        **os.environ,
+        "PYTHONPATH": str(package.parent),
+        "FMNIST_DATA_DIR": str(real_data_dir.resolve()),
+    }
+
+
+def start(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_killed_or_interrupted_run_keeps_what_is_finished(
+    tmp_path: Path, short_report: dict[str, str]
+) -> None:
+    folder = tmp_path / "runs/baltzi"
+
+    def train(seeds: int) -> subprocess.Popen[str]:
+        arguments = ["run", "baltzi", "mlp-baseline", "--seeds", str(seeds)]
+        return start(tmp_path, short_report, *arguments)
+
+    def finished() -> dict[str, bytes]:
+        """Read every finished run; whatever is a JSON file has to be one."""
+        files = sorted(folder.glob("*.json"))
+        assert all(read_run(path).epochs == 3 for path in files)
+        return {path.name: path.read_bytes() for path in files}
+
+    process = train(seeds=9)
+    wait_for(lambda: list(folder.glob("*.json")), process)
+    process.kill()
+    process.communicate()
+    after_kill = finished()
+    assert list(folder.iterdir()) == sorted(folder.glob("*.json"))
+
+    process = train(seeds=9)
+    wait_for(lambda: len(list(folder.glob("*.json"))) > len(after_kill), process)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    after_interrupt = finished()
+    assert process.returncode == 130
+    assert errors == cli.INTERRUPTED + "\n"
+    assert len(output.splitlines()) == len(after_interrupt) - len(after_kill)
+    assert after_kill.items() <= after_interrupt.items()
+
+    process = train(seeds=len(after_interrupt))
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert output.startswith("Nothing to train")
+    assert finished() == after_interrupt
+
+
+@pytest.fixture
+def endless_book(tmp_path: Path) -> Path:
+    for name in ("_config.yml", "references.bib"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    source = f"open({str(tmp_path / 'started')!r}, 'w').close()\nimport time\ntime.sleep(600)"
+    notebook = nb.new_notebook(cells=[nb.new_code_cell(source)])
+    (tmp_path / "index.ipynb").write_text(json.dumps(notebook))
+    return tmp_path
+
+
+def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
+    process = start(endless_book, dict(os.environ), "book", "--data", "synthetic")
+    wait_for((endless_book / "started").exists, process)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (output, errors) == ("", cli.INTERRUPTED + "\n")
+    assert not list((endless_book / "_build").rglob("*.ipynb"))
+    assert not (endless_book / "_build/html").exists()

@@ -1,0 +1,123 @@
+"""Every built model against its printed layer table, and the builders against arithmetic."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock, build, layer_table
+from fmnist_utils.reports import Experiment, list_reports, load_report
+from fmnist_utils.training import compiled_model
+
+EXPERIMENTS = [
+    experiment
+    for report_id in list_reports()
+    for experiment in load_report(report_id).trainable.values()
+]
+EACH_EXPERIMENT = pytest.mark.parametrize(
+    "experiment", EXPERIMENTS, ids=lambda experiment: f"{experiment.report}-{experiment.id}"
+)
+
+
+@EACH_EXPERIMENT
+def test_built_model_is_the_printed_one_and_gives_probabilities(experiment: Experiment) -> None:
+    model = compiled_model(experiment)
+    if experiment.table is not None:
+        printed = [(row.type, row.shape, row.params) for row in experiment.table.layers]
+        built = [(row.type, row.shape, row.params) for row in layer_table(model)]
+        assert built == printed
+        assert model.count_params() == experiment.table.total == experiment.table.trainable
+        assert experiment.table.non_trainable == 0
+    images = np.random.default_rng(0).random((3, *experiment.model.input_shape), np.float32)
+    probabilities = model.predict(images, verbose=0)
+    assert probabilities.shape == (3, 10) and probabilities.dtype == np.float32
+    assert probabilities.min() >= 0
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def test_dropout_rates_and_activations_are_those_of_the_specification() -> None:
+    spec = CNN(
+        builder="cnn",
+        conv=(ConvBlock(filters=2, kernel=3, activation="tanh", pool=2, dropout=0.1),),
+        dense=(DenseBlock(units=4, activation="sigmoid", dropout=0.3), DenseBlock(units=3)),
+    )
+    layers = build(spec).layers
+    assert [layer.rate for layer in layers if hasattr(layer, "rate")] == [0.1, 0.3]
+    assert [layer.activation.__name__ for layer in layers if hasattr(layer, "activation")] == [
+        "tanh", "sigmoid", "relu", "softmax",
+    ]  # fmt: skip
+    assert len({layer.name for layer in layers}) == len(layers)
+
+
+dense_blocks = st.lists(
+    st.builds(
+        DenseBlock,
+        units=st.integers(1, 40),
+        activation=st.sampled_from(["relu", "sigmoid", "tanh", "linear"]),
+        dropout=st.none() | st.sampled_from([0.0, 0.25, 0.5]),
+    ),
+    max_size=3,
+).map(tuple)
+conv_blocks = st.lists(
+    st.builds(
+        ConvBlock,
+        filters=st.integers(1, 8),
+        kernel=st.integers(1, 3),
+        padding=st.sampled_from(["same", "valid"]),
+        pool=st.none() | st.integers(1, 3),
+        dropout=st.none() | st.just(0.25),
+    ),
+    min_size=1,
+    max_size=2,
+).map(tuple)
+specs = st.builds(MLP, builder=st.just("mlp"), hidden=dense_blocks) | st.builds(
+    CNN, builder=st.just("cnn"), conv=conv_blocks, dense=dense_blocks
+)
+
+
+def counted(spec: MLP | CNN) -> tuple[int, int]:
+    """Count layers and parameters with nothing but arithmetic."""
+    params, layers, width = 0, 3, 784
+    if isinstance(spec, CNN):
+        side, channels = 28, 1
+        for block in spec.conv:
+            params += (block.kernel**2 * channels + 1) * block.filters
+            side -= 0 if block.padding == "same" else block.kernel - 1
+            side //= block.pool or 1
+            channels = block.filters
+            layers += 1 + (block.pool is not None) + (block.dropout is not None)
+        width = side**2 * channels
+    for dense in spec.hidden if isinstance(spec, MLP) else spec.dense:
+        params += (width + 1) * dense.units
+        width = dense.units
+        layers += 1 + (dense.dropout is not None)
+    return layers, params + (width + 1) * 10
+
+
+@settings(max_examples=20, deadline=None)
+@given(specs)
+def test_layers_and_parameters_follow_from_the_specification(spec: MLP | CNN) -> None:
+    model = build(spec)
+    table = layer_table(model)
+    assert (len(table), model.count_params()) == counted(spec)
+    assert sum(layer.params for layer in table) == model.count_params()
+    assert model.input_shape == (None, *spec.input_shape)
+    assert table[-1].shape == model.output_shape[1:] == (10,)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"builder": "mlp", "hidden": [{"units": 0}]},
+        {"builder": "mlp", "hidden": [{"units": 8, "dropout": 1.0}]},
+        {"builder": "mlp", "layers": []},
+        {"builder": "mlp", "hidden": [{"units": 8, "activation": "maxout"}]},
+        {"builder": "mlp", "input_shape": [28, 0]},
+    ],
+)
+def test_impossible_architecture_is_refused_before_keras_sees_it(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        MLP.model_validate(wrong)

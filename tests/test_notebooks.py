@@ -1,0 +1,159 @@
+"""The committed notebooks: as sources, run in smoke mode, and held to their stored output."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fmnist_utils.runs import Run
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = [ROOT / "index.ipynb", *sorted((ROOT / "chapters").glob("*.ipynb"))]
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def tagged(path, tag):
+    return [cell for cell in code_cells(path) if tag in cell.metadata.get("tags", [])]
+
+
+def outputs(path):
+    return [output for cell in code_cells(path) for output in cell.outputs]
+
+
+# --- as sources ----------------------------------------------------------------------------------
+
+
+@every_notebook
+def test_parameters_are_plain_values(path):
+    """A value derived in the parameters cell would not follow an injected parameter."""
+    (cell,) = tagged(path, "parameters")
+    for statement in ast.parse(cell.source).body:
+        assert isinstance(statement, ast.Assign)
+        ast.literal_eval(statement.value)
+
+
+@every_notebook
+def test_the_chapter_checks_its_parameters(path):
+    assert any("fu.check_parameters(globals())" in cell.source for cell in code_cells(path))
+
+
+@every_notebook
+def test_committed_executed_without_error_or_stderr(path):
+    assert [cell.execution_count for cell in code_cells(path)] == list(
+        range(1, len(code_cells(path)) + 1)
+    )
+    for output in outputs(path):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr", output.get("text")
+
+
+@every_notebook
+def test_no_trace_of_the_machine_that_ran_it(path):
+    text = path.read_text(encoding="utf-8")
+    assert "papermill" not in json.loads(text)["metadata"]
+    assert not re.search(r"/(home|root|tmp|work|Users)/\w", text)
+
+
+@every_notebook
+def test_every_picture_has_alternative_text_and_a_caption(path):
+    for cell in code_cells(path):
+        if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            about = cell.metadata["mystnb"]
+            assert len(about["image"]["alt"]) > 20
+            assert len(about["figure"]["caption"]) > 20
+
+
+@every_notebook
+def test_cells_are_short(path):
+    for cell in code_cells(path):
+        assert len(cell.source.splitlines()) <= 8, cell.source
+
+
+# --- run, against the installed package ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Return an environment in which the package is a proper install, not this checkout."""
+    source = tmp_path_factory.mktemp("source")
+    target = tmp_path_factory.mktemp("installed")
+    shutil.copytree(
+        ROOT / "fmnist_utils", source / "fmnist_utils", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--target", str(target), str(source)]
+    subprocess.run(command, check=True)
+    return {**os.environ, "PYTHONPATH": str(target)}
+
+
+def papermill(notebook, env, folder, *parameters):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), "out.ipynb"]
+    for name, value in parameters:
+        command += ["-p", name, value]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+
+def data_kind():
+    folder = os.environ.get("FMNIST_DATA_DIR", "")
+    return "real" if folder and Path(folder).is_dir() else "synthetic"
+
+
+@every_notebook
+def test_smoke_in_an_empty_folder(path, installed, tmp_path):
+    result = papermill(path, installed, tmp_path, ("MODE", "smoke"), ("DATA", data_kind()))
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["out.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MODE", "fast", "ParameterError: MODE is 'fast'; it takes replay, smoke, full."),
+        ("EPOCHS", "3", "ParameterError: There is no parameter EPOCHS; a chapter takes"),
+    ],
+)
+def test_a_wrong_parameter_stops_papermill_with_one_sentence(
+    name, value, sentence, installed, tmp_path
+):
+    notebook = ROOT / "chapters" / "baltzi.ipynb"
+    result = papermill(notebook, installed, tmp_path, (name, value))
+    assert result.returncode != 0
+    assert sentence in result.stderr
+    written = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    (error,) = [o for c in written.cells for o in c.get("outputs", []) if o.output_type == "error"]
+    assert len(error.traceback) == 1
+
+
+@pytest.mark.parametrize("resealed", [False, True], ids=["edited", "edited and resealed"])
+def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, installed, tmp_path):
+    """The digest gives an edited record away; if it did not, the stored tables would."""
+    copy = tmp_path / "installed"
+    shutil.copytree(installed["PYTHONPATH"], copy)
+    records = copy / "fmnist_utils/reports/baltzi/runs"
+    path = next(records.glob("mlp-baseline.seed01.*.json"))
+    content = json.loads(path.read_text())
+    content["final"]["test"]["accuracy"] = round(content["final"]["test"]["accuracy"] + 0.001, 6)
+    run = Run.model_validate(content)
+    path.write_text((run.sealed() if resealed else run).model_dump_json())
+    notebook = shutil.copy(ROOT / "chapters" / "baltzi.ipynb", tmp_path)
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
+    command += ["-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(notebook)]
+    env = {**installed, "PYTHONPATH": str(copy)}
+    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert result.returncode == 1, result.stdout[-2000:]
+    assert ("does not fit its own digest" in result.stdout) == (not resealed)
+    assert "NbCellError" in result.stdout or "FAILED" in result.stdout

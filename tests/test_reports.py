@@ -1,0 +1,592 @@
+"""Reports as data: every shipped file, the errors of the reader, and baltzi against its source."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fmnist_utils.reports import (
+    Claim,
+    Report,
+    ReportError,
+    list_reports,
+    load_report,
+    read_report,
+    reports_folder,
+)
+
+SOURCES = Path(__file__).resolve().parents[2] / "shared/reports"
+EACH_REPORT = pytest.mark.parametrize("report_id", list_reports())
+
+
+def claims_of(report: Report) -> list[Claim]:
+    return [claim for _, claim in report.all_claims()]
+
+
+# --- what ships ----------------------------------------------------------------------------------
+
+
+@EACH_REPORT
+def test_report_loads_under_the_name_of_its_folder(report_id: str) -> None:
+    assert load_report(report_id).id == report_id
+
+
+@EACH_REPORT
+def test_every_claim_has_its_own_id_and_says_where_it_stands(report_id: str) -> None:
+    report = load_report(report_id)
+    ids = [(experiment and experiment.id, claim.id) for experiment, claim in report.all_claims()]
+    assert len(ids) == len(set(ids))
+    assert all(claim.where.strip() for claim in claims_of(report))
+    assert all(experiment.where.strip() for experiment in report.experiments.values())
+
+
+def texts(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        for value in content.values():
+            yield from texts(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from texts(value)
+    else:
+        yield str(content)
+
+
+@EACH_REPORT
+def test_report_holds_facts_not_sentences_or_addresses(report_id: str) -> None:
+    text = (reports_folder() / report_id / "report.yaml").read_text(encoding="utf-8")
+    assert "@" not in text
+    content = yaml.safe_load(text)
+    for place in places(content):
+        assert len(place) <= 100 and not place.rstrip().endswith((".", "!")), place
+    source = SOURCES / f"{report_id}.txt"
+    if source.exists():
+        ours = {run for text in texts(content) for run in runs_of_words(text)}
+        assert not ours & runs_of_words(source.read_text(encoding="utf-8"))
+
+
+def places(content: Any) -> Iterator[str]:
+    """Yield every title and every place."""
+    if isinstance(content, dict):
+        yield from (content[key] for key in ("where", "title") if key in content)
+        content = list(content.values())
+    if isinstance(content, list):
+        for value in content:
+            yield from places(value)
+
+
+def runs_of_words(text: str, length: int = 10) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)}
+
+
+def test_baltzi_states_its_five_models_and_all_its_numbers() -> None:
+    report = load_report("baltzi")
+    tables = {name: experiment.table for name, experiment in report.experiments.items()}
+    assert {name: table and table.total for name, table in tables.items()} == {
+        "mlp-baseline": 7_850,
+        "mlp-1-hidden": 203_530,
+        "mlp-3-hidden-dropout": 247_766,
+        "cnn-1-conv": 850_038,
+        "cnn-2-conv": 409_034,
+    }
+    kinds = Counter(claim.kind for claim in claims_of(report))
+    assert kinds == {"exact": 181, "measured": 22, "comparison": 12}
+    assert sum(claim.numbers for claim in claims_of(report)) == 219
+
+
+@pytest.mark.parametrize(
+    ("printed", "number", "half_width"),
+    [
+        ("84.60", 84.6, 0.005),
+        ("84.6", 84.6, 0.05),
+        ("44", 44, 0.5),
+        ("60000", 60_000, 0.5),
+        ("0.0010", 0.001, 0.00005),
+        ("1e-3", 0.001, 0.0005),
+    ],
+)
+def test_claim_keeps_the_decimals_it_was_printed_with(
+    tmp_path: Path, printed: str, number: float, half_width: float
+) -> None:
+    for value in (printed, f'"{printed}"'):
+        report = read(tmp_path, TINY.replace("84.60", value))
+        claim = report["only"]["test"]
+        assert claim.number == number
+        assert claim.half_width == pytest.approx(half_width)
+        assert str(claim.value).lower() == printed.replace("1e-3", "0.001")
+
+
+# --- the errors of the reader --------------------------------------------------------------------
+
+TINY = """\
+id: tiny
+title: A tiny report
+authors: [A. Author]
+claims:
+  - id: images
+    quantity: data
+    fact: train_images
+    value: 60000
+    where: p. 1
+  - {id: gain, quantity: difference, of: only, than: other, split: test, value: 2, where: p. 2}
+experiments:
+  only:
+    title: The only one
+    where: Section 1
+    model:
+      builder: mlp
+      hidden:
+        - units: 8
+          activation: relu
+        - {units: 4, dropout: 0.5}
+    training: &protocol
+      validation:
+        fraction: 0.2
+        take: last
+      batch_size: 128
+      epochs: 3
+      optimizer: {name: adam, learning_rate: 0.001}
+      loss: categorical_crossentropy
+    assumed: &assumed
+      - {setting: training.validation.fraction, chosen: 0.2, because: not stated}
+      - {setting: training.validation.take, chosen: last, because: not stated}
+      - {setting: training.epochs, chosen: 3, because: not stated}
+      - setting: training.optimizer.learning_rate
+        chosen: 0.001
+        because: the Keras default
+      - {setting: training.loss, chosen: categorical_crossentropy, because: not stated}
+      - {setting: training.optimizer.name, chosen: adam, because: not stated}
+    table:
+      where: Figure 1
+      layers:
+        - {name: Input, type: InputLayer, shape: [28, 28], params: 0}
+        - name: Output
+          type: Dense
+          shape: [10]
+          params: 50
+      total: 50
+      trainable: 50
+      non_trainable: 0
+    claims: &claims
+      - {id: batch-size, quantity: setting, setting: training.batch_size, value: 128, where: p. 1}
+      - id: test
+        quantity: accuracy
+        split: test
+        value: 84.60
+        unit: percent
+        where: Table 1
+  other:
+    title: The other one
+    where: Section 2
+    model: {builder: cnn, conv: [{filters: 2, kernel: 3}]}
+    training: *protocol
+    assumed: *assumed
+    claims: *claims
+"""
+
+
+def read(folder: Path, text: str) -> Report:
+    path = folder / "report.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_report(path)
+
+
+def error(folder: Path, text: str) -> str:
+    with pytest.raises(ReportError) as caught:
+        read(folder, text)
+    message = str(caught.value)
+    assert "\n" not in message, "an error is one sentence"
+    return message
+
+
+def planted(old: str, new: str) -> tuple[str, int]:
+    """Replace a line of the tiny report, and return its number where the new text begins."""
+    assert TINY.count(f"{old}\n") == 1, old
+    at = TINY.index(f"{old}\n")
+    return TINY.replace(f"{old}\n", f"{new}\n"), TINY[:at].count("\n") + 1
+
+
+def test_the_tiny_report_is_in_order(tmp_path: Path) -> None:
+    report = read(tmp_path, TINY)
+    assert list(report.experiments) == ["only", "other"]
+    assert report["only"].report == "tiny"
+    assert [claim.id for claim in report["only"].claims][:2] == ["batch-size", "test"]
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("title: A tiny report", "colour"),
+        ("    where: Section 1", "experiments.only.colour"),
+        ("    where: p. 1", "claims.0.colour"),
+        ("      builder: mlp", "experiments.only.model.colour"),
+        ("          activation: relu", "experiments.only.model.hidden.0.colour"),
+        ("      batch_size: 128", "experiments.only.training.colour"),
+        ("        take: last", "experiments.only.training.validation.colour"),
+        ("        chosen: 0.001", "experiments.only.assumed.3.colour"),
+        ("      total: 50", "experiments.only.table.colour"),
+        ("          params: 50", "experiments.only.table.layers.1.colour"),
+        ("        where: Table 1", "experiments.only.claims.1.colour"),
+    ],
+)
+def test_unknown_key_is_named_with_file_and_line(tmp_path: Path, line: str, key: str) -> None:
+    indent = line[: len(line) - len(line.lstrip())]
+    text, above = planted(line, f"{line}\n{indent}colour: red")
+    # Protocol, assumptions and claims are shared: the same line is wrong for both experiments.
+    assert re.fullmatch(
+        rf"{re.escape(str(tmp_path))}/report\.yaml, line {above + 1}: {re.escape(key)}: "
+        r"unknown key( \(and 1 more\))?",
+        error(tmp_path, text),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        (
+            "        - {units: 4, dropout: 0.5}",
+            "        - {units: 4, drop: 0.5}",
+            "experiments.only.model.hidden.1.drop",
+        ),
+        (
+            "    model: {builder: cnn, conv: [{filters: 2, kernel: 3}]}",
+            "    model: {builder: cnn, conv: [{filters: 2, kernel: 3, stride: 2}]}",
+            "experiments.other.model.conv.0.stride",
+        ),
+    ],
+)
+def test_unknown_key_inside_a_flow_mapping_of_a_model(
+    tmp_path: Path, old: str, new: str, key: str
+) -> None:
+    text, line = planted(old, new)
+    assert f"line {line}: {key}: unknown key" in error(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "decimal"])
+def test_experiment_may_be_called_like_a_builder(tmp_path: Path, name: str) -> None:
+    text, line = planted("    where: Section 1", "    where: Section 1\n    colour: red")
+    text = text.replace("  only:\n", f"  {name}:\n").replace("of: only", f"of: {name}")
+    assert f"line {line + 1}: experiments.{name}.colour: unknown key" in error(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    title: The only one", "    titel: The only one"),
+        ("        split: test", "        splitt: test"),
+        ("        fraction: 0.2", "        fractoin: 0.2"),
+        ("      epochs: 3", "      epoch: 3"),
+    ],
+)
+def test_misspelt_key_is_what_the_error_names(tmp_path: Path, old: str, new: str) -> None:
+    text, line = planted(old, new)
+    message = error(tmp_path, text)
+    assert f"line {line}: " in message
+    assert f"{new.split(':')[0].strip()}: unknown key" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "missing", "parent"),
+    [
+        ("title: A tiny report", "title", "id: tiny"),
+        ("    where: Section 1", "experiments.only.where", "  only:"),
+        ("      builder: mlp", "experiments.only.model", "    model:"),
+        (
+            "      batch_size: 128",
+            "experiments.only.training.batch_size",
+            "    training: &protocol",
+        ),
+        ("        take: last", "experiments.only.training.validation.take", "      validation:"),
+        ("          type: Dense", "experiments.only.table.layers.1.type", "        - name: Output"),
+        ("        where: Table 1", "experiments.only.claims.1.where", "      - id: test"),
+    ],
+)
+def test_missing_key_is_named_at_the_line_of_its_mapping(
+    tmp_path: Path, line: str, missing: str, parent: str
+) -> None:
+    text = TINY.replace(f"{line}\n", "", 1)
+    at = text.split("\n").index(parent) + 1
+    message = error(tmp_path, text)
+    assert f"report.yaml, line {at}: {missing}: " in message
+    assert "required" in message or "builder" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("title: A tiny report", "title"),
+        ("    where: Section 1", "where"),
+        ("          activation: relu", "activation"),
+        ("        take: last", "take"),
+        ("        value: 84.60", "value"),
+    ],
+)
+def test_key_that_stands_twice_is_refused(tmp_path: Path, line: str, key: str) -> None:
+    text, first = planted(line, f"{line}\n{line}")
+    assert f"line {first + 1}: key {key} stands twice" in error(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("        - units: 8", "        - units: many", "experiments.only.model.hidden.0.units"),
+        ("        - units: 8", "        - units: -8", "experiments.only.model.hidden.0.units"),
+        ("          activation: relu", "          activation: gelu",
+         "experiments.only.model.hidden.0.activation"),
+        ("      builder: mlp", "      builder: rnn", "experiments.only.model"),
+        ("          shape: [10]", "          shape: ten",
+         "experiments.only.table.layers.1.shape"),
+        ("        split: test", "        split: exam", "experiments.only.claims.1.split"),
+        ("        quantity: accuracy", "        quantity: fame",
+         "experiments.only.claims.1.quantity"),
+        ("authors: [A. Author]", "authors: A. Author", "authors"),
+        ("        value: 84.60", "        value: {}", "experiments.only.claims.1.value"),
+        ("        value: 84.60", "        value: [1, two]", "experiments.only.claims.1.value"),
+    ],
+)  # fmt: skip
+def test_value_of_the_wrong_type_is_named_with_its_line(
+    tmp_path: Path, old: str, new: str, key: str
+) -> None:
+    text, line = planted(old, new)
+    found = re.search(r"report\.yaml, line (\d+): ([\w.-]+): ", error(tmp_path, text))
+    assert found is not None
+    # A wrong builder is a fault of the whole model, whose line stands above.
+    assert int(found[1]) == line - new.lstrip().startswith("builder")
+    assert found[2] == key
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "      - {setting: training.epochs, chosen: 3, because: not stated}",
+            "",
+            "training.epochs is neither claimed nor assumed",
+        ),
+        (
+            "      - {setting: training.epochs, chosen: 3, because: not stated}",
+            "      - {setting: training.epochs, chosen: 4, because: not stated}",
+            "training.epochs is 3, assumed 4",
+        ),
+        (
+            "      - {setting: training.epochs, chosen: 3, because: not stated}",
+            "      - {setting: training.epoch, chosen: 3, because: not stated}",
+            "tiny/only has no setting training.epoch",
+        ),
+        (
+            "      - {setting: training.epochs, chosen: 3, because: not stated}",
+            "      - {setting: training.batch_size, chosen: 128, because: not stated}",
+            "training.batch_size is both claimed and assumed",
+        ),
+        ("      - id: test", "      - id: batch-size", "claim id batch-size stands twice"),
+        ("        split: test", "", "claim test: a claim of quantity accuracy needs split"),
+        (
+            "        split: test",
+            "        split: test\n        of: other",
+            "claim test: a claim of quantity accuracy does not take of",
+        ),
+    ],
+)
+def test_experiment_that_does_not_add_up_is_refused(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    text, _ = planted(old, new)
+    message = error(tmp_path, text)
+    assert sentence in message
+    place = r"report\.yaml, line \d+: experiments\.only"
+    assert re.search(place, message)
+
+
+@pytest.mark.parametrize("name", ["of: only", "than: other"])
+def test_comparison_with_an_unknown_experiment_is_refused(tmp_path: Path, name: str) -> None:
+    text = TINY.replace(name, f"{name}s")
+    assert f"claim gain: there is no experiment {name.split()[1]}s" in error(tmp_path, text)
+
+
+def test_unknown_fact_is_refused(tmp_path: Path) -> None:
+    text, line = planted("    fact: train_images", "    fact: trained_images")
+    message = error(tmp_path, text)
+    assert "claim images: unknown fact trained_images" in message
+    assert f"line {line - 2}: claims.0" in message
+
+
+def test_claim_on_one_experiment_belongs_under_it(tmp_path: Path) -> None:
+    stray = "  - {id: stray, quantity: accuracy, split: test, value: 90, where: p. 3}\n"
+    text = TINY.replace("experiments:\n", f"{stray}experiments:\n")
+    assert "claim stray: accuracy belongs under an experiment" in error(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "{of: nobody, title: V, settings: {training.epochs: 4}}",
+        "{of: only, title: V, settings: {training.epoch: 4}}",
+        "{of: only, title: V, settings: {training.epochs: -4}}",
+        "{of: only, title: V, settings: {model.hidden.7.units: 4}}",
+        "{of: only, title: V, settings: {model.hidden.0.units: few}}",
+        "{of: only, settings: {training.epochs: 4}}",
+    ],
+)
+def test_variant_that_cannot_be_trained_is_refused(tmp_path: Path, variant: str) -> None:
+    assert "varied" in error(tmp_path, f"{TINY}variants:\n  varied: {variant}\n")
+
+
+def test_variant_changes_the_settings_it_names_and_nothing_else(tmp_path: Path) -> None:
+    settings = "{training.epochs: 4, model.hidden.1.dropout: 0.25}"
+    text = f"{TINY}variants:\n  varied: {{of: only, title: V, settings: {settings}}}\n"
+    report = read(tmp_path, text)
+    base, varied = report["only"], report["varied"]
+    assert (varied.training.epochs, varied.setting("model.hidden.1.dropout")) == (4, 0.25)
+    assert varied.training.model_copy(update={"epochs": 3}) == base.training
+    assert varied.claims == () and varied.variant_of == "only"
+    assert "varied" not in report.experiments and "varied" in report.trainable
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("id: tiny\n  title: oops\n", 2),
+        ("id: tiny\nauthors: [A\ntitle: x\n", 3),
+        ("id: tiny\ntitle: 'never closed\n", 3),
+        ("id: *nowhere\n", 1),
+        ("id: tiny\n\ttitle: tabs\n", 2),
+        ("id: tiny\n---\nid: other\n", 2),
+        ("id: tiny\ntitle: a\x07b\n", None),
+    ],
+)
+def test_text_that_is_not_yaml_is_an_error_with_its_line(
+    tmp_path: Path, text: str, line: int | None
+) -> None:
+    message = error(tmp_path, text)
+    assert "report.yaml" in message
+    assert line is None or f"line {line}: " in message
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "just words\n", "- a\n- list\n", "~\n"])
+def test_text_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    assert "line 1: a report is a mapping" in error(tmp_path, text)
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"absent\.yaml: cannot be read"):
+        read_report(tmp_path / "absent.yaml")
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("id: caf\xe9\n".encode("latin-1"))
+    with pytest.raises(ReportError, match=r"latin\.yaml: cannot be read"):
+        read_report(path)
+
+
+@pytest.mark.parametrize("report_id", ["nobody", "../baltzi", "", "baltzi/report.yaml"])
+def test_unknown_report_is_an_error_that_lists_the_known_ones(report_id: str) -> None:
+    with pytest.raises(ReportError, match=r"There is no report .*; the book has .*baltzi"):
+        load_report(report_id)
+
+
+def test_unknown_experiment_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(KeyError, match=r"report baltzi has no experiment mlp; it has mlp-baseline"):
+        load_report("baltzi")["mlp"]
+
+
+# --- baltzi against its source -------------------------------------------------------------------
+
+SECTIONS = {
+    "### Baseline": "mlp-baseline",
+    "### Baseline + 1 Hidden Layer": "mlp-1-hidden",
+    "### Baseline + 3 Hidden Layers + Dropout": "mlp-3-hidden-dropout",
+    "### 1 CNN Layer + Best MLP": "cnn-1-conv",
+    "## 2 CNN Layers + 1 Hidden Layer": "cnn-2-conv",
+}
+RESULT = re.compile(
+    r"terminates after (\d+) epochs giving ([\d.]+)% accuracy on the training set "
+    r"and ([\d.]+)% accuracy on the test set"
+)
+PROTOCOL = re.compile(
+    r"in batches of (\d+) for (\d+) epochs, monitoring validation accuracy in a split equal to "
+    r"(\d+)% .* for (\d+) consecutive epochs"
+)
+
+
+@pytest.fixture(scope="module")
+def sections() -> dict[str, str]:
+    """Return the report's text by heading, white space made single."""
+    source = SOURCES / "baltzi.txt"
+    if not source.exists():
+        pytest.skip("needs the report's text in ../shared/reports/baltzi.txt")
+    parts = re.split(r"^(#+ .+)$", source.read_text(encoding="utf-8"), flags=re.M)
+    bodies = [re.sub(r"[^\S\n]+", " ", body) for body in parts[2::2]]
+    return dict(zip(map(str.strip, parts[1::2]), bodies, strict=True))
+
+
+@pytest.mark.parametrize(("heading", "name"), SECTIONS.items())
+def test_baltzi_layer_table_is_the_printed_one(
+    sections: dict[str, str], heading: str, name: str
+) -> None:
+    row = re.compile(r"^\| (\w+) \((\w+)\) \| \[?\(None, ([\d, ]+)\)\]? \| (\d+) \|$", re.M)
+    printed = [
+        (layer, kind, tuple(map(int, shape.split(", "))), int(params))
+        for layer, kind, shape, params in row.findall(sections[heading])
+    ]
+    totals = re.findall(r"(\S+) params: ([\d,]+)", sections[heading])
+    table = load_report("baltzi")[name].table
+    assert table is not None
+    assert [(row.name, row.type, row.shape, row.params) for row in table.layers] == printed
+    assert {kind: int(count.replace(",", "")) for kind, count in totals} == {
+        "Total": table.total,
+        "Trainable": table.trainable,
+        "Non-trainable": table.non_trainable,
+    }
+
+
+@pytest.mark.parametrize(("heading", "name"), SECTIONS.items())
+def test_baltzi_results_and_protocol_are_the_stated_ones(
+    sections: dict[str, str], heading: str, name: str
+) -> None:
+    text = " ".join(sections[heading].split())
+    experiment = load_report("baltzi")[name]
+    result, protocol = RESULT.search(text), PROTOCOL.search(text)
+    assert result is not None and protocol is not None
+    ids = ("epochs", "train", "test")
+    assert tuple(str(experiment[i].value) for i in ids) == result.groups()
+    ids = ("batch-size", "max-epochs", "validation-share", "patience")
+    assert tuple(str(experiment[i].value) for i in ids) == protocol.groups()
+
+
+def test_baltzi_summary_is_table_1(sections: dict[str, str]) -> None:
+    row = re.compile(r"^\| (?:MLPs|CNNs)? ?\| (.+?) \| ([\d.]+) % \|$", re.M)
+    printed = row.findall(sections["## Discussion"])
+    report = load_report("baltzi")
+    assert [title for title, _ in printed] == [e.title for e in report.experiments.values()]
+    for experiment, (_, accuracy) in zip(report.experiments.values(), printed, strict=True):
+        assert str(experiment["test-table-1"].value) == accuracy
+
+
+@pytest.mark.parametrize("heading", ["## Introduction", "## Data Preprocessing", *SECTIONS])
+def test_every_number_in_baltzis_prose_is_a_claim(sections: dict[str, str], heading: str) -> None:
+    prose = "\n".join(
+        line
+        for line in sections[heading].split("\n")
+        if not line.startswith(("|", "Figure", "Table"))
+    )
+    # Names of things, not numbers of them.
+    for name in ("1st Assignment", "April 2021", "1-hot", "Baseline + 3"):
+        prose = prose.replace(name, "")
+    stated = set(re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3})", "", prose)))
+    assert stated
+    title = heading.strip("# ")
+    ours: set[str] = set()
+    for experiment, claim in load_report("baltzi").all_claims():
+        # A section may also quote a result of another experiment.
+        if experiment is None or experiment.title == title or f", {title}," in claim.where:
+            values = claim.value if isinstance(claim.value, tuple) else (claim.value,)
+            ours.update(map(str, values))
+    assert stated <= ours
+
+
+def test_every_number_in_baltzis_discussion_is_a_claim(sections: dict[str, str]) -> None:
+    prose = sections["## Discussion"].split("|")[0]
+    ours = {str(claim.value) for claim in load_report("baltzi").claims}
+    assert set(re.findall(r"\d+", prose)) == {"88", "89", "92"} <= ours

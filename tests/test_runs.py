@@ -1,0 +1,542 @@
+"""Run records: what is kept, what is noticed, and what ships."""
+
+import errno
+import hashlib
+import math
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import make_run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from fmnist_utils.data import read_idx
+from fmnist_utils.models import MLP, DenseBlock
+from fmnist_utils.reports import Claim, Experiment, list_reports, load_report, reports_folder
+from fmnist_utils.reports.schema import EarlyStopping, Optimizer, Validation
+from fmnist_utils.runs import (
+    Run,
+    RunError,
+    RunStore,
+    confusion,
+    fingerprint,
+    pack_predictions,
+    read_run,
+    unpack_predictions,
+    write_run,
+)
+
+SHIPPED = sorted(reports_folder().glob("*/runs/*.json"))
+EACH_SHIPPED = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module")
+def experiment() -> Experiment:
+    return load_report("baltzi")["mlp-1-hidden"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs", published=tmp_path / "published")
+
+
+# --- predictions ---------------------------------------------------------------------------------
+
+classes = hnp.arrays(np.uint8, st.integers(0, 300), elements=st.integers(0, 9))
+
+
+@given(classes)
+def test_packed_predictions_come_back_as_they_were(predicted: NDArray[np.uint8]) -> None:
+    unpacked = unpack_predictions(pack_predictions(predicted))
+    assert unpacked.dtype == np.uint8
+    assert np.array_equal(unpacked, predicted)
+
+
+def test_ten_thousand_predictions_take_few_bytes() -> None:
+    predicted = np.random.default_rng(0).integers(10, size=10_000, dtype=np.uint8)
+    assert len(pack_predictions(predicted)) < 7_000
+
+
+@given(classes, st.randoms(use_true_random=False))
+def test_confusion_counts_each_image_once(labels: NDArray[np.uint8], dice: Any) -> None:
+    predicted = np.array(dice.choices(range(10), k=len(labels)), np.uint8)
+    counts = confusion(labels, predicted)
+    assert counts.shape == (10, 10)
+    assert np.array_equal(counts.sum(axis=1), np.bincount(labels, minlength=10))
+    assert np.array_equal(counts.sum(axis=0), np.bincount(predicted, minlength=10))
+    assert np.trace(counts) == np.sum(labels == predicted)
+    for label, guess in zip(labels, predicted, strict=True):
+        assert counts[label, guess] > 0
+
+
+# --- the digest ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def record(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = make_run(experiment, seed=12, epochs=5, best_epoch=3)
+    return write_run(run, tmp_path_factory.mktemp("records"))
+
+
+def test_a_run_is_read_as_it_was_written(experiment: Experiment, record: Path) -> None:
+    run = read_run(record)
+    assert run == make_run(experiment, seed=12, epochs=5, best_epoch=3)
+    assert run.is_intact and run.sealed() == run
+    assert record.name == run.filename == f"mlp-1-hidden.seed12.{run.fingerprint[:8]}.json"
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    # The record is only read, and the damaged copy is written anew each time.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_any_single_changed_digit_is_noticed(
+    record: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    text = record.read_text()
+    # Half of the tries outside the packed predictions, which hold most of the digits.
+    packed = re.search(r'"test_predictions":"[^"]*"', text)
+    assert packed is not None
+    outside = data.draw(st.booleans())
+    digits = [
+        match.start()
+        for match in re.finditer(r"\d", text)
+        if (packed.start() <= match.start() < packed.end()) != outside
+    ]
+    at = data.draw(st.sampled_from(digits))
+    new = data.draw(st.sampled_from([digit for digit in "0123456789" if digit != text[at]]))
+    damaged = tmp_path / record.name
+    damaged.write_text(text[:at] + new + text[at + 1 :])
+    with pytest.raises(RunError, match=re.escape(record.name)):
+        read_run(damaged)
+
+
+def test_every_digit_of_a_recorded_accuracy_counts(record: Path, tmp_path: Path) -> None:
+    text = record.read_text()
+    found = re.search(r'"test":\{"loss":[\d.]+,"accuracy":(0\.\d+)', text)
+    assert found is not None
+    damaged = tmp_path / record.name
+    for at in range(found.start(1) + 2, found.end(1)):
+        new = "1" if text[at] != "1" else "2"
+        damaged.write_text(text[:at] + new + text[at + 1 :])
+        with pytest.raises(RunError, match="never edited by hand"):
+            read_run(damaged)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"[]", b"null", b"\xff\xfe\x00", b'{"report": "baltzi"', b'{"seed": "one"}'],
+)
+def test_damaged_record_is_an_error_of_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mlp.seed01.json"
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"^mlp\.seed01\.json is not a run record .*train again\.$"):
+        read_run(path)
+
+
+def test_record_cut_short_or_with_a_key_too_many_is_refused(record: Path, tmp_path: Path) -> None:
+    text = record.read_text()
+    path = tmp_path / record.name
+    for damaged in (text[: len(text) // 2], text.replace("{", '{"mood":1,', 1)):
+        path.write_text(damaged)
+        with pytest.raises(RunError, match="is not a run record"):
+            read_run(path)
+
+
+# --- the fingerprint -----------------------------------------------------------------------------
+
+
+def changed(experiment: Experiment, **training: Any) -> Experiment:
+    spec = experiment.training.model_copy(update=training)
+    return experiment.model_copy(update={"training": spec})
+
+
+def test_fingerprint_changes_with_every_setting_that_matters(experiment: Experiment) -> None:
+    variants = [
+        experiment,
+        changed(experiment, batch_size=127),
+        changed(experiment, epochs=101),
+        changed(experiment, loss="sparse_categorical_crossentropy"),
+        changed(experiment, optimizer=Optimizer(name="adam", learning_rate=0.002)),
+        changed(experiment, optimizer=Optimizer(name="sgd", learning_rate=0.001)),
+        changed(experiment, validation=Validation(fraction=0.2, take="first")),
+        changed(experiment, validation=Validation(fraction=0.1, take="last")),
+        changed(experiment, validation=Validation(count=12_000, take="last")),
+        changed(experiment, validation=Validation(fraction=0.2, take="random", seed=1)),
+        changed(experiment, validation=Validation(fraction=0.2, take="random", seed=2)),
+        changed(experiment, early_stopping=None),
+        changed(experiment, early_stopping=EarlyStopping(monitor="val_accuracy", patience=9)),
+        changed(experiment, early_stopping=EarlyStopping(monitor="val_loss", patience=10)),
+        *(
+            experiment.model_copy(update={"model": MLP(builder="mlp", **model)})
+            for model in (
+                {},
+                {"hidden": (DenseBlock(units=255),)},
+                {"hidden": (DenseBlock(units=256, activation="tanh"),)},
+                {"hidden": (DenseBlock(units=256, dropout=0.4),)},
+                {"hidden": (DenseBlock(units=256), DenseBlock(units=256))},
+                {"hidden": (DenseBlock(units=256),), "input_shape": (784,)},
+            )
+        ),
+    ]
+    prints = [fingerprint(variant) for variant in variants]
+    assert len(set(prints)) == len(prints)
+
+
+def test_fingerprint_changes_with_data_and_trainer(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fingerprint(experiment)
+    with monkeypatch.context() as patch:
+        patch.setattr("fmnist_utils.runs.TRAINER_VERSION", 10**6)
+        assert fingerprint(experiment) != before
+    with monkeypatch.context() as patch:
+        patch.setattr("fmnist_utils.runs.official_fingerprint", lambda: "other images")
+        assert fingerprint(experiment) != before
+    assert fingerprint(experiment) == before
+
+
+def test_fingerprint_ignores_what_the_report_only_says(experiment: Experiment) -> None:
+    words = experiment.model_copy(
+        update={
+            "id": "renamed",
+            "title": "Another title",
+            "where": "elsewhere",
+            "assumed": (),
+            "table": None,
+            "stated": (Claim(id="x", quantity="epochs_trained", value=Decimal(1), where="p. 9"),),
+        }
+    )
+    assert fingerprint(words) == fingerprint(experiment)
+
+
+def test_new_feature_that_is_not_used_leaves_runs_valid(experiment: Experiment) -> None:
+    class Newer(type(experiment.training)):  # type: ignore[misc]
+        learning_rate_schedule: str | None = None
+
+    content = experiment.training.model_dump()
+    unused = experiment.model_copy(update={"training": Newer(**content)})
+    used = experiment.model_copy(
+        update={"training": Newer(**content, learning_rate_schedule="cosine")}
+    )
+    assert fingerprint(unused) == fingerprint(experiment) != fingerprint(used)
+
+
+def test_fingerprint_is_the_same_in_every_process(experiment: Experiment) -> None:
+    code = (
+        "from fmnist_utils.reports import load_report\n"
+        "from fmnist_utils.runs import fingerprint\n"
+        "print(fingerprint(load_report('baltzi')['mlp-1-hidden']))"
+    )
+    for seed in ("0", "4711"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.strip() == fingerprint(experiment)
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+def test_store_gives_one_valid_run_per_seed_in_order(
+    store: RunStore, experiment: Experiment
+) -> None:
+    assert store.runs(experiment) == [] and store.missing(experiment, [1, 2]) == [1, 2]
+    for seed in (3, 1, 10):
+        store.add(make_run(experiment, seed))
+    write_run(make_run(experiment, 2), store.published / experiment.report / "runs")
+    write_run(make_run(experiment, 3, accuracy=0.8), store.published / experiment.report / "runs")
+    runs = store.runs(experiment)
+    assert [run.seed for run in runs] == [1, 2, 3, 10]
+    assert runs[2].final.test.accuracy == 0.8, "what is published counts first"
+    assert store.missing(experiment, range(1, 6)) == [4, 5]
+    assert store.stale(experiment) == []
+
+
+def test_stale_run_is_shown_but_not_used(store: RunStore, experiment: Experiment) -> None:
+    older = changed(experiment, batch_size=64)
+    for seed in (1, 2):
+        store.add(make_run(older, seed))
+    store.add(make_run(experiment, 2))
+    assert [run.seed for run in store.runs(experiment)] == [2]
+    assert [run.seed for run in store.stale(experiment)] == [1, 2]
+    assert store.missing(experiment, [1, 2]) == [1]
+    assert len(store.all_runs(experiment)) == 3, "new evidence does not overwrite old"
+
+
+def test_runs_of_other_precision_are_not_mixed_in(store: RunStore, experiment: Experiment) -> None:
+    store.add(make_run(experiment, 1, precision="mixed_bfloat16"))
+    store.add(make_run(experiment, 2))
+    assert [run.seed for run in store.runs(experiment)] == [2]
+    assert store.missing(experiment, [1, 2]) == [1]
+
+
+def test_experiments_do_not_see_each_others_runs(store: RunStore) -> None:
+    report = load_report("baltzi")
+    for experiment in report.trainable.values():
+        store.add(make_run(experiment))
+    for experiment in report.trainable.values():
+        assert [run.experiment for run in store.runs(experiment)] == [experiment.id]
+
+
+def test_damaged_record_stops_the_store_and_is_named(
+    store: RunStore, experiment: Experiment
+) -> None:
+    path = store.add(make_run(experiment))
+    path.write_text(path.read_text().replace('"seed":1', '"seed":2'))
+    with pytest.raises(RunError, match=re.escape(path.name)):
+        store.runs(experiment)
+
+
+# --- publishing ----------------------------------------------------------------------------------
+
+
+def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
+    store: RunStore, experiment: Experiment
+) -> None:
+    runs = [make_run(experiment, seed) for seed in (1, 2, 3)]
+    assert [store.publish(run, experiment) for run in runs] == [True] * 3
+    assert [store.publish(run, experiment) for run in runs] == [False] * 3
+    assert store.runs(experiment) == runs
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"seed": 3}, "leave a gap: seed 2"),
+        ({"precision": "mixed_bfloat16"}, "trained in mixed_bfloat16"),
+        ({"seed": 1, "accuracy": 0.5}, "differs from the published run of seed 1"),
+    ],
+)
+def test_run_that_must_not_count_is_not_published(
+    store: RunStore, experiment: Experiment, change: dict[str, Any], sentence: str
+) -> None:
+    store.publish(make_run(experiment, 1), experiment)
+    with pytest.raises(RunError, match=sentence):
+        store.publish(make_run(experiment, **{"seed": 2} | change), experiment)
+    assert len(store.runs(experiment)) == 1
+
+
+def test_edited_stale_or_diverged_run_is_not_published(
+    store: RunStore, experiment: Experiment
+) -> None:
+    run = make_run(experiment)
+    edited = run.model_copy(update={"seconds_per_epoch": (0.1,)})
+    stale = make_run(changed(experiment, batch_size=64))
+    diverged = run.model_copy(update={"history": run.history | {"loss": (math.nan,) * 3}}).sealed()
+    for wrong, sentence in [(edited, "digest"), (stale, "stale"), (diverged, "not finite")]:
+        with pytest.raises(RunError, match=sentence):
+            store.publish(wrong, experiment)
+    assert store.runs(experiment) == []
+
+
+# --- writing under faults ------------------------------------------------------------------------
+
+
+def everything_under(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "fdopen"])
+def test_full_disk_leaves_no_file_and_one_sentence(
+    store: RunStore, experiment: Experiment, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    kept = store.add(make_run(experiment, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fails)
+        with pytest.raises(RunError, match=r"seed02.* cannot be written .*No space left"):
+            store.add(make_run(experiment, 2))
+    assert everything_under(store.written) == [kept]
+    assert store.add(make_run(experiment, 2)).exists()
+
+
+def test_limit_on_file_size_in_a_real_process(store: RunStore, record: Path) -> None:
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from fmnist_utils.runs import RunError, read_run, write_run\n"
+        "run = read_run(Path(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    write_run(run, Path(sys.argv[2]))\n"
+        "except RunError as error:\n"
+        "    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(record), str(store.written)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.fullmatch(r"Run mlp\S+ cannot be written to .*File too large\.\n", done.stdout)
+    assert everything_under(store.written) == []
+
+
+def test_kill_in_mid_write_leaves_no_half_record(
+    store: RunStore, experiment: Experiment, record: Path
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from fmnist_utils.runs import read_run, write_run\n"
+        "run = read_run(Path(sys.argv[1]))\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_run(run, Path(sys.argv[2]))"
+    )
+    kept = store.add(make_run(experiment, 1))
+    command = [sys.executable, "-c", code, str(record), str(kept.parent)]
+    assert subprocess.run(command).returncode == -9
+    assert list(store.written.rglob("*.json")) == [kept]
+    assert [run.seed for run in store.runs(experiment)] == [1]
+    write_run(read_run(record), kept.parent)
+    assert [run.seed for run in store.runs(experiment)] == [1, 12]
+
+
+def test_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, experiment: Experiment) -> None:
+    # A file in the way stops every user, root included.
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(RunError, match=r"cannot be written to .*\.$"):
+        RunStore(tmp_path / "runs", published=tmp_path).add(make_run(experiment))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_write_permission_is_one_sentence(
+    store: RunStore, experiment: Experiment
+) -> None:
+    folder = store.written / experiment.report
+    folder.mkdir(parents=True)
+    folder.chmod(0o500)
+    with pytest.raises(RunError, match="Permission denied"):
+        store.add(make_run(experiment))
+
+
+def test_many_writers_of_one_record_leave_one_valid_file(
+    store: RunStore, experiment: Experiment
+) -> None:
+    path = store.add(make_run(experiment))
+    errors: list[BaseException] = []
+
+    def write(accuracy: float) -> None:
+        try:
+            for _ in range(5):
+                store.add(make_run(experiment, accuracy=accuracy))
+        except BaseException as error:
+            errors.append(error)
+
+    writers = [threading.Thread(target=write, args=(0.5 + i / 10,)) for i in range(4)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert read_run(path).seed == 1
+    for writer in writers:
+        writer.join()
+    assert errors == []
+    assert everything_under(store.written) == [path]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_diverged_run_is_never_an_unreadable_record(
+    store: RunStore, experiment: Experiment
+) -> None:
+    run = make_run(experiment)
+    diverged = run.model_copy(update={"history": run.history | {"loss": (math.nan,) * 3}})
+    try:
+        store.add(diverged)
+    except RunError:
+        assert everything_under(store.written) == []
+    else:
+        assert math.isnan(store.runs(experiment)[0].history["loss"][0])
+
+
+# --- what ships ----------------------------------------------------------------------------------
+
+
+@EACH_SHIPPED
+def test_shipped_run_is_intact_and_not_stale(path: Path) -> None:
+    run = read_run(path)
+    report = load_report(path.parent.parent.name)
+    assert (run.report, run.filename) == (report.id, path.name)
+    assert run.experiment in report.trainable, "a run of no experiment is no evidence"
+    wanted = fingerprint(report.trainable[run.experiment])
+    assert run.fingerprint == wanted, f"{path.name} is stale: train it again or delete it"
+    assert run.provenance.precision == "float32"
+
+
+@EACH_SHIPPED
+def test_shipped_run_agrees_with_itself(path: Path) -> None:
+    run = read_run(path)
+    spec = load_report(run.report)[run.experiment].training
+    assert set(run.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert {len(values) for values in run.history.values()} == {run.epochs}
+    assert len(run.seconds_per_epoch) == run.epochs <= spec.epochs
+    numbers = [value for values in run.history.values() for value in values]
+    for snapshot in (run.final, run.best):
+        parts = (snapshot.train, snapshot.validation, snapshot.test)
+        numbers += [value for part in parts for value in (part.loss, part.accuracy)]
+        counts = np.array(snapshot.test_confusion)
+        assert counts.shape == (10, 10) and counts.min() >= 0
+        assert counts.sum() == run.images["test"] == 10_000
+        assert snapshot.test.accuracy == np.trace(counts) / 10_000
+        # The same weights were evaluated at the end of that epoch.
+        epoch = snapshot.epoch - 1
+        assert snapshot.validation.accuracy == pytest.approx(
+            run.history["val_accuracy"][epoch], abs=1e-4
+        )
+        assert snapshot.validation.loss == pytest.approx(run.history["val_loss"][epoch], abs=1e-4)
+    assert all(math.isfinite(number) and number >= 0 for number in numbers)
+    assert run.final.epoch == run.epochs
+    assert run.images["train"] + run.images["validation"] == 60_000
+    monitor = spec.early_stopping.monitor if spec.early_stopping else "val_accuracy"
+    curve = np.array(run.history[monitor])
+    assert run.best.epoch - 1 == (curve.argmax() if monitor == "val_accuracy" else curve.argmin())
+    if spec.early_stopping and run.epochs < spec.epochs:
+        assert run.epochs - run.best.epoch == spec.early_stopping.patience
+
+
+@EACH_SHIPPED
+def test_shipped_predictions_reproduce_confusion_and_accuracy(
+    path: Path, real_data_dir: Path
+) -> None:
+    run = read_run(path)
+    labels = read_idx(real_data_dir / "t10k-labels-idx1-ubyte.gz")
+    assert np.array_equal(confusion(labels, run.predictions), run.final.test_confusion)
+    assert run.final.test.accuracy == np.mean(labels == run.predictions)
+
+
+def test_shipped_seeds_run_from_one_without_a_gap_and_files_stay_small() -> None:
+    seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for run in map(read_run, SHIPPED):
+        seeds[run.report, run.experiment].add(run.seed)
+    for found in seeds.values():
+        assert found == set(range(1, len(found) + 1)), "seeds are not chosen"
+    assert sum(path.stat().st_size for path in SHIPPED) < 10_000_000
+
+
+@pytest.mark.parametrize("report_id", list_reports())
+def test_every_experiment_ships_with_five_runs_at_least(report_id: str, tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    for experiment in load_report(report_id).experiments.values():
+        assert len(store.runs(experiment)) >= 5, f"{experiment.id}: fmnist run {report_id}"
+
+
+def test_no_two_shipped_runs_are_the_same_training() -> None:
+    digests = [
+        hashlib.sha256(repr(read_run(path).history).encode()).hexdigest() for path in SHIPPED
+    ]
+    assert len(digests) == len(set(digests))

@@ -1,0 +1,414 @@
+"""The trainer: Keras semantics, step by step, on images few enough to train on in seconds."""
+
+import datetime
+import getpass
+import importlib.util
+import json
+import math
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fmnist_utils import training
+from fmnist_utils.data import FashionMNIST, to_floats
+from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock
+from fmnist_utils.reports import Experiment, load_report
+from fmnist_utils.reports.schema import EarlyStopping, Validation
+from fmnist_utils.runs import Run, fingerprint
+from fmnist_utils.training import Part, Progress, compiled_model, split_parts, train
+
+PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
+DROPOUT = MLP(builder="mlp", hidden=(DenseBlock(units=32, dropout=0.6),))
+CONVOLUTION = CNN(builder="cnn", conv=(ConvBlock(filters=2, kernel=3, pool=4),))
+
+
+def tiny(model: Any = PLAIN, **protocol: Any) -> Experiment:
+    """Return an experiment that trains in a blink."""
+    experiment = load_report("baltzi")["mlp-1-hidden"]
+    protocol = {"batch_size": 32, "epochs": 2, "early_stopping": None} | protocol
+    spec = experiment.training.model_copy(update=protocol)
+    return experiment.model_copy(update={"model": model, "training": spec})
+
+
+def images_like(labels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """Draw noise, brighter in the rows that belong to the label."""
+    draw = np.random.default_rng(seed)
+    images = draw.integers(0, 120, (len(labels), 28, 28))
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label : 2 * label + 6] += 60
+    return images.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def data() -> FashionMNIST:
+    draw = np.random.default_rng(0)
+    train_labels, test_labels = (draw.integers(10, size=n, dtype=np.uint8) for n in (600, 100))
+    return FashionMNIST(
+        images_like(train_labels, 1), train_labels, images_like(test_labels, 2), test_labels, "real"
+    )
+
+
+@pytest.fixture(scope="module")
+def told() -> list[Progress]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(data: FashionMNIST, told: list[Progress]) -> Run:
+    return train(tiny(DROPOUT, epochs=3), 1, data, told.append)
+
+
+def evidence(run: Run) -> dict[str, Any]:
+    return run.model_dump(exclude={"digest", "seconds_per_epoch", "seed"})
+
+
+# --- a run ---------------------------------------------------------------------------------------
+
+
+def test_same_seed_gives_the_same_run(data: FashionMNIST, run: Run) -> None:
+    assert evidence(train(tiny(DROPOUT, epochs=3), 1, data)) == evidence(run)
+
+
+def test_another_seed_gives_another_run(data: FashionMNIST, run: Run) -> None:
+    other = train(tiny(DROPOUT, epochs=3), 2, data)
+    for name, values in run.history.items():
+        assert other.history[name] != values, name
+
+
+def test_run_is_whole_and_agrees_with_itself(data: FashionMNIST, run: Run) -> None:
+    assert run.is_intact and run.fingerprint == fingerprint(tiny(DROPOUT, epochs=3))
+    assert run.images == {"train": 480, "validation": 120, "test": 100}
+    assert {len(values) for values in run.history.values()} == {3} == {run.epochs}
+    assert len(run.seconds_per_epoch) == 3 and min(run.seconds_per_epoch) > 0
+    assert run.final.epoch == 3
+    assert run.final.validation.accuracy == run.history["val_accuracy"][-1]
+    assert run.final.validation.loss == pytest.approx(run.history["val_loss"][-1], abs=1e-5)
+    correct = data.test_labels == run.predictions
+    assert run.final.test.accuracy == np.mean(correct)
+    assert np.trace(run.final.test_confusion) == correct.sum()
+    assert np.sum(run.final.test_confusion) == 100
+
+
+def test_best_is_the_first_best_validation_epoch(run: Run) -> None:
+    curve = run.history["val_accuracy"]
+    assert run.best.epoch == int(np.argmax(curve)) + 1
+    assert run.best.validation.accuracy == max(curve)
+
+
+def test_running_training_accuracy_is_not_the_evaluated_one(run: Run) -> None:
+    # During the epoch dropout is on and the weights are still worse.
+    assert run.history["loss"][-1] > run.final.train.loss
+    assert run.history["accuracy"][-1] < run.final.train.accuracy
+
+
+def test_every_epoch_is_told(run: Run, told: list[Progress]) -> None:
+    assert [(epoch.epoch, epoch.epochs) for epoch in told] == [(1, 3), (2, 3), (3, 3)]
+    for name, values in run.history.items():
+        assert [epoch.metrics[name] for epoch in told] == pytest.approx(values, abs=1e-6)
+
+
+def test_interrupt_reaches_the_caller(data: FashionMNIST) -> None:
+    def interrupt(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(), 1, data, interrupt)
+
+
+def test_integer_labels_train_as_one_hot_labels_do(data: FashionMNIST, run: Run) -> None:
+    sparse = tiny(DROPOUT, epochs=3, loss="sparse_categorical_crossentropy")
+    for name, values in train(sparse, 1, data).history.items():
+        assert values == pytest.approx(run.history[name], abs=1e-3), name
+
+
+def test_provenance_is_filled_and_names_no_machine(run: Run) -> None:
+    provenance = run.provenance
+    assert provenance.backend == "tensorflow" and provenance.precision == "float32"
+    assert {"python", "fmnist-utils", "keras", "tensorflow", "numpy"} == set(provenance.versions)
+    assert all(re.match(r"\d+\.\d+", version) for version in provenance.versions.values())
+    day = datetime.date.fromisoformat(provenance.date)
+    assert abs(day - datetime.datetime.now(datetime.UTC).date()) <= datetime.timedelta(days=1)
+    assert re.fullmatch(r"[0-9a-f]{7,40}(-dirty)?|unknown", provenance.revision)
+    assert provenance.device.strip()
+    text = run.model_dump_json()
+    places = (Path.cwd(), Path.home(), Path(training.__file__).parent, sys.prefix)
+    for place in map(str, (*places, tempfile.gettempdir())):
+        assert len(place) < 2 or place not in text
+    for name in (socket.gethostname(), getpass.getuser()):
+        assert f'"{name}"' not in text
+
+
+# --- splits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "train_images"),
+    [("mlp-baseline", 48_000), ("cnn-1-conv", 48_000), ("cnn-2-conv", 54_000)],
+)
+def test_parts_are_those_of_the_protocol_and_stay_bytes(name: str, train_images: int) -> None:
+    order = np.arange(60_000)
+    labels = (order % 10).astype(np.uint8)
+    images = np.zeros((60_000, 28, 28), np.uint8)
+    images[:, 0, 0], images[:, 0, 1] = order // 256, order % 256
+    data = FashionMNIST(images, labels, images[:10_000], labels[:10_000], "real")
+    experiment = load_report("baltzi")[name]
+    parts = split_parts(data, experiment.training, experiment.model.input_shape)
+    sizes = {name: len(part.images) for name, part in parts.items()}
+    assert sizes == {"train": train_images, "validation": 60_000 - train_images, "test": 10_000}
+    for part in parts.values():
+        assert part.images.dtype == np.uint8
+        assert part.images.shape[1:] == experiment.model.input_shape
+        assert part.labels.shape == (len(part.images), 10)
+    flat = parts["validation"].images.reshape(-1, 784).astype(int)
+    assert np.array_equal(flat[:, 0] * 256 + flat[:, 1], order[train_images:])
+    assert np.array_equal(parts["validation"].labels.argmax(axis=1), labels[train_images:])
+
+
+def test_random_split_is_the_same_for_every_seed(data: FashionMNIST) -> None:
+    held_out = Validation(count=100, take="random", seed=5)
+    spec = tiny(validation=held_out).training
+    first, again = (split_parts(data, spec, (28, 28)) for _ in range(2))
+    assert len(first["validation"].images) == 100
+    assert np.array_equal(first["validation"].images, again["validation"].images)
+
+
+# --- the engines ---------------------------------------------------------------------------------
+
+ENGINES = pytest.mark.parametrize("kind", ["_TensorFlowEngine", "_KerasEngine"])
+
+
+def engine_of(kind: str, model: Any, parts: dict[str, Part], batch_size: int) -> Any:
+    return getattr(training, kind)(model, parts, batch_size)
+
+
+@ENGINES
+def test_every_image_is_seen_once_per_epoch_and_the_last_batch_is_used(kind: str) -> None:
+    import keras
+
+    images = 601  # 76 batches of 8: more than one call of the compiled graph, and a batch of one.
+
+    class TimesSeen(keras.metrics.Metric):  # type: ignore[misc]
+        """Counts how often each label was met; labels are unique here."""
+
+        def __init__(self) -> None:
+            super().__init__(name="accuracy")
+            self.times = self.add_weight(shape=(images,), initializer="zeros")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            ids = keras.ops.cast(y_true[:, 0], "int32")
+            self.times.assign(self.times + keras.ops.sum(keras.ops.one_hot(ids, images), axis=0))
+
+        def result(self) -> Any:
+            return keras.ops.sum(keras.ops.cast(self.times == 1, "float32"))
+
+    ids = np.arange(images, dtype=np.float32)[:, None]
+    part = Part(np.zeros((images, 2), np.uint8), ids)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer="sgd", loss="mse", metrics=[TimesSeen()])
+    engine = engine_of(kind, model, {"train": part}, 8)
+    for epoch in (1, 2):
+        order = np.random.default_rng(epoch).permutation(images).astype(np.int32)
+        assert engine.train_epoch(order)["accuracy"] == images
+        assert int(model.optimizer.iterations) == epoch * 76
+    assert engine.evaluate("train")["accuracy"] == images
+    assert int(model.optimizer.iterations) == 2 * 76, "evaluation does not train"
+
+
+@pytest.fixture(scope="module", params=[PLAIN, CONVOLUTION], ids=["mlp", "cnn"])
+def both(request: pytest.FixtureRequest, data: FashionMNIST) -> Iterator[dict[str, Any]]:
+    """Train two epochs with each engine, from the same weights and in the same order."""
+    import keras
+
+    experiment = tiny(request.param)
+    parts = split_parts(data, experiment.training, experiment.model.input_shape)
+    results = {}
+    for kind in ("_TensorFlowEngine", "_KerasEngine"):
+        keras.utils.set_random_seed(3)
+        model = compiled_model(experiment)
+        engine = engine_of(kind, model, parts, 32)
+        orders = [np.random.default_rng(i).permutation(480).astype(np.int32) for i in range(2)]
+        results[kind] = {
+            "epochs": [engine.train_epoch(order) for order in orders],
+            "evaluated": {name: engine.evaluate(name) for name in parts},
+            "predicted": engine.predict("test"),
+            "model": model,
+        }
+    yield results
+
+
+def test_compiled_epochs_are_plain_keras_epochs(both: dict[str, Any]) -> None:
+    ours, plain = both["_TensorFlowEngine"], both["_KerasEngine"]
+    for mine, theirs in zip(ours["epochs"], plain["epochs"], strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+    for name in ("train", "validation", "test"):
+        assert ours["evaluated"][name] == pytest.approx(plain["evaluated"][name], rel=1e-4)
+    assert ours["predicted"] == pytest.approx(plain["predicted"], abs=1e-4)
+    for mine, theirs in zip(ours["model"].get_weights(), plain["model"].get_weights(), strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-4)
+
+
+@ENGINES
+def test_evaluation_is_what_keras_evaluate_and_predict_say(
+    both: dict[str, Any], data: FashionMNIST, kind: str
+) -> None:
+    result = both[kind]
+    model = result["model"]
+    floats = to_floats(data.test_images, channel=len(model.input_shape) == 4)
+    labels = np.eye(10, dtype=np.float32)[data.test_labels]
+    theirs = model.evaluate(floats, labels, verbose=0, return_dict=True)
+    assert result["evaluated"]["test"] == pytest.approx(theirs, rel=1e-5)
+    assert result["predicted"] == pytest.approx(model.predict(floats, verbose=0), abs=1e-5)
+
+
+# --- early stopping ------------------------------------------------------------------------------
+
+
+class Script:
+    """An engine that plays back the validation metrics of a script, and a model to go with it.
+
+    The only weight counts epochs, so that weights tell when they were taken.
+    """
+
+    def __init__(self, accuracies: list[float], losses: list[float]) -> None:
+        self.validation = [
+            {"loss": loss, "accuracy": accuracy}
+            for loss, accuracy in zip(losses, accuracies, strict=True)
+        ]
+        self.orders: list[NDArray[np.int32]] = []
+
+    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
+        self.orders.append(order)
+        return {"loss": 1.0, "accuracy": 0.5}
+
+    def evaluate(self, name: str) -> dict[str, float]:
+        assert name == "validation"
+        return self.validation[len(self.orders) - 1]
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        return [np.array([len(self.orders)], np.float32)]
+
+
+def play(script: Script, **protocol: Any) -> Any:
+    spec = tiny(epochs=len(script.validation), **protocol).training
+    return training._fit(script, script, spec, 50, 1, None)  # type: ignore[arg-type]
+
+
+# Few different values, so that ties and plateaus are common; all exact in single precision.
+eighths = st.integers(0, 8).map(lambda n: n / 8)
+
+
+def series(values: st.SearchStrategy[float], epochs: int) -> st.SearchStrategy[list[float]]:
+    return st.lists(values, min_size=epochs, max_size=epochs)
+
+
+# A diverged training has no loss, but still an accuracy.
+curves = st.integers(1, 25).flatmap(
+    lambda n: st.tuples(series(eighths, n), series(eighths | st.just(math.nan), n))
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(curves, st.sampled_from(["val_accuracy", "val_loss"]), st.integers(1, 6))
+def test_training_stops_when_keras_early_stopping_does(
+    curve: tuple[list[float], list[float]], monitor: str, patience: int
+) -> None:
+    from keras.callbacks import EarlyStopping as KerasEarlyStopping
+
+    accuracies, losses = curve
+    fitted = play(
+        Script(accuracies, losses),
+        early_stopping=EarlyStopping(monitor=monitor, patience=patience),  # type: ignore[arg-type]
+    )
+
+    class Model:
+        stop_training = False
+
+        def get_weights(self) -> list[Any]:
+            return []
+
+    callback = KerasEarlyStopping(
+        monitor=monitor,
+        patience=patience,
+        mode="max" if monitor == "val_accuracy" else "min",
+        restore_best_weights=True,
+    )
+    model = Model()
+    callback.set_model(model)
+    callback.on_train_begin()
+    epoch = 0
+    for epoch, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True)):
+        callback.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
+        if model.stop_training:
+            break
+    assert fitted.epochs == epoch + 1
+    assert fitted.best_epoch == callback.best_epoch + 1
+    assert fitted.best_weights[0][0] == fitted.best_epoch
+    assert fitted.history["val_loss"] == losses[: epoch + 1]
+
+
+@given(curves)
+def test_without_early_stopping_all_epochs_run_and_the_first_best_is_kept(
+    curve: tuple[list[float], list[float]],
+) -> None:
+    accuracies, losses = curve
+    fitted = play(Script(accuracies, losses))
+    assert fitted.epochs == len(accuracies)
+    assert fitted.best_epoch == int(np.argmax(accuracies)) + 1
+    assert fitted.best_weights[0][0] == fitted.best_epoch
+
+
+def test_each_epoch_has_its_own_order_of_all_images() -> None:
+    script = Script([0.5] * 4, [1.0] * 4)
+    play(script)
+    for order in script.orders:
+        assert np.array_equal(np.sort(order), np.arange(50))
+    assert len({tuple(order) for order in script.orders}) == 4
+
+
+def test_early_stopping_ends_a_real_training_that_has_learnt(data: FashionMNIST) -> None:
+    stopping = EarlyStopping(monitor="val_loss", patience=1)
+    protocol = {"epochs": 60, "batch_size": 8, "early_stopping": stopping}
+    run = train(tiny(MLP(builder="mlp"), **protocol), 1, data)
+    assert 0.5 < run.final.test.accuracy < 1, "ten classes: chance is 0.1"
+    assert run.epochs < 60
+    assert run.best.epoch == run.epochs - 1 == int(np.argmin(run.history["val_loss"])) + 1
+    assert run.best.validation.loss == pytest.approx(min(run.history["val_loss"]), abs=1e-5)
+    assert run.best.train != run.final.train
+
+
+# --- another backend -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs jax: the jax extra")
+def test_jax_trains_too_and_repeats_itself() -> None:
+    code = (
+        "from test_training import DROPOUT, FashionMNIST, images_like, tiny, train\n"
+        "import numpy as np\n"
+        "labels = np.tile(np.arange(10, dtype=np.uint8), 20)\n"
+        "images = images_like(labels, 1)\n"
+        "data = FashionMNIST(images, labels, images[:50], labels[:50], 'real')\n"
+        "for _ in range(2):\n"
+        "    print(train(tiny(DROPOUT), 1, data).model_dump_json())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent,
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    first, again = (Run.model_validate_json(line) for line in done.stdout.splitlines())
+    assert first.provenance.backend == "jax" and "jax" in first.provenance.versions
+    assert evidence(first) == evidence(again)
+    assert json.loads(first.model_dump_json())["images"]["validation"] == 40

@@ -1,0 +1,654 @@
+"""The rule of the design: its operating properties against theory, and its use on runs."""
+
+import math
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import make_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import integrate, stats
+
+from fmnist_utils.reports import Claim, Experiment, Report, load_report
+from fmnist_utils.reports.schema import Validation
+from fmnist_utils.runs import Evaluation, Run, RunStore
+from fmnist_utils.verdicts import (
+    Word,
+    compare,
+    count_words,
+    judge,
+    judge_claims,
+    judge_comparison,
+    judge_layers,
+    judge_report,
+    measure,
+    pairs_won,
+    prediction_error,
+    readings,
+)
+
+Floats = NDArray[np.float64]
+
+REPLICATES = 40_000
+SEEDS = pytest.mark.parametrize("seeds", [3, 5, 10])
+
+
+def claim(quantity: str = "accuracy", **keys: Any) -> Claim:
+    where = {"accuracy": "test", "loss": "test", "ordering": "test", "difference": "test"}
+    keys = {"split": where[quantity]} | keys if quantity in where else keys
+    if quantity in ("accuracy", "bound"):
+        keys = {"unit": "percent"} | keys
+    return Claim.model_validate({"id": "x", "quantity": quantity, "where": "p. 1"} | keys)
+
+
+def runs_at(experiment: Experiment, *accuracies: float) -> list[Run]:
+    return [make_run(experiment, seed, accuracy=a) for seed, a in enumerate(accuracies, start=1)]
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return load_report("baltzi")
+
+
+@pytest.fixture(scope="module")
+def experiment(report: Report) -> Experiment:
+    return report["mlp-baseline"]
+
+
+# --- the rule against theory ---------------------------------------------------------------------
+
+
+def simulate(seeds: int, shift: float = 0.0, decimals: int | None = None) -> tuple[Floats, ...]:
+    """Draw runs and a claim from one normal, the claim shifted and printed with `decimals`."""
+    draw = np.random.default_rng([seeds, round(100 * shift)])
+    runs = draw.standard_normal((REPLICATES, seeds))
+    value = draw.standard_normal(REPLICATES) + shift
+    printed = value if decimals is None else value.round(decimals)
+    return printed, runs.mean(axis=1), runs.std(axis=1, ddof=1)
+
+
+def assert_share(outcomes: NDArray[np.bool_], expected: float) -> None:
+    """Hold a share against theory, within four standard errors."""
+    error = math.sqrt(max(expected * (1 - expected), 1e-4) / outcomes.size)
+    assert abs(outcomes.mean() - expected) < 4 * error
+
+
+def over_sd(seeds: int, share: Any) -> float:
+    """Average a function of s / sigma over the distribution of the sample deviation."""
+    density = stats.chi(seeds - 1, scale=1 / math.sqrt(seeds - 1)).pdf
+    return float(integrate.quad(lambda s: share(s) * density(s), 0, 8, limit=200)[0])
+
+
+@SEEDS
+def test_claim_from_the_same_distribution_is_compatible_in_95_percent(seeds: int) -> None:
+    compatible, _ = compare(*_arguments(simulate(seeds), seeds))
+    assert_share(compatible, 0.95)
+
+
+@SEEDS
+@pytest.mark.parametrize("decimals", [1, 2])
+def test_rounding_is_neither_punished_nor_rewarded_beyond_its_width(
+    seeds: int, decimals: int
+) -> None:
+    half_width = 0.5 * 10**-decimals
+    printed = simulate(seeds, decimals=decimals)
+    unrounded, _ = compare(*_arguments(simulate(seeds), seeds))
+    compatible, _ = compare(*_arguments(printed, seeds, half_width))
+    tau, t = math.sqrt(1 + 1 / seeds), stats.t.ppf(0.975, seeds - 1)
+    # Rounding moves a claim by at most rho, and the rule forgives rho more.
+    ceiling = over_sd(seeds, lambda s: 2 * stats.norm.cdf(t * s + 2 * half_width / tau) - 1)
+    assert np.all(compatible | ~unrounded)
+    assert_at_most(compatible, ceiling)
+    assert_at_most(~compatible, 0.05)
+
+
+def assert_at_most(outcomes: NDArray[np.bool_], limit: float) -> None:
+    assert outcomes.mean() < limit + 4 * math.sqrt(limit * (1 - limit) / outcomes.size)
+
+
+@SEEDS
+@pytest.mark.parametrize("shift", [0.5, 1.0, 2.0, 4.0, 8.0])
+def test_shifted_claim_is_rejected_with_the_power_of_the_noncentral_t(
+    seeds: int, shift: float
+) -> None:
+    compatible, _ = compare(*_arguments(simulate(seeds, shift), seeds))
+    # (v - m) / (s sqrt(1 + 1/S)) is t with S - 1 degrees of freedom, off centre by:
+    noncentrality = shift / math.sqrt(1 + 1 / seeds)
+    t = stats.t.ppf(0.975, seeds - 1)
+    inside = stats.nct.cdf([-t, t], seeds - 1, noncentrality)
+    assert_share(~compatible, 1 - (inside[1] - inside[0]))
+
+
+def equivalence_power(seeds: int, shift: float, margin: float) -> float:
+    """P(D + t q <= Delta) for a claim that is one normal draw, sigma = 1.
+
+    Given s, the test accepts when |v - m| <= Delta - t s tau, with v - m normal about the shift
+    with deviation tau: the claim's own noise is part of tau, so this is two one-sided t tests.
+    """
+    tau, t = math.sqrt(1 + 1 / seeds), stats.t.ppf(0.95, seeds - 1)
+
+    def accepted(s: float) -> float:
+        reach = margin - t * s * tau
+        if reach <= 0:
+            return 0.0
+        inside = stats.norm.cdf([-reach, reach], loc=shift, scale=tau)
+        return float(inside[1] - inside[0])
+
+    return over_sd(seeds, accepted)
+
+
+@SEEDS
+@pytest.mark.parametrize("margin", [1.0, 3.0, 10.0, 40.0])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 1.2])
+def test_equivalence_accepts_as_two_one_sided_tests_do(
+    seeds: int, margin: float, share: float
+) -> None:
+    shift = share * margin
+    _, equivalent = compare(*_arguments(simulate(seeds, shift), seeds, margin=margin))
+    assert_share(equivalent, equivalence_power(seeds, shift, margin))
+    if share >= 1:
+        assert_at_most(equivalent, 0.05)
+
+
+@SEEDS
+def test_equivalence_at_the_margin_has_size_5_percent_when_seeds_tell_much(seeds: int) -> None:
+    assert equivalence_power(seeds, 100.0, 100.0) == pytest.approx(0.05, abs=1e-3)
+    assert equivalence_power(seeds, 1.0, 1.0) < 0.05
+
+
+@SEEDS
+@pytest.mark.parametrize("images", [1_000, 12_000])
+def test_two_random_validation_splits_are_still_compatible_in_95_percent(
+    seeds: int, images: int
+) -> None:
+    # Ours is one split for all runs: the runs share its luck, and the claim has its own.
+    p, sd = 0.9, 0.002
+    variance = p * (1 - p) / images
+    printed, mean, spread = simulate(seeds)
+    luck = np.random.default_rng(0).standard_normal((2, REPLICATES)) * math.sqrt(variance)
+    value, ours = p + sd * printed + luck[0], p + sd * mean + luck[1]
+    compatible, _ = compare(value, 0.0, ours, sd * spread, seeds, 0.0, 2 * variance)
+    without, _ = compare(value, 0.0, ours, sd * spread, seeds, 0.0)
+    # A t quantile on a variance that is partly known errs on the wide side.
+    assert_at_most(~compatible, 0.05)
+    assert without.mean() < 0.95
+
+
+def _arguments(
+    drawn: tuple[Floats, ...], seeds: int, half_width: float = 0.0, margin: float = 0.0
+) -> tuple[Any, ...]:
+    printed, mean, sd = drawn
+    return printed, half_width, mean, sd, seeds, margin
+
+
+# --- properties of the rule ----------------------------------------------------------------------
+
+# Multiples of 1/8: sums, differences and doublings of them are exact in binary.
+eighths = st.integers(-8_000, 8_000).map(lambda n: n / 8)
+widths = st.integers(0, 800).map(lambda n: n / 8)
+counts = st.integers(2, 30)
+
+
+@given(eighths, widths, widths, eighths, widths, counts, widths)
+def test_wider_rounding_never_turns_a_verdict_against_the_claim(
+    value: float, half: float, more: float, mean: float, sd: float, runs: int, margin: float
+) -> None:
+    narrow = compare(value, half, mean, sd, runs, margin)
+    wide = compare(value, half + more, mean, sd, runs, margin)
+    assert all(after or not before for before, after in zip(narrow, wide, strict=True))
+
+
+@given(eighths, widths, eighths, widths, counts, widths, widths)
+def test_larger_margin_never_loses_equivalence_and_leaves_compatibility(
+    value: float, half: float, mean: float, sd: float, runs: int, margin: float, more: float
+) -> None:
+    small = compare(value, half, mean, sd, runs, margin)
+    large = compare(value, half, mean, sd, runs, margin + more)
+    assert large[0] == small[0]
+    assert large[1] or not small[1]
+
+
+@given(eighths, widths, eighths, widths, counts, widths, widths)
+def test_sampling_variance_widens_the_interval_and_makes_equivalence_harder(
+    value: float, half: float, mean: float, sd: float, runs: int, margin: float, variance: float
+) -> None:
+    without = compare(value, half, mean, sd, runs, margin)
+    added = compare(value, half, mean, sd, runs, margin, variance)
+    assert added[0] or not without[0]
+    assert without[1] or not added[1]
+
+
+@given(eighths, widths, eighths, widths, counts, widths, eighths, st.integers(-6, 6))
+def test_units_and_origin_do_not_matter(
+    value: float,
+    half: float,
+    mean: float,
+    sd: float,
+    runs: int,
+    margin: float,
+    shift: float,
+    k: int,
+) -> None:
+    plain = compare(value, half, mean, sd, runs, margin)
+    scale = 2.0**k
+    moved = compare(value + shift, half, mean + shift, sd, runs, margin)
+    mirrored = compare(-value, half, -mean, sd, runs, margin)
+    scaled = compare(value * scale, half * scale, mean * scale, sd * scale, runs, margin * scale)
+    assert plain == moved == mirrored == scaled
+
+
+@given(widths.filter(bool), counts)
+def test_more_runs_make_the_standard_error_smaller(sd: float, runs: int) -> None:
+    assert sd < prediction_error(sd, runs + 1) < prediction_error(sd, runs)
+
+
+def test_the_rule_is_vectorised() -> None:
+    value = np.linspace(-3, 3, 7)[:, None]
+    compatible, equivalent = compare(value, 0.1, 0.0, np.array([0.1, 1.0]), 5, 1.5)
+    assert compatible.shape == equivalent.shape == (7, 2)
+    for i, j in np.ndindex(7, 2):
+        one = compare(value[i, 0], 0.1, 0.0, (0.1, 1.0)[j], 5, 1.5)
+        assert one == (compatible[i, j], equivalent[i, j])
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+TIGHT = (0.8450, 0.8460, 0.8470)
+WIDE = (0.8260, 0.8460, 0.8660)
+
+
+@pytest.mark.parametrize(
+    ("printed", "accuracies", "word", "note"),
+    [
+        ("84.60", TIGHT, Word.REPRODUCED, ""),
+        ("85.00", TIGHT, Word.REPRODUCED, ""),
+        ("84.60", WIDE, Word.IMPRECISE, ""),
+        ("90.00", WIDE, Word.IMPRECISE, ""),
+        ("85.20", TIGHT, Word.CLOSE, "we got lower"),
+        ("84.00", TIGHT, Word.CLOSE, "we got higher"),
+        ("86.00", TIGHT, Word.NOT_REPRODUCED, "we got lower"),
+        ("83.00", TIGHT, Word.NOT_REPRODUCED, "we got higher"),
+        # Rounding explains what is left of the distance.
+        ("83", (0.8345, 0.8346, 0.8347), Word.REPRODUCED, ""),
+        ("83.0", (0.8345, 0.8346, 0.8347), Word.CLOSE, "we got higher"),
+        ("83", (0.8349, 0.8350, 0.8351), Word.REPRODUCED, ""),
+    ],
+)
+def test_each_corner_of_the_table_has_its_word(
+    experiment: Experiment, printed: str, accuracies: tuple[float, ...], word: Word, note: str
+) -> None:
+    verdict = judge(experiment, claim(value=printed), runs_at(experiment, *accuracies))
+    assert (verdict.word, verdict.note, verdict.runs) == (word, note, 3)
+
+
+def test_verdict_states_mean_deviation_and_interval_in_the_claims_unit(
+    experiment: Experiment,
+) -> None:
+    runs = runs_at(experiment, *TIGHT, 0.8480)
+    verdict = judge(experiment, claim(value="84.60"), runs)
+    plain = judge(experiment, claim(value="0.8460", unit="plain"), runs)
+    sd = math.sqrt(5 / 3) / 10
+    reach = stats.t.ppf(0.975, 3) * sd * math.sqrt(1 + 1 / 4)
+    assert verdict.mean == pytest.approx(84.65)
+    assert verdict.sd == pytest.approx(sd)
+    assert (verdict.low, verdict.high) == pytest.approx((84.65 - reach, 84.65 + reach))
+    assert (plain.word, plain.mean) == (verdict.word, pytest.approx(0.8465))
+    assert verdict.experiment == experiment.id
+
+
+def test_accuracy_margin_is_one_point_in_either_unit(experiment: Experiment) -> None:
+    runs = runs_at(experiment, 0.8000, 0.8001, 0.8002)
+    for value, word in [("80.90", Word.CLOSE), ("81.10", Word.NOT_REPRODUCED)]:
+        fraction = str(Decimal(value) / 100)
+        assert judge(experiment, claim(value=value), runs).word == word
+        assert judge(experiment, claim(value=fraction, unit="plain"), runs).word == word
+
+
+def test_loss_margin_is_a_tenth_of_the_claimed_value(experiment: Experiment) -> None:
+    runs = [_with_test_loss(make_run(experiment, seed), 0.500 + seed / 1e4) for seed in (1, 2, 3)]
+    assert judge(experiment, claim("loss", value="0.5400"), runs).word == Word.CLOSE
+    assert judge(experiment, claim("loss", value="0.6000"), runs).word == Word.NOT_REPRODUCED
+    assert judge(experiment, claim("loss", value="0.5002"), runs).word == Word.REPRODUCED
+
+
+def _with_test_loss(run: Run, loss: float) -> Run:
+    test = Evaluation(loss=loss, accuracy=run.final.test.accuracy)
+    return run.model_copy(update={"final": run.final.model_copy(update={"test": test})})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("quantity", ["accuracy", "epochs_trained"])
+def test_fewer_than_three_runs_are_pending(
+    experiment: Experiment, quantity: str, count: int
+) -> None:
+    verdict = judge(experiment, claim(quantity, value="84"), runs_at(experiment, *TIGHT[:count]))
+    assert (verdict.word, verdict.runs) == (Word.PENDING, count)
+    assert (verdict.mean is None) == (count == 0)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "word"),
+    [
+        ((43, 44, 45), Word.CONSISTENT),
+        ((20, 44, 70), Word.CONSISTENT),
+        ((50, 51, 52), Word.NOT_REPRODUCED),
+        ((44, 44, 44), Word.CONSISTENT),
+    ],
+)
+def test_epochs_are_judged_by_the_interval_alone(
+    experiment: Experiment, epochs: tuple[int, ...], word: Word
+) -> None:
+    runs = [make_run(experiment, seed, epochs=n) for seed, n in enumerate(epochs, start=1)]
+    assert judge(experiment, claim("epochs_trained", value="44"), runs).word == word
+
+
+def test_sampling_variance_counts_only_for_a_random_validation_split(
+    experiment: Experiment,
+) -> None:
+    drawn = Validation(fraction=0.2, take="random", seed=1)
+    training = experiment.training.model_copy(update={"validation": drawn})
+    random = experiment.model_copy(update={"training": training})
+    runs = runs_at(experiment, *TIGHT)
+    q = 0.1 * math.sqrt(4 / 3)
+    # p(1 - p)/n for their 12,000 images and for ours, in percentage points.
+    wider = math.sqrt(q**2 + 2 * 84.6 * 15.4 / 12_000)
+
+    def reach(experiment: Experiment, **keys: Any) -> float:
+        verdict = judge(experiment, claim(value="84.60", **keys), runs)
+        assert verdict.high is not None and verdict.mean is not None
+        return (verdict.high - verdict.mean) / float(stats.t.ppf(0.975, 2))
+
+    assert reach(random, split="validation") == pytest.approx(wider)
+    assert reach(experiment, split="validation") == pytest.approx(q)
+    assert reach(random, split="test") == pytest.approx(q)
+    assert reach(random, split="train") == pytest.approx(q)
+
+
+# --- readings ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(experiment: Experiment) -> Run:
+    """Return a run in which every reading has its own value."""
+    made = make_run(experiment, epochs=4, best_epoch=2)
+
+    def snapshot(epoch: int, tenth: float) -> Any:
+        values = {
+            name: Evaluation(loss=tenth + 0.02 + i / 100, accuracy=tenth + i / 100)
+            for i, name in enumerate(("train", "validation", "test"))
+        }
+        return made.final.model_copy(update={"epoch": epoch, **values})
+
+    history = {
+        "loss": (0.9, 0.8, 0.7, 0.6),
+        "accuracy": (0.21, 0.22, 0.23, 0.24),
+        "val_loss": (0.5, 0.3, 0.2, 0.4),
+        "val_accuracy": (0.1, 0.7, 0.3, 0.6),
+    }
+    update = {"history": history, "final": snapshot(4, 0.6), "best": snapshot(2, 0.8)}
+    return made.model_copy(update=update)
+
+
+@pytest.mark.parametrize(
+    ("split", "reading", "accuracy"),
+    [
+        ("test", "final", 62),
+        ("test", "best", 82),
+        ("validation", "final", 61),
+        ("validation", "best", 81),
+        ("train", "final", 60),
+        ("train", "best", 80),
+        ("train", "final-running", 24),
+        ("train", "best-running", 22),
+        ("train", "final-all", 60 + 1 * 12 / 60),
+        ("train", "best-all", 80 + 1 * 12 / 60),
+    ],
+)
+def test_each_reading_measures_what_it_says(
+    run: Run, split: str, reading: str, accuracy: float
+) -> None:
+    stated = claim(value="50", split=split)
+    assert measure(stated, [run, run], reading) == pytest.approx([accuracy] * 2)
+    assert measure(stated.model_copy(update={"reading": reading}), [run])[0] == pytest.approx(
+        accuracy
+    )
+    assert reading in readings(stated)
+
+
+def test_losses_epochs_and_the_lowest_validation_loss_are_read_off_a_run(run: Run) -> None:
+    assert measure(claim("loss", value="0.5"), [run]) == pytest.approx([0.64])
+    assert measure(claim("loss", value="0.5", split="train"), [run], "best-running") == [0.8]
+    assert measure(claim("epochs_trained", value="4"), [run]) == [4]
+    assert measure(claim("lowest_val_loss_epoch", value="3"), [run]) == [3]
+
+
+def test_a_claim_is_read_its_own_way_first() -> None:
+    ours = readings(claim(value="50", split="train", reading="final-all"))
+    assert ours[0] == "final-all" and len(ours) == len(set(ours)) == 6
+    assert readings(claim(value="50", reading="best")) == ["best", "final"]
+    assert readings(claim("epochs_trained", value="4")) == ["final"]
+
+
+def test_judging_another_reading_leaves_the_claim_as_it_is(experiment: Experiment) -> None:
+    runs = [
+        make_run(experiment, seed, accuracy=0.80 + seed / 1e4, best_epoch=1, best_accuracy=0.85)
+        for seed in (1, 2, 3)
+    ]
+    stated = claim(value="80.02")
+    assert judge(experiment, stated, runs).word == Word.REPRODUCED
+    assert judge(experiment, stated, runs, "best").word == Word.NOT_REPRODUCED
+
+
+# --- comparisons ---------------------------------------------------------------------------------
+
+samples = st.lists(st.integers(0, 12).map(float), min_size=3, max_size=8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(samples, samples)
+def test_pairs_won_by_one_are_lost_by_the_other(a: list[float], b: list[float]) -> None:
+    share, low, high = pairs_won(a, b)
+    assert share + pairs_won(b, a)[0] == pytest.approx(1)
+    assert 0 <= low <= high <= 1
+    assert share == np.mean([(x > y) + (x == y) / 2 for x in a for y in b])
+    assert pairs_won(a, b) == (share, low, high)
+
+
+def test_pairs_won_has_a_bootstrap_interval_that_narrows_with_runs() -> None:
+    draw = np.random.default_rng(5)
+    widths = []
+    for n in (5, 40):
+        a, b = draw.normal(0.7, 1, n), draw.normal(0, 1, n)
+        share, low, high = pairs_won(a, b)
+        assert low < share < high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "word"),
+    [
+        ((0.90, 0.91, 0.92, 0.93, 0.94), (0.85, 0.86, 0.87, 0.88, 0.89), Word.REPRODUCED),
+        ((0.85, 0.86, 0.87, 0.88, 0.89), (0.90, 0.91, 0.92, 0.93, 0.94), Word.NOT_REPRODUCED),
+        # Eight of nine pairs, but three seeds cannot bound it away from a coin.
+        ((0.90, 0.92, 0.94), (0.85, 0.86, 0.93), Word.IMPRECISE),
+    ],
+)
+def test_ordering_needs_separation_and_enough_seeds(
+    report: Report, above: tuple[float, ...], below: tuple[float, ...], word: Word
+) -> None:
+    stated = claim("ordering", of="cnn-1-conv", than="mlp-1-hidden")
+    runs = {
+        "cnn-1-conv": runs_at(report["cnn-1-conv"], *above),
+        "mlp-1-hidden": runs_at(report["mlp-1-hidden"], *below),
+    }
+    assert judge_comparison(stated, runs).word == word
+
+
+def test_ordering_of_equals_is_not_reproduced_once_there_are_seeds(report: Report) -> None:
+    spread = [0.9 + i / 1000 for i in range(20)]
+    runs = {
+        "cnn-1-conv": runs_at(report["cnn-1-conv"], *spread),
+        "mlp-1-hidden": runs_at(report["mlp-1-hidden"], *spread),
+    }
+    verdict = judge_comparison(claim("ordering", of="cnn-1-conv", than="mlp-1-hidden"), runs)
+    assert (verdict.word, verdict.mean, verdict.runs) == (Word.NOT_REPRODUCED, 0.5, 20)
+    assert verdict.note == "holds in 50 % of pairs of runs"
+
+
+@pytest.mark.parametrize("missing", ["cnn-1-conv", "mlp-1-hidden"])
+@pytest.mark.parametrize("quantity", ["ordering", "difference"])
+def test_comparison_is_pending_until_both_sides_have_three_runs(
+    report: Report, quantity: str, missing: str
+) -> None:
+    keys = {"of": "cnn-1-conv", "than": "mlp-1-hidden"}
+    stated = claim(quantity, **keys, **({} if quantity == "ordering" else {"value": "1"}))
+    runs = {name: runs_at(report[name], *TIGHT) for name in keys.values()}
+    assert judge_comparison(stated, runs).word != Word.PENDING
+    runs[missing] = runs[missing][:2]
+    assert judge_comparison(stated, runs).word == Word.PENDING
+    del runs[missing]
+    assert judge_comparison(stated, runs).word == Word.PENDING
+
+
+@pytest.mark.parametrize(
+    ("relation", "value", "accuracies", "share"),
+    [
+        ("at_least", "92", (0.9200, 0.9300, 0.9400), 1.0),
+        # 91.60 is printed as 92; 91.40 is not.
+        ("at_least", "92", (0.9160, 0.9170, 0.9180), 1.0),
+        ("at_least", "92", (0.9140, 0.9130, 0.9120), 0.0),
+        ("at_least", "92.0", (0.9160, 0.9170, 0.9180), 0.0),
+        ("at_most", "89", (0.8940, 0.8930, 0.8920), 1.0),
+        ("at_most", "89", (0.8960, 0.8970, 0.8980), 0.0),
+        ("at_most", "89", (0.8940, 0.8960, 0.8970), 1 / 3),
+    ],
+)
+def test_bound_is_kept_by_a_value_that_rounds_to_it(
+    report: Report, relation: str, value: str, accuracies: tuple[float, ...], share: float
+) -> None:
+    stated = claim("bound", split="test", of="cnn-2-conv", relation=relation, value=value)
+    verdict = judge_comparison(stated, {"cnn-2-conv": runs_at(report["cnn-2-conv"], *accuracies)})
+    assert verdict.mean == pytest.approx(share)
+    assert (verdict.word == Word.REPRODUCED) == (share == 1)
+
+
+def test_bound_rests_on_all_runs(report: Report) -> None:
+    stated = claim("bound", split="test", of="cnn-2-conv", relation="at_least", value="92")
+    ours = runs_at(report["cnn-2-conv"], *([0.93] * 7))
+    assert judge_comparison(stated, {"cnn-2-conv": ours}).runs == 7
+    assert judge_comparison(stated, {"cnn-2-conv": ours[:2]}).word == Word.PENDING
+    assert judge_comparison(stated, {}).word == Word.PENDING
+
+
+def test_difference_pairs_runs_by_seed(report: Report) -> None:
+    a, b = report["cnn-2-conv"], report["cnn-1-conv"]
+    accuracies = {1: 0.90, 2: 0.91, 3: 0.92, 4: 0.93}
+    ours = [make_run(a, seed, accuracy=value + 0.026) for seed, value in accuracies.items()]
+    theirs = [make_run(b, seed, accuracy=accuracies[seed]) for seed in (4, 2, 1, 3)]
+    theirs.append(make_run(b, 9, accuracy=0.1))
+    keys = {"of": a.id, "than": b.id, "value": "2.6", "unit": "points"}
+    verdict = judge_comparison(claim("difference", **keys), {a.id: ours, b.id: theirs})
+    assert verdict.word == Word.REPRODUCED
+    assert (verdict.mean, verdict.sd, verdict.runs) == (
+        pytest.approx(2.6), pytest.approx(0, abs=1e-9), 4,
+    )  # fmt: skip
+    reverse = claim("difference", **keys | {"of": b.id, "than": a.id})
+    assert judge_comparison(reverse, {a.id: ours, b.id: theirs}).word == Word.NOT_REPRODUCED
+
+
+# --- exact claims --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "unit", "word"),
+    [
+        ("training.batch_size", "128", "plain", Word.FOLLOWED),
+        ("training.batch_size", "129", "plain", Word.DIFFERS),
+        ("training.validation.fraction", "20", "percent", Word.FOLLOWED),
+        ("training.validation.fraction", "0.20", "plain", Word.FOLLOWED),
+        ("training.validation.fraction", "10", "percent", Word.DIFFERS),
+        ("training.optimizer.name", "Adam", "plain", Word.FOLLOWED),
+        ("training.optimizer.name", "sgd", "plain", Word.DIFFERS),
+        ("training.optimizer.learning_rate", "1e-3", "plain", Word.FOLLOWED),
+    ],
+)
+def test_setting_is_followed_or_differs(
+    experiment: Experiment, setting: str, value: str, unit: str, word: Word
+) -> None:
+    stated = claim("setting", setting=setting, value=value, unit=unit)
+    assert judge(experiment, stated, []).word == word
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "word"),
+    [
+        ("train_images", "60000", Word.EQUAL),
+        ("train_images", "50000", Word.DIFFERS),
+        ("image_shape", [28, 28], Word.EQUAL),
+        ("image_shape", [28, 27], Word.DIFFERS),
+        ("image_shape", [28, 28, 1], Word.DIFFERS),
+    ],
+)
+def test_fact_of_the_data_is_equal_or_differs(
+    report: Report, experiment: Experiment, fact: str, value: Any, word: Word
+) -> None:
+    stated = claim("data", fact=fact, value=value)
+    assert judge(experiment, stated, []).word == word
+    only = report.model_copy(update={"claims": (stated,)})
+    assert [verdict.word for verdict in judge_claims(only, {})] == [word]
+
+
+def test_layer_table_is_checked_cell_by_cell(report: Report) -> None:
+    experiment = report["mlp-1-hidden"]
+    model = experiment.build()
+    verdicts = judge_layers(experiment, model)
+    assert len(verdicts) == 2 * 4 + 3
+    assert {verdict.word for verdict in verdicts} == {Word.EQUAL}
+
+    assert experiment.table is not None
+    rows = list(experiment.table.layers)
+    for i, change, wrong in [
+        (2, {"params": 200_961}, {"layer-3-params"}),
+        (2, {"shape": (255,)}, {"layer-3-shape"}),
+        (3, {"type": "Dropout"}, {"layer-4-shape", "layer-4-params"}),
+    ]:
+        planted = rows.copy()
+        planted[i] = rows[i].model_copy(update=change)
+        table = experiment.table.model_copy(update={"layers": tuple(planted)})
+        verdicts = judge_layers(experiment.model_copy(update={"table": table}), model)
+        assert {v.claim.id for v in verdicts if v.word == Word.DIFFERS} == wrong
+    table = experiment.table.model_copy(update={"total": 203_531, "layers": (*rows, rows[-1])})
+    verdicts = judge_layers(experiment.model_copy(update={"table": table}), model)
+    assert {v.claim.id for v in verdicts if v.word == Word.DIFFERS} == {
+        "layer-5-shape", "layer-5-params", "total-params",
+    }  # fmt: skip
+
+
+def test_table_without_an_input_row_is_held_against_the_layers_after_it(report: Report) -> None:
+    experiment = report["mlp-1-hidden"]
+    assert experiment.table is not None
+    table = experiment.table.model_copy(update={"layers": experiment.table.layers[1:]})
+    verdicts = judge_layers(experiment.model_copy(update={"table": table}))
+    assert {verdict.word for verdict in verdicts} == {Word.EQUAL}
+    assert judge_layers(experiment.model_copy(update={"table": None})) == []
+
+
+def test_report_without_runs_has_a_verdict_on_every_claim(report: Report, tmp_path: Any) -> None:
+    store = RunStore(tmp_path / "runs", published=tmp_path / "published")
+    verdicts = judge_report(report, store)
+    stated = [claim for _, claim in report.all_claims()]
+    assert len(verdicts) == len(stated)
+    words = count_words(verdicts)
+    assert list(words) == list(Word)
+    assert sum(words.values()) == len(stated)
+    measured = [claim for claim in stated if claim.kind != "exact"]
+    assert words[Word.PENDING] == len(measured)
+    assert words[Word.DIFFERS] == 0
+
+
+def test_every_word_is_counted_even_when_no_verdict_has_it() -> None:
+    assert count_words([]) == dict.fromkeys(Word, 0)
