@@ -210,6 +210,34 @@ def build_book(
     return _render(root / "_build", console)
 
 
+def refresh_chapters(root: Path, console: Console | None = None) -> None:
+    """Execute every notebook in replay mode and store its outputs in the source itself.
+
+    What is committed this way is what ``pytest --nbval`` holds a later run to: shipped runs only,
+    on the real images.
+
+    Raises
+    ------
+    BookError
+        When a chapter fails; its source stays as it was.
+    DataError
+        When the images cannot be had.
+    """
+    console = console or Console()
+    root = root.resolve()
+    images = _find_images("real", console)
+    for page in chapters(root):
+        name = page.relative_to(root)
+        with (
+            console.status(f"Executing {name}"),
+            tempfile.TemporaryDirectory() as folder,
+            _environment({"FMNIST_DATA_DIR": str(images.folder)}),
+        ):
+            notebook = _execute(page, name, {}, Path(folder), root / "_build/logs")
+        _write(page, _dump(notebook))
+        _say(console, f"{name}: refreshed")
+
+
 class _Images(NamedTuple):
     source: Source
     folder: Path | None

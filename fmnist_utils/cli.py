@@ -24,6 +24,7 @@ from fmnist_utils.errors import FmnistError
 
 if TYPE_CHECKING:
     from fmnist_utils.reports import Experiment
+    from fmnist_utils.reports.schema import Finding
     from fmnist_utils.runs import Run
     from fmnist_utils.verdicts import Verdict
 
@@ -94,6 +95,14 @@ def book(
 
 
 @app.command()
+def refresh() -> None:
+    """Run every chapter in replay mode and store the outputs in its source."""
+    from fmnist_utils.book import refresh_chapters
+
+    refresh_chapters(Path(), console)
+
+
+@app.command()
 def set_repository(
     url: Annotated[str, typer.Argument(help="https://github.com/OWNER/REPOSITORY")],
 ) -> None:
@@ -125,9 +134,12 @@ def run(
         list[str] | None, typer.Argument(help="Which experiments; all when none is named.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train seeds 1 to N of each experiment.")] = 10,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
+    ] = None,
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
-    from fmnist_utils.campaign import missing_jobs, run_jobs
+    from fmnist_utils.campaign import missing_jobs, run_jobs, run_jobs_on_cluster
     from fmnist_utils.data import load_data
     from fmnist_utils.progress import TrainingProgress
     from fmnist_utils.runs import RunStore
@@ -137,9 +149,11 @@ def run(
     if not jobs:
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")
         return
-    images = load_data()
     with _ctrl_c_is_never_dropped(), TrainingProgress(jobs, console) as progress:
-        run_jobs(jobs, store, images, progress.on_epoch, progress.on_run)
+        if scheduler:
+            run_jobs_on_cluster(jobs, store, scheduler, progress.on_run)
+        else:
+            run_jobs(jobs, store, load_data(), progress.on_epoch, progress.on_run)
     _say(f"{len(jobs)} runs written to {store.written}; publish with fmnist publish-runs.")
 
 
@@ -221,7 +235,8 @@ def _status_row(experiment: Experiment, runs: list[Run]) -> Iterator[str]:
     from fmnist_utils.runs import fingerprint
 
     wanted = fingerprint(experiment)
-    valid = {run.seed: run for run in reversed(runs) if run.fingerprint == wanted}
+    full = [run for run in runs if run.provenance.precision == "float32"]
+    valid = {run.seed: run for run in reversed(full) if run.fingerprint == wanted}
     stale = sum(run.fingerprint != wanted for run in runs)
     epochs = [run.epochs for run in valid.values()]
     yield f"{experiment.report}/{experiment.id}"
@@ -339,6 +354,40 @@ def _claims_table(title: str, verdicts: Iterable[Verdict]) -> Table:
     return table
 
 
+@app.command()
+def audit(
+    report_id: Annotated[
+        str | None, typer.Argument(help="Which report; all when none is named.", metavar="REPORT")
+    ] = None,
+) -> None:
+    """Print where a report contradicts itself, cannot be right, or cannot be followed."""
+    from fmnist_utils.audit import audit_report, count_severities
+    from fmnist_utils.reports import list_reports, load_report
+    from fmnist_utils.runs import RunStore
+
+    for name in [report_id] if report_id else list_reports():
+        loaded = load_report(name)
+        findings = audit_report(loaded, RunStore())
+        console.print(_findings_table(loaded.title, findings))
+        counts = count_severities(findings).items()
+        _say(f"{name}: " + ", ".join(f"{count} {severity}" for severity, count in counts))
+
+
+def _findings_table(title: str, findings: Iterable[Finding]) -> Table:
+    table = Table(title=f"\n{title}", title_style="bold", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("severity", "what is stated, or left out", "the arithmetic, or reason", "so"):
+        table.add_column(name, ratio=None if name == "severity" else 1)
+    for finding in findings:
+        table.add_row(
+            Text(finding.severity, _STYLES[finding.severity]),
+            Text(f"{finding.claimed} ({finding.where})"),
+            Text(finding.because),
+            Text(finding.consequence),
+            end_section=True,
+        )
+    return table
+
+
 def _coloured(verdict: Verdict) -> Text:
     note = f" ({verdict.note})" if verdict.note else ""
     return Text(f"{verdict.word}{note}", _STYLES.get(verdict.word, "red"))
@@ -352,4 +401,7 @@ _STYLES = {
     "close": "cyan",
     "consistent, imprecise": "yellow",
     "pending": "dim",
+    "high": "red",
+    "medium": "yellow",
+    "low": "dim",
 }

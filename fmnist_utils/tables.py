@@ -10,10 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from fmnist_utils import audit
 from fmnist_utils import verdicts as vd
 from fmnist_utils.data import CLASS_NAMES, FashionMNIST, split_indices
 from fmnist_utils.models import layer_table
-from fmnist_utils.reports import READINGS, Claim, Experiment, Report, list_reports, load_report
+from fmnist_utils.reports import (
+    READINGS,
+    Assumption,
+    Claim,
+    Experiment,
+    Report,
+    list_reports,
+    load_report,
+)
+from fmnist_utils.reports.schema import SEVERITIES, Severity
 from fmnist_utils.runs import Run, RunStore
 from fmnist_utils.verdicts import Verdict, Word
 
@@ -50,8 +60,43 @@ class Badge:
         """Return the coloured badge, its note behind it."""
         name, colour = _BADGES[self.word]
         style = f"background:{colour};color:#111;padding:0 .4em;border-radius:.4em"
-        note = f" <small>{html.escape(self.note)}</small>" if self.note else ""
+        note = f"<br><small>{html.escape(self.note)}</small>" if self.note else ""
         return f'<span class="verdict {name}" style="{style}">{self.word}</span>{note}'
+
+
+@dataclass(frozen=True)
+class SeverityBadge:
+    """How much a finding of the audit matters, coloured and in words."""
+
+    severity: Severity
+
+    def __str__(self) -> str:
+        """Return the word alone."""
+        return self.severity
+
+    def html(self) -> str:
+        """Return the coloured badge; the colours are those of the verdicts."""
+        look = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
+        name, colour = _BADGES[look[self.severity]]
+        style = f"background:{colour};color:#111;padding:0 .4em;border-radius:.4em"
+        return f'<span class="verdict {name}" style="{style}">{self.severity}</span>'
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A cell of two lines: what it says, and smaller below it a place, a reason or an interval."""
+
+    main: Any
+    below: str
+
+    def __str__(self) -> str:
+        """Return both in one line."""
+        return f"{self.main} [{self.below}]" if self.below else str(self.main)
+
+    def html(self) -> str:
+        """Return the two lines."""
+        small = f'<br><small class="below">{html.escape(self.below)}</small>' if self.below else ""
+        return _html(self.main) + small
 
 
 @dataclass(frozen=True)
@@ -108,7 +153,8 @@ class Table:
 
 
 def _html(value: Any) -> str:
-    return value.html() if isinstance(value, Badge) else html.escape(str(value))
+    drawn = isinstance(value, Badge | SeverityBadge | Stacked)
+    return value.html() if drawn else html.escape(str(value))
 
 
 # --- words for numbers ---------------------------------------------------------------------------
@@ -117,10 +163,15 @@ def _html(value: Any) -> str:
 def value_text(value: Any) -> str:
     """Write a shape, a count or a word as a report would print it."""
     if isinstance(value, tuple):
-        return "(" + ", ".join(str(item) for item in value) + ")"
+        return _shape(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
+
+
+def _shape(value: tuple[Any, ...]) -> str:
+    """Write a shape that a narrow column does not break."""
+    return "(" + ",\N{NO-BREAK SPACE}".join(str(item) for item in value) + ")"
 
 
 def _number(value: float | None, claim: Claim, extra: int = 0) -> str:
@@ -134,7 +185,7 @@ def _number(value: float | None, claim: Claim, extra: int = 0) -> str:
 def reported_text(claim: Claim) -> str:
     """Write what the report states, with its unit, as printed."""
     if claim.quantity == "ordering":
-        return f"{claim.of} > {claim.than}"
+        return "higher"
     sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[claim.relation]
     unit = {"percent": " %", "points": " points", "plain": ""}[claim.unit]
     return f"{sign}{_printed(claim.value)}{unit}"
@@ -142,7 +193,7 @@ def reported_text(claim: Claim) -> str:
 
 def _printed(value: Any) -> str:
     if isinstance(value, tuple):
-        return "(" + ", ".join(str(item) for item in value) + ")"
+        return _shape(value)
     if isinstance(value, str) or value != int(value) or value.as_tuple().exponent:
         return str(value)
     return f"{int(value):,}"
@@ -187,10 +238,10 @@ def claim_text(claim: Claim) -> str:
     if claim.quantity == "data":
         return (claim.fact or "").replace("_", " ")
     name = _QUANTITIES.get(claim.quantity, claim.quantity)
-    if claim.kind == "comparison":
-        against = f" over {claim.than}" if claim.quantity == "difference" else ""
-        subject = f" of {claim.of}{against}" if claim.quantity != "ordering" else ""
-        return f"{claim.split} accuracy: {name}{subject}"
+    if claim.quantity in ("difference", "ordering"):
+        return f"{claim.split} accuracy of {claim.of} over {claim.than}"
+    if claim.quantity == "bound":
+        return f"{claim.split} accuracy of {claim.of}"
     return f"{claim.split} {name}" if claim.split else name
 
 
@@ -198,24 +249,24 @@ def _badge(verdict: Verdict) -> Badge:
     return Badge(verdict.word, verdict.note if verdict.claim.kind == "measured" else "")
 
 
+def _placed(verdict: Verdict) -> Stacked:
+    return Stacked(claim_text(verdict.claim), verdict.claim.where)
+
+
+def _ours(verdict: Verdict) -> Stacked:
+    return Stacked(ours_text(verdict), interval_text(verdict))
+
+
 # --- tables --------------------------------------------------------------------------------------
 
 
 def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
-    """Lay out any verdicts: claim, place, reported, reproduced, interval, verdict."""
+    """Lay out any verdicts: claim and place, reported, reproduced with its interval, verdict."""
     rows = tuple(
-        (
-            claim_text(verdict.claim),
-            reported_text(verdict.claim),
-            ours_text(verdict),
-            interval_text(verdict),
-            _badge(verdict),
-            verdict.claim.where,
-        )
+        (_placed(verdict), reported_text(verdict.claim), _ours(verdict), _badge(verdict))
         for verdict in judgements
     )
-    headers = ("claim", "reported", "reproduced", "95 % interval", "verdict", "where stated")
-    return Table(headers, rows, caption)
+    return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
 
 
 def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
@@ -238,13 +289,12 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
         (
             report[verdict.experiment or ""].title,
             reported_text(verdict.claim),
-            ours_text(verdict),
-            interval_text(verdict),
+            _ours(verdict),
             _badge(verdict),
         )
         for verdict in vd.judge_accuracies(report, runs, split)
     )
-    headers = ("model", "reported", "reproduced (%)", "95 % interval", "verdict")
+    headers = ("model", "reported", "reproduced (%), 95 % interval", "verdict")
     return Table(headers, rows, f"{split} accuracy of every model".capitalize())
 
 
@@ -257,12 +307,16 @@ def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
 def facts(report: Report) -> Table:
     """Show what a report says of the data set, held against the data set."""
     found = [v for v in vd.judge_claims(report, {}) if v.claim.quantity == "data"]
+    places: dict[tuple[str, str, str, Word], list[str]] = {}
+    for v in found:
+        key = (claim_text(v.claim), reported_text(v.claim), ours_text(v), v.word)
+        places.setdefault(key, []).append(v.claim.where)
     rows = tuple(
-        (claim_text(v.claim), reported_text(v.claim), ours_text(v), _badge(v), v.claim.where)
-        for v in found
+        (Stacked(claim, "; ".join(where)), reported, ours, Badge(word))
+        for (claim, reported, ours, word), where in places.items()
     )
-    headers = ("claim", "reported", "in the data", "verdict", "where stated")
-    return Table(headers, rows, "What the report says of the data")
+    caption = f"What the report says of the data, in {len(found)} places"
+    return Table(("claim", "reported", "in the data", "verdict"), rows, caption)
 
 
 def data_summary(data: FashionMNIST) -> Table:
@@ -337,46 +391,45 @@ def protocol(experiment: Experiment) -> Table:
     """Show the protocol in use: what the report states, and what we had to assume."""
     stated = [vd.judge(experiment, c, []) for c in experiment.stated if c.quantity == "setting"]
     rows: list[tuple[Any, ...]] = [
-        (claim_text(v.claim), reported_text(v.claim), value_text(v.ours), _badge(v), v.claim.where)
-        for v in stated
+        (_placed(v), reported_text(v.claim), value_text(v.ours), _badge(v)) for v in stated
     ]
     rows += [
-        (
-            item.setting.removeprefix("training.").removeprefix("model.").replace("_", " "),
-            "not stated",
-            _printed(item.chosen),
-            "assumed",
-            item.because,
-        )
+        (_assumed(item), "not stated", _printed(item.chosen), "assumed")
         for item in experiment.assumed
     ]
-    headers = ("setting", "reported", "used", "verdict", "where stated, or why assumed")
+    headers = ("setting", "reported", "used", "verdict")
     return Table(headers, tuple(rows), f"{experiment.title}: protocol")
+
+
+def _assumed(item: Assumption) -> Stacked:
+    parts = item.setting.split(".")
+    name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
+    return Stacked(name.replace("_", " "), item.because)
 
 
 def assumptions(report: Report) -> Table:
     """List every setting that the report leaves out: what we chose, why, and for which models."""
-    users: dict[tuple[str, str, str], list[str]] = {}
+    users: dict[Assumption, list[str]] = {}
     for experiment in report.experiments.values():
         for item in experiment.assumed:
-            key = (item.setting, _printed(item.chosen), item.because)
-            users.setdefault(key, []).append(experiment.id)
+            users.setdefault(item, []).append(experiment.id)
     rows = tuple(
-        (setting, chosen, because, "all" if len(who) == len(report.experiments) else ", ".join(who))
-        for (setting, chosen, because), who in users.items()
+        (
+            _assumed(item),
+            _printed(item.chosen),
+            "all" if len(who) == len(report.experiments) else ", ".join(who),
+        )
+        for item, who in users.items()
     )
-    return Table(("setting", "chosen", "because", "experiments"), rows, "Assumptions")
+    return Table(("setting, and why", "chosen", "experiments"), rows, "Assumptions")
 
 
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
     """Judge one claim under every way of reading it; the first row is the one that counts."""
     claim = experiment[claim_id]
     found = {reading: vd.judge(experiment, claim, runs, reading) for reading in vd.readings(claim)}
-    rows = tuple(
-        (READINGS[reading], ours_text(v), interval_text(v), _badge(v))
-        for reading, v in found.items()
-    )
-    headers = ("reading", "reproduced", "95 % interval", "verdict")
+    rows = tuple((READINGS[reading], _ours(v), _badge(v)) for reading, v in found.items())
+    headers = ("reading", "reproduced, 95 % interval", "verdict")
     return Table(headers, rows, f"{experiment.title}: {reported_text(claim)}, read in every way")
 
 
@@ -389,11 +442,8 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
             experiment = report[name]
             claim = vd.accuracy_claims(report, split)[base]
             verdict = vd.judge(report[base], claim, runs.get(name, ()))
-            rows.append(
-                (experiment.title, reported_text(claim), ours_text(verdict),
-                 interval_text(verdict), _badge(verdict))
-            )  # fmt: skip
-    headers = ("protocol", "reported", "reproduced", "95 % interval", "verdict")
+            rows.append((experiment.title, reported_text(claim), _ours(verdict), _badge(verdict)))
+    headers = ("protocol", "reported", "reproduced (%), 95 % interval", "verdict")
     return Table(headers, tuple(rows), f"{split} accuracy under other choices")
 
 
@@ -417,13 +467,15 @@ def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
 
 def classification_report(runs: Sequence[Run]) -> Table:
     """Show precision, recall and F1 per class in percent: mean and sd over the runs."""
+    headers = ("class", "precision (%)", "recall (%)", "F1 (%)")
+    if not runs:
+        return Table(headers, (), "No runs yet")
     scores = np.array([_scores(np.array(run.final.test_confusion)) for run in runs])
     mean, sd = scores.mean(axis=0), scores.std(axis=0, ddof=min(1, len(runs) - 1))
     rows = tuple(
         (name, *(f"{100 * mean[i, j]:.1f} ± {100 * sd[i, j]:.1f}" for j in range(3)))
         for i, name in enumerate(CLASS_NAMES)
     )
-    headers = ("class", "precision (%)", "recall (%)", "F1 (%)")
     return Table(headers, rows, f"Test set, mean and standard deviation over {len(runs)} runs")
 
 
@@ -457,22 +509,72 @@ _MEANING = {
 }
 
 
+def findings(report: Report, store: RunStore | None = None) -> Table:
+    """List where a report contradicts itself, cannot be right, or cannot be followed.
+
+    Parameters
+    ----------
+    report : Report
+        The report to hold against itself.
+    store : RunStore, optional
+        Whose runs tell how far apart seeds lie; the shipped ones and ``./runs`` by default.
+    """
+    found = audit.audit_report(report, store or RunStore())
+    rows = tuple(
+        (
+            SeverityBadge(item.severity),
+            Stacked(_sentence(item.claimed), item.where),
+            Stacked(_sentence(item.because), item.consequence),
+        )
+        for item in found
+    )
+    headers = ("severity", "what is stated, or left out", "the arithmetic, and what follows")
+    return Table(headers, rows, f"The report against itself: {len(found)} findings")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def audit_counts(store: RunStore | None = None) -> Table:
+    """Count the findings of every report by severity."""
+    store = store or RunStore()
+    rows = []
+    for report_id in list_reports():
+        report = load_report(report_id)
+        found = audit.count_severities(audit.audit_report(report, store))
+        rows.append((_short_name(report), *map(str, found.values()), str(sum(found.values()))))
+    meanings = "; ".join(f"{word}: {meaning}" for word, meaning in SEVERITIES.items())
+    headers = ("report", *SEVERITIES, "all")
+    return Table(headers, tuple(rows), f"Findings of the audit, report by report ({meanings})")
+
+
+def _short_name(report: Report) -> str:
+    """Name a report by its authors, or by its title when it has none."""
+    return ", ".join(name.split()[-1] for name in report.authors) or report.title
+
+
 def scoreboard(store: RunStore | None = None) -> Table:
     """Count the verdicts of every report: what was measured, then what was exact."""
     store = store or RunStore()
-    shown = [word for word in Word if word is not Word.CONSISTENT]
     rows = []
     for report_id in list_reports():
         report = load_report(report_id)
         found = vd.judge_report(report, store)
         by_word = vd.count_words(found)
-        by_word[Word.IMPRECISE] += by_word[Word.CONSISTENT]
         numbers = sum(verdict.claim.numbers for verdict in found)
-        author = ", ".join(name.split()[-1] for name in report.authors)
-        rows.append((author or report.title, str(numbers), *(str(by_word[word]) for word in shown)))
-    headers = (
-        "report",
-        "stated numbers",
-        *("consistent" if w is Word.IMPRECISE else str(w) for w in shown),
-    )
+        columns = [sum(by_word[word] for word in words) for words in _COLUMNS.values()]
+        rows.append((_short_name(report), str(numbers), *map(str, columns)))
+    headers = ("report", "numbers", *_COLUMNS)
     return Table(headers, tuple(rows), "Verdicts on every claim, report by report")
+
+
+_COLUMNS = {
+    "reproduced": (Word.REPRODUCED,),
+    "close": (Word.CLOSE,),
+    "consistent": (Word.IMPRECISE, Word.CONSISTENT),
+    "not reproduced": (Word.NOT_REPRODUCED,),
+    "pending": (Word.PENDING,),
+    "exact": (Word.EQUAL, Word.FOLLOWED),
+    "differs": (Word.DIFFERS,),
+}

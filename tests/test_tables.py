@@ -10,7 +10,7 @@ from fmnist_utils import tables
 from fmnist_utils import verdicts as vd
 from fmnist_utils.reports import load_report
 from fmnist_utils.runs import RunStore
-from fmnist_utils.tables import Badge, Table
+from fmnist_utils.tables import Badge, Stacked, Table
 from fmnist_utils.verdicts import Word
 
 
@@ -45,6 +45,13 @@ def test_numbers_are_flush_right_and_words_are_not():
     assert table._repr_html_().count("text-align:right") == 3
 
 
+def test_the_second_line_of_a_cell_is_escaped_and_smaller():
+    cell = Stacked(Badge(Word.CLOSE), "p. 3 & 4")
+    assert str(cell) == "close [p. 3 & 4]"
+    assert '<small class="below">p. 3 &amp; 4</small>' in cell.html()
+    assert Stacked("a", "").html() == "a"
+
+
 def test_an_empty_table_still_shows_its_headers():
     table = Table(("name", "count"), ())
     assert repr(table).startswith("name  count")
@@ -73,7 +80,8 @@ def test_badges_are_legible_without_the_stylesheet():
 def test_verdicts_show_the_number_as_printed(report, runs):
     table = tables.verdicts(report["mlp-baseline"], runs["mlp-baseline"])
     assert cells(table, "reported") == ["44", "87.07 %", "84.60 %", "84.60 %"]
-    assert cells(table, "reproduced")[2] == "84.90 ± 0.16"
+    assert cells(table, "reproduced, 95 % interval")[2] == "84.90 ± 0.16 [84.42 to 85.38]"
+    assert cells(table, "claim")[2] == "test accuracy [p. 3, paragraph 3]"
     assert cells(table, "verdict")[2] == "reproduced"
     assert "5 runs" in table.caption
 
@@ -86,7 +94,7 @@ def test_a_failed_claim_says_in_which_direction(report, runs):
 def test_without_runs_everything_measured_is_pending(report):
     table = tables.verdicts(report["mlp-baseline"], [])
     assert set(cells(table, "verdict")) == {"pending"}
-    assert set(cells(table, "reproduced")) == {"no runs yet"}
+    assert set(cells(table, "reproduced, 95 % interval")) == {"no runs yet"}
 
 
 def test_architecture_sets_printed_beside_built(report):
@@ -116,9 +124,9 @@ def test_protocol_names_every_assumption(report):
 
 
 def test_assumptions_of_all_experiments_stand_once(report):
-    settings = cells(tables.assumptions(report), "setting")
+    settings = cells(tables.assumptions(report), "setting, and why")
     assert len(settings) == len(set(settings))
-    assert "training.optimizer.learning_rate" in settings
+    assert any(setting.startswith("optimizer.learning rate [") for setting in settings)
 
 
 def test_readings_start_with_the_one_that_counts(report, runs):
@@ -128,8 +136,11 @@ def test_readings_start_with_the_one_that_counts(report, runs):
 
 
 def test_comparisons_and_facts_cover_the_reports_own_claims(report, runs):
-    shown = len(tables.comparisons(report, runs).rows) + len(tables.facts(report).rows)
-    assert shown == len(report.claims)
+    comparisons = len(tables.comparisons(report, runs).rows)
+    places = cells(tables.facts(report), "claim")
+    facts = sum(place.count(";") + 1 for place in places)
+    assert comparisons + facts == len(report.claims)
+    assert f"in {facts} places" in tables.facts(report).caption
 
 
 def test_classification_report_matches_scikit_learn(report, runs):
@@ -140,6 +151,10 @@ def test_classification_report_matches_scikit_learn(report, runs):
     expected = precision_recall_fscore_support(labels, run.predictions, zero_division=0)
     found = tables._scores(np.array(run.final.test_confusion))
     np.testing.assert_allclose(found.T, expected[:3])
+
+
+def test_classification_report_without_runs_is_an_empty_table():
+    assert tables.classification_report([]).rows == ()
 
 
 def test_scoreboard_counts_every_claim_once(report, tmp_path):
