@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def staged(root: Path, name: str = "chapters/one.ipynb") -> dict[str, Any]:
 def printed(root: Path) -> str:
     texts = [o["text"] for c in staged(root)["cells"] for o in c.get("outputs", []) if "text" in o]
     return "".join("".join(text) for text in texts)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Stand in for the package folder, so that no edit of it makes these chapters run again."""
+    folder = tmp_path_factory.mktemp("package")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book, "__file__", str(folder / "book.py"))
+        yield folder
 
 
 @pytest.fixture
@@ -159,10 +169,8 @@ def test_a_warning_fails_and_leaves_the_last_site(built: tuple[Path, list[str]])
 
 
 def test_a_chapter_runs_again_when_what_it_is_made_from_changed(
-    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    root: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path_factory.mktemp("package")
-    monkeypatch.setattr(book, "__file__", str(package / "book.py"))
     settings: dict[str, Any] = {}
 
     def change_cell() -> None:

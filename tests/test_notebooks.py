@@ -151,7 +151,7 @@ def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, insta
     path.write_text((run.sealed() if resealed else run).model_dump_json())
     notebook = shutil.copy(ROOT / "chapters" / "baltzi.ipynb", tmp_path)
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
-    command += ["-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(notebook)]
+    command += ["-x", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(notebook)]
     env = {**installed, "PYTHONPATH": str(copy)}
     result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert result.returncode == 1, result.stdout[-2000:]

@@ -266,7 +266,7 @@ def test_unknown_key_inside_a_flow_mapping_of_a_model(
     assert f"line {line}: {key}: unknown key" in error(tmp_path, text)
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "decimal"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "decimal", "model"])
 def test_experiment_may_be_called_like_a_builder(tmp_path: Path, name: str) -> None:
     text, line = planted("    where: Section 1", "    where: Section 1\n    colour: red")
     text = text.replace("  only:\n", f"  {name}:\n").replace("of: only", f"of: {name}")

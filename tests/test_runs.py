@@ -26,7 +26,6 @@ from fmnist_utils.models import MLP, DenseBlock
 from fmnist_utils.reports import Claim, Experiment, list_reports, load_report, reports_folder
 from fmnist_utils.reports.schema import EarlyStopping, Optimizer, Validation
 from fmnist_utils.runs import (
-    Run,
     RunError,
     RunStore,
     confusion,

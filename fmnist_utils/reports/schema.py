@@ -31,6 +31,7 @@ def _as_printed(value: Any) -> Any:
 
 
 Printed = Annotated[Decimal | str | tuple[Decimal, ...], BeforeValidator(_as_printed)]
+PrintedOrClaim = Annotated[Decimal | str, BeforeValidator(_as_printed)]
 
 Split = Literal["train", "validation", "test"]
 Measured = Literal["accuracy", "loss", "epochs_trained", "lowest_val_loss_epoch"]
@@ -50,6 +51,14 @@ READINGS = {
     "best-all": "best validation epoch, evaluated on all 60,000 training images",
 }
 Reading = Literal["final", "best", "final-running", "best-running", "final-all", "best-all"]
+
+#: How much a finding matters, most first, and what each word means.
+SEVERITIES = {
+    "high": "a conclusion or a headline number does not hold as it is stated",
+    "medium": "a result cannot be checked, or not be taken at face value",
+    "low": "a slip or an open question that changes no result",
+}
+Severity = Literal["high", "medium", "low"]
 
 
 class Claim(Strict):
@@ -71,6 +80,8 @@ class Claim(Strict):
         for a difference, `of` above `than` for an ordering, `of` against `value` for a bound.
     reading : str
         Which of `READINGS` gives the verdict.
+    best_of, mean_of : int
+        The value is the best, or the mean, of so many trainings.
     """
 
     id: str
@@ -86,6 +97,8 @@ class Claim(Strict):
     of: str | None = None
     than: str | None = None
     relation: Literal["at_least", "at_most"] | None = None
+    best_of: PositiveInt | None = None
+    mean_of: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _keys_fit_quantity(self) -> Claim:
@@ -231,6 +244,25 @@ class LayerTable(Strict):
             )
 
 
+class ClassScores(Strict):
+    """One row of a classification report, as printed; `support` counts the images of the class."""
+
+    label: str
+    precision: Decimal
+    recall: Decimal
+    f1: Decimal
+    support: PositiveInt
+
+
+class ScoreTable(Strict):
+    """A printed classification report; its scores are fractions, or percentages."""
+
+    where: str
+    split: Split
+    unit: Literal["percent", "plain"] = "plain"
+    rows: tuple[ClassScores, ...]
+
+
 class Experiment(Strict):
     """One model trained under one protocol in one report."""
 
@@ -242,6 +274,7 @@ class Experiment(Strict):
     training: Training
     assumed: tuple[Assumption, ...] = ()
     table: LayerTable | None = None
+    scores: ScoreTable | None = None
     stated: tuple[Claim, ...] = Field(default=(), alias="claims")
     variant_of: str | None = Field(default=None, exclude=True)
 
@@ -350,8 +383,59 @@ class Variant(Strict):
     settings: dict[str, Printed]
 
 
+class Finding(Strict):
+    """One place where a report contradicts itself, cannot be right, or cannot be followed.
+
+    Attributes
+    ----------
+    claimed : str
+        What the report states, or leaves out; in our words.
+    because : str
+        The arithmetic or the reason why that cannot stand.
+    consequence : str
+        One sentence: what follows for the reproduction.
+    """
+
+    id: str
+    severity: Severity
+    where: str
+    claimed: str
+    because: str
+    consequence: str
+
+
+class Derivation(Strict):
+    """A stated number that must follow from others, and how.
+
+    Attributes
+    ----------
+    rule : str
+        ``sum``, ``mean``, ``difference`` or ``ratio`` (first by second) of the given numbers;
+        ``same`` as each of them; ``proportion``, a whole number out of as many images as given;
+        ``not_before``, a year no earlier than the given one.
+    stated : Decimal
+        The number as printed, in `unit`.
+    given : tuple
+        What it follows from: numbers as printed, or claims as ``experiment/claim`` or ``claim``.
+        Numbers are in `unit`, but the counts of ``ratio`` and ``proportion`` are plain.
+    """
+
+    id: str
+    rule: Literal["sum", "mean", "difference", "ratio", "same", "proportion", "not_before"]
+    where: str
+    stated: Decimal
+    unit: Literal["percent", "plain"] = "plain"
+    given: Annotated[tuple[PrintedOrClaim, ...], Field(min_length=1)]
+    severity: Severity = "low"
+    consequence: str
+
+
 class Report(Strict):
-    """One source report as data."""
+    """One source report as data.
+
+    `derivations` and `findings` serve the audit: what must follow from what, and what is wrong
+    that no arithmetic can find.
+    """
 
     id: str
     title: str
@@ -360,6 +444,8 @@ class Report(Strict):
     claims: tuple[Claim, ...] = ()
     experiments: dict[str, Experiment]
     variants: dict[str, Variant] = Field(default_factory=dict)
+    derivations: tuple[Derivation, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def trainable(self) -> dict[str, Experiment]:
@@ -393,6 +479,33 @@ class Report(Strict):
         for experiment in self.experiments.values():
             for claim in experiment.claims:
                 yield experiment, claim
+
+    def claim(self, path: str) -> Claim:
+        """Return a claim by ``experiment/claim``, or by ``claim`` alone when it is the report's.
+
+        Raises
+        ------
+        KeyError
+            When there is no such claim.
+        """
+        for experiment, claim in self.all_claims():
+            if path == (f"{experiment.id}/{claim.id}" if experiment else claim.id):
+                return claim
+        raise KeyError(f"report {self.id} has no claim {path}")
+
+    @model_validator(mode="after")
+    def _audit_fits(self) -> Report:
+        ids = [d.id for d in self.derivations] + [f.id for f in self.findings]
+        if duplicates := {i for i in ids if ids.count(i) > 1}:
+            raise ValueError(f"finding id {min(duplicates)} stands twice")
+        for item in self.derivations:
+            for given in item.given:
+                if isinstance(given, str):
+                    try:
+                        self.claim(given)
+                    except KeyError as error:
+                        raise ValueError(f"derivation {item.id}: {error.args[0]}") from error
+        return self
 
     @model_validator(mode="after")
     def _references_exist(self) -> Report:

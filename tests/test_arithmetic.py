@@ -1,0 +1,231 @@
+"""Arithmetic with printed numbers, against other ways to compute the same."""
+
+import itertools
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from fmnist_utils import arithmetic
+from fmnist_utils.arithmetic import Interval
+
+PERCENT = Fraction(1, 100)
+
+
+def printed(text: str, scale: Fraction = Fraction(1)) -> Interval:
+    return Interval.printed(Decimal(text), scale)
+
+
+shares = st.fractions(0, 1, max_denominator=20_000)
+digits = st.integers(1, 5)
+
+
+# --- intervals -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(shares, digits)
+def test_a_rounded_number_stands_for_the_true_one(value: Fraction, places: int) -> None:
+    rounded = printed(f"{float(round(100 * value, places)):.{places}f}", PERCENT)
+    assert rounded.low <= value <= rounded.high
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_float32_printed_in_full_stands_for_the_true_share(count: int) -> None:
+    text = repr(float(np.float32(count / 10_000)))
+    interval = printed(text)
+    assert interval.low <= Fraction(count, 10_000) <= interval.high
+    possible = arithmetic.possible_counts(interval, 10_000)
+    assert count in possible and (len(text) < 10 or len(possible) == 1)
+
+
+@settings(deadline=None)
+@given(shares, shares, digits, digits)
+def test_interval_operations_hold_the_true_results(
+    a: Fraction, b: Fraction, places_a: int, places_b: int
+) -> None:
+    x = printed(str(round(Decimal(float(a)), places_a)))
+    y = printed(str(round(Decimal(float(b)), places_b)))
+    exact = Interval.exactly
+    assert (x + y).meets(exact(a + b)) and (x - y).meets(exact(a - b))
+    assert arithmetic.mean([x, y], [3, 1]).meets(exact((3 * a + b) / 4))
+    if y.low > 0:
+        assert (x / y).meets(exact(a / b))
+    if a + b:
+        assert arithmetic.f1(x, y).meets(exact(2 * a * b / (a + b)))
+
+
+def test_f1_of_rounded_precision_and_recall() -> None:
+    possible = arithmetic.f1(printed("0.96"), printed("0.98"))
+    assert possible.high < printed("0.98").low
+    assert possible.meets(printed("0.97"))
+
+
+# --- counting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("percent", "images", "possible"),
+    [
+        ("84.60", 10_000, True),
+        ("84.605", 10_000, False),
+        ("74.02", 1_000, False),
+        ("74.0", 1_000, True),
+        ("33.33", 3, True),
+        ("33.34", 3, False),
+    ],
+)
+def test_grim(percent: str, images: int, possible: bool) -> None:
+    assert bool(arithmetic.possible_counts(printed(percent, PERCENT), images)) is possible
+
+
+@settings(deadline=None)
+@given(st.integers(1, 400), st.data())
+def test_the_true_group_size_is_always_allowed(size: int, data: st.DataObject) -> None:
+    counts = data.draw(st.lists(st.integers(0, size), min_size=1, max_size=5))
+    rounded = [printed(f"{float(round(Fraction(100 * n, size), 2)):.2f}", PERCENT) for n in counts]
+    assert size in arithmetic.sizes_allowing(rounded, range(1, 401))
+
+
+def test_several_shares_leave_few_common_denominators() -> None:
+    thirds_and_fifths = [printed("33.33", PERCENT), printed("20.00", PERCENT)]
+    assert arithmetic.sizes_allowing(thirds_and_fifths, range(1, 40)) == [15, 30]
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 20])
+def test_expected_maximum_is_that_of_simulated_draws(k: int) -> None:
+    draws = np.random.default_rng(0).standard_normal((200_000, k)).max(axis=1)
+    assert arithmetic.expected_maximum(k) == pytest.approx(draws.mean(), abs=0.01)
+
+
+def test_two_runs_of_one_model_seldom_differ_by_more_than_chance() -> None:
+    a, b = np.random.default_rng(0).normal(90, [[0.2], [0.5]], (2, 100_000))
+    beyond = np.mean(abs(a - b) > arithmetic.chance_difference(0.2, 0.5))
+    assert beyond == pytest.approx(0.05, abs=0.003)
+
+
+# --- layers --------------------------------------------------------------------------------------
+
+sizes = st.integers(1, 40)
+small = st.integers(1, 7)
+
+
+def positions(size: int, window: int, stride: int) -> int:
+    return len(range(0, size - window + 1, stride))
+
+
+@settings(deadline=None)
+@given(sizes, small, small)
+def test_windowed_counts_the_positions_of_a_window(size: int, window: int, stride: int) -> None:
+    assume(window <= size)
+    valid, same = arithmetic.windowed(size, window, stride)
+    assert valid == positions(size, window, stride)
+    assert same == len(range(0, size, stride))
+
+
+@settings(deadline=None)
+@given(small, st.integers(1, 64), st.integers(1, 64), st.booleans())
+def test_kernel_size_is_found_from_the_parameters(
+    kernel: int, channels: int, filters: int, bias: bool
+) -> None:
+    parameters = np.empty((kernel, kernel, channels, filters), np.uint8).size + bias * filters
+    assert arithmetic.kernel_size(parameters, channels, filters) == kernel
+
+
+def test_a_count_that_no_square_kernel_has() -> None:
+    assert arithmetic.kernel_size(2 * 3 * 16 * 32 + 32, 16, 32) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "shape", "parameters", "problem"),
+    [
+        ("InputLayer", (28, 28), (32, 32), 0, "32 × 32 = 1024 values, and an image has 784"),
+        ("InputLayer", (28, 28), (784,), 0, ""),
+        ("Flatten", (7, 7, 32), (1586,), 0, "7 × 7 × 32 = 1568, not 1586"),
+        ("Dropout", (256,), (128,), 0, "256 cannot become 128"),
+        ("Dropout", (256,), (256,), 5, "the layer has no parameters, not 5"),
+        ("Dense", (784,), (10,), 7_850, ""),
+        ("Dense", (784,), (10,), 7_840, ""),
+        ("Dense", (784,), (10,), 7_580, "784 × 10 + 10 = 7,850, not 7,580"),
+        ("Dense", (14, 784), (10,), 7_850, "14 × 784 cannot become 10"),
+        ("BatchNormalization", (14, 14, 64), (14, 14, 64), 256, ""),
+        ("BatchNormalization", (14, 14, 64), (14, 14, 64), 64, "4 × 64 = 256, not 64"),
+        ("BatchNormalization", (14, 14, 64), (7, 7, 64), 256, "14 × 14 × 64 cannot become 7 × 7"),
+        ("Conv2D", (28, 28, 1), (28, 28, 16), 160, ""),
+        ("Conv2D", (28, 28, 1), (26, 26, 16), 160, ""),
+        ("Conv2D", (28, 28, 1), (14, 14, 16), 160, ""),
+        ("Conv2D", (28, 28, 1), (27, 27, 16), 160, "a 3 × 3 kernel makes 26 or 28 of 28, not 27"),
+        ("Conv2D", (28, 28, 1), (28, 28, 16), 161, "no square kernel k has 16 k² + 16 = 161"),
+        ("Conv2D", (28, 28, 1), (32, 32, 6), 156, "a 5 × 5 kernel makes 24 or 28 of 28, not 32"),
+        ("MaxPooling2D", (7, 7, 32), (3, 3, 32), 0, ""),
+        ("MaxPooling2D", (7, 7, 32), (4, 4, 32), 0, ""),
+        ("MaxPooling2D", (28, 28, 32), (15, 15, 32), 0, "28 × 28 × 32 cannot become 15 × 15 × 32"),
+        ("MaxPooling2D", (28, 28, 32), (14, 14, 16), 0, "28 × 28 × 32 cannot become 14 × 14 × 16"),
+        ("Lambda", (28, 28), (3,), 99, ""),
+    ],
+)
+def test_layer_misfit(
+    kind: str,
+    before: tuple[int, ...],
+    shape: tuple[int, ...],
+    parameters: int,
+    problem: str,
+) -> None:
+    found = arithmetic.layer_misfit(kind, before, shape, parameters)
+    assert found.startswith(problem) and bool(found) is bool(problem)
+
+
+# --- the search ----------------------------------------------------------------------------------
+
+
+def count(filters: list[int], kernel: int, features: int, dense: list[int]) -> int:
+    """Count weights and biases layer by layer."""
+    weights = [(kernel**2 * c, n) for c, n in zip([1, *filters], filters, strict=False)]
+    widths = [features, *dense, 10]
+    weights += itertools.pairwise(widths)
+    return sum(math.prod(pair) + pair[1] for pair in weights)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(arithmetic.USUAL_FILTERS), min_size=1, max_size=2),
+    st.sampled_from([2, 3, 5]),
+    st.booleans(),
+    st.lists(st.booleans(), min_size=2, max_size=2),
+    st.lists(st.sampled_from(arithmetic.USUAL_UNITS), max_size=2),
+)
+def test_the_search_finds_the_architecture_that_was_counted(
+    filters: list[int], kernel: int, same: bool, pools: list[bool], dense: list[int]
+) -> None:
+    pools, size = pools[: len(filters)], 28
+    for pool in pools:
+        size = size if same else positions(size, kernel, 1)
+        size = positions(size, 2, 2) if pool else size
+    total = count(filters, kernel, size**2 * filters[-1], dense)
+    found = arithmetic.architectures_with(total, depths=[len(filters)], kernels=[kernel])
+    padding = "same" if same else "valid"
+    wanted = (tuple(filters), kernel, padding, tuple(pools), tuple(dense))
+    assert wanted in found
+    assert found == sorted(found, key=lambda item: len(item.filters) + len(item.dense))
+
+
+def test_a_count_that_is_known_to_belong_to_one_architecture() -> None:
+    found = arithmetic.architectures_with(406_270, kernels=[3])
+    assert list(map(str, found)) == [
+        "conv 32, pool, conv 64, pool, dense 120, dense 84 (3 × 3, same)"
+    ]
+
+
+def test_a_convolution_larger_than_its_image_cannot_be_built() -> None:
+    assert arithmetic.convolution_stack([8, 8, 8], 5, "valid", [True] * 3)[1] == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([32, 64, 96]), min_size=1, max_size=3))
+def test_common_width_is_a_multiple_of_what_all_widths_share(dense: list[int]) -> None:
+    assert arithmetic.common_width(count([32], 3, 784, dense)) % 32 == 0
