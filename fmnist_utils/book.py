@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import importlib.metadata
@@ -22,12 +21,22 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from rich.console import Console
 
-from fmnist_utils.errors import FmnistError
+from fmnist_utils.notebooks import (
+    BookError,
+    adopted,
+    declared_parameters,
+    dump,
+    execute,
+    plain_text,
+    read_notebook,
+    read_yaml,
+    source,
+    write_whole,
+)
 
 Mode = Literal["replay", "smoke", "full"]
 Source = Literal["real", "synthetic"]
 
-Notebook = dict[str, Any]
 
 #: Key of the notebook metadata that says what an executed chapter was made from.
 _MADE_FROM = "fmnist_made_from"
@@ -48,11 +57,6 @@ _BANNERS = {
     ),
 }
 
-
-class BookError(FmnistError):
-    """A book that cannot be built as it is."""
-
-
 # --- What the book consists of -------------------------------------------------------------------
 
 
@@ -69,21 +73,12 @@ def pages(root: Path) -> list[Path]:
     BookError
         When there is no book in the folder, or a page of it is missing.
     """
-    return [_page_file(root, name) for name in _page_names(_read_yaml(root / "_toc.yml"))]
+    return [_page_file(root, name) for name in _page_names(read_yaml(root / "_toc.yml"))]
 
 
 def chapters(root: Path) -> list[Path]:
     """List the notebooks among the pages: those are executed, other pages are copied."""
     return [page for page in pages(root) if page.suffix == ".ipynb"]
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BookError(f"There is no {path.name} here: run this in the book's folder.") from error
-    except yaml.YAMLError as error:
-        raise BookError(f"{path.name} is not valid YAML: {error}") from error
 
 
 def _page_names(node: Any) -> Iterator[str]:
@@ -101,47 +96,6 @@ def _page_file(root: Path, name: str) -> Path:
         if candidate.is_file():
             return candidate
     raise BookError(f"_toc.yml lists {name}, but there is no {name}.ipynb or {name}.md.")
-
-
-def declared_parameters(path: Path) -> dict[str, Any]:
-    """Read the names and plain values of a chapter's ``parameters`` cell.
-
-    Raises
-    ------
-    BookError
-        When a value is not plain: papermill sets parameters after this cell has run, so whatever
-        is computed in it would not follow them.
-    """
-    for cell in _read_notebook(path)["cells"]:
-        if "parameters" in cell["metadata"].get("tags", []):
-            try:
-                return dict(map(_plain_assignment, ast.parse(_source(cell)).body))
-            except (SyntaxError, ValueError) as error:
-                raise BookError(
-                    f"{path.name}: the parameters cell may only set names to plain values."
-                ) from error
-    return {}
-
-
-def _plain_assignment(statement: ast.stmt) -> tuple[str, Any]:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return name, ast.literal_eval(value)
-    raise ValueError("not an assignment")
-
-
-def _read_notebook(path: Path) -> Notebook:
-    try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        notebook["cells"], notebook["metadata"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BookError(f"{path.name} is not a notebook of format 4.") from error
-    return dict(notebook)
-
-
-def _source(cell: Mapping[str, Any]) -> str:
-    source = cell["source"]
-    return source if isinstance(source, str) else "".join(source)
 
 
 # --- Building ------------------------------------------------------------------------------------
@@ -233,8 +187,8 @@ def refresh_chapters(root: Path, console: Console | None = None) -> None:
             tempfile.TemporaryDirectory() as folder,
             _environment({"FMNIST_DATA_DIR": str(images.folder)}),
         ):
-            notebook = _execute(page, name, {}, Path(folder), root / "_build/logs")
-        _write(page, _dump(notebook))
+            notebook = execute(page, name, {}, Path(folder), root / "_build/logs")
+        write_whole(page, dump(notebook))
         _say(console, f"{name}: refreshed")
 
 
@@ -273,13 +227,13 @@ def _stage_of(root: Path) -> Path:
 
 def _stage(root: Path, name: Path, content: bytes) -> Path:
     path = _stage_of(root) / name
-    _write(path, content)
+    write_whole(path, content)
     return path
 
 
 def _stage_spine(root: Path, banners: Iterable[str]) -> set[Path]:
     """Stage what surrounds the pages; banners go into the copy of ``_config.yml`` only."""
-    config = _read_yaml(root / "_config.yml")
+    config = read_yaml(root / "_config.yml")
     html = config.setdefault("html", {})
     own = html.get("announcement") or ""
     html["announcement"] = own + "".join(_BANNERS[name] for name in banners)
@@ -290,14 +244,6 @@ def _stage_spine(root: Path, banners: Iterable[str]) -> set[Path]:
         _stage(root, Path("_config.yml"), config_text.encode()),
         *(_stage(root, path.relative_to(root), path.read_bytes()) for path in extras),
     }
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 # --- Chapters ------------------------------------------------------------------------------------
@@ -323,18 +269,18 @@ class _ChapterMaker:
         made_from = _digest([self._world, runs, _cells(page), parameters])
         start = time.perf_counter()
         if ready is not None:
-            notebook = _adopted(page, ready)
+            notebook = adopted(page, ready)
             outcome = "taken as executed"
-        elif staged.exists() and _read_notebook(staged)["metadata"].get(_MADE_FROM) == made_from:
+        elif staged.exists() and read_notebook(staged)["metadata"].get(_MADE_FROM) == made_from:
             _say(self._console, f"{name}: unchanged")
             return staged
         else:
             with self._console.status(f"Executing {name}"), self._surroundings() as folder:
-                notebook = _execute(page, name, parameters, folder, self._root / "_build/logs")
+                notebook = execute(page, name, parameters, folder, self._root / "_build/logs")
             notebook["metadata"][_MADE_FROM] = made_from
             outcome = f"executed in {time.perf_counter() - start:.0f} s"
         _say(self._console, f"{name}: {outcome}")
-        return _stage(self._root, name, _dump(notebook))
+        return _stage(self._root, name, dump(notebook))
 
     def _parameters(self, page: Path) -> dict[str, Any]:
         declared = declared_parameters(page)
@@ -372,93 +318,6 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _adopted(page: Path, ready: Path) -> Notebook:
-    """Read a chapter executed elsewhere: it must be this chapter, and have run to its end."""
-    notebook = _clean(_read_notebook(ready))
-    cells = [cell for cell in notebook["cells"] if not _has_tag(cell, "injected-parameters")]
-    code = [cell for cell in cells if cell["cell_type"] == "code" and _source(cell).strip()]
-    outputs = [output for cell in code for output in cell["outputs"]]
-    failed = any(output["output_type"] == "error" for output in outputs)
-    if failed or not all(cell["execution_count"] for cell in code):
-        raise BookError(f"{ready} was not executed to its end: see the log of its run.")
-    if list(map(_source, cells)) != list(map(_source, _read_notebook(page)["cells"])):
-        raise BookError(f"{ready} was executed from another version of {page.name}.")
-    return notebook
-
-
-def _execute(
-    page: Path, name: Path, parameters: dict[str, Any], folder: Path, logs: Path
-) -> Notebook:
-    import nbformat
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-
-    try:
-        result = papermill.execute_notebook(
-            str(page),
-            None,
-            parameters,
-            kernel_name="python3",
-            language="python",
-            cwd=str(folder),
-            progress_bar=False,
-            # A kernel writes to the terminal about its sockets, most of all when it is interrupted.
-            extra_arguments=["--log-level=CRITICAL"],
-        )
-    except papermill.PapermillExecutionError as error:
-        log = logs / f"{name.with_suffix('').as_posix().replace('/', '.')}.log"
-        _write(log, _plain(f"{error.source}\n\n" + "\n".join(error.traceback) + "\n").encode())
-        message = _plain(f"{error.ename}: {error.evalue}").splitlines()[0]
-        raise BookError(
-            f"{name}, cell {_cell_number(page, error.cell_index)}: {message} (whole traceback in "
-            f"{log.relative_to(logs.parents[1])})"
-        ) from error
-    except DeadKernelError as error:
-        raise BookError(f"{name}: the kernel died; it may have run out of memory.") from error
-    return _clean(json.loads(nbformat.writes(result)))  # type: ignore[no-untyped-call]
-
-
-def _cell_number(page: Path, index: int) -> int:
-    """Count code cells up to a position in the executed notebook, as a reader sees them."""
-    cells = _read_notebook(page)["cells"]
-    for i, cell in enumerate(cells):
-        if _has_tag(cell, "parameters") and i < index:
-            index -= 1
-            break
-    return sum(cell["cell_type"] == "code" for cell in cells[: index + 1])
-
-
-def _clean(notebook: Notebook) -> Notebook:
-    """Drop what differs between two machines or two moments, and hide the injected cell.
-
-    What libraries write to stderr names files of the machine; it is no part of a page.
-    """
-    notebook["metadata"].pop("papermill", None)
-    for cell in notebook["cells"]:
-        cell["metadata"].pop("papermill", None)
-        cell["metadata"].pop("execution", None)
-        if _has_tag(cell, "injected-parameters"):
-            cell["metadata"]["tags"] = ["injected-parameters", "remove-cell"]
-        if cell["cell_type"] == "code":
-            outputs = cell["outputs"]
-            cell["outputs"] = [item for item in outputs if item.get("name") != "stderr"]
-        if not cell["metadata"].get("tags", True):
-            del cell["metadata"]["tags"]
-    return notebook
-
-
-def _has_tag(cell: Mapping[str, Any], tag: str) -> bool:
-    return tag in cell["metadata"].get("tags", [])
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def _dump(notebook: Notebook) -> bytes:
-    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
-
-
 # --- What a chapter is made from -----------------------------------------------------------------
 
 
@@ -482,8 +341,8 @@ def _versions() -> list[str]:
 
 
 def _cells(page: Path) -> list[Any]:
-    cells = _read_notebook(page)["cells"]
-    return [[cell["cell_type"], _source(cell), cell["metadata"]] for cell in cells]
+    cells = read_notebook(page)["cells"]
+    return [[cell["cell_type"], source(cell), cell["metadata"]] for cell in cells]
 
 
 # --- Rendering -----------------------------------------------------------------------------------
@@ -524,8 +383,8 @@ def _jupyter_book(build: Path, work: Path) -> None:
         text=True,
     )
     log = build / "logs/jupyter-book.log"
-    text = _plain(result.stdout).replace(f"{build / 'stage'}/", "")
-    _write(log, text.encode())
+    text = plain_text(result.stdout).replace(f"{build / 'stage'}/", "")
+    write_whole(log, text.encode())
     if result.returncode == 0:
         return
     problems = re.findall(r"^.*(?:WARNING|ERROR|CRITICAL): .*$", text, re.MULTILINE)
@@ -535,98 +394,3 @@ def _jupyter_book(build: Path, work: Path) -> None:
         f"The pages do not render without warnings: {first}{more}; "
         f"the whole log is {log.relative_to(build.parent)}."
     )
-
-
-# --- The address of the repository ---------------------------------------------------------------
-
-_GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+?(?:\.git)?/?")
-_BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")
-_INSTALL = re.compile(r"git\+https?://[^\s\"'@#\\]+")
-_CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)")
-
-
-def repository(root: Path) -> str:
-    """Return the address of the repository, which stands in ``_config.yml``."""
-    return str(_settings(root)["url"])
-
-
-def _settings(root: Path) -> dict[str, str]:
-    try:
-        settings = _read_yaml(root / "_config.yml")["repository"]
-        return {"url": str(settings["url"]), "branch": str(settings["branch"])}
-    except (KeyError, TypeError) as error:
-        raise BookError("_config.yml does not state the repository's url and branch.") from error
-
-
-def _badge_link(url: str, branch: str, name: Path) -> str:
-    slug = url.removeprefix("https://github.com/")
-    return f"https://colab.research.google.com/github/{slug}/blob/{branch}/{name.as_posix()}"
-
-
-def _notebooks(root: Path) -> list[Path]:
-    return [*root.glob("index.ipynb"), *sorted(root.glob("chapters/*.ipynb"))]
-
-
-def check_repository(root: Path) -> list[str]:
-    """Hold every Colab badge, install cell and citation to ``_config.yml``.
-
-    Returns
-    -------
-    list of str
-        One sentence per place that is wrong; empty when all is well.
-    """
-    url, branch = _settings(root).values()
-    problems = []
-    for path in _notebooks(root):
-        name = path.relative_to(root)
-        text = path.read_text(encoding="utf-8")
-        expected = {"Colab badge": _badge_link(url, branch, name), "install cell": f"git+{url}"}
-        found = {"Colab badge": _BADGE_LINK.findall(text), "install cell": _INSTALL.findall(text)}
-        for what, links in found.items():
-            wrong = [link for link in links if link != expected[what]]
-            if not links:
-                problems.append(f"{name} has no {what}.")
-            problems += [f"{name}: the {what} points to {link}." for link in wrong]
-    citation = root / "CITATION.cff"
-    for _, cited in _CITED.findall(citation.read_text()) if citation.exists() else []:
-        if cited != url:
-            problems.append(f"CITATION.cff names the repository {cited}.")
-    return problems
-
-
-def set_repository(root: Path, url: str) -> list[Path]:
-    """Point the book, its badges, its install cells and its citation at another repository.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        The folder that holds ``_config.yml``.
-    url : str
-        ``https://github.com/OWNER/REPOSITORY``: Colab opens notebooks from GitHub.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files that changed.
-
-    Raises
-    ------
-    BookError
-        When the address is not of that form.
-    """
-    if not _GITHUB.fullmatch(url):
-        raise BookError(f"{url} is not of the form https://github.com/OWNER/REPOSITORY.")
-    url = url.removesuffix("/").removesuffix(".git")
-    old, branch = _settings(root).values()
-    config = root / "_config.yml"
-    texts = {config: config.read_text(encoding="utf-8").replace(old, url)}
-    for path in _notebooks(root):
-        text = path.read_text(encoding="utf-8")
-        text = _BADGE_LINK.sub(_badge_link(url, branch, path.relative_to(root)), text)
-        texts[path] = _INSTALL.sub(f"git+{url}", text)
-    if (citation := root / "CITATION.cff").exists():
-        texts[citation] = _CITED.sub(rf"\g<1>{url}", citation.read_text(encoding="utf-8"))
-    changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
-    for path in changed:
-        _write(path, texts[path].encode())
-    return changed

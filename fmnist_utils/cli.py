@@ -107,9 +107,9 @@ def set_repository(
     url: Annotated[str, typer.Argument(help="https://github.com/OWNER/REPOSITORY")],
 ) -> None:
     """Point the book, its badges and its install cells at another repository."""
-    from fmnist_utils import book
+    from fmnist_utils import repository
 
-    changed = book.set_repository(Path(), url)
+    changed = repository.set_repository(Path(), url)
     for path in changed:
         _say(f"{path} rewritten")
     if not changed:

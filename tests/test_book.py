@@ -16,8 +16,10 @@ from nbformat import NotebookNode
 from rich.console import Console
 
 from fmnist_utils import book
-from fmnist_utils.book import BookError, build_book, check_repository, set_repository
+from fmnist_utils.book import build_book
 from fmnist_utils.data import DataError
+from fmnist_utils.notebooks import BookError
+from fmnist_utils.repository import check_repository, repository, set_repository
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = 'MODE = "replay"\nDATA = "real"  # or "synthetic"'
@@ -393,7 +395,7 @@ def test_every_place_follows_the_address(
     make_addressed(root, "old/place")
     assert check_repository(root) == []
     changed = set_repository(root, f"https://github.com/{owner}/{name}{suffix}")
-    assert book.repository(root) == f"https://github.com/{owner}/{name}"
+    assert repository(root) == f"https://github.com/{owner}/{name}"
     assert check_repository(root) == []
     assert len(changed) == 4
     assert "# kept" in (root / "_config.yml").read_text()

@@ -39,5 +39,5 @@ def test_runs_arrive_here_and_a_failed_job_is_named(real_data_dir, scheduler, tm
 
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(tmp_path):
-    with pytest.raises(CampaignError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(CampaignError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run_jobs_on_cluster([], RunStore(tmp_path), "tcp://127.0.0.1:9")
