@@ -131,8 +131,10 @@ def _sha256(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def fingerprint(experiment: Experiment) -> str:
+def fingerprint(experiment: Experiment, images: str | None = None) -> str:
     """Identify what a run of this experiment trains: model, protocol, data and trainer.
+
+    `images` is the fingerprint of the images; that of the official data set by default.
 
     Settings that are None are left out, so that a new optional feature leaves older runs valid.
     """
@@ -140,7 +142,7 @@ def fingerprint(experiment: Experiment) -> str:
         {
             "model": experiment.model.model_dump(mode="json", exclude_none=True),
             "training": experiment.training.model_dump(mode="json", exclude_none=True),
-            "data": official_fingerprint(),
+            "data": images or official_fingerprint(),
             "trainer": TRAINER_VERSION,
         }
     )[:16]

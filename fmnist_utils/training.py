@@ -110,7 +110,7 @@ def train(
         report=experiment.report,
         experiment=experiment.id,
         seed=seed,
-        fingerprint=fingerprint(experiment),
+        fingerprint=fingerprint(experiment, data.fingerprint),
         images={name: int(part.labels.shape[0]) for name, part in parts.items()},
         history={key: tuple(map(_short, values)) for key, values in fitted.history.items()},
         final=final,

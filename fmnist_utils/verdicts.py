@@ -26,7 +26,7 @@ from scipy import stats
 from fmnist_utils import data, models
 from fmnist_utils.models import Layer
 from fmnist_utils.reports import READINGS, Claim, Experiment, Report
-from fmnist_utils.reports.schema import same_value
+from fmnist_utils.reports.schema import PrintedLayer, same_value
 from fmnist_utils.runs import Run, RunStore, Snapshot
 
 Floats = NDArray[np.float64]
@@ -371,19 +371,28 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
         "trainable_params": trainable,
         "non_trainable_params": int(model.count_params()) - trainable,
     }
-    verdicts = []
-    for claim in experiment.table.claims():
-        if claim.layer is None:
-            ours: Any = totals[claim.quantity]
-        elif claim.layer < len(built):
-            row = built[claim.layer]
-            ours = row.shape if claim.quantity == "layer_shape" else row.params
-            printed = experiment.table.layers[claim.layer]
-            ours = ours if row.type == printed.type else row.type
-        else:
-            ours = "no such layer"
-        verdicts.append(_judge_exact(experiment.id, claim, ours))
-    return verdicts
+    return [
+        _judge_exact(
+            experiment.id,
+            claim,
+            totals[claim.quantity]
+            if claim.layer is None
+            else _built_cell(claim, experiment.table.layers, built),
+        )
+        for claim in experiment.table.claims()
+    ]
+
+
+def _built_cell(claim: Claim, printed: Sequence[PrintedLayer], built: Sequence[Layer]) -> Any:
+    """Return what stands in our table where the claim's cell is; words where nothing can."""
+    i = claim.layer or 0
+    if i >= len(built):
+        return "no such layer"
+    if i == len(printed) - 1 and len(built) > len(printed):
+        return f"{len(built) - len(printed)} more layers follow"
+    if built[i].type != printed[i].type:
+        return built[i].type
+    return built[i].shape if claim.quantity == "layer_shape" else built[i].params
 
 
 def aligned_layers(experiment: Experiment, built: list[Layer]) -> list[Layer]:

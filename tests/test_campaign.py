@@ -118,15 +118,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from fmnist_utils.runs import RunStore
-from test_campaign import MLP, images, missing_jobs, run_jobs
+from test_campaign import SHORT, images, missing_jobs, run_jobs
 
 def kill(job, progress):
     if (job.seed, progress.epoch) == (2, 2):
         os.kill(os.getpid(), signal.SIGKILL)
 
 store = RunStore(Path(sys.argv[1]), published=Path(sys.argv[2]))
-run_jobs(missing_jobs(store, [MLP], [1, 2]), store, images(), kill)
+run_jobs(missing_jobs(store, [SHORT], [1, 2]), store, images(), kill)
 """
+SHORT = MLP.model_copy(update={"training": MLP.training.model_copy(update={"epochs": 2})})
 
 
 def images() -> FashionMNIST:
@@ -146,8 +147,8 @@ def test_killed_campaign_keeps_what_was_finished_and_goes_on(store: RunStore) ->
     files = [path for path in store.written.rglob("*") if path.is_file()]
     assert [read_run(path).seed for path in files] == [1]
 
-    jobs = missing_jobs(store, [MLP], [1, 2])
+    jobs = missing_jobs(store, [SHORT], [1, 2])
     assert names(jobs) == [(MLP.id, 2)]
     run_jobs(jobs, store, images())
-    assert [run.seed for run in store.runs(MLP)] == [1, 2]
-    assert read_run(files[0]) == store.runs(MLP)[0]
+    assert [run.seed for run in store.runs(SHORT)] == [1, 2]
+    assert read_run(files[0]) == store.runs(SHORT)[0]

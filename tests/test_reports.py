@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from fmnist_utils.reports import (
     Claim,
@@ -18,6 +19,7 @@ from fmnist_utils.reports import (
     read_report,
     reports_folder,
 )
+from fmnist_utils.reports.schema import Validation
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared/reports"
 EACH_REPORT = pytest.mark.parametrize("report_id", list_reports())
@@ -590,3 +592,24 @@ def test_every_number_in_baltzis_discussion_is_a_claim(sections: dict[str, str])
     prose = sections["## Discussion"].split("|")[0]
     ours = {str(claim.value) for claim in load_report("baltzi").claims}
     assert set(re.findall(r"\d+", prose)) == {"88", "89", "92"} <= ours
+
+
+@pytest.mark.parametrize(
+    ("split", "sentence"),
+    [
+        ({"take": "last"}, "either a fraction or a count"),
+        ({"take": "last", "fraction": 0.2, "count": 5}, "either a fraction or a count"),
+        ({"take": "random", "fraction": 0.2}, "a random validation split needs a seed"),
+        ({"take": "last", "fraction": 0.2, "seed": 1}, "no other takes one"),
+    ],
+)
+def test_a_split_that_cannot_be_taken_is_refused_when_read(
+    split: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        Validation.model_validate(split)
+
+
+def test_an_unknown_claim_is_named() -> None:
+    with pytest.raises(KeyError, match="baltzi/mlp-baseline has no claim tset"):
+        load_report("baltzi")["mlp-baseline"]["tset"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
+from fmnist_utils.models import MLP, DenseBlock, build
 from fmnist_utils.reports import Claim, Experiment, Report, load_report
 from fmnist_utils.reports.schema import Validation
 from fmnist_utils.runs import Evaluation, Run, RunStore
@@ -652,3 +653,13 @@ def test_report_without_runs_has_a_verdict_on_every_claim(report: Report, tmp_pa
 
 def test_every_word_is_counted_even_when_no_verdict_has_it() -> None:
     assert count_words([]) == dict.fromkeys(Word, 0)
+
+
+def test_a_layer_that_is_built_but_not_printed_differs() -> None:
+    """A dropout layer has no parameters: no total gives it away."""
+    experiment = load_report("baltzi")["mlp-1-hidden"]
+    dropped = MLP(builder="mlp", hidden=(DenseBlock(units=256),))
+    with_dropout = MLP(builder="mlp", hidden=(DenseBlock(units=256, dropout=0.4),))
+    for spec, wrong in ((dropped, 0), (with_dropout, 2)):
+        found = judge_layers(experiment, build(spec))
+        assert sum(verdict.word is Word.DIFFERS for verdict in found) == wrong

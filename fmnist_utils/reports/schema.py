@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from fmnist_utils import data, models
 from fmnist_utils.models import ModelSpec
@@ -175,6 +182,14 @@ class Validation(Strict):
     take: Literal["first", "last", "random"]
     seed: int | None = None
 
+    @model_validator(mode="after")
+    def _can_be_taken(self) -> Validation:
+        if (self.fraction is None) == (self.count is None):
+            raise ValueError("a validation split needs either a fraction or a count")
+        if (self.take == "random") != (self.seed is not None):
+            raise ValueError("a random validation split needs a seed, and no other takes one")
+        return self
+
 
 class Optimizer(Strict):
     """A Keras optimizer; what is not named here stays at the Keras default."""
@@ -284,8 +299,17 @@ class Experiment(Strict):
         return (*self.stated, *(self.table.claims() if self.table else ()))
 
     def __getitem__(self, claim_id: str) -> Claim:
-        """Return a claim by its id."""
-        return next(claim for claim in self.claims if claim.id == claim_id)
+        """Return a claim by its id.
+
+        Raises
+        ------
+        KeyError
+            When the experiment states no such claim.
+        """
+        for claim in self.claims:
+            if claim.id == claim_id:
+                return claim
+        raise KeyError(f"{self.report}/{self.id} has no claim {claim_id}")
 
     def setting(self, path: str) -> Any:
         """Look up a dotted path such as ``training.optimizer.learning_rate``.
@@ -525,4 +549,8 @@ class Report(Strict):
                 self.experiments[variant.of].vary(name, variant)
             except KeyError as error:
                 raise ValueError(f"variant {name}: {error.args[0]}") from error
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                path = ".".join(map(str, first["loc"]))
+                raise ValueError(f"variant {name}: {path}: {first['msg']}") from error
         return self

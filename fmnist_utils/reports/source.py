@@ -44,22 +44,29 @@ def read_report(path: Path) -> Report:
         if root is None or not isinstance(content, dict):
             raise ReportError(f"{path}, line 1: a report is a mapping that starts with its id")
         _refuse_duplicates(root, path)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ReportError(f"{path}, line {line}: not valid YAML: {error.reason}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ReportError(f"{path}, line {line}: not valid YAML: {error.problem}") from error
-    _name_experiments(content)
+    _name_experiments(content, path)
     try:
         return Report.model_validate(content)
     except ValidationError as error:
         raise ReportError(_sentence(path, root, error)) from error
 
 
-def _name_experiments(content: dict[str, Any]) -> None:
+def _name_experiments(content: dict[str, Any], path: Path) -> None:
     """Give each experiment the id it stands under and the id of its report."""
     experiments = content.get("experiments")
     if isinstance(experiments, dict):
         for key, experiment in experiments.items():
             if isinstance(experiment, dict):
+                if own := {"id", "report"} & experiment.keys():
+                    raise ReportError(
+                        f"{path}: experiments.{key}: unknown key {min(own)}: it is implied"
+                    )
                 experiment.update(id=key, report=content.get("id"))
 
 
@@ -79,37 +86,35 @@ def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
 
 
 def _sentence(path: Path, root: yaml.Node, error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = _without_builder(first["loc"])
-    line = _line(root, where)
-    key = ".".join(str(part) for part in where) or "report"
+    # A misspelt key is also a missing one: name the key that stands in the file.
+    errors = error.errors(include_url=False)
+    first = min(errors, key=lambda item: item["type"] != "extra_forbidden")
+    keys, line = _locate(root, first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "unknown key"
     elif first["type"] == "missing":
-        message = "this key is required"
-    more = error.error_count() - 1
-    tail = f" (and {more} more)" if more else ""
-    return f"{path}, line {line}: {key}: {message}{tail}"
+        keys, message = [*keys, str(first["loc"][-1])], "this key is required"
+    tail = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{path}, line {line}: {'.'.join(keys) or 'report'}: {message}{tail}"
 
 
-def _without_builder(loc: tuple[int | str, ...]) -> list[int | str]:
-    """Leave out the tag that pydantic puts behind ``model``: it does not stand in the file."""
-    return [part for i, part in enumerate(loc) if i == 0 or loc[i - 1] != "model"]
+def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int]:
+    """Follow a pydantic location into the file; return the keys on the way and the line, from 1.
 
-
-def _line(node: yaml.Node, loc: list[int | str]) -> int:
-    """Return the line of the deepest node that a pydantic location leads to, from 1."""
-    line = node.start_mark.line
+    A location also names the branches of unions, which stand nowhere in the file.
+    """
+    keys, line = [], node.start_mark.line
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             found = [(k, v) for k, v in node.value if k.value == str(part)]
             if not found:
-                break
+                continue
             line, node = found[0][0].start_mark.line, found[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             node = node.value[part]
             line = node.start_mark.line
         else:
-            break
-    return line + 1
+            continue
+        keys.append(str(part))
+    return keys, line + 1
