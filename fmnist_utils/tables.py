@@ -154,7 +154,8 @@ class Table:
 
 def _html(value: Any) -> str:
     drawn = isinstance(value, Badge | SeverityBadge | Stacked)
-    return value.html() if drawn else html.escape(str(value))
+    # A long name such as categorical_crossentropy may break where it has an underscore.
+    return value.html() if drawn else html.escape(str(value)).replace("_", "_<wbr>")
 
 
 # --- words for numbers ---------------------------------------------------------------------------

@@ -426,6 +426,11 @@ def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
     return found
 
 
+def reported_accuracies(report: Report, split: str = "test") -> dict[str, float]:
+    """Return what each experiment reports as its accuracy on a split, in percent."""
+    return {name: claim.number for name, claim in accuracy_claims(report, split).items()}
+
+
 def judge_accuracies(
     report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test"
 ) -> list[Verdict]:
