@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from fmnist_utils.data import FashionMNIST, load_data
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.interrupts import ctrl_c_at_checks
 from fmnist_utils.reports import Experiment
-from fmnist_utils.runs import Run, RunStore
+from fmnist_utils.runs import Precision, Run, RunStore
 from fmnist_utils.training import Progress, train
 
 
@@ -17,10 +19,14 @@ class Job(NamedTuple):
 
     experiment: Experiment
     seed: int
+    precision: Precision = "float32"
 
 
 def missing_jobs(
-    store: RunStore, experiments: Iterable[Experiment], seeds: Iterable[int]
+    store: RunStore,
+    experiments: Iterable[Experiment],
+    seeds: Iterable[int],
+    precision: Precision = "float32",
 ) -> list[Job]:
     """List the runs that the store lacks, seed by seed.
 
@@ -28,9 +34,14 @@ def missing_jobs(
     cut short leaves comparable evidence for each.
     """
     seeds = list(seeds)
-    lacking = [(experiment, store.missing(experiment, seeds)) for experiment in experiments]
+    lacking = [
+        (experiment, store.missing(experiment, seeds, precision)) for experiment in experiments
+    ]
     return [
-        Job(experiment, seed) for seed in seeds for experiment, absent in lacking if seed in absent
+        Job(experiment, seed, precision)
+        for seed in seeds
+        for experiment, absent in lacking
+        if seed in absent
     ]
 
 
@@ -43,17 +54,15 @@ def run_jobs(
 ) -> list[Run]:
     """Train jobs one after the other; each run is on disk before the next one starts."""
     finished = []
-    for job in jobs:
-
-        def report(progress: Progress, job: Job = job) -> None:
-            if on_epoch is not None:
-                on_epoch(job, progress)
-
-        run = train(job.experiment, job.seed, data, report)
-        store.add(run)
-        finished.append(run)
-        if on_run is not None:
-            on_run(job, run)
+    with ctrl_c_at_checks() as check:
+        for job in jobs:
+            check()
+            tell = functools.partial(on_epoch, job) if on_epoch else None
+            run = train(job.experiment, job.seed, data, tell, precision=job.precision)
+            store.add(run)
+            finished.append(run)
+            if on_run is not None:
+                on_run(job, run)
     return finished
 
 
@@ -111,4 +120,4 @@ def run_jobs_on_cluster(
 
 
 def _train_on_worker(job: Job) -> Run:
-    return train(job.experiment, job.seed, load_data())
+    return train(job.experiment, job.seed, load_data(), precision=job.precision)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import itertools
 import os
 import sys
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -149,33 +146,12 @@ def run(
     if not jobs:
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")
         return
-    with _ctrl_c_is_never_dropped(), TrainingProgress(jobs, console) as progress:
+    with TrainingProgress(jobs, console) as progress:
         if scheduler:
             run_jobs_on_cluster(jobs, store, scheduler, progress.on_run)
         else:
             run_jobs(jobs, store, load_data(), progress.on_epoch, progress.on_run)
     _say(f"{len(jobs)} runs written to {store.written}; publish with fmnist publish-runs.")
-
-
-@contextmanager
-def _ctrl_c_is_never_dropped() -> Iterator[None]:
-    """Raise a Ctrl-C again that arrived inside a destructor, where Python drops exceptions.
-
-    Keras' clean-up between two runs spends most of its time in destructors.
-    """
-    usual = sys.unraisablehook
-
-    def hook(dropped: sys.UnraisableHookArgs) -> None:
-        if dropped.exc_type is KeyboardInterrupt:
-            threading.Timer(0.1, _thread.interrupt_main).start()
-        else:
-            usual(dropped)
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        sys.unraisablehook = usual
 
 
 def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:

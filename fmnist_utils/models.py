@@ -24,16 +24,18 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class DenseBlock(Strict):
-    """A fully connected layer, then optional dropout."""
+    """A fully connected layer, then optional batch normalisation and dropout."""
 
     units: PositiveInt
     activation: Activation = "relu"
+    batch_norm: bool | None = None
     dropout: Rate | None = None
 
 
 class ConvBlock(Strict):
-    """A convolution with square kernels and stride 1, then optional max pooling and dropout.
+    """A convolution with square kernels and stride 1.
 
+    Optional batch normalisation, max pooling and dropout follow, in this order.
     ``pool`` is both the window and the stride of the pooling, in pixels.
     """
 
@@ -41,6 +43,7 @@ class ConvBlock(Strict):
     kernel: PositiveInt
     padding: Padding = "same"
     activation: Activation = "relu"
+    batch_norm: bool | None = None
     pool: PositiveInt | None = None
     dropout: Rate | None = None
 
@@ -95,8 +98,10 @@ def build(spec: MLP | CNN) -> keras.Model:
     dense = spec.hidden if isinstance(spec, MLP) else spec.dense
     for i, block in enumerate(dense, start=1):
         x = keras.layers.Dense(block.units, activation=block.activation, name=f"Hidden{i}")(x)
+        x = _batch_norm(x, block.batch_norm, f"HiddenBatchNorm{i}")
         x = _dropout(x, block.dropout, f"HiddenDropout{i}")
-    output = keras.layers.Dense(NUM_CLASSES, activation="softmax", name="Output")
+    # Probabilities are float32 in every precision.
+    output = keras.layers.Dense(NUM_CLASSES, activation="softmax", dtype="float32", name="Output")
     return keras.Model(images, output(x), name=spec.builder)
 
 
@@ -111,10 +116,17 @@ def _convolve(x: Any, blocks: tuple[ConvBlock, ...]) -> Any:
             activation=block.activation,
             name=f"Conv{i}",
         )(x)
+        x = _batch_norm(x, block.batch_norm, f"ConvBatchNorm{i}")
         if block.pool is not None:
             x = layers.MaxPooling2D(block.pool, name=f"MaxPool{i}")(x)
         x = _dropout(x, block.dropout, f"ConvDropout{i}")
     return x
+
+
+def _batch_norm(x: Any, wanted: bool | None, name: str) -> Any:
+    from keras import layers
+
+    return layers.BatchNormalization(name=name)(x) if wanted else x
 
 
 def _dropout(x: Any, rate: float | None, name: str) -> Any:

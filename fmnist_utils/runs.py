@@ -29,6 +29,11 @@ TRAINER_VERSION = 1
 
 LOCAL_RUNS = Path("runs")
 
+#: float32, or matrix products in bfloat16 with variables and everything else in float32.
+Precision = Literal["float32", "mixed_bfloat16"]
+
+_ENDINGS: dict[Precision, str] = {"float32": ".json", "mixed_bfloat16": ".bf16.json"}
+
 
 class RunError(FmnistError):
     """A run record that is damaged, edited, or does not belong where it stands."""
@@ -59,7 +64,7 @@ class Provenance(Strict):
 
     backend: str
     device: str
-    precision: Literal["float32", "mixed_bfloat16"]
+    precision: Precision
     versions: dict[str, str]
     date: str
     revision: str
@@ -118,12 +123,14 @@ class Run(Strict):
         return self.digest == self._digest()
 
     def _digest(self) -> str:
-        return _sha256(self.model_dump(mode="json", exclude={"digest"}))
+        # Fields that a record does not have are left out, so that a new optional one breaks none.
+        return _sha256(self.model_dump(mode="json", exclude={"digest"}, exclude_unset=True))
 
     @property
     def filename(self) -> str:
         """Name of the record's file: a changed protocol does not overwrite older evidence."""
-        return f"{self.experiment}.seed{self.seed:02d}.{self.fingerprint[:8]}.json"
+        name = f"{self.experiment}.seed{self.seed:02d}.{self.fingerprint[:8]}"
+        return name + _ENDINGS[self.provenance.precision]
 
 
 def _sha256(content: Any) -> str:
@@ -216,12 +223,12 @@ class RunStore:
         """Read every record of an experiment, stale ones included."""
         return [read_run(path) for path in self._files(experiment)]
 
-    def runs(self, experiment: Experiment) -> list[Run]:
-        """Read the valid float32 records of an experiment, one per seed, in order of seed."""
+    def runs(self, experiment: Experiment, precision: Precision = "float32") -> list[Run]:
+        """Read the valid records of an experiment in one precision, one per seed, in order."""
         wanted = fingerprint(experiment)
         by_seed: dict[int, Run] = {}
         for run in self.all_runs(experiment):
-            if run.fingerprint == wanted and run.provenance.precision == "float32":
+            if run.fingerprint == wanted and run.provenance.precision == precision:
                 by_seed.setdefault(run.seed, run)
         return [by_seed[seed] for seed in sorted(by_seed)]
 
@@ -230,9 +237,11 @@ class RunStore:
         wanted = fingerprint(experiment)
         return [run for run in self.all_runs(experiment) if run.fingerprint != wanted]
 
-    def missing(self, experiment: Experiment, seeds: Iterable[int]) -> list[int]:
+    def missing(
+        self, experiment: Experiment, seeds: Iterable[int], precision: Precision = "float32"
+    ) -> list[int]:
         """Return the seeds that have no valid run yet."""
-        have = {run.seed for run in self.runs(experiment)}
+        have = {run.seed for run in self.runs(experiment, precision)}
         return [seed for seed in seeds if seed not in have]
 
     def add(self, run: Run) -> Path:
@@ -263,20 +272,19 @@ class RunStore:
         Raises
         ------
         RunError
-            When the run is edited, stale, not finite, not of full precision, differs from the
-            published run of the same seed, or would leave a gap: seeds are published from 1
-            upwards, so that nobody can choose the runs that please.
+            When the run is edited, stale, not finite, differs from the published run of the same
+            seed, or would leave a gap: seeds are published from 1 upwards in each precision, so
+            that nobody can choose the runs that please.
         """
         if not run.is_intact:
             raise RunError(f"{run.filename} does not fit its own digest.")
         if run.fingerprint != fingerprint(experiment):
             raise RunError(f"{run.filename} is stale: it is not what the experiment trains now.")
-        if run.provenance.precision != "float32":
-            raise RunError(f"{run.filename} was trained in {run.provenance.precision}.")
         if not _is_finite(run):
             raise RunError(f"{run.filename} holds a loss or an accuracy that is not finite.")
         folder = self.published / experiment.report / "runs"
-        pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}.json"
+        ending = _ENDINGS[run.provenance.precision]
+        pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}{ending}"
         published = {other.seed: other for other in map(read_run, folder.glob(pattern))}
         if run.seed in published:
             if published[run.seed].digest == run.digest:
@@ -300,7 +308,7 @@ def _is_finite(run: Run) -> bool:
 def write_run(run: Run, folder: Path) -> Path:
     """Write a sealed run into a folder, atomically, and return the file's path."""
     path = folder / run.filename
-    text = run.sealed().model_dump_json()
+    text = run.sealed().model_dump_json(exclude_unset=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")

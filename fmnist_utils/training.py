@@ -14,16 +14,19 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fmnist_utils.backend import import_keras
 from fmnist_utils.data import FashionMNIST, one_hot, split_indices
+from fmnist_utils.engines import Engine, Part, make_engine, make_optimizer
+from fmnist_utils.interrupts import ctrl_c_at_checks
 from fmnist_utils.reports import Experiment, Training
 from fmnist_utils.runs import (
     Evaluation,
+    Precision,
     Provenance,
     Run,
     Snapshot,
@@ -35,13 +38,6 @@ from fmnist_utils.runs import (
 if TYPE_CHECKING:
     import keras
 
-Floats = NDArray[np.float32]
-
-#: Batch size of evaluation: it changes no result, only the memory used.
-_EVALUATION_BATCH = 1000
-#: Optimizer steps between two looks at the keyboard, so that Ctrl-C answers within seconds.
-_STEPS_PER_CALL = 50
-
 
 class Progress(NamedTuple):
     """One finished epoch, counted from 1, with the metrics that Keras would print."""
@@ -52,26 +48,13 @@ class Progress(NamedTuple):
     seconds: float
 
 
-class Part(NamedTuple):
-    """Images, uint8 ``(n, ...)``, with their labels in the form the loss wants."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[Any]
-
-
-class _Engine(Protocol):
-    """What trains and evaluates a compiled model on one backend."""
-
-    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]: ...
-    def evaluate(self, name: str) -> dict[str, float]: ...
-    def predict(self, name: str) -> Floats: ...
-
-
 def train(
     experiment: Experiment,
     seed: int,
     data: FashionMNIST,
     on_epoch: Callable[[Progress], None] | None = None,
+    *,
+    precision: Precision = "float32",
 ) -> Run:
     """Train an experiment once, by its own protocol.
 
@@ -86,6 +69,8 @@ def train(
         The images; uint8 until a batch needs floats.
     on_epoch : callable, optional
         Told of every finished epoch.
+    precision : {"float32", "mixed_bfloat16"}
+        What layers compute in; variables, loss and output stay float32.
 
     Returns
     -------
@@ -93,19 +78,20 @@ def train(
         With history, evaluations of the last and of the best validation epoch, predictions and
         provenance; not yet written anywhere.
     """
-    keras = import_keras()
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-    spec = experiment.training
-    model = compiled_model(experiment)
-    parts = split_parts(data, spec, experiment.model.input_shape)
-    engine = _engine(model, parts, spec.batch_size)
-    fitted = _fit(model, engine, spec, parts["train"].labels.shape[0], seed, on_epoch)
-    final, classes = _snapshot(engine, fitted.epochs, data.test_labels)
-    best = final
-    if fitted.best_epoch != fitted.epochs:
-        model.set_weights(fitted.best_weights)
-        best, _ = _snapshot(engine, fitted.best_epoch, data.test_labels)
+    with ctrl_c_at_checks() as check:
+        keras = import_keras()
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(seed)
+        spec = experiment.training
+        model = compiled_model(experiment, precision)
+        parts = split_parts(data, spec, experiment.model.input_shape)
+        engine = make_engine(model, parts, spec.batch_size, check)
+        fitted = _fit(model, engine, spec, parts["train"].labels.shape[0], seed, on_epoch)
+        final, classes = _snapshot(engine, fitted.epochs, data.test_labels)
+        best = final
+        if fitted.best_epoch != fitted.epochs:
+            model.set_weights(fitted.best_weights)
+            best, _ = _snapshot(engine, fitted.best_epoch, data.test_labels)
     return Run(
         report=experiment.report,
         experiment=experiment.id,
@@ -117,22 +103,21 @@ def train(
         best=best,
         test_predictions=pack_predictions(classes),
         seconds_per_epoch=tuple(round(seconds, 3) for seconds in fitted.seconds),
-        provenance=_provenance(),
+        provenance=_provenance(precision),
     ).sealed()
 
 
-def compiled_model(experiment: Experiment) -> keras.Model:
+def compiled_model(experiment: Experiment, precision: Precision = "float32") -> keras.Model:
     """Build the experiment's model and compile it with the experiment's optimizer and loss."""
     keras = import_keras()
     spec = experiment.training
-    optimizer = keras.optimizers.get(
-        {
-            "class_name": spec.optimizer.name,
-            "config": {"learning_rate": spec.optimizer.learning_rate},
-        }
-    )
-    model = experiment.build()
-    model.compile(optimizer=optimizer, loss=spec.loss, metrics=["accuracy"])
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = experiment.build()
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.compile(optimizer=make_optimizer(spec.optimizer), loss=spec.loss, metrics=["accuracy"])
     return model
 
 
@@ -174,7 +159,7 @@ class _Fitted(NamedTuple):
 
 def _fit(
     model: keras.Model,
-    engine: _Engine,
+    engine: Engine,
     spec: Training,
     images: int,
     seed: int,
@@ -205,7 +190,7 @@ def _fit(
 
 
 def _snapshot(
-    engine: _Engine, epoch: int, test_labels: NDArray[np.uint8]
+    engine: Engine, epoch: int, test_labels: NDArray[np.uint8]
 ) -> tuple[Snapshot, NDArray[np.uint8]]:
     """Evaluate the weights as they are on every split; also return the predicted test classes."""
     parts = {
@@ -222,109 +207,7 @@ def _short(value: float) -> float:
     return round(float(value), 6)
 
 
-def _engine(model: keras.Model, parts: dict[str, Part], batch_size: int) -> _Engine:
-    import keras
-
-    kind = _TensorFlowEngine if keras.backend.backend() == "tensorflow" else _KerasEngine
-    return kind(model, parts, batch_size)
-
-
-class _TensorFlowEngine:
-    """Epochs compiled into one graph each, over uint8 images that stay on the device."""
-
-    def __init__(self, model: keras.Model, parts: dict[str, Part], batch_size: int) -> None:
-        import tensorflow as tf
-
-        self._tf, self._model, self._batch_size = tf, model, batch_size
-        self._parts = {
-            name: (tf.constant(part.images), tf.constant(part.labels))
-            for name, part in parts.items()
-        }
-        order = tf.TensorSpec([None], tf.int32)
-
-        def compiled(step: Callable[[Any], Any], name: str, size: int) -> Any:
-            """Compile steps over slices of an order of images."""
-            images, labels = self._parts[name]
-
-            def steps(order: Any) -> None:
-                count = tf.shape(order)[0]
-                for start in tf.range(0, count, size):
-                    rows = order[start : tf.minimum(start + size, count)]
-                    step((_scaled(tf.gather(images, rows)), tf.gather(labels, rows)))
-
-            return tf.function(steps, input_signature=[order])
-
-        def _scaled(images: Any) -> Any:
-            return tf.cast(images, tf.float32) / 255.0
-
-        self._train_steps = compiled(model.train_step, "train", batch_size)
-        self._test_steps = {
-            name: compiled(model.test_step, name, _EVALUATION_BATCH) for name in parts
-        }
-        self._forward = tf.function(
-            lambda images: model(_scaled(images), training=False), reduce_retracing=True
-        )
-
-    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
-        self._model.reset_metrics()
-        stride = self._batch_size * _STEPS_PER_CALL
-        for start in range(0, len(order), stride):
-            self._train_steps(order[start : start + stride])
-        return self._metrics()
-
-    def evaluate(self, name: str) -> dict[str, float]:
-        self._model.reset_metrics()
-        self._test_steps[name](np.arange(len(self._parts[name][1]), dtype=np.int32))
-        return self._metrics()
-
-    def predict(self, name: str) -> Floats:
-        images = self._parts[name][0]
-        batches = range(0, len(images), _EVALUATION_BATCH)
-        outputs = [self._forward(images[i : i + _EVALUATION_BATCH]) for i in batches]
-        return np.concatenate([output.numpy() for output in outputs])
-
-    def _metrics(self) -> dict[str, float]:
-        return {key: float(value) for key, value in self._model.get_metrics_result().items()}
-
-
-class _KerasEngine:
-    """Plain ``fit``, ``evaluate`` and ``predict``: works on every Keras backend."""
-
-    def __init__(self, model: keras.Model, parts: dict[str, Part], batch_size: int) -> None:
-        self._model, self._parts, self._batch_size = model, parts, batch_size
-
-    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
-        batches = self._batches("train", order, self._batch_size)
-        history = self._model.fit(batches, epochs=1, shuffle=False, verbose=0).history
-        return {key: float(values[0]) for key, values in history.items()}
-
-    def evaluate(self, name: str) -> dict[str, float]:
-        result = self._model.evaluate(self._batches(name), verbose=0, return_dict=True)
-        return {key: float(value) for key, value in result.items()}
-
-    def predict(self, name: str) -> Floats:
-        return np.asarray(self._model.predict(self._batches(name), verbose=0))
-
-    def _batches(
-        self, name: str, order: NDArray[np.int32] | None = None, size: int = _EVALUATION_BATCH
-    ) -> Any:
-        import keras
-
-        part = self._parts[name]
-        rows = np.arange(len(part.labels), dtype=np.int32) if order is None else order
-
-        class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-            def __len__(self) -> int:
-                return -(-len(rows) // size)
-
-            def __getitem__(self, i: int) -> tuple[Floats, NDArray[Any]]:
-                chosen = rows[i * size : (i + 1) * size]
-                return part.images[chosen].astype(np.float32) / 255.0, part.labels[chosen]
-
-        return Batches()
-
-
-def _provenance() -> Provenance:
+def _provenance(precision: Precision) -> Provenance:
     import keras
 
     backend = keras.backend.backend()
@@ -332,7 +215,7 @@ def _provenance() -> Provenance:
     return Provenance(
         backend=backend,
         device=_device(backend),
-        precision="float32",
+        precision=precision,
         versions={"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in packages},
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -32,10 +32,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Replace training by run records out of thin air, and list what was trained."""
     done = []
 
-    def train(experiment: Experiment, seed: int, data: Any, on_epoch: Any) -> Any:
+    def train(experiment: Experiment, seed: int, data: Any, on_epoch: Any, precision: str) -> Any:
         run = make_run(experiment, seed)
         for epoch in range(run.epochs):
-            on_epoch(epoch)
+            _ = on_epoch and on_epoch(epoch)
         done.append((experiment.id, seed))
         return run
 

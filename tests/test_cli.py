@@ -299,7 +299,7 @@ def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     after_interrupt = finished()
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert errors == cli.INTERRUPTED + "\n"
     assert len(output.splitlines()) == len(after_interrupt) - len(after_kill)
     assert after_kill.items() <= after_interrupt.items()
@@ -327,7 +327,7 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
     wait_for((endless_book / "started").exists, process)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert (output, errors) == ("", cli.INTERRUPTED + "\n")
     assert not list((endless_book / "_build").rglob("*.ipynb"))
     assert not (endless_book / "_build/html").exists()

@@ -57,6 +57,7 @@ dense_blocks = st.lists(
         DenseBlock,
         units=st.integers(1, 40),
         activation=st.sampled_from(["relu", "sigmoid", "tanh", "linear"]),
+        batch_norm=st.sampled_from([None, True]),
         dropout=st.none() | st.sampled_from([0.0, 0.25, 0.5]),
     ),
     max_size=3,
@@ -67,6 +68,7 @@ conv_blocks = st.lists(
         filters=st.integers(1, 8),
         kernel=st.integers(1, 3),
         padding=st.sampled_from(["same", "valid"]),
+        batch_norm=st.sampled_from([None, True]),
         pool=st.none() | st.integers(1, 3),
         dropout=st.none() | st.just(0.25),
     ),
@@ -84,16 +86,17 @@ def counted(spec: MLP | CNN) -> tuple[int, int]:
     if isinstance(spec, CNN):
         side, channels = 28, 1
         for block in spec.conv:
-            params += (block.kernel**2 * channels + 1) * block.filters
+            params += (block.kernel**2 * channels + 1 + 4 * bool(block.batch_norm)) * block.filters
             side -= 0 if block.padding == "same" else block.kernel - 1
             side //= block.pool or 1
             channels = block.filters
             layers += 1 + (block.pool is not None) + (block.dropout is not None)
+            layers += bool(block.batch_norm)
         width = side**2 * channels
     for dense in spec.hidden if isinstance(spec, MLP) else spec.dense:
-        params += (width + 1) * dense.units
+        params += (width + 1 + 4 * bool(dense.batch_norm)) * dense.units
         width = dense.units
-        layers += 1 + (dense.dropout is not None)
+        layers += 1 + (dense.dropout is not None) + bool(dense.batch_norm)
     return layers, params + (width + 1) * 10
 
 
@@ -121,3 +124,13 @@ def test_layers_and_parameters_follow_from_the_specification(spec: MLP | CNN) ->
 def test_impossible_architecture_is_refused_before_keras_sees_it(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         MLP.model_validate(wrong)
+
+
+def test_batch_normalisation_comes_before_pooling_and_dropout() -> None:
+    block = ConvBlock(filters=2, kernel=3, batch_norm=True, pool=2, dropout=0.2)
+    dense = DenseBlock(units=4, batch_norm=True, dropout=0.5)
+    table = layer_table(build(CNN(builder="cnn", conv=(block,), dense=(dense,))))
+    assert [layer.type for layer in table] == [
+        "InputLayer", "Conv2D", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten",
+        "Dense", "BatchNormalization", "Dropout", "Dense",
+    ]  # fmt: skip

@@ -26,6 +26,7 @@ from fmnist_utils.models import MLP, DenseBlock
 from fmnist_utils.reports import Claim, Experiment, list_reports, load_report, reports_folder
 from fmnist_utils.reports.schema import EarlyStopping, Optimizer, Validation
 from fmnist_utils.runs import (
+    Run,
     RunError,
     RunStore,
     confusion,
@@ -318,7 +319,7 @@ def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
     ("change", "sentence"),
     [
         ({"seed": 3}, "leave a gap: seed 2"),
-        ({"precision": "mixed_bfloat16"}, "trained in mixed_bfloat16"),
+        ({"precision": "mixed_bfloat16"}, "leave a gap: seed 1"),
         ({"seed": 1, "accuracy": 0.5}, "differs from the published run of seed 1"),
     ],
 )
@@ -329,6 +330,26 @@ def test_run_that_must_not_count_is_not_published(
     with pytest.raises(RunError, match=sentence):
         store.publish(make_run(experiment, **{"seed": 2} | change), experiment)
     assert len(store.runs(experiment)) == 1
+
+
+def test_each_precision_is_published_and_read_by_itself(
+    store: RunStore, experiment: Experiment
+) -> None:
+    full, half = (make_run(experiment, precision=name) for name in ("float32", "mixed_bfloat16"))
+    assert store.publish(full, experiment) and store.publish(half, experiment)
+    assert store.runs(experiment) == [full]
+    assert store.runs(experiment, "mixed_bfloat16") == [half]
+    assert store.missing(experiment, [1, 2], "mixed_bfloat16") == [2]
+
+
+def test_a_field_that_runs_gain_later_leaves_older_records_intact(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    class LaterRun(Run):
+        temperature: float = 20.0
+
+    path = write_run(make_run(experiment), tmp_path)
+    assert LaterRun.model_validate_json(path.read_text()).is_intact
 
 
 def test_edited_stale_or_diverged_run_is_not_published(

@@ -7,10 +7,12 @@ import json
 import math
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,13 +23,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fmnist_utils import training
+from fmnist_utils import engines, training
 from fmnist_utils.data import FashionMNIST, to_floats
+from fmnist_utils.engines import Part
 from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock
 from fmnist_utils.reports import Experiment, load_report
 from fmnist_utils.reports.schema import EarlyStopping, Validation
 from fmnist_utils.runs import Run, fingerprint
-from fmnist_utils.training import Part, Progress, compiled_model, split_parts, train
+from fmnist_utils.training import Progress, compiled_model, split_parts, train
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
 DROPOUT = MLP(builder="mlp", hidden=(DenseBlock(units=32, dropout=0.6),))
@@ -119,6 +122,16 @@ def test_every_epoch_is_told(run: Run, told: list[Progress]) -> None:
         assert [epoch.metrics[name] for epoch in told] == pytest.approx(values, abs=1e-6)
 
 
+def test_ctrl_c_ends_the_training_at_the_next_check_and_is_never_lost(data: FashionMNIST) -> None:
+    """Even while TensorFlow traces a function, where it would become a TypeError."""
+    timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(epochs=100_000), 1, data)
+    timer.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_interrupt_reaches_the_caller(data: FashionMNIST) -> None:
     def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
@@ -186,11 +199,11 @@ def test_random_split_is_the_same_for_every_seed(data: FashionMNIST) -> None:
 
 # --- the engines ---------------------------------------------------------------------------------
 
-ENGINES = pytest.mark.parametrize("kind", ["_TensorFlowEngine", "_KerasEngine"])
+ENGINES = pytest.mark.parametrize("kind", ["TensorFlowEngine", "KerasEngine"])
 
 
 def engine_of(kind: str, model: Any, parts: dict[str, Part], batch_size: int) -> Any:
-    return getattr(training, kind)(model, parts, batch_size)
+    return getattr(engines, kind)(model, parts, batch_size)
 
 
 @ENGINES
@@ -234,7 +247,7 @@ def both(request: pytest.FixtureRequest, data: FashionMNIST) -> Iterator[dict[st
     experiment = tiny(request.param)
     parts = split_parts(data, experiment.training, experiment.model.input_shape)
     results = {}
-    for kind in ("_TensorFlowEngine", "_KerasEngine"):
+    for kind in ("TensorFlowEngine", "KerasEngine"):
         keras.utils.set_random_seed(3)
         model = compiled_model(experiment)
         engine = engine_of(kind, model, parts, 32)
@@ -249,7 +262,7 @@ def both(request: pytest.FixtureRequest, data: FashionMNIST) -> Iterator[dict[st
 
 
 def test_compiled_epochs_are_plain_keras_epochs(both: dict[str, Any]) -> None:
-    ours, plain = both["_TensorFlowEngine"], both["_KerasEngine"]
+    ours, plain = both["TensorFlowEngine"], both["KerasEngine"]
     for mine, theirs in zip(ours["epochs"], plain["epochs"], strict=True):
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-5)
     for name in ("train", "validation", "test"):
@@ -386,6 +399,47 @@ def test_early_stopping_ends_a_real_training_that_has_learnt(data: FashionMNIST)
     assert run.best.epoch == run.epochs - 2 == int(np.argmax(run.history["val_accuracy"])) + 1
     assert run.best.validation.accuracy == max(run.history["val_accuracy"])
     assert run.best.train != run.final.train
+
+
+# --- the optimizer, and bfloat16 ------------------------------------------------------------------
+
+
+def test_fused_adam_takes_the_steps_that_keras_adam_takes(data: FashionMNIST) -> None:
+    import keras
+
+    models = [compiled_model(tiny(PLAIN)) for _ in range(2)]
+    models[1].set_weights(models[0].get_weights())
+    models[1].compile(
+        keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
+    )
+    assert type(models[0].optimizer) is not keras.optimizers.Adam
+    images, labels = to_floats(data.train_images[:64]), np.eye(10)[data.train_labels[:64]]
+    for _ in range(20):
+        losses = [model.train_on_batch(images, labels)[0] for model in models]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert int(models[0].optimizer.iterations) == 20
+    for ours, theirs in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+@pytest.mark.parametrize("model", [DROPOUT, CONVOLUTION], ids=["dense", "convolution"])
+def test_bfloat16_computes_in_it_and_keeps_variables_and_output_in_float32(
+    model: Any, data: FashionMNIST
+) -> None:
+    import keras
+
+    built = compiled_model(tiny(model), "mixed_bfloat16")
+    inner = [layer for layer in built.layers if layer.weights and layer.name != "Output"]
+    assert {layer.compute_dtype for layer in inner} <= {"bfloat16"}
+    assert {weight.dtype for weight in built.weights} == {"float32"}
+    assert built.output.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32", "the policy is put back"
+    run = train(tiny(model), 1, data, precision="mixed_bfloat16")
+    assert run.provenance.precision == "mixed_bfloat16"
+    assert run.fingerprint == fingerprint(tiny(model)), "the experiment is the same"
+    plain = train(tiny(model), 1, data)
+    assert run.history["loss"] != plain.history["loss"]
+    assert run.history["loss"] == pytest.approx(plain.history["loss"], rel=0.05)
 
 
 # --- another backend -----------------------------------------------------------------------------

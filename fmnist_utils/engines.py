@@ -1,0 +1,239 @@
+"""What trains and evaluates a model: compiled epochs on TensorFlow, plain Keras elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmnist_utils.reports.schema import Optimizer
+
+if TYPE_CHECKING:
+    import keras
+
+Floats = NDArray[np.float32]
+
+#: Batch size of evaluation: it changes no result, only the memory used.
+EVALUATION_BATCH = 1000
+#: Seconds between two looks at the keyboard that a compiled call aims at.
+_SECONDS_PER_CALL = 1.0
+_MAX_STEPS_PER_CALL = 500
+
+
+class Part(NamedTuple):
+    """Images, uint8 ``(n, ...)``, with their labels in the form the loss wants."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[Any]
+
+
+class Engine(Protocol):
+    """What trains and evaluates a compiled model on one backend."""
+
+    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
+        """Take one optimizer step per batch of the order; return the running metrics."""
+
+    def evaluate(self, name: str) -> dict[str, float]:
+        """Return loss and accuracy of one split."""
+
+    def predict(self, name: str) -> Floats:
+        """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
+
+
+def make_engine(
+    model: keras.Model,
+    parts: dict[str, Part],
+    batch_size: int,
+    check: Callable[[], None] = lambda: None,
+) -> Engine:
+    """Return the engine for the Keras backend in use.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    parts : dict
+        The images and labels of each split, by its name.
+    batch_size : int
+        Of training.
+    check : callable, optional
+        Called about once a second; what it raises ends the training.
+    """
+    import keras
+
+    kind = TensorFlowEngine if keras.backend.backend() == "tensorflow" else KerasEngine
+    return kind(model, parts, batch_size, check)
+
+
+class TensorFlowEngine:
+    """Epochs compiled into one graph each, over uint8 images that stay on the device."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        parts: dict[str, Part],
+        batch_size: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        import tensorflow as tf
+
+        self._model, self._batch_size, self._check = model, batch_size, check
+        self._steps_per_call = 10
+        self._parts = {
+            name: (tf.constant(part.images), tf.constant(part.labels))
+            for name, part in parts.items()
+        }
+        order = tf.TensorSpec([None], tf.int32)
+
+        def compiled(step: Callable[[Any], Any], name: str, size: int) -> Any:
+            """Compile steps over slices of an order of images."""
+            images, labels = self._parts[name]
+
+            def steps(order: Any) -> None:
+                count = tf.shape(order)[0]
+                for start in tf.range(0, count, size):
+                    rows = order[start : tf.minimum(start + size, count)]
+                    step((_scaled(tf.gather(images, rows)), tf.gather(labels, rows)))
+
+            return tf.function(steps, input_signature=[order])
+
+        def _scaled(images: Any) -> Any:
+            return tf.cast(images, tf.float32) / 255.0
+
+        self._train_steps = compiled(model.train_step, "train", batch_size)
+        self._test_steps = {
+            name: compiled(model.test_step, name, EVALUATION_BATCH) for name in parts
+        }
+        self._forward = tf.function(
+            lambda images: model(_scaled(images), training=False), reduce_retracing=True
+        )
+
+    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
+        """Take one optimizer step per batch of the order; return the running metrics."""
+        self._model.reset_metrics()
+        self._call(self._train_steps, order, self._batch_size)
+        return self._metrics()
+
+    def evaluate(self, name: str) -> dict[str, float]:
+        """Return loss and accuracy of one split."""
+        self._model.reset_metrics()
+        rows = np.arange(len(self._parts[name][1]), dtype=np.int32)
+        self._call(self._test_steps[name], rows, EVALUATION_BATCH)
+        return self._metrics()
+
+    def _call(self, compiled: Any, order: NDArray[np.int32], batch_size: int) -> None:
+        """Run compiled steps over an order, in calls of about a second between two checks."""
+        start = 0
+        while start < len(order):
+            self._check()
+            stop = start + self._steps_per_call * batch_size
+            began = time.perf_counter()
+            compiled(order[start:stop])
+            per_step = (time.perf_counter() - began) / self._steps_per_call
+            if stop <= len(order):
+                fitting = int(_SECONDS_PER_CALL / per_step)
+                self._steps_per_call = min(max(1, fitting), _MAX_STEPS_PER_CALL)
+            start = stop
+
+    def predict(self, name: str) -> Floats:
+        """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
+        images = self._parts[name][0]
+        batches = range(0, len(images), EVALUATION_BATCH)
+        outputs = [self._forward(images[i : i + EVALUATION_BATCH]) for i in batches]
+        return np.concatenate([output.numpy() for output in outputs])
+
+    def _metrics(self) -> dict[str, float]:
+        return {key: float(value) for key, value in self._model.get_metrics_result().items()}
+
+
+class KerasEngine:
+    """Plain ``fit``, ``evaluate`` and ``predict``: works on every Keras backend."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        parts: dict[str, Part],
+        batch_size: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._model, self._parts, self._batch_size = model, parts, batch_size
+        self._check = check
+
+    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
+        """Take one optimizer step per batch of the order; return the running metrics."""
+        import keras
+
+        batches = self._batches("train", order, self._batch_size)
+        checking = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: self._check()
+        )
+        history = self._model.fit(
+            batches, epochs=1, shuffle=False, verbose=0, callbacks=[checking]
+        ).history
+        return {key: float(values[0]) for key, values in history.items()}
+
+    def evaluate(self, name: str) -> dict[str, float]:
+        """Return loss and accuracy of one split."""
+        self._check()
+        result = self._model.evaluate(self._batches(name), verbose=0, return_dict=True)
+        return {key: float(value) for key, value in result.items()}
+
+    def predict(self, name: str) -> Floats:
+        """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
+        return np.asarray(self._model.predict(self._batches(name), verbose=0))
+
+    def _batches(
+        self, name: str, order: NDArray[np.int32] | None = None, size: int = EVALUATION_BATCH
+    ) -> Any:
+        import keras
+
+        part = self._parts[name]
+        rows = np.arange(len(part.labels), dtype=np.int32) if order is None else order
+
+        class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+            def __len__(self) -> int:
+                return -(-len(rows) // size)
+
+            def __getitem__(self, i: int) -> tuple[Floats, NDArray[Any]]:
+                chosen = rows[i * size : (i + 1) * size]
+                return part.images[chosen].astype(np.float32) / 255.0, part.labels[chosen]
+
+        return Batches()
+
+
+def make_optimizer(spec: Optimizer) -> keras.Optimizer:
+    """Return the Keras optimizer of a protocol, with the fastest update the backend has."""
+    import keras
+
+    if spec.name == "adam" and keras.backend.backend() == "tensorflow":
+        return _fused_adam(spec.learning_rate)
+    config = {"learning_rate": spec.learning_rate}
+    return keras.optimizers.get({"class_name": spec.name, "config": config})
+
+
+def _fused_adam(learning_rate: float) -> keras.Optimizer:
+    """Return Keras' Adam whose update of a variable is one operation instead of a dozen."""
+    import keras
+    import tensorflow as tf
+
+    class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            i = self._get_variable_index(variable)
+            step = tf.cast(self.iterations.value + 1, variable.dtype)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=self._momentums[i].value.handle,
+                v=self._velocities[i].value.handle,
+                beta1_power=self.beta_1**step,
+                beta2_power=self.beta_2**step,
+                lr=tf.cast(learning_rate, variable.dtype),
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=tf.cast(gradient, variable.dtype),
+            )
+
+    return FusedAdam(learning_rate=learning_rate, name="adam")

@@ -1,0 +1,46 @@
+"""Ctrl-C, taken where it loses nothing."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def ctrl_c_at_checks() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back until the code calls the function that this yields.
+
+    TensorFlow turns an interrupt that arrives while it traces a function into a TypeError, and
+    Python drops one that arrives inside a destructor. A second Ctrl-C interrupts at once. One that
+    no check has met is passed on to whoever handled Ctrl-C before.
+
+    Yields
+    ------
+    callable
+        Raises KeyboardInterrupt if Ctrl-C was pressed.
+    """
+    noted = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal noted
+        if noted:
+            raise KeyboardInterrupt
+        noted = True
+
+    def check() -> None:
+        if noted:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield check  # only the main thread hears signals
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if noted:
+        signal.raise_signal(signal.SIGINT)
