@@ -30,6 +30,19 @@ class Part(NamedTuple):
     labels: NDArray[Any]
 
 
+Augment = Callable[[Any], Any]
+
+
+class Augmenters(NamedTuple):
+    """What moves the float images of a batch at random: while training, and while validating.
+
+    Training images that are evaluated, and test images, are never moved.
+    """
+
+    train: Augment | None = None
+    validation: Augment | None = None
+
+
 class Engine(Protocol):
     """What trains and evaluates a compiled model on one backend."""
 
@@ -43,11 +56,15 @@ class Engine(Protocol):
         """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
 
 
+_NO_AUGMENTERS = Augmenters()
+
+
 def make_engine(
     model: keras.Model,
     parts: dict[str, Part],
     batch_size: int,
     check: Callable[[], None] = lambda: None,
+    augmenters: Augmenters = _NO_AUGMENTERS,
 ) -> Engine:
     """Return the engine for the Keras backend in use.
 
@@ -61,11 +78,13 @@ def make_engine(
         Of training.
     check : callable, optional
         Called about once a second; what it raises ends the training.
+    augmenters : Augmenters, optional
+        Applied to whole batches, outside the model.
     """
     import keras
 
     kind = TensorFlowEngine if keras.backend.backend() == "tensorflow" else KerasEngine
-    return kind(model, parts, batch_size, check)
+    return kind(model, parts, batch_size, check, augmenters)
 
 
 class TensorFlowEngine:
@@ -77,6 +96,7 @@ class TensorFlowEngine:
         parts: dict[str, Part],
         batch_size: int,
         check: Callable[[], None] = lambda: None,
+        augmenters: Augmenters = _NO_AUGMENTERS,
     ) -> None:
         import tensorflow as tf
 
@@ -88,7 +108,9 @@ class TensorFlowEngine:
         }
         order = tf.TensorSpec([None], tf.int32)
 
-        def compiled(step: Callable[[Any], Any], name: str, size: int) -> Any:
+        def compiled(
+            step: Callable[[Any], Any], name: str, size: int, augment: Augment | None = None
+        ) -> Any:
             """Compile steps over slices of an order of images."""
             images, labels = self._parts[name]
 
@@ -96,19 +118,26 @@ class TensorFlowEngine:
                 count = tf.shape(order)[0]
                 for start in tf.range(0, count, size):
                     rows = order[start : tf.minimum(start + size, count)]
-                    step((_scaled(tf.gather(images, rows)), tf.gather(labels, rows)))
+                    batch = scaled(tf.gather(images, rows))
+                    step((augment(batch) if augment else batch, tf.gather(labels, rows)))
 
             return tf.function(steps, input_signature=[order])
 
-        def _scaled(images: Any) -> Any:
+        def scaled(images: Any) -> Any:
             return tf.cast(images, tf.float32) / 255.0
 
-        self._train_steps = compiled(model.train_step, "train", batch_size)
+        self._train_steps = compiled(model.train_step, "train", batch_size, augmenters.train)
         self._test_steps = {
-            name: compiled(model.test_step, name, EVALUATION_BATCH) for name in parts
+            name: compiled(
+                model.test_step,
+                name,
+                EVALUATION_BATCH,
+                augmenters.validation if name == "validation" else None,
+            )
+            for name in parts
         }
         self._forward = tf.function(
-            lambda images: model(_scaled(images), training=False), reduce_retracing=True
+            lambda images: model(scaled(images), training=False), reduce_retracing=True
         )
 
     def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
@@ -158,15 +187,16 @@ class KerasEngine:
         parts: dict[str, Part],
         batch_size: int,
         check: Callable[[], None] = lambda: None,
+        augmenters: Augmenters = _NO_AUGMENTERS,
     ) -> None:
         self._model, self._parts, self._batch_size = model, parts, batch_size
-        self._check = check
+        self._check, self._augmenters = check, augmenters
 
     def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
         """Take one optimizer step per batch of the order; return the running metrics."""
         import keras
 
-        batches = self._batches("train", order, self._batch_size)
+        batches = self._batches("train", order, self._batch_size, self._augmenters.train)
         checking = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda batch, logs: self._check()
         )
@@ -178,7 +208,9 @@ class KerasEngine:
     def evaluate(self, name: str) -> dict[str, float]:
         """Return loss and accuracy of one split."""
         self._check()
-        result = self._model.evaluate(self._batches(name), verbose=0, return_dict=True)
+        augment = self._augmenters.validation if name == "validation" else None
+        batches = self._batches(name, augment=augment)
+        result = self._model.evaluate(batches, verbose=0, return_dict=True)
         return {key: float(value) for key, value in result.items()}
 
     def predict(self, name: str) -> Floats:
@@ -186,7 +218,11 @@ class KerasEngine:
         return np.asarray(self._model.predict(self._batches(name), verbose=0))
 
     def _batches(
-        self, name: str, order: NDArray[np.int32] | None = None, size: int = EVALUATION_BATCH
+        self,
+        name: str,
+        order: NDArray[np.int32] | None = None,
+        size: int = EVALUATION_BATCH,
+        augment: Augment | None = None,
     ) -> Any:
         import keras
 
@@ -199,7 +235,10 @@ class KerasEngine:
 
             def __getitem__(self, i: int) -> tuple[Floats, NDArray[Any]]:
                 chosen = rows[i * size : (i + 1) * size]
-                return part.images[chosen].astype(np.float32) / 255.0, part.labels[chosen]
+                images: Any = part.images[chosen].astype(np.float32) / 255.0
+                if augment is not None:
+                    images = keras.ops.convert_to_numpy(augment(images))
+                return images, part.labels[chosen]
 
         return Batches()
 

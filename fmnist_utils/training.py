@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fmnist_utils.augmentation import Augmentation, build_augmenter
 from fmnist_utils.backend import import_keras
 from fmnist_utils.data import FashionMNIST, one_hot, split_indices
-from fmnist_utils.engines import Engine, Part, make_engine, make_optimizer
+from fmnist_utils.engines import Augmenters, Engine, Part, make_engine, make_optimizer
 from fmnist_utils.interrupts import ctrl_c_at_checks
 from fmnist_utils.reports import Experiment, Training
 from fmnist_utils.runs import (
@@ -85,7 +86,8 @@ def train(
         spec = experiment.training
         model = compiled_model(experiment, precision)
         parts = split_parts(data, spec, experiment.model.input_shape)
-        engine = make_engine(model, parts, spec.batch_size, check)
+        augmenters = _augmenters(spec.augmentation, seed)
+        engine = make_engine(model, parts, spec.batch_size, check, augmenters)
         fitted = _fit(model, engine, spec, parts["train"].labels.shape[0], seed, on_epoch)
         final, classes = _snapshot(engine, fitted.epochs, data.test_labels)
         best = final
@@ -119,6 +121,16 @@ def compiled_model(experiment: Experiment, precision: Precision = "float32") -> 
         keras.config.set_dtype_policy(before)
     model.compile(optimizer=make_optimizer(spec.optimizer), loss=spec.loss, metrics=["accuracy"])
     return model
+
+
+def _augmenters(spec: Augmentation | None, seed: int) -> Augmenters:
+    """Build the augmenters of a protocol, with streams of their own for training and validation."""
+    if spec is None:
+        return Augmenters()
+    return Augmenters(
+        train=build_augmenter(spec, 2 * seed),
+        validation=build_augmenter(spec, 2 * seed + 1) if spec.validation else None,
+    )
 
 
 def split_parts(

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fmnist_utils import engines, training
+from fmnist_utils.augmentation import Augmentation
 from fmnist_utils.data import FashionMNIST, to_floats
 from fmnist_utils.engines import Part
 from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock
@@ -399,6 +400,53 @@ def test_early_stopping_ends_a_real_training_that_has_learnt(data: FashionMNIST)
     assert run.best.epoch == run.epochs - 2 == int(np.argmax(run.history["val_accuracy"])) + 1
     assert run.best.validation.accuracy == max(run.history["val_accuracy"])
     assert run.best.train != run.final.train
+
+
+# --- augmentation -------------------------------------------------------------------------------
+
+
+class Marked:
+    """Replace the images of a batch by one grey, so that a model can tell they came this way."""
+
+    def __init__(self, grey: float) -> None:
+        self.grey = grey
+
+    def __call__(self, images: Any) -> Any:
+        return images * 0 + self.grey
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
+@ENGINES
+def test_augmentation_reaches_training_and_validation_batches_alone(kind: str) -> None:
+    import keras
+
+    class Brightness(keras.metrics.Mean):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name="accuracy")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            super().update_state(y_pred)
+
+    part = Part(np.full((10, 1), 51, np.uint8), np.zeros((10, 1), np.float32))
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
+    model.compile(optimizer="sgd", loss="mse", metrics=[Brightness()])
+    marks = engines.Augmenters(train=Marked(0.5), validation=Marked(0.75))
+    parts = dict.fromkeys(("train", "validation", "test"), part)
+    engine = getattr(engines, kind)(model, parts, 4, augmenters=marks)
+    order = np.arange(10, dtype=np.int32)
+    assert engine.train_epoch(order)["accuracy"] == pytest.approx(0.5)
+    seen = {name: engine.evaluate(name)["accuracy"] for name in parts}
+    assert seen == pytest.approx({"train": 0.2, "validation": 0.75, "test": 0.2})
+    assert engine.predict("validation") == pytest.approx(0.2)
+
+
+def test_augmented_training_repeats_itself_and_differs_from_plain(data: FashionMNIST) -> None:
+    moved = tiny(CONVOLUTION, augmentation=Augmentation(rotation_degrees=10, shift=0.1))
+    first, again = (train(moved, 1, data) for _ in range(2))
+    assert evidence(first) == evidence(again)
+    plain = train(tiny(CONVOLUTION), 1, data)
+    assert first.history["loss"] != plain.history["loss"]
+    assert first.fingerprint != plain.fingerprint
 
 
 # --- the optimizer, and bfloat16 ------------------------------------------------------------------

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from fmnist_utils import data, models
+from fmnist_utils.augmentation import Augmentation
 from fmnist_utils.models import ModelSpec
 from fmnist_utils.strict import Strict
 
@@ -218,6 +219,7 @@ class Training(Strict):
     optimizer: Optimizer
     loss: Literal["categorical_crossentropy", "sparse_categorical_crossentropy"]
     early_stopping: EarlyStopping | None = None
+    augmentation: Augmentation | None = None
 
 
 class PrintedLayer(Strict):
