@@ -445,7 +445,7 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
             verdict = vd.judge(report[base], claim, runs.get(name, ()))
             rows.append((experiment.title, reported_text(claim), _ours(verdict), _badge(verdict)))
     headers = ("protocol", "reported", "reproduced (%), 95 % interval", "verdict")
-    return Table(headers, tuple(rows), f"{split} accuracy under other choices")
+    return Table(headers, tuple(rows), f"{split} accuracy under other choices".capitalize())
 
 
 def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
