@@ -142,7 +142,7 @@ def execute(
         )
         message = plain_text(f"{error.ename}: {error.evalue}").splitlines()[0]
         raise BookError(
-            f"{name}, cell {_cell_number(page, error.cell_index)}: {message} (whole traceback in "
+            f"{name}, cell {_cell_number(page, error.cell_index, bool(parameters))}: {message} (whole traceback in "
             f"{log.relative_to(logs.parents[1])})"
         ) from error
     except DeadKernelError as error:
@@ -150,13 +150,12 @@ def execute(
     return _clean(json.loads(nbformat.writes(result)))  # type: ignore[no-untyped-call]
 
 
-def _cell_number(page: Path, index: int) -> int:
+def _cell_number(page: Path, index: int, injected: bool) -> int:
     """Count code cells up to a position in the executed notebook, as a reader sees them."""
     cells = read_notebook(page)["cells"]
-    for i, cell in enumerate(cells):
-        if _has_tag(cell, "parameters") and i < index:
-            index -= 1
-            break
+    parameters = [i for i, cell in enumerate(cells) if _has_tag(cell, "parameters")]
+    if injected and parameters and parameters[0] < index:
+        index -= 1
     return sum(cell["cell_type"] == "code" for cell in cells[: index + 1])
 
 

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from rich.console import Console
 
 from fmnist_utils import book
-from fmnist_utils.book import build_book
+from fmnist_utils.book import build_book, refresh_chapters
 from fmnist_utils.data import DataError
 from fmnist_utils.notebooks import BookError
 from fmnist_utils.repository import check_repository, repository, set_repository
@@ -447,3 +447,40 @@ def test_every_chapter_of_this_book_is_listed() -> None:
     listed = set(book.pages(ROOT))
     assert listed == {ROOT / "index.ipynb", *(ROOT / "chapters").glob("*.ipynb")}
     assert book.pages(ROOT)[0] == ROOT / "index.ipynb"
+
+
+# --- Refreshing the sources ----------------------------------------------------------------------
+
+
+def refresh(root: Path) -> list[str]:
+    said = io.StringIO()
+    refresh_chapters(root, Console(file=said))
+    return said.getvalue().splitlines()
+
+
+def test_refresh_stores_outputs_in_the_source_and_leaves_its_parameters(
+    root: Path, real_data_dir: Path
+) -> None:
+    write_chapter(
+        root,
+        code(PARAMETERS, "parameters"),
+        code("import os\nprint(MODE, DATA, os.listdir())", mystnb={"image": {"alt": "x"}}),
+    )
+    assert refresh(root) == ["chapters/one.ipynb: refreshed"]
+    text = (root / "chapters/one.ipynb").read_text()
+    _, parameters, shown = json.loads(text)["cells"]
+    assert "".join(parameters["source"]) == PARAMETERS
+    assert parameters["metadata"] == {"tags": ["parameters"]}
+    assert shown["outputs"][0]["text"] == ["replay real []\n"]
+    assert shown["metadata"] == {"mystnb": {"image": {"alt": "x"}}}
+    assert str(root) not in text and "papermill" not in text
+    refresh(root)
+    assert (root / "chapters/one.ipynb").read_text() == text
+
+
+def test_refresh_leaves_the_source_of_a_chapter_that_fails(root: Path, real_data_dir: Path) -> None:
+    write_chapter(root, code(PARAMETERS, "parameters"), code("1 / 0"))
+    before = (root / "chapters/one.ipynb").read_bytes()
+    with pytest.raises(BookError, match=r"chapters/one.ipynb, cell 2: ZeroDivisionError"):
+        refresh(root)
+    assert (root / "chapters/one.ipynb").read_bytes() == before
