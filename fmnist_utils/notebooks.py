@@ -141,8 +141,9 @@ def execute(
             log, plain_text(f"{error.source}\n\n" + "\n".join(error.traceback) + "\n").encode()
         )
         message = plain_text(f"{error.ename}: {error.evalue}").splitlines()[0]
+        number = _cell_number(page, error.cell_index, bool(parameters))
         raise BookError(
-            f"{name}, cell {_cell_number(page, error.cell_index, bool(parameters))}: {message} (whole traceback in "
+            f"{name}, cell {number}: {message} (whole traceback in "
             f"{log.relative_to(logs.parents[1])})"
         ) from error
     except DeadKernelError as error:
