@@ -384,7 +384,7 @@ def architecture(experiment: Experiment, model: Any | None = None) -> Table:
         verdict = by_cell[f"{name}-params"]
         printed_total = reported_text(verdict.claim)
         rows.append((name, "", "", printed_total, ours_text(verdict), Badge(verdict.word)))
-    headers = ("layer", "shape printed", "shape built", "parameters printed", "built", "verdict")
+    headers = ("layer", "shape printed", "shape built", "params printed", "built", "verdict")
     return Table(headers, tuple(rows), f"{table.where}, as printed and as built")
 
 

@@ -100,7 +100,7 @@ def test_without_runs_everything_measured_is_pending(report):
 def test_architecture_sets_printed_beside_built(report):
     table = tables.architecture(report["mlp-1-hidden"])
     assert cells(table, "layer")[:4] == ["InputLayer", "Flatten", "Dense", "Dense"]
-    assert cells(table, "parameters printed") == cells(table, "built")
+    assert cells(table, "params printed") == cells(table, "built")
     assert set(cells(table, "verdict")) == {"equal"}
     assert cells(table, "built")[4] == "203,530"
 
