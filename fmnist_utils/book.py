@@ -37,7 +37,6 @@ from fmnist_utils.notebooks import (
 Mode = Literal["replay", "smoke", "full"]
 Source = Literal["real", "synthetic"]
 
-
 #: Key of the notebook metadata that says what an executed chapter was made from.
 _MADE_FROM = "fmnist_made_from"
 

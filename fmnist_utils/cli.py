@@ -146,11 +146,13 @@ def run(
     if not jobs:
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")
         return
-    with TrainingProgress(jobs, console) as progress:
-        if scheduler:
+    if scheduler is None:
+        images = load_data()  # before the bars: it may have to show the progress of a download
+        with TrainingProgress(jobs, console) as progress:
+            run_jobs(jobs, store, images, progress.on_epoch, progress.on_run)
+    else:
+        with TrainingProgress(jobs, console) as progress:
             run_jobs_on_cluster(jobs, store, scheduler, progress.on_run)
-        else:
-            run_jobs(jobs, store, load_data(), progress.on_epoch, progress.on_run)
     _say(f"{len(jobs)} runs written to {store.written}; publish with fmnist publish-runs.")
 
 
@@ -193,12 +195,9 @@ def _records(report_id: str) -> tuple[dict[str, list[Run]], list[str]]:
     """Read all run records of a report, by experiment, and what is wrong with the others."""
     from fmnist_utils.runs import RunError, RunStore, read_run
 
-    store = RunStore()
-    files = sorted((store.published / report_id / "runs").glob("*.json"))
-    files += sorted((store.written / report_id).glob("*.json"))
     records: dict[str, list[Run]] = defaultdict(list)
     damaged = []
-    for path in files:
+    for path in RunStore().files(report_id):
         try:
             run = read_run(path)
             records[run.experiment].append(run)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,20 +44,40 @@ class Augmenters(NamedTuple):
     validation: Augment | None = None
 
 
-class Engine(Protocol):
-    """What trains and evaluates a compiled model on one backend."""
+_NO_AUGMENTERS = Augmenters()
 
+
+class Engine(ABC):
+    """What trains and evaluates a compiled model on one backend; see `make_engine`."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        parts: dict[str, Part],
+        batch_size: int,
+        check: Callable[[], None] = lambda: None,
+        augmenters: Augmenters = _NO_AUGMENTERS,
+    ) -> None:
+        self._model, self._parts, self._batch_size = model, parts, batch_size
+        self._check, self._augmenters = check, augmenters
+
+    @abstractmethod
     def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
         """Take one optimizer step per batch of the order; return the running metrics."""
 
+    @abstractmethod
     def evaluate(self, name: str) -> dict[str, float]:
         """Return loss and accuracy of one split."""
 
+    @abstractmethod
     def predict(self, name: str) -> Floats:
         """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
 
+    def _all_rows(self, name: str) -> NDArray[np.int32]:
+        return np.arange(len(self._parts[name].labels), dtype=np.int32)
 
-_NO_AUGMENTERS = Augmenters()
+    def _evaluation_augment(self, name: str) -> Augment | None:
+        return self._augmenters.validation if name == "validation" else None
 
 
 def make_engine(
@@ -87,24 +108,18 @@ def make_engine(
     return kind(model, parts, batch_size, check, augmenters)
 
 
-class TensorFlowEngine:
+class TensorFlowEngine(Engine):
     """Epochs compiled into one graph each, over uint8 images that stay on the device."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        parts: dict[str, Part],
-        batch_size: int,
-        check: Callable[[], None] = lambda: None,
-        augmenters: Augmenters = _NO_AUGMENTERS,
-    ) -> None:
+    def __init__(self, *settings: Any, **more: Any) -> None:
         import tensorflow as tf
 
-        self._model, self._batch_size, self._check = model, batch_size, check
+        super().__init__(*settings, **more)
+        model = self._model
         self._steps_per_call = 10
-        self._parts = {
+        self._tensors = {
             name: (tf.constant(part.images), tf.constant(part.labels))
-            for name, part in parts.items()
+            for name, part in self._parts.items()
         }
         order = tf.TensorSpec([None], tf.int32)
 
@@ -112,7 +127,7 @@ class TensorFlowEngine:
             step: Callable[[Any], Any], name: str, size: int, augment: Augment | None = None
         ) -> Any:
             """Compile steps over slices of an order of images."""
-            images, labels = self._parts[name]
+            images, labels = self._tensors[name]
 
             def steps(order: Any) -> None:
                 count = tf.shape(order)[0]
@@ -126,15 +141,17 @@ class TensorFlowEngine:
         def scaled(images: Any) -> Any:
             return tf.cast(images, tf.float32) / 255.0
 
-        self._train_steps = compiled(model.train_step, "train", batch_size, augmenters.train)
+        self._train_steps = compiled(
+            model.train_step, "train", self._batch_size, self._augmenters.train
+        )
         self._test_steps = {
             name: compiled(
                 model.test_step,
                 name,
                 EVALUATION_BATCH,
-                augmenters.validation if name == "validation" else None,
+                self._evaluation_augment(name),
             )
-            for name in parts
+            for name in self._parts
         }
         self._forward = tf.function(
             lambda images: model(scaled(images), training=False), reduce_retracing=True
@@ -149,8 +166,7 @@ class TensorFlowEngine:
     def evaluate(self, name: str) -> dict[str, float]:
         """Return loss and accuracy of one split."""
         self._model.reset_metrics()
-        rows = np.arange(len(self._parts[name][1]), dtype=np.int32)
-        self._call(self._test_steps[name], rows, EVALUATION_BATCH)
+        self._call(self._test_steps[name], self._all_rows(name), EVALUATION_BATCH)
         return self._metrics()
 
     def _call(self, compiled: Any, order: NDArray[np.int32], batch_size: int) -> None:
@@ -169,7 +185,7 @@ class TensorFlowEngine:
 
     def predict(self, name: str) -> Floats:
         """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
-        images = self._parts[name][0]
+        images = self._tensors[name][0]
         batches = range(0, len(images), EVALUATION_BATCH)
         outputs = [self._forward(images[i : i + EVALUATION_BATCH]) for i in batches]
         return np.concatenate([output.numpy() for output in outputs])
@@ -178,19 +194,8 @@ class TensorFlowEngine:
         return {key: float(value) for key, value in self._model.get_metrics_result().items()}
 
 
-class KerasEngine:
+class KerasEngine(Engine):
     """Plain ``fit``, ``evaluate`` and ``predict``: works on every Keras backend."""
-
-    def __init__(
-        self,
-        model: keras.Model,
-        parts: dict[str, Part],
-        batch_size: int,
-        check: Callable[[], None] = lambda: None,
-        augmenters: Augmenters = _NO_AUGMENTERS,
-    ) -> None:
-        self._model, self._parts, self._batch_size = model, parts, batch_size
-        self._check, self._augmenters = check, augmenters
 
     def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
         """Take one optimizer step per batch of the order; return the running metrics."""
@@ -208,8 +213,7 @@ class KerasEngine:
     def evaluate(self, name: str) -> dict[str, float]:
         """Return loss and accuracy of one split."""
         self._check()
-        augment = self._augmenters.validation if name == "validation" else None
-        batches = self._batches(name, augment=augment)
+        batches = self._batches(name, augment=self._evaluation_augment(name))
         result = self._model.evaluate(batches, verbose=0, return_dict=True)
         return {key: float(value) for key, value in result.items()}
 
@@ -227,7 +231,7 @@ class KerasEngine:
         import keras
 
         part = self._parts[name]
-        rows = np.arange(len(part.labels), dtype=np.int32) if order is None else order
+        rows = self._all_rows(name) if order is None else order
 
         class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             def __len__(self) -> int:

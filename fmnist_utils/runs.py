@@ -214,14 +214,15 @@ class RunStore:
         self.written = written
         self.published = published or reports_folder()
 
-    def _files(self, experiment: Experiment) -> Iterator[Path]:
-        pattern = f"{experiment.id}.seed*.json"
-        yield from sorted((self.published / experiment.report / "runs").glob(pattern))
-        yield from sorted((self.written / experiment.report).glob(pattern))
+    def files(self, report_id: str, pattern: str = "*.json") -> Iterator[Path]:
+        """Yield the record files of a report, published ones first."""
+        yield from sorted((self.published / report_id / "runs").glob(pattern))
+        yield from sorted((self.written / report_id).glob(pattern))
 
     def all_runs(self, experiment: Experiment) -> list[Run]:
         """Read every record of an experiment, stale ones included."""
-        return [read_run(path) for path in self._files(experiment)]
+        files = self.files(experiment.report, f"{experiment.id}.seed*.json")
+        return [read_run(path) for path in files]
 
     def runs(self, experiment: Experiment, precision: Precision = "float32") -> list[Run]:
         """Read the valid records of an experiment in one precision, one per seed, in order."""

@@ -58,10 +58,8 @@ class Badge:
 
     def html(self) -> str:
         """Return the coloured badge, its note behind it."""
-        name, colour = _BADGES[self.word]
-        style = f"background:{colour};color:#111;padding:0 .4em;border-radius:.4em"
         note = f"<br><small>{html.escape(self.note)}</small>" if self.note else ""
-        return f'<span class="verdict {name}" style="{style}">{self.word}</span>{note}'
+        return _coloured(self.word, self.word) + note
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,14 @@ class SeverityBadge:
     def html(self) -> str:
         """Return the coloured badge; the colours are those of the verdicts."""
         look = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
-        name, colour = _BADGES[look[self.severity]]
-        style = f"background:{colour};color:#111;padding:0 .4em;border-radius:.4em"
-        return f'<span class="verdict {name}" style="{style}">{self.severity}</span>'
+        return _coloured(self.severity, look[self.severity])
+
+
+def _coloured(text: str, look: Word) -> str:
+    """Write text on the colour of a verdict, also where the style sheet is missing."""
+    name, colour = _BADGES[look]
+    style = f"background:{colour};color:#111;padding:0 .4em;border-radius:.4em"
+    return f'<span class="verdict {name}" style="{style}">{text}</span>'
 
 
 @dataclass(frozen=True)
@@ -175,12 +178,12 @@ def _shape(value: tuple[Any, ...]) -> str:
     return "(" + ",\N{NO-BREAK SPACE}".join(str(item) for item in value) + ")"
 
 
-def _number(value: float | None, claim: Claim, extra: int = 0) -> str:
-    """Write one of our numbers with a digit or so more than the claim prints."""
+def _number(value: float | None, claim: Claim) -> str:
+    """Write one of our numbers with as many digits as the claim prints, one at least."""
     if value is None:
         return ""
     printed = claim.value.as_tuple().exponent if claim.numbers == 1 else -2  # type: ignore[union-attr]
-    return f"{value:.{min(4, max(1, -int(printed)) + extra)}f}"
+    return f"{value:.{min(4, max(1, -int(printed)))}f}"
 
 
 def reported_text(claim: Claim) -> str:
@@ -437,13 +440,13 @@ def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Tabl
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
     """Show how much an assumption matters: each variant beside the experiment it varies."""
     rows: list[tuple[Any, ...]] = []
+    claims = vd.accuracy_claims(report, split)
     for base in dict.fromkeys(variant.of for variant in report.variants.values()):
         names = [base, *(name for name, variant in report.variants.items() if variant.of == base)]
         for name in names:
-            experiment = report[name]
-            claim = vd.accuracy_claims(report, split)[base]
+            claim = claims[base]
             verdict = vd.judge(report[base], claim, runs.get(name, ()))
-            rows.append((experiment.title, reported_text(claim), _ours(verdict), _badge(verdict)))
+            rows.append((report[name].title, reported_text(claim), _ours(verdict), _badge(verdict)))
     headers = ("protocol", "reported", "reproduced (%), 95 % interval", "verdict")
     return Table(headers, tuple(rows), f"{split} accuracy under other choices".capitalize())
 
