@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from rich.console import Console
 
+from fmnist_utils.files import write_whole
 from fmnist_utils.notebooks import (
     BookError,
     adopted,
@@ -31,7 +32,6 @@ from fmnist_utils.notebooks import (
     read_notebook,
     read_yaml,
     source,
-    write_whole,
 )
 
 Mode = Literal["replay", "smoke", "full"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.files import write_whole
 
 Notebook = dict[str, Any]
 
@@ -72,14 +72,6 @@ def source(cell: Mapping[str, Any]) -> str:
     """Return a cell's source as one text, however the file keeps it."""
     source = cell["source"]
     return source if isinstance(source, str) else "".join(source)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def adopted(page: Path, ready: Path) -> Notebook:

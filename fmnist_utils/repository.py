@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fmnist_utils.notebooks import BookError, read_yaml, write_whole
+from fmnist_utils.files import write_whole
+from fmnist_utils.notebooks import BookError, read_yaml
 
 _GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+?(?:\.git)?/?")
 _BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")

@@ -7,8 +7,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from pydantic import ValidationError
 
 from fmnist_utils.data import official_fingerprint
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.files import write_whole
 from fmnist_utils.models import NUM_CLASSES
 from fmnist_utils.reports import Experiment, reports_folder
 from fmnist_utils.strict import Strict
@@ -311,18 +310,7 @@ def write_run(run: Run, folder: Path) -> Path:
     path = folder / run.filename
     text = run.sealed().model_dump_json(exclude_unset=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, f"{text}\n".encode())
     except OSError as error:
         raise RunError(f"Run {path.name} cannot be written to {folder}: {error}.") from error
     return path
