@@ -28,7 +28,8 @@ from fmnist_utils.backend import import_keras
 from fmnist_utils.engines import Part, make_engine
 from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock, build
 from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.runs import Precision
+from fmnist_utils.reports.schema import Precision
+from fmnist_utils.runs import Method
 
 
 class Net(NamedTuple):
@@ -151,7 +152,7 @@ def ours(
     experiment: Experiment, net: Net, images: np.ndarray, labels: np.ndarray, precision: Precision
 ) -> Callable[[int], None]:
     """Train as the book does."""
-    model = training.compiled_model(experiment, precision)
+    model = training.compiled_model(experiment, Method(precision))
     engine = make_engine(model, {"train": Part(images, labels)}, net.batch_size)
     draw = np.random.default_rng(0)
 

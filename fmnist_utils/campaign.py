@@ -10,7 +10,7 @@ from fmnist_utils.data import FashionMNIST, load_data
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.interrupts import ctrl_c_at_checks
 from fmnist_utils.reports import Experiment
-from fmnist_utils.runs import Precision, Run, RunStore
+from fmnist_utils.runs import Method, Run, RunStore
 from fmnist_utils.training import Progress, train
 
 
@@ -19,26 +19,25 @@ class Job(NamedTuple):
 
     experiment: Experiment
     seed: int
-    precision: Precision = "float32"
+    method: Method | None = None
 
 
 def missing_jobs(
     store: RunStore,
     experiments: Iterable[Experiment],
     seeds: Iterable[int],
-    precision: Precision = "float32",
+    method: Method | None = None,
 ) -> list[Job]:
     """List the runs that the store lacks, seed by seed.
 
-    All experiments get their first seed before any gets its second, so that a campaign that is
-    cut short leaves comparable evidence for each.
+    Without a `method` each experiment is trained by its own. All of them get their first seed
+    before any gets its second, so that a campaign that is cut short leaves comparable evidence for
+    each.
     """
     seeds = list(seeds)
-    lacking = [
-        (experiment, store.missing(experiment, seeds, precision)) for experiment in experiments
-    ]
+    lacking = [(experiment, store.missing(experiment, seeds, method)) for experiment in experiments]
     return [
-        Job(experiment, seed, precision)
+        Job(experiment, seed, method)
         for seed in seeds
         for experiment, absent in lacking
         if seed in absent
@@ -58,7 +57,7 @@ def run_jobs(
         for job in jobs:
             check()
             tell = functools.partial(on_epoch, job) if on_epoch else None
-            run = train(job.experiment, job.seed, data, tell, precision=job.precision)
+            run = train(job.experiment, job.seed, data, tell, method=job.method)
             store.add(run)
             finished.append(run)
             if on_run is not None:
@@ -120,4 +119,4 @@ def run_jobs_on_cluster(
 
 
 def _train_on_worker(job: Job) -> Run:
-    return train(job.experiment, job.seed, load_data(), precision=job.precision)
+    return train(job.experiment, job.seed, load_data(), method=job.method)

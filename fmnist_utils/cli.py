@@ -134,15 +134,23 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
     ] = None,
+    precision: Annotated[
+        Literal["float32", "mixed_bfloat16"] | None,
+        typer.Option(help="What layers compute in; by default what the experiment says."),
+    ] = None,
+    plain_fit: Annotated[
+        bool, typer.Option("--plain-fit", help="Train with Keras' own model.fit, to compare.")
+    ] = False,
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
     from fmnist_utils.campaign import missing_jobs, run_jobs, run_jobs_on_cluster
     from fmnist_utils.data import load_data
     from fmnist_utils.progress import TrainingProgress
-    from fmnist_utils.runs import RunStore
+    from fmnist_utils.runs import Method, RunStore
 
     store = RunStore()
-    jobs = missing_jobs(store, _chosen(report, experiments), range(1, seeds + 1))
+    method = Method(precision or "float32", plain_fit) if precision or plain_fit else None
+    jobs = missing_jobs(store, _chosen(report, experiments), range(1, seeds + 1), method)
     if not jobs:
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")
         return
@@ -207,10 +215,11 @@ def _records(report_id: str) -> tuple[dict[str, list[Run]], list[str]]:
 
 
 def _status_row(experiment: Experiment, runs: list[Run]) -> Iterator[str]:
-    from fmnist_utils.runs import fingerprint
+    from fmnist_utils.runs import Method, fingerprint
 
     wanted = fingerprint(experiment)
-    full = [run for run in runs if run.provenance.precision == "float32"]
+    method = Method.of(experiment)
+    full = [run for run in runs if run.provenance.method == method]
     valid = {run.seed: run for run in reversed(full) if run.fingerprint == wanted}
     stale = sum(run.fingerprint != wanted for run in runs)
     epochs = [run.epochs for run in valid.values()]

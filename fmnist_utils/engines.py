@@ -253,6 +253,13 @@ def make_optimizer(spec: Optimizer) -> keras.Optimizer:
 
     if spec.name == "adam" and keras.backend.backend() == "tensorflow":
         return _fused_adam(spec.learning_rate)
+    return keras_optimizer(spec)
+
+
+def keras_optimizer(spec: Optimizer) -> keras.Optimizer:
+    """Return the Keras optimizer of a protocol, as Keras has it."""
+    import keras
+
     config = {"learning_rate": spec.learning_rate}
     return keras.optimizers.get({"class_name": spec.name, "config": config})
 

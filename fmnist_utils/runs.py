@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.files import write_whole
 from fmnist_utils.models import NUM_CLASSES
 from fmnist_utils.reports import Experiment, reports_folder
+from fmnist_utils.reports.schema import Precision
 from fmnist_utils.strict import Strict
 
 #: Raised by one whenever the same experiment and seed would, by design, train differently.
@@ -28,10 +29,31 @@ TRAINER_VERSION = 1
 
 LOCAL_RUNS = Path("runs")
 
-#: float32, or matrix products in bfloat16 with variables and everything else in float32.
-Precision = Literal["float32", "mixed_bfloat16"]
 
-_ENDINGS: dict[Precision, str] = {"float32": ".json", "mixed_bfloat16": ".bf16.json"}
+class Method(NamedTuple):
+    """How an experiment is trained; runs of different methods are never mixed.
+
+    Attributes
+    ----------
+    precision : str
+        What layers compute in.
+    plain_fit : bool
+        Train with Keras' own ``model.fit``, which our trainer is held against.
+    """
+
+    precision: Precision = "float32"
+    plain_fit: bool = False
+
+    @property
+    def ending(self) -> str:
+        """End of the names of this method's record files."""
+        short = ".bf16" if self.precision == "mixed_bfloat16" else ""
+        return f"{short}{'.fit' if self.plain_fit else ''}.json"
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Method:
+        """Return how the book trains an experiment."""
+        return cls(experiment.precision)
 
 
 class RunError(FmnistError):
@@ -59,7 +81,10 @@ class Snapshot(Strict):
 
 
 class Provenance(Strict):
-    """What is needed to judge, and to repeat, a run."""
+    """What is needed to judge, and to repeat, a run.
+
+    `plain_fit` is set only in runs of Keras' own ``model.fit``.
+    """
 
     backend: str
     device: str
@@ -67,6 +92,12 @@ class Provenance(Strict):
     versions: dict[str, str]
     date: str
     revision: str
+    plain_fit: bool = False
+
+    @property
+    def method(self) -> Method:
+        """How the run was trained."""
+        return Method(self.precision, self.plain_fit)
 
 
 class Run(Strict):
@@ -129,7 +160,7 @@ class Run(Strict):
     def filename(self) -> str:
         """Name of the record's file: a changed protocol does not overwrite older evidence."""
         name = f"{self.experiment}.seed{self.seed:02d}.{self.fingerprint[:8]}"
-        return name + _ENDINGS[self.provenance.precision]
+        return name + self.provenance.method.ending
 
 
 def _sha256(content: Any) -> str:
@@ -223,12 +254,16 @@ class RunStore:
         files = self.files(experiment.report, f"{experiment.id}.seed*.json")
         return [read_run(path) for path in files]
 
-    def runs(self, experiment: Experiment, precision: Precision = "float32") -> list[Run]:
-        """Read the valid records of an experiment in one precision, one per seed, in order."""
+    def runs(self, experiment: Experiment, method: Method | None = None) -> list[Run]:
+        """Read the valid records of an experiment, one per seed, in order.
+
+        `method` is the one by which the book trains the experiment, unless another is asked for.
+        """
+        method = method or Method.of(experiment)
         wanted = fingerprint(experiment)
         by_seed: dict[int, Run] = {}
         for run in self.all_runs(experiment):
-            if run.fingerprint == wanted and run.provenance.precision == precision:
+            if run.fingerprint == wanted and run.provenance.method == method:
                 by_seed.setdefault(run.seed, run)
         return [by_seed[seed] for seed in sorted(by_seed)]
 
@@ -238,10 +273,10 @@ class RunStore:
         return [run for run in self.all_runs(experiment) if run.fingerprint != wanted]
 
     def missing(
-        self, experiment: Experiment, seeds: Iterable[int], precision: Precision = "float32"
+        self, experiment: Experiment, seeds: Iterable[int], method: Method | None = None
     ) -> list[int]:
         """Return the seeds that have no valid run yet."""
-        have = {run.seed for run in self.runs(experiment, precision)}
+        have = {run.seed for run in self.runs(experiment, method)}
         return [seed for seed in seeds if seed not in have]
 
     def add(self, run: Run) -> Path:
@@ -273,7 +308,7 @@ class RunStore:
         ------
         RunError
             When the run is edited, stale, not finite, differs from the published run of the same
-            seed, or would leave a gap: seeds are published from 1 upwards in each precision, so
+            seed, or would leave a gap: seeds are published from 1 upwards for each method, so
             that nobody can choose the runs that please.
         """
         if not run.is_intact:
@@ -283,7 +318,7 @@ class RunStore:
         if not _is_finite(run):
             raise RunError(f"{run.filename} holds a loss or an accuracy that is not finite.")
         folder = self.published / experiment.report / "runs"
-        ending = _ENDINGS[run.provenance.precision]
+        ending = run.provenance.method.ending
         pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}{ending}"
         published = {other.seed: other for other in map(read_run, folder.glob(pattern))}
         if run.seed in published:

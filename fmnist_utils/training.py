@@ -22,12 +22,21 @@ from numpy.typing import NDArray
 from fmnist_utils.augmentation import Augmentation, build_augmenter
 from fmnist_utils.backend import import_keras
 from fmnist_utils.data import FashionMNIST, one_hot, split_indices
-from fmnist_utils.engines import Augmenters, Engine, Part, make_engine, make_optimizer
+from fmnist_utils.engines import (
+    Augmenters,
+    Engine,
+    KerasEngine,
+    Part,
+    keras_optimizer,
+    make_engine,
+    make_optimizer,
+)
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.interrupts import ctrl_c_at_checks
 from fmnist_utils.reports import Experiment, Training
 from fmnist_utils.runs import (
     Evaluation,
-    Precision,
+    Method,
     Provenance,
     Run,
     Snapshot,
@@ -38,6 +47,13 @@ from fmnist_utils.runs import (
 
 if TYPE_CHECKING:
     import keras
+
+
+_DEFAULT = Method()
+
+
+class TrainingError(FmnistError):
+    """A training that was asked for and cannot be done."""
 
 
 class Progress(NamedTuple):
@@ -55,7 +71,7 @@ def train(
     data: FashionMNIST,
     on_epoch: Callable[[Progress], None] | None = None,
     *,
-    precision: Precision = "float32",
+    method: Method | None = None,
 ) -> Run:
     """Train an experiment once, by its own protocol.
 
@@ -70,8 +86,8 @@ def train(
         The images; uint8 until a batch needs floats.
     on_epoch : callable, optional
         Told of every finished epoch.
-    precision : {"float32", "mixed_bfloat16"}
-        What layers compute in; variables, loss and output stay float32.
+    method : Method, optional
+        Precision and trainer; by default as the book trains the experiment.
 
     Returns
     -------
@@ -79,16 +95,21 @@ def train(
         With history, evaluations of the last and of the best validation epoch, predictions and
         provenance; not yet written anywhere.
     """
+    method = method or Method.of(experiment)
     with ctrl_c_at_checks() as check:
         keras = import_keras()
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         spec = experiment.training
-        model = compiled_model(experiment, precision)
+        model = compiled_model(experiment, method)
         parts = split_parts(data, spec, experiment.model.input_shape)
-        augmenters = _augmenters(spec.augmentation, seed)
-        engine = make_engine(model, parts, spec.batch_size, check, augmenters)
-        fitted = _fit(model, engine, spec, parts["train"].labels.shape[0], seed, on_epoch)
+        if method.plain_fit:
+            engine: Engine = KerasEngine(model, parts, spec.batch_size, check)
+            fitted = _plain_fit(model, parts, spec, check, on_epoch)
+        else:
+            augmenters = _augmenters(spec.augmentation, seed)
+            engine = make_engine(model, parts, spec.batch_size, check, augmenters)
+            fitted = _fit(model, engine, spec, parts["train"].labels.shape[0], seed, on_epoch)
         final, classes = _snapshot(engine, fitted.epochs, data.test_labels)
         best = final
         if fitted.best_epoch != fitted.epochs:
@@ -105,21 +126,25 @@ def train(
         best=best,
         test_predictions=pack_predictions(classes),
         seconds_per_epoch=tuple(round(seconds, 3) for seconds in fitted.seconds),
-        provenance=_provenance(precision),
+        provenance=_provenance(method),
     ).sealed()
 
 
-def compiled_model(experiment: Experiment, precision: Precision = "float32") -> keras.Model:
-    """Build the experiment's model and compile it with the experiment's optimizer and loss."""
+def compiled_model(experiment: Experiment, method: Method = _DEFAULT) -> keras.Model:
+    """Build the experiment's model and compile it with the experiment's optimizer and loss.
+
+    Variables, loss and output stay float32 in either precision.
+    """
     keras = import_keras()
     spec = experiment.training
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy(method.precision)
     try:
         model = experiment.build()
     finally:
         keras.config.set_dtype_policy(before)
-    model.compile(optimizer=make_optimizer(spec.optimizer), loss=spec.loss, metrics=["accuracy"])
+    optimizer = (keras_optimizer if method.plain_fit else make_optimizer)(spec.optimizer)
+    model.compile(optimizer=optimizer, loss=spec.loss, metrics=["accuracy"])
     return model
 
 
@@ -201,6 +226,56 @@ def _fit(
     return _Fitted(history, seconds, best_epoch, best_weights)
 
 
+def _plain_fit(
+    model: keras.Model,
+    parts: dict[str, Part],
+    spec: Training,
+    check: Callable[[], None],
+    on_epoch: Callable[[Progress], None] | None,
+) -> _Fitted:
+    """Train as the reports do: numpy floats, Keras' own shuffling, callbacks and ``model.fit``."""
+    import keras
+
+    if spec.augmentation is not None:
+        raise TrainingError("Plain fit takes no augmentation: train it without --plain-fit.")
+    stopping = spec.early_stopping
+    monitor = stopping.monitor if stopping else "val_accuracy"
+    seconds: list[float] = []
+    best: dict[str, Any] = {}
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            check()
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            seconds.append(time.perf_counter() - self.start)
+            score = logs[monitor] if monitor == "val_accuracy" else -logs[monitor]
+            if epoch == 0 or score > best["score"]:
+                best.update(score=score, epoch=epoch + 1, weights=model.get_weights())
+            if on_epoch is not None:
+                on_epoch(Progress(epoch + 1, spec.epochs, dict(logs), seconds[-1]))
+
+    callbacks = [Watch()]
+    if stopping:
+        callbacks.append(keras.callbacks.EarlyStopping(monitor, patience=stopping.patience))
+    train, validation = (
+        (parts[name].images.astype(np.float32) / 255, parts[name].labels)
+        for name in ("train", "validation")
+    )
+    history = model.fit(
+        *train,
+        validation_data=validation,
+        batch_size=spec.batch_size,
+        epochs=spec.epochs,
+        callbacks=callbacks,
+        verbose=0,
+    ).history
+    return _Fitted(history, seconds, best["epoch"], best["weights"])
+
+
 def _snapshot(
     engine: Engine, epoch: int, test_labels: NDArray[np.uint8]
 ) -> tuple[Snapshot, NDArray[np.uint8]]:
@@ -219,7 +294,7 @@ def _short(value: float) -> float:
     return round(float(value), 6)
 
 
-def _provenance(precision: Precision) -> Provenance:
+def _provenance(method: Method) -> Provenance:
     import keras
 
     backend = keras.backend.backend()
@@ -227,11 +302,13 @@ def _provenance(precision: Precision) -> Provenance:
     return Provenance(
         backend=backend,
         device=_device(backend),
-        precision=precision,
+        precision=method.precision,
         versions={"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in packages},
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         revision=_revision(),
+        # A record names only what is out of the ordinary, so that older records stay intact.
+        **({"plain_fit": True} if method.plain_fit else {}),
     )
 
 

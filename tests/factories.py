@@ -7,6 +7,7 @@ from fmnist_utils.models import NUM_CLASSES
 from fmnist_utils.reports import Experiment
 from fmnist_utils.runs import (
     Evaluation,
+    Method,
     Provenance,
     Run,
     Snapshot,
@@ -14,6 +15,8 @@ from fmnist_utils.runs import (
     fingerprint,
     pack_predictions,
 )
+
+FLOAT32 = Method()
 
 #: As many test images per class as the real data set has, in another order.
 TEST_LABELS = np.tile(np.arange(NUM_CLASSES, dtype=np.uint8), 1_000)
@@ -29,7 +32,7 @@ def make_run(
     best_accuracy: float | None = None,
     gap: float = 0.03,
     labels: NDArray[np.uint8] = TEST_LABELS,
-    precision: str = "float32",
+    method: Method = FLOAT32,
 ) -> Run:
     """Return a sealed run of `experiment`, as if it had been trained.
 
@@ -51,7 +54,7 @@ def make_run(
         half way.
     labels : uint8 array, shape (n,)
         True classes of the test images.
-    precision : {"float32", "mixed_bfloat16"}
+    method : Method
     """
     best_epoch = best_epoch or epochs
     if best_accuracy is None:
@@ -72,7 +75,8 @@ def make_run(
         provenance=Provenance(
             backend="tensorflow",
             device="cpu",
-            precision=precision,  # type: ignore[arg-type]
+            precision=method.precision,
+            plain_fit=method.plain_fit,
             versions={"keras": "3.0.0"},
             date="2024-01-01",
             revision="0000000",

@@ -26,6 +26,7 @@ from fmnist_utils.models import MLP, DenseBlock
 from fmnist_utils.reports import Claim, Experiment, list_reports, load_report, reports_folder
 from fmnist_utils.reports.schema import EarlyStopping, Optimizer, Validation
 from fmnist_utils.runs import (
+    Method,
     Run,
     RunError,
     RunStore,
@@ -37,6 +38,8 @@ from fmnist_utils.runs import (
     write_run,
 )
 
+BFLOAT16 = Method("mixed_bfloat16")
+PLAIN_FIT = Method(plain_fit=True)
 SHIPPED = sorted(reports_folder().glob("*/runs/*.json"))
 EACH_SHIPPED = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 
@@ -279,8 +282,11 @@ def test_stale_run_is_shown_but_not_used(store: RunStore, experiment: Experiment
     assert len(store.all_runs(experiment)) == 3, "new evidence does not overwrite old"
 
 
-def test_runs_of_other_precision_are_not_mixed_in(store: RunStore, experiment: Experiment) -> None:
-    store.add(make_run(experiment, 1, precision="mixed_bfloat16"))
+@pytest.mark.parametrize("method", [BFLOAT16, PLAIN_FIT])
+def test_runs_of_other_methods_are_not_mixed_in(
+    store: RunStore, experiment: Experiment, method: Method
+) -> None:
+    store.add(make_run(experiment, 1, method=method))
     store.add(make_run(experiment, 2))
     assert [run.seed for run in store.runs(experiment)] == [2]
     assert store.missing(experiment, [1, 2]) == [1]
@@ -319,7 +325,7 @@ def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
     ("change", "sentence"),
     [
         ({"seed": 3}, "leave a gap: seed 2"),
-        ({"precision": "mixed_bfloat16"}, "leave a gap: seed 1"),
+        ({"method": BFLOAT16}, "leave a gap: seed 1"),
         ({"seed": 1, "accuracy": 0.5}, "differs from the published run of seed 1"),
     ],
 )
@@ -332,14 +338,26 @@ def test_run_that_must_not_count_is_not_published(
     assert len(store.runs(experiment)) == 1
 
 
-def test_each_precision_is_published_and_read_by_itself(
+def test_each_method_is_published_and_read_by_itself(
     store: RunStore, experiment: Experiment
 ) -> None:
-    full, half = (make_run(experiment, precision=name) for name in ("float32", "mixed_bfloat16"))
-    assert store.publish(full, experiment) and store.publish(half, experiment)
-    assert store.runs(experiment) == [full]
-    assert store.runs(experiment, "mixed_bfloat16") == [half]
-    assert store.missing(experiment, [1, 2], "mixed_bfloat16") == [2]
+    methods = (Method(), BFLOAT16, PLAIN_FIT)
+    runs = [make_run(experiment, method=method) for method in methods]
+    assert all(store.publish(run, experiment) for run in runs)
+    assert store.runs(experiment) == runs[:1]
+    for method, run in zip(methods, runs, strict=True):
+        assert store.runs(experiment, method) == [run]
+        assert store.missing(experiment, [1, 2], method) == [2]
+
+
+def test_an_experiment_may_say_in_which_precision_the_book_trains_it(
+    store: RunStore, experiment: Experiment
+) -> None:
+    half = experiment.model_copy(update={"precision": "mixed_bfloat16"})
+    for run in (make_run(half, 1), make_run(half, 2, method=BFLOAT16)):
+        store.add(run)
+    assert [run.seed for run in store.runs(half)] == [2]
+    assert fingerprint(half) == fingerprint(experiment), "that is no part of the protocol"
 
 
 def test_a_field_that_runs_gain_later_leaves_older_records_intact(

@@ -30,11 +30,12 @@ from fmnist_utils.engines import Part
 from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock
 from fmnist_utils.reports import Experiment, load_report
 from fmnist_utils.reports.schema import EarlyStopping, Validation
-from fmnist_utils.runs import Run, fingerprint
-from fmnist_utils.training import Progress, compiled_model, split_parts, train
+from fmnist_utils.runs import Method, Run, fingerprint
+from fmnist_utils.training import Progress, TrainingError, compiled_model, split_parts, train
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
 DROPOUT = MLP(builder="mlp", hidden=(DenseBlock(units=32, dropout=0.6),))
+PLAIN_FIT = Method(plain_fit=True)
 CONVOLUTION = CNN(builder="cnn", conv=(ConvBlock(filters=2, kernel=3, pool=4),))
 
 
@@ -476,13 +477,13 @@ def test_bfloat16_computes_in_it_and_keeps_variables_and_output_in_float32(
 ) -> None:
     import keras
 
-    built = compiled_model(tiny(model), "mixed_bfloat16")
+    built = compiled_model(tiny(model), Method("mixed_bfloat16"))
     inner = [layer for layer in built.layers if layer.weights and layer.name != "Output"]
     assert {layer.compute_dtype for layer in inner} <= {"bfloat16"}
     assert {weight.dtype for weight in built.weights} == {"float32"}
     assert built.output.dtype == "float32"
     assert keras.config.dtype_policy().name == "float32", "the policy is put back"
-    run = train(tiny(model), 1, data, precision="mixed_bfloat16")
+    run = train(tiny(model), 1, data, method=Method("mixed_bfloat16"))
     assert run.provenance.precision == "mixed_bfloat16"
     assert run.fingerprint == fingerprint(tiny(model)), "the experiment is the same"
     plain = train(tiny(model), 1, data)
@@ -514,3 +515,51 @@ def test_jax_trains_too_and_repeats_itself() -> None:
     assert first.provenance.backend == "jax" and "jax" in first.provenance.versions
     assert evidence(first) == evidence(again)
     assert json.loads(first.model_dump_json())["images"]["validation"] == 40
+
+
+# --- Keras' own fit, which the trainer is held against --------------------------------------------
+
+
+def test_plain_fit_is_keras_own_training(data: FashionMNIST) -> None:
+    import keras
+
+    experiment = tiny(epochs=3)
+    run = train(experiment, 5, data, method=PLAIN_FIT)
+    parts = split_parts(data, experiment.training, experiment.model.input_shape)
+    keras.utils.set_random_seed(5)
+    model = experiment.build()
+    model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    x, y, held_out_x, held_out_y = (
+        array
+        for name in ("train", "validation")
+        for array in (parts[name].images / np.float32(255), parts[name].labels)
+    )
+    history = model.fit(
+        x, y, validation_data=(held_out_x, held_out_y), batch_size=32, epochs=3, verbose=0
+    ).history
+    assert {key: list(values) for key, values in run.history.items()} == {
+        key: pytest.approx(values, abs=1e-6) for key, values in history.items()
+    }
+    assert run.provenance.method == PLAIN_FIT
+    assert run.fingerprint == fingerprint(experiment), "the experiment is the same"
+
+
+def test_plain_fit_keeps_the_best_epoch_and_stops_early(data: FashionMNIST) -> None:
+    stopping = EarlyStopping(monitor="val_accuracy", patience=2)
+    protocol = {"epochs": 60, "batch_size": 8, "early_stopping": stopping}
+    told: list[int] = []
+    run = train(
+        tiny(MLP(builder="mlp"), **protocol),
+        1,
+        data,
+        lambda progress: told.append(progress.epoch),
+        method=PLAIN_FIT,
+    )
+    assert told == list(range(1, run.epochs + 1)) and run.epochs < 60
+    assert run.best.epoch == run.epochs - 2 == int(np.argmax(run.history["val_accuracy"])) + 1
+    assert run.best.validation.accuracy == pytest.approx(max(run.history["val_accuracy"]))
+
+
+def test_plain_fit_refuses_what_it_cannot_do(data: FashionMNIST) -> None:
+    with pytest.raises(TrainingError, match="no augmentation"):
+        train(tiny(augmentation=Augmentation(zoom=0.1)), 1, data, method=PLAIN_FIT)

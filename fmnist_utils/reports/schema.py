@@ -42,6 +42,9 @@ Printed = Annotated[Decimal | str | tuple[Decimal, ...], BeforeValidator(_as_pri
 PrintedOrClaim = Annotated[Decimal | str, BeforeValidator(_as_printed)]
 
 Split = Literal["train", "validation", "test"]
+
+#: float32, or matrix products in bfloat16 with variables and everything else in float32.
+Precision = Literal["float32", "mixed_bfloat16"]
 Measured = Literal["accuracy", "loss", "epochs_trained", "lowest_val_loss_epoch"]
 Comparison = Literal["difference", "ordering", "bound"]
 Exact = Literal[
@@ -281,7 +284,10 @@ class ScoreTable(Strict):
 
 
 class Experiment(Strict):
-    """One model trained under one protocol in one report."""
+    """One model trained under one protocol in one report.
+
+    `precision` is what the book trains it in: our choice, no part of the protocol.
+    """
 
     id: str
     report: str
@@ -289,6 +295,7 @@ class Experiment(Strict):
     where: str
     model: ModelSpec
     training: Training
+    precision: Precision = "float32"
     assumed: tuple[Assumption, ...] = ()
     table: LayerTable | None = None
     scores: ScoreTable | None = None
@@ -340,7 +347,7 @@ class Experiment(Strict):
 
     def vary(self, variant_id: str, variant: Variant) -> Experiment:
         """Return this experiment with some settings changed, and no claims of its own."""
-        content = self.model_dump(mode="json", include={"report", "where", "model", "training"})
+        content = self.model_dump(mode="json", include=_VARIED)
         for path, value in variant.settings.items():
             self.setting(path)
             *parents, last = path.split(".")
@@ -372,6 +379,10 @@ class Experiment(Strict):
             if path in stated and path in assumed:
                 raise ValueError(f"{place}: {path} is both claimed and assumed")
         return self
+
+
+#: What a variant takes over from its experiment.
+_VARIED = {"report", "where", "model", "training", "precision"}
 
 
 def _check_assumption(experiment: Experiment, path: str, chosen: Any) -> None:
