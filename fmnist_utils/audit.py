@@ -20,10 +20,11 @@ import numpy as np
 
 from fmnist_utils import arithmetic
 from fmnist_utils.arithmetic import Interval, Shape
-from fmnist_utils.data import FACTS
+from fmnist_utils.data import count
 from fmnist_utils.reports import Assumption, Claim, Experiment, LayerTable, Report
 from fmnist_utils.reports.schema import SEVERITIES, ClassScores, Derivation, Finding, same_value
 from fmnist_utils.runs import Run, RunStore
+from fmnist_utils.training import split_rows
 from fmnist_utils.verdicts import MIN_RUNS, measure
 
 Check = Callable[[Report], Iterator[Finding]]
@@ -223,8 +224,8 @@ def _tables(report: Report) -> Iterator[tuple[Experiment, LayerTable]]:
 
 def _inputs(table: LayerTable) -> list[Shape]:
     """Return the input shape of every row; the first row gets images in the form it takes."""
-    size = (_count("image_height"), _count("image_width"))
-    forms: dict[str, Shape] = {"Conv2D": (*size, 1), "Dense": (_count("pixels"),)}
+    size = (count("image_height"), count("image_width"))
+    forms: dict[str, Shape] = {"Conv2D": (*size, 1), "Dense": (count("pixels"),)}
     first = forms.get(table.layers[0].type, size)
     return [first, *(layer.shape for layer in table.layers[:-1])]
 
@@ -569,13 +570,13 @@ def wrong_supports(report: Report) -> Iterator[Finding]:
         if scores is None or scores.split != "test":
             continue
         summed = sum(row.support for row in scores.rows)
-        if summed != _count("test_images"):
+        if summed != count("test_images"):
             yield Finding(
                 id=f"support-{experiment.id}",
                 severity="medium",
                 where=scores.where,
                 claimed=f"scores on a test set of {summed:,} images",
-                because=f"the data set has {_count('test_images'):,}",
+                because=f"the data set has {count('test_images'):,}",
                 consequence="The scores were not measured on the official test images.",
             )
 
@@ -737,29 +738,22 @@ def _noise(
 
 
 def _held_out(experiment: Experiment) -> int:
-    validation = experiment.training.validation
-    return validation.count or round((validation.fraction or 0.0) * _count("train_images"))
+    _, validation = split_rows(experiment.training, count("train_images"))
+    return count("test_images") if validation is None else len(validation)
 
 
 def _training_images(experiment: Experiment) -> int:
-    return _count("train_images") - _held_out(experiment)
+    return len(split_rows(experiment.training, count("train_images"))[0])
 
 
 def _images(experiment: Experiment, claim: Claim) -> int:
     """Return how many images stand behind a claimed accuracy."""
     if claim.split == "test":
-        return _count("test_images")
+        return count("test_images")
     held_out = _held_out(experiment)
     if claim.split == "validation":
         return held_out
     return _training_images(experiment) + (held_out if claim.reading.endswith("-all") else 0)
-
-
-def _count(fact: str) -> int:
-    """Return a fact of the data set that is a number."""
-    value = FACTS[fact]
-    assert isinstance(value, int)
-    return value
 
 
 # --- words ---------------------------------------------------------------------------------------

@@ -51,15 +51,19 @@ MIRRORS: tuple[str, ...] = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 
-FACTS: Mapping[str, int | tuple[int, ...]] = MappingProxyType(
+FACTS: Mapping[str, int | float | tuple[int, ...]] = MappingProxyType(
     {
         "train_images": 60_000,
         "test_images": 10_000,
         "total_images": 70_000,
+        "train_share": 6 / 7,
+        "test_share": 1 / 7,
         "image_height": 28,
         "image_width": 28,
         "pixels": 784,
         "classes": 10,
+        "first_class": 0,
+        "last_class": 9,
         "train_images_per_class": 6_000,
         "test_images_per_class": 1_000,
         "pixel_min": 0,
@@ -72,6 +76,13 @@ FACTS: Mapping[str, int | tuple[int, ...]] = MappingProxyType(
         "image_shape_with_channel": (28, 28, 1),
     }
 )
+
+
+def count(fact: str) -> int:
+    """Return a fact of the data set that is a whole number."""
+    value = FACTS[fact]
+    assert isinstance(value, int)
+    return value
 
 
 class DataError(FmnistError):

@@ -26,12 +26,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from fmnist_utils import tables
 from fmnist_utils.data import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import READINGS, Claim, Experiment
 from fmnist_utils.reports.schema import Split
 from fmnist_utils.runs import Run
-from fmnist_utils.verdicts import ACCURACY_MARGIN, Verdict, Word
+from fmnist_utils.verdicts import ACCURACY_MARGIN, CLASS_MARGIN, Verdict, Word
 
 Floats = NDArray[np.float64]
 
@@ -407,7 +408,7 @@ def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> li
             line.set_label(f"reported: {claim.value} epochs")
             handles.append(line)
     for claim in claims.values():
-        if claim.quantity in ("accuracy", "loss"):
+        if claim.quantity in ("accuracy", "loss") and claim.epoch is None:
             ax = axes[claim.quantity == "accuracy"]
             marker, fill = _REPORTED_MARKERS[claim.split or "test"]
             handles += ax.plot(
@@ -419,8 +420,11 @@ def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> li
 
 
 def _to_axis(claim: Claim) -> float:
-    """Return the factor from the claim's unit to that of an axis: accuracies are in percent."""
-    return 100.0 if claim.quantity in ("accuracy", "difference") and claim.unit == "plain" else 1.0
+    """Return the factor from the claim's unit to the axis': shares in percent, losses in nats."""
+    if claim.quantity == "loss":
+        return 0.01 if claim.unit == "percent" else 1.0
+    share = claim.quantity in ("accuracy", "difference") or claim.label is not None
+    return 100.0 if share and claim.unit == "plain" else 1.0
 
 
 def _stated(claim: Claim) -> str:
@@ -429,6 +433,8 @@ def _stated(claim: Claim) -> str:
         return f"{claim.value} epochs"
     if claim.quantity == "lowest_val_loss_epoch":
         return f"lowest validation loss at epoch {claim.value}"
+    if claim.label is not None:
+        return f"{tables.claim_text(claim)} {tables.reported_text(claim)}"
     part = _SPLIT_WORDS[claim.split or "test"]
     if claim.quantity == "difference":
         return f"{part} accuracy {claim.number:+g} point{'' if abs(claim.number) == 1 else 's'}"
@@ -451,6 +457,7 @@ class _Group(NamedTuple):
 
 _GROUPS = (
     _Group(("accuracy", "difference"), "percentage points", ACCURACY_MARGIN),
+    _Group(("precision", "recall", "f1", "confused"), "percentage points", CLASS_MARGIN),
     _Group(("loss",), "nats"),
     _Group(("epochs_trained", "lowest_val_loss_epoch"), "epochs"),
 )
@@ -573,7 +580,7 @@ def _forest_handles(margin: bool) -> list[Artist]:
     reported.set(linestyle="-", markerfacecolor="white", label="reported, with its rounding")
     if not margin:
         return [_ours_handle(), reported]
-    shade = Patch(color=_SHADE, label=f"within {ACCURACY_MARGIN:g} percentage point")
+    shade = Patch(color=_SHADE, label="close enough: within the margin")
     return [_ours_handle(), reported, shade]
 
 

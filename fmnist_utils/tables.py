@@ -38,6 +38,7 @@ _BADGES = {
     Word.EQUAL: ("equal", "#c8ecd0"),
     Word.FOLLOWED: ("followed", "#d4e4f7"),
     Word.DIFFERS: ("differs", "#f9cfc9"),
+    Word.NOT_TESTED: ("pending", "#e2e2e2"),
 }
 
 
@@ -170,7 +171,7 @@ def value_text(value: Any) -> str:
         return _shape(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return str(value)
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _shape(value: tuple[Any, ...]) -> str:
@@ -192,6 +193,7 @@ def reported_text(claim: Claim) -> str:
         return "higher"
     sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[claim.relation]
     unit = {"percent": " %", "points": " points", "plain": ""}[claim.unit]
+    unit = " min" if claim.quantity == "minutes" else unit
     return f"{sign}{_printed(claim.value)}{unit}"
 
 
@@ -208,7 +210,7 @@ def ours_text(verdict: Verdict) -> str:
     if verdict.claim.kind == "exact":
         return value_text(verdict.ours)
     if verdict.mean is None:
-        return "no runs yet"
+        return "" if verdict.claim.kind == "untested" else "no runs yet"
     if verdict.claim.quantity in ("ordering", "bound"):
         return f"{100 * verdict.mean:.0f} % of {verdict.runs} runs"
     mean = _number(verdict.mean, verdict.claim)
@@ -227,6 +229,8 @@ def interval_text(verdict: Verdict) -> str:
 _QUANTITIES = {
     "epochs_trained": "epochs trained",
     "lowest_val_loss_epoch": "epoch of the lowest validation loss",
+    "f1": "F1",
+    "minutes": "training time",
     "layer_shape": "output shape",
     "layer_params": "parameters",
     "total_params": "total parameters",
@@ -237,7 +241,7 @@ _QUANTITIES = {
 
 def claim_text(claim: Claim) -> str:
     """Name what a claim is about."""
-    if claim.quantity == "setting":
+    if claim.quantity in ("setting", "cited"):
         return claim.id.replace("-", " ")
     if claim.quantity == "data":
         return (claim.fact or "").replace("_", " ")
@@ -246,11 +250,17 @@ def claim_text(claim: Claim) -> str:
         return f"{claim.split} accuracy of {claim.of} over {claim.than}"
     if claim.quantity == "bound":
         return f"{claim.split} accuracy of {claim.of}"
-    return f"{claim.split} {name}" if claim.split else name
+    what = f"{claim.split} {name}" if claim.split else name
+    if claim.predicted is not None and claim.label is not None:
+        return f"{CLASS_NAMES[claim.label]} taken for {CLASS_NAMES[claim.predicted]}"
+    if claim.label is not None:
+        return f"{name} of {CLASS_NAMES[claim.label]}"
+    return f"{what}, epoch {claim.epoch}" if claim.epoch else what
 
 
 def _badge(verdict: Verdict) -> Badge:
-    return Badge(verdict.word, verdict.note if verdict.claim.kind == "measured" else "")
+    noted = verdict.claim.kind in ("measured", "untested")
+    return Badge(verdict.word, verdict.note if noted else "")
 
 
 def _placed(verdict: Verdict) -> Stacked:
@@ -474,23 +484,13 @@ def classification_report(runs: Sequence[Run]) -> Table:
     headers = ("class", "precision (%)", "recall (%)", "F1 (%)")
     if not runs:
         return Table(headers, (), "No runs yet")
-    scores = np.array([_scores(np.array(run.final.test_confusion)) for run in runs])
+    scores = np.array([vd.class_scores(np.array(run.final.test_confusion)) for run in runs])
     mean, sd = scores.mean(axis=0), scores.std(axis=0, ddof=min(1, len(runs) - 1))
     rows = tuple(
         (name, *(f"{100 * mean[i, j]:.1f} ± {100 * sd[i, j]:.1f}" for j in range(3)))
         for i, name in enumerate(CLASS_NAMES)
     )
     return Table(headers, rows, f"Test set, mean and standard deviation over {len(runs)} runs")
-
-
-def _scores(confusion: np.ndarray) -> np.ndarray:
-    """Return precision, recall and F1, shape ``(classes, 3)``; a class never predicted gets 0."""
-    hits = np.diag(confusion)
-    predicted, true = confusion.sum(axis=0), confusion.sum(axis=1)
-    precision = np.divide(hits, predicted, out=np.zeros(len(hits)), where=predicted > 0)
-    recall = np.divide(hits, true, out=np.zeros(len(hits)), where=true > 0)
-    f1 = np.divide(2 * hits, predicted + true, out=np.zeros(len(hits)), where=hits > 0)
-    return np.stack([precision, recall, f1], axis=1)
 
 
 def counts(report: Report, store: RunStore | None = None) -> Table:
@@ -510,6 +510,7 @@ _MEANING = {
     Word.EQUAL: "an exact quantity, and the same",
     Word.FOLLOWED: "a setting that our runs use as stated",
     Word.DIFFERS: "an exact quantity, and not the same",
+    Word.NOT_TESTED: "a number from other work, or a time on other hardware",
 }
 
 

@@ -162,25 +162,49 @@ def split_parts(
     data: FashionMNIST, spec: Training, input_shape: tuple[int, ...]
 ) -> dict[str, Part]:
     """Split the images as the protocol says, shaped for the model: train, validation, test."""
-    held_out = spec.validation
-    train, validation = split_indices(
-        len(data.train_labels),
-        fraction=held_out.fraction,
-        count=held_out.count,
-        take=held_out.take,
-        seed=held_out.seed,
-    )
+    train, validation = split_rows(spec, len(data.train_labels))
     sparse = spec.loss == "sparse_categorical_crossentropy"
 
     def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
         shaped = images.reshape(-1, *input_shape)
         return Part(shaped, labels.astype(np.int32) if sparse else one_hot(labels))
 
+    test = part(data.test_images, data.test_labels)
     return {
         "train": part(data.train_images[train], data.train_labels[train]),
-        "validation": part(data.train_images[validation], data.train_labels[validation]),
-        "test": part(data.test_images, data.test_labels),
+        "validation": test
+        if validation is None
+        else part(data.train_images[validation], data.train_labels[validation]),
+        "test": test,
     }
+
+
+def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+    """Return which of n training images a protocol trains on, and which it validates on.
+
+    Parameters
+    ----------
+    spec : Training
+        The protocol.
+    n : int
+        Number of training images.
+
+    Returns
+    -------
+    train, validation : int32 arrays
+        Ascending; `validation` is None where the test images take its place.
+    """
+    held_out = spec.validation
+    if held_out.take == "test":
+        return np.arange(n, dtype=np.int32)[: spec.images], None
+    train, validation = split_indices(
+        n,
+        fraction=held_out.fraction,
+        count=held_out.count,
+        take=held_out.take,
+        seed=held_out.seed,
+    )
+    return train[: spec.images], validation
 
 
 class _Fitted(NamedTuple):

@@ -7,6 +7,10 @@ rounding cannot explain, and q = s * sqrt(1 + 1/S) the standard error of one mor
 * compatible: D <= t(.975, S-1) * q, a prediction interval (Spence & Stanley 2016);
 * equivalent: D + t(.95, S-1) * q <= Delta, two one-sided tests (Lakens 2017).
 
+A claim that is the mean of k trainings has q = s * sqrt(1/k + 1/S). One that is the best of k is
+held against the largest of k runs: m and s become the mean and standard deviation of the largest
+of k draws from a normal distribution with our mean and spread.
+
 Both sides use the same 10,000 test images, so the sampling error of the test set cancels and no
 binomial term is added, except where the claim was measured on images that are not ours.
 """
@@ -28,6 +32,7 @@ from fmnist_utils.models import Layer
 from fmnist_utils.reports import READINGS, Claim, Experiment, Report
 from fmnist_utils.reports.schema import PrintedLayer, same_value
 from fmnist_utils.runs import Run, RunStore, Snapshot
+from fmnist_utils.training import split_rows
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +41,8 @@ MIN_RUNS = 3
 #: Equivalence margins: percentage points for accuracy, a share of the claimed value for losses.
 ACCURACY_MARGIN = 1.0
 LOSS_MARGIN = 0.10
+#: Of precision, recall and F1 of one class, percentage points: a class has 1,000 test images.
+CLASS_MARGIN = 3.0
 
 #: An ordering is meaningful when a random run of A beats one of B this often (Bouthillier 2021).
 ORDERING_THRESHOLD = 0.75
@@ -53,6 +60,7 @@ class Word(StrEnum):
     PENDING = "pending"
     EQUAL = "equal"
     FOLLOWED = "followed"
+    NOT_TESTED = "not tested"
     DIFFERS = "differs"
 
 
@@ -87,7 +95,9 @@ class Verdict:
     note: str = ""
 
 
-def prediction_error(sd: ArrayLike, runs: ArrayLike, sampling_variance: ArrayLike = 0.0) -> Floats:
+def prediction_error(
+    sd: ArrayLike, runs: ArrayLike, sampling_variance: ArrayLike = 0.0, mean_of: int = 1
+) -> Floats:
     """Return q, the standard error of one new run about the mean of the runs we have.
 
     Parameters
@@ -96,9 +106,11 @@ def prediction_error(sd: ArrayLike, runs: ArrayLike, sampling_variance: ArrayLik
         Standard deviation and number of runs.
     sampling_variance : array_like
         Added variance where the claim was measured on images other than ours.
+    mean_of : int
+        How many new runs are averaged.
     """
     spread, runs = np.asarray(sd, float), np.asarray(runs, float)
-    variance: Floats = spread**2 * (1 + 1 / runs) + np.asarray(sampling_variance, float)
+    variance: Floats = spread**2 * (1 / mean_of + 1 / runs) + np.asarray(sampling_variance, float)
     return np.sqrt(variance)
 
 
@@ -110,6 +122,7 @@ def compare(
     runs: ArrayLike,
     margin: ArrayLike,
     sampling_variance: ArrayLike = 0.0,
+    mean_of: int = 1,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Apply the two tests of the rule; all arguments broadcast.
 
@@ -121,7 +134,7 @@ def compare(
         Our runs; at least two.
     margin : array_like
         The equivalence margin Delta, in the unit of `value`.
-    sampling_variance : array_like
+    sampling_variance, mean_of
         See `prediction_error`.
 
     Returns
@@ -129,7 +142,7 @@ def compare(
     compatible, equivalent : ndarray of bool
     """
     distance = np.maximum(0.0, np.abs(np.subtract(value, mean)) - half_width)
-    q = prediction_error(sd, runs, sampling_variance)
+    q = prediction_error(sd, runs, sampling_variance, mean_of)
     freedom = np.asarray(runs) - 1
     compatible = distance <= stats.t.ppf(0.975, freedom) * q
     equivalent = distance + stats.t.ppf(0.95, freedom) * q <= margin
@@ -164,7 +177,7 @@ def pairs_won(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
 
 def readings(claim: Claim) -> list[str]:
     """List the ways in which a measured claim can be read, the claim's own one first."""
-    if claim.quantity not in ("accuracy", "loss"):
+    if claim.quantity not in ("accuracy", "loss") or claim.epoch:
         return [claim.reading]
     every = list(READINGS) if claim.split == "train" else ["final", "best"]
     return [claim.reading, *(reading for reading in every if reading != claim.reading)]
@@ -195,11 +208,47 @@ def _measure_one(claim: Claim, run: Run, reading: str) -> float:
         return run.epochs
     if claim.quantity == "lowest_val_loss_epoch":
         return int(np.argmin(run.history["val_loss"])) + 1
+    scale = 1.0 if claim.unit == "plain" else 100.0
     name = "loss" if claim.quantity == "loss" else "accuracy"
+    if claim.epoch is not None:
+        history = run.history[f"val_{name}" if claim.split == "validation" else name]
+        return scale * history[claim.epoch - 1] if claim.epoch <= len(history) else np.nan
     moment, _, part = reading.partition("-")
     snapshot = run.best if moment == "best" else run.final
-    scale = 1.0 if claim.unit == "plain" else 100.0
+    if claim.label is not None:
+        return scale * _class_score(claim, np.array(snapshot.test_confusion))
     return scale * _evaluated(run, snapshot, name, claim.split or "test", part)
+
+
+def _class_score(claim: Claim, confusion: NDArray[np.int64]) -> float:
+    """Return one class's score; one that is never predicted has precision and F1 zero."""
+    i = claim.label
+    if claim.quantity == "confused":
+        return float(confusion[i, claim.predicted] / confusion[i].sum())
+    column = ("precision", "recall", "f1").index(claim.quantity)
+    return float(class_scores(confusion)[i, column])
+
+
+def class_scores(confusion: NDArray[np.int64]) -> Floats:
+    """Return precision, recall and F1 of every class.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape ``(classes, classes)``
+        Counts, true class by predicted class.
+
+    Returns
+    -------
+    ndarray of float64, shape ``(classes, 3)``
+        Fractions; a class that is never predicted gets 0, as in scikit-learn.
+    """
+    hits = np.diag(confusion)
+    predicted, true = confusion.sum(axis=0), confusion.sum(axis=1)
+    zeros = np.zeros(len(hits))
+    precision = np.divide(hits, predicted, out=zeros.copy(), where=predicted > 0)
+    recall = np.divide(hits, true, out=zeros.copy(), where=true > 0)
+    f1 = np.divide(2 * hits, predicted + true, out=zeros.copy(), where=hits > 0)
+    return np.stack([precision, recall, f1], axis=1)
 
 
 def _evaluated(run: Run, snapshot: Snapshot, name: str, split: str, part: str) -> float:
@@ -239,6 +288,12 @@ def judge(
         return _judge_setting(experiment, claim)
     if claim.quantity == "data":
         return _judge_fact(experiment.id, claim)
+    if claim.quantity == "images":
+        return _judge_exact(experiment.id, claim, _images(experiment, claim))
+    if claim.quantity in _TOTALS:
+        return _judge_exact(experiment.id, claim, _totals(experiment.build())[claim.quantity])
+    if claim.kind == "untested":
+        return _not_tested(experiment.id, claim, runs)
     values = measure(claim, runs, reading)
     return _judge_values(experiment.id, claim, values, _sampling_variance(experiment, claim, runs))
 
@@ -250,10 +305,14 @@ def _judge_values(
         mean = float(values.mean()) if len(values) else None
         return Verdict(experiment_id, claim, Word.PENDING, mean=mean, runs=len(values))
     mean, sd, n = float(values.mean()), float(values.std(ddof=1)), len(values)
-    reach = stats.t.ppf(0.975, n - 1) * prediction_error(sd, n, sampling_variance)
+    of = claim.mean_of or 1
+    if claim.best_of:
+        lift, shrink = _best_of(claim.best_of)
+        mean, sd = mean + lift * sd, shrink * sd
+    reach = stats.t.ppf(0.975, n - 1) * prediction_error(sd, n, sampling_variance, of)
     margin = _margin(claim)
     compatible, equivalent = compare(
-        claim.number, claim.half_width, mean, sd, n, margin or 0.0, sampling_variance
+        claim.number, claim.half_width, mean, sd, n, margin or 0.0, sampling_variance, of
     )
     direction = "higher" if mean > claim.number else "lower"
     if margin is None:
@@ -268,10 +327,21 @@ def _judge_values(
     )
 
 
+def _best_of(k: int) -> tuple[float, float]:
+    """Return mean and standard deviation of the largest of k standard normal values."""
+
+    def moment(power: int) -> float:
+        return float(stats.norm.expect(lambda x: x**power * k * stats.norm.cdf(x) ** (k - 1)))
+
+    return moment(1), float(np.sqrt(moment(2) - moment(1) ** 2))
+
+
 def _margin(claim: Claim) -> float | None:
     """Return Delta in the claim's unit; None where the interval alone decides."""
     if claim.quantity in ("accuracy", "difference"):
         return ACCURACY_MARGIN / (100.0 if claim.unit == "plain" else 1.0)
+    if claim.label is not None:
+        return CLASS_MARGIN / (100.0 if claim.unit == "plain" else 1.0)
     return LOSS_MARGIN * abs(claim.number) if claim.quantity == "loss" else None
 
 
@@ -343,12 +413,44 @@ def _judge_setting(experiment: Experiment, claim: Claim) -> Verdict:
 
 def _judge_fact(experiment_id: str | None, claim: Claim) -> Verdict:
     fact = data.FACTS[claim.fact or ""]
+    if isinstance(fact, float) and claim.unit == "percent":
+        fact = 100 * fact
     return _judge_exact(experiment_id, claim, fact)
 
 
 def _judge_exact(experiment_id: str | None, claim: Claim, ours: Any) -> Verdict:
-    word = Word.EQUAL if same_value(claim.value, ours) else Word.DIFFERS
+    if isinstance(ours, float):  # a share, which the report rounds
+        equal = abs(claim.number - ours) <= claim.half_width
+    else:
+        equal = same_value(claim.value, ours)
+    word = Word.EQUAL if equal else Word.DIFFERS
     return Verdict(experiment_id, claim, word, ours=ours)
+
+
+def _images(experiment: Experiment, claim: Claim) -> Any:
+    """Return how many images a split has, or, as the claim does, the shape of its array."""
+    if claim.label is not None:
+        return data.count("test_images_per_class")
+    train, validation = split_rows(experiment.training, data.count("train_images"))
+    test = data.count("test_images")
+    held_out = test if validation is None else len(validation)
+    n = {"train": len(train), "validation": held_out, "test": test}[claim.split or "test"]
+    if isinstance(claim.value, tuple):
+        rest = {1: (), 2: (10,), 3: (28, 28), 4: (28, 28, 1)}
+        return (n, *rest.get(len(claim.value), ()))
+    return 100 * n / data.count("total_images") if claim.unit == "percent" else n
+
+
+def _not_tested(experiment_id: str | None, claim: Claim, runs: Sequence[Run] = ()) -> Verdict:
+    """Show our training time beside theirs; a number from other work stands alone."""
+    if claim.quantity == "cited" or not runs:
+        note = "from other work" if claim.quantity == "cited" else "other hardware"
+        return Verdict(experiment_id, claim, Word.NOT_TESTED, note=note)
+    minutes = np.array([sum(run.seconds_per_epoch) / 60 for run in runs])
+    return Verdict(
+        experiment_id, claim, Word.NOT_TESTED, mean=float(minutes.mean()), runs=len(runs),
+        note="other hardware",
+    )  # fmt: skip
 
 
 def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdict]:
@@ -365,12 +467,7 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
         return []
     model = model or experiment.build()
     built = aligned_layers(experiment, models.layer_table(model))
-    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    totals = {
-        "total_params": int(model.count_params()),
-        "trainable_params": trainable,
-        "non_trainable_params": int(model.count_params()) - trainable,
-    }
+    totals = _totals(model)
     return [
         _judge_exact(
             experiment.id,
@@ -381,6 +478,15 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
         )
         for claim in experiment.table.claims()
     ]
+
+
+_TOTALS = ("total_params", "trainable_params", "non_trainable_params")
+
+
+def _totals(model: Any) -> dict[str, int]:
+    total = int(model.count_params())
+    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    return dict(zip(_TOTALS, (total, trainable, total - trainable), strict=True))
 
 
 def _built_cell(claim: Claim, printed: Sequence[PrintedLayer], built: Sequence[Layer]) -> Any:
@@ -405,15 +511,18 @@ def aligned_layers(experiment: Experiment, built: list[Layer]) -> list[Layer]:
 
 def judge_experiment(experiment: Experiment, runs: Sequence[Run]) -> list[Verdict]:
     """Give the verdicts on all claims an experiment states outside its layer table."""
-    return [judge(experiment, claim, runs) for claim in experiment.stated]
+    return [judge(experiment, claim, runs) for claim in experiment.results]
 
 
 def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
     """Give the verdicts on a report's claims about the data and about several experiments."""
-    return [
-        _judge_fact(None, claim) if claim.quantity == "data" else judge_comparison(claim, runs)
-        for claim in report.claims
-    ]
+    return [_judge_claim(claim, runs) for claim in report.claims]
+
+
+def _judge_claim(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
+    if claim.quantity == "data":
+        return _judge_fact(None, claim)
+    return _not_tested(None, claim) if claim.kind == "untested" else judge_comparison(claim, runs)
 
 
 def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:

@@ -149,7 +149,7 @@ def test_classification_report_matches_scikit_learn(report, runs):
     run = runs["cnn-2-conv"][0]
     labels = np.tile(np.arange(10), 1000)
     expected = precision_recall_fscore_support(labels, run.predictions, zero_division=0)
-    found = tables._scores(np.array(run.final.test_confusion))
+    found = vd.class_scores(np.array(run.final.test_confusion))
     np.testing.assert_allclose(found.T, expected[:3])
 
 

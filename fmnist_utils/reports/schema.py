@@ -38,6 +38,9 @@ def _as_printed(value: Any) -> Any:
         return value
 
 
+#: A class of Fashion-MNIST by its number.
+Class = Annotated[int, Field(ge=0, lt=models.NUM_CLASSES)]
+
 Printed = Annotated[Decimal | str | tuple[Decimal, ...], BeforeValidator(_as_printed)]
 PrintedOrClaim = Annotated[Decimal | str, BeforeValidator(_as_printed)]
 
@@ -45,12 +48,16 @@ Split = Literal["train", "validation", "test"]
 
 #: float32, or matrix products in bfloat16 with variables and everything else in float32.
 Precision = Literal["float32", "mixed_bfloat16"]
-Measured = Literal["accuracy", "loss", "epochs_trained", "lowest_val_loss_epoch"]
+Measured = Literal[
+    "accuracy", "loss", "epochs_trained", "lowest_val_loss_epoch",
+    "precision", "recall", "f1", "confused",
+]  # fmt: skip
 Comparison = Literal["difference", "ordering", "bound"]
 Exact = Literal[
     "layer_shape", "layer_params", "total_params", "trainable_params", "non_trainable_params",
-    "setting", "data",
+    "setting", "images", "data",
 ]  # fmt: skip
+Untested = Literal["cited", "minutes"]
 
 #: The ways in which "the accuracy after training" can be read, and what each one means.
 READINGS = {
@@ -76,7 +83,10 @@ class Claim(Strict):
     """One number or one ordering that a report states.
 
     Which of the optional keys a claim needs follows from its quantity; a missing or superfluous
-    one is an error.
+    one is an error. ``confused`` is the share of a class that is taken for another one;
+    ``images`` is how many images a split has, or one class of the test set, or the shape of the
+    split's array; ``cited`` is a number
+    from other work and ``minutes`` a training time, which we show beside ours and do not judge.
 
     Attributes
     ----------
@@ -91,12 +101,17 @@ class Claim(Strict):
         for a difference, `of` above `than` for an ordering, `of` against `value` for a bound.
     reading : str
         Which of `READINGS` gives the verdict.
+    epoch : int
+        For ``accuracy`` and ``loss``: the value is that of one epoch, counted from 1, as Keras
+        prints it.
+    label, predicted : int
+        The true class, 0 to 9, and the one that is predicted in its place.
     best_of, mean_of : int
         The value is the best, or the mean, of so many trainings.
     """
 
     id: str
-    quantity: Measured | Comparison | Exact
+    quantity: Measured | Comparison | Exact | Untested
     where: str
     value: Printed | None = None
     unit: Literal["percent", "points", "plain"] = "plain"
@@ -108,6 +123,9 @@ class Claim(Strict):
     of: str | None = None
     than: str | None = None
     relation: Literal["at_least", "at_most"] | None = None
+    epoch: PositiveInt | None = None
+    label: Class | None = None
+    predicted: Class | None = None
     best_of: PositiveInt | None = None
     mean_of: PositiveInt | None = None
 
@@ -115,6 +133,7 @@ class Claim(Strict):
     def _keys_fit_quantity(self) -> Claim:
         needed = _NEEDED.get(self.quantity, {"value"})
         given = {key for key in _OPTIONAL if getattr(self, key) is not None}
+        given -= _ALSO.get(self.quantity, set())
         if given != needed:
             wrong = ", ".join(sorted(needed ^ given))
             verb = "needs" if needed - given else "does not take"
@@ -124,10 +143,12 @@ class Claim(Strict):
         return self
 
     @property
-    def kind(self) -> Literal["measured", "comparison", "exact"]:
-        """Whether the claim is held against runs, against several experiments' runs, or exactly."""
+    def kind(self) -> Literal["measured", "comparison", "exact", "untested"]:
+        """Whether the claim is held against runs, several experiments' runs, exactly, or not."""
         if self.quantity in get_args(Measured):
             return "measured"
+        if self.quantity in get_args(Untested):
+            return "untested"
         return "comparison" if self.quantity in get_args(Comparison) else "exact"
 
     @property
@@ -152,10 +173,20 @@ class Claim(Strict):
         return 0.5 * 10.0 ** int(self.value.as_tuple().exponent)
 
 
-_OPTIONAL = ("value", "split", "layer", "setting", "fact", "of", "than", "relation")
+_OPTIONAL = (
+    "value", "split", "layer", "setting", "fact", "of", "than", "relation", "epoch", "label",
+    "predicted",
+)  # fmt: skip
+#: What a claim may have besides.
+_ALSO = {"accuracy": {"epoch"}, "loss": {"epoch"}, "images": {"label"}}
 _NEEDED: dict[str, set[str]] = {
     "accuracy": {"value", "split"},
     "loss": {"value", "split"},
+    "precision": {"value", "split", "label"},
+    "recall": {"value", "split", "label"},
+    "f1": {"value", "split", "label"},
+    "confused": {"value", "split", "label", "predicted"},
+    "images": {"value", "split"},
     "difference": {"value", "split", "of", "than"},
     "ordering": {"split", "of", "than"},
     "bound": {"value", "split", "of", "relation"},
@@ -179,17 +210,21 @@ class Assumption(Strict):
 
 
 class Validation(Strict):
-    """Which training images are held out for validation: a fraction or a count of them."""
+    """Which training images are held out for validation: a fraction or a count of them.
+
+    With ``take: test`` none is: the test images are looked at during training, as some do.
+    """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     count: PositiveInt | None = None
-    take: Literal["first", "last", "random"]
+    take: Literal["first", "last", "random", "test"]
     seed: int | None = None
 
     @model_validator(mode="after")
     def _can_be_taken(self) -> Validation:
-        if (self.fraction is None) == (self.count is None):
-            raise ValueError("a validation split needs either a fraction or a count")
+        given = (self.fraction is not None) + (self.count is not None)
+        if given != (self.take != "test"):
+            raise ValueError("a validation split needs either a fraction or a count, or take: test")
         if (self.take == "random") != (self.seed is not None):
             raise ValueError("a random validation split needs a seed, and no other takes one")
         return self
@@ -212,6 +247,8 @@ class EarlyStopping(Strict):
 class Training(Strict):
     """The protocol of one training.
 
+    `images` limits it to so many training images, the first ones that are not held out.
+
     A feature that a report does not use is None, and None is left out of the fingerprint: new
     optional features leave existing runs valid.
     """
@@ -222,6 +259,7 @@ class Training(Strict):
     optimizer: Optimizer
     loss: Literal["categorical_crossentropy", "sparse_categorical_crossentropy"]
     early_stopping: EarlyStopping | None = None
+    images: PositiveInt | None = None
     augmentation: Augmentation | None = None
 
 
@@ -280,7 +318,55 @@ class ScoreTable(Strict):
     where: str
     split: Split
     unit: Literal["percent", "plain"] = "plain"
-    rows: tuple[ClassScores, ...]
+    rows: Annotated[
+        tuple[ClassScores, ...],
+        Field(min_length=models.NUM_CLASSES, max_length=models.NUM_CLASSES),
+    ]
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield one claim per cell; the supports are exact."""
+        for i, row in enumerate(self.rows):
+            where = f"{self.where}, {row.label}"
+            for quantity in ("precision", "recall", "f1"):
+                yield Claim(
+                    id=f"{quantity}-{i}",
+                    quantity=quantity,
+                    label=i,
+                    split=self.split,
+                    unit=self.unit,
+                    value=getattr(row, quantity),
+                    where=where,
+                )
+            if self.split == "test":  # how many images of a class other splits have is up to chance
+                value = _as_printed(row.support)
+                yield Claim(
+                    id=f"support-{i}", quantity="images", split="test", label=i, value=value,
+                    where=where,
+                )  # fmt: skip
+
+
+class EpochTable(Strict):
+    """Loss and accuracy of every epoch on one split, as printed; one value per epoch."""
+
+    where: str
+    split: Literal["train", "validation"]
+    unit: Literal["percent", "plain"] = "plain"
+    loss: tuple[Decimal, ...]
+    accuracy: tuple[Decimal, ...]
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield one claim per cell."""
+        for quantity, values in (("loss", self.loss), ("accuracy", self.accuracy)):
+            for epoch, value in enumerate(values, start=1):
+                yield Claim(
+                    id=f"{self.split}-{quantity}-epoch-{epoch}",
+                    quantity=quantity,  # type: ignore[arg-type]
+                    split=self.split,
+                    epoch=epoch,
+                    unit=self.unit if quantity == "accuracy" else "plain",
+                    value=value,
+                    where=f"{self.where}, epoch {epoch}",
+                )
 
 
 class Experiment(Strict):
@@ -299,13 +385,21 @@ class Experiment(Strict):
     assumed: tuple[Assumption, ...] = ()
     table: LayerTable | None = None
     scores: ScoreTable | None = None
+    epoch_tables: tuple[EpochTable, ...] = ()
     stated: tuple[Claim, ...] = Field(default=(), alias="claims")
     variant_of: str | None = Field(default=None, exclude=True)
 
     @property
     def claims(self) -> tuple[Claim, ...]:
-        """Every claim of the experiment: the stated ones, then the cells of the layer table."""
-        return (*self.stated, *(self.table.claims() if self.table else ()))
+        """Every claim of the experiment: those of the prose, then the cells of its tables."""
+        return (*self.results, *(self.table.claims() if self.table else ()))
+
+    @property
+    def results(self) -> tuple[Claim, ...]:
+        """Every claim but the cells of the layer table."""
+        scores = self.scores.claims() if self.scores else ()
+        epochs = (claim for table in self.epoch_tables for claim in table.claims())
+        return (*self.stated, *scores, *epochs)
 
     def __getitem__(self, claim_id: str) -> Claim:
         """Return a claim by its id.
@@ -550,7 +644,7 @@ class Report(Strict):
         if duplicates := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"claim id {min(duplicates)} stands twice")
         for claim in self.claims:
-            if claim.kind == "measured" or claim.quantity not in (*get_args(Comparison), "data"):
+            if claim.quantity not in (*get_args(Comparison), "data", "cited"):
                 raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under an experiment")
             for name in (claim.of, claim.than):
                 if name is not None and name not in self.experiments:
