@@ -1,0 +1,104 @@
+"""Whether another way of training gives the same test accuracy: ours against plain fit, bfloat16.
+
+Two one-sided Welch tests (Schuirmann 1987; Lakens 2017): two methods are equivalent when the 90 %
+confidence interval of the difference of their mean test accuracies lies within the margin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from fmnist_utils.reports import Experiment, load_report
+from fmnist_utils.runs import Method, Run, RunStore
+
+#: Percentage points of test accuracy; less than a third of the margin of a verdict.
+MARGIN = 0.3
+LEVEL = 0.05
+#: Seeds of each method; the question is decided only when all are there.
+SEEDS = 10
+#: From a dense layer alone to a convolution with dropout; 3 seconds to 3 minutes a run.
+EXPERIMENTS = (
+    ("baltzi", "mlp-baseline"),
+    ("baltzi", "mlp-1-hidden"),
+    ("baltzi", "cnn-1-conv"),
+)
+PLAIN_FIT = Method(plain_fit=True)
+BFLOAT16 = Method("mixed_bfloat16")
+
+
+class Difference(NamedTuple):
+    """A difference of two means, with the 90 % interval and the p-value of the tests."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether both one-sided tests reject at the 5 % level."""
+        return self.p < LEVEL
+
+
+class Comparison(NamedTuple):
+    """One experiment trained by another method and as the book does; accuracies in percent."""
+
+    experiment: Experiment
+    method: Method
+    other: tuple[float, ...]
+    ours: tuple[float, ...]
+
+    @property
+    def difference(self) -> Difference | None:
+        """Other minus ours; None until both have all seeds."""
+        if min(len(self.other), len(self.ours)) < SEEDS:
+            return None
+        return welch_tost(self.other, self.ours, MARGIN)
+
+
+def welch_tost(a: ArrayLike, b: ArrayLike, margin: float) -> Difference:
+    """Test whether the means of two samples differ by less than a margin.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Two samples, each of two values or more, of variances that may differ.
+    margin : float
+        In the unit of the samples.
+
+    Returns
+    -------
+    Difference
+        Mean of `a` minus mean of `b`; `p` is the larger of the two one-sided p-values.
+    """
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    above = stats.ttest_ind(a + margin, b, equal_var=False, alternative="greater")
+    below = stats.ttest_ind(a - margin, b, equal_var=False, alternative="less")
+    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(1 - 2 * LEVEL)
+    p = float(max(above.pvalue, below.pvalue))
+    return Difference(float(a.mean() - b.mean()), float(interval.low), float(interval.high), p)
+
+
+def compare(method: Method, store: RunStore) -> list[Comparison]:
+    """Set the first ten seeds of a method beside ours in float32, for each chosen experiment."""
+    comparisons = []
+    for report_id, name in EXPERIMENTS:
+        experiment = load_report(report_id)[name]
+        found = (store.runs(experiment, chosen) for chosen in (method, Method()))
+        comparisons.append(Comparison(experiment, method, *map(_test_accuracies, found)))
+    return comparisons
+
+
+def allowed(method: Method, store: RunStore) -> bool:
+    """Say whether a method was equivalent on every experiment, so that chapters may use it."""
+    differences = [item.difference for item in compare(method, store)]
+    return all(found is not None and found.equivalent for found in differences)
+
+
+def _test_accuracies(runs: Iterable[Run]) -> tuple[float, ...]:
+    return tuple(100 * run.final.test.accuracy for run in runs if run.seed <= SEEDS)
