@@ -10,13 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fmnist_utils import plots, tables, verdicts
+    from fmnist_utils import equivalence, plots, tables, verdicts
     from fmnist_utils.chapter import check_parameters, reproduce
     from fmnist_utils.data import load_data
     from fmnist_utils.reports import load_report
 
 __all__ = [
     "check_parameters",
+    "equivalence",
     "load_data",
     "load_report",
     "plots",

@@ -84,8 +84,9 @@ def welch_tost(a: ArrayLike, b: ArrayLike, margin: float) -> Difference:
     return Difference(float(a.mean() - b.mean()), float(interval.low), float(interval.high), p)
 
 
-def compare(method: Method, store: RunStore) -> list[Comparison]:
+def compare(method: Method, store: RunStore | None = None) -> list[Comparison]:
     """Set the first ten seeds of a method beside ours in float32, for each chosen experiment."""
+    store = store or RunStore()
     comparisons = []
     for report_id, name in EXPERIMENTS:
         experiment = load_report(report_id)[name]

@@ -13,6 +13,7 @@ import numpy as np
 from fmnist_utils import audit
 from fmnist_utils import verdicts as vd
 from fmnist_utils.data import CLASS_NAMES, FashionMNIST, split_indices
+from fmnist_utils.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.models import layer_table
 from fmnist_utils.reports import (
     READINGS,
@@ -104,6 +105,25 @@ class Stacked:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A cell of a printed table: its number, and ours below it, coloured by the verdict."""
+
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        """Return both numbers and the word."""
+        stated = reported_text(self.verdict.claim)
+        return f"{stated} [{ours_text(self.verdict)}, {self.verdict.word}]"
+
+    def html(self) -> str:
+        """Return the printed number over ours; a word says what the colour does."""
+        word = self.verdict.word
+        ours = _coloured(html.escape(ours_text(self.verdict)), word)
+        small = "" if word == Word.REPRODUCED else f"<br><small>{html.escape(word)}</small>"
+        return f"{reported_text(self.verdict.claim)}<br>{ours}{small}"
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows under headers; shown as HTML in a notebook and as aligned text elsewhere.
 
@@ -157,7 +177,7 @@ class Table:
 
 
 def _html(value: Any) -> str:
-    drawn = isinstance(value, Badge | SeverityBadge | Stacked)
+    drawn = isinstance(value, Badge | SeverityBadge | Stacked | Scored)
     # A long name such as categorical_crossentropy may break where it has an underscore.
     return value.html() if drawn else html.escape(str(value)).replace("_", "_<wbr>")
 
@@ -284,7 +304,9 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
 
 
 def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
-    """Show the measured claims of an experiment with their verdicts.
+    """Show what an experiment's prose states of its training, with verdicts.
+
+    Its classification report and tables of epochs have views of their own.
 
     Parameters
     ----------
@@ -293,7 +315,11 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
     runs : sequence of Run
         Its runs; fewer than three leave every verdict pending.
     """
-    found = [v for v in vd.judge_experiment(experiment, runs) if v.claim.kind == "measured"]
+    found = [
+        vd.judge(experiment, claim, runs)
+        for claim in experiment.stated
+        if claim.kind in ("measured", "untested")
+    ]
     return judged(found, f"{experiment.title}: reported and reproduced, {len(runs)} runs")
 
 
@@ -402,8 +428,8 @@ def architecture(experiment: Experiment, model: Any | None = None) -> Table:
 
 
 def protocol(experiment: Experiment) -> Table:
-    """Show the protocol in use: what the report states, and what we had to assume."""
-    stated = [vd.judge(experiment, c, []) for c in experiment.stated if c.quantity == "setting"]
+    """Show model and protocol in use: what the prose states, and what we had to assume."""
+    stated = [vd.judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
     rows: list[tuple[Any, ...]] = [
         (_placed(v), reported_text(v.claim), value_text(v.ours), _badge(v)) for v in stated
     ]
@@ -491,6 +517,90 @@ def classification_report(runs: Sequence[Run]) -> Table:
         for i, name in enumerate(CLASS_NAMES)
     )
     return Table(headers, rows, f"Test set, mean and standard deviation over {len(runs)} runs")
+
+
+def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Table:
+    """Show a printed classification report beside ours, with a verdict for every cell.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose report; without one the table is empty.
+    runs : sequence of Run
+        Its runs.
+    """
+    headers = ("class", "precision", "recall", "F1")
+    if experiment.scores is None:
+        return Table(headers, (), "No classification report is printed")
+    by_id = {claim.id: vd.judge(experiment, claim, runs) for claim in experiment.scores.claims()}
+    cells = {name: Scored(verdict) for name, verdict in by_id.items()}
+    rows = tuple(
+        (row.label, *(cells[f"{name}-{i}"] for name in ("precision", "recall", "f1")))
+        for i, row in enumerate(experiment.scores.rows)
+    )
+    words = vd.count_words(v for v in by_id.values() if v.claim.kind == "measured")
+    summary = ", ".join(f"{n} {word}" for word, n in words.items() if n)
+    return Table(headers, rows, f"{experiment.scores.where}, reported and ours: {summary}")
+
+
+def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") -> Table:
+    """Compare trainings of our own: accuracy of every choice, and how far it overfits.
+
+    Parameters
+    ----------
+    runs_by_label : mapping of str to sequence of Run
+        Each choice's runs.
+    changed : str
+        What the labels say, the header of the first column.
+    """
+    rows = []
+    for label, runs in runs_by_label.items():
+        train, test = (
+            np.array([100 * getattr(run.final, split).accuracy for run in runs])
+            for split in ("train", "test")
+        )
+        rows.append((label, str(len(runs)), _spread(train), _spread(test), _spread(train - test)))
+    headers = (changed, "seeds", "training (%)", "test (%)", "gap (points)")
+    return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
+
+
+def _spread(values: np.ndarray) -> str:
+    if values.size < 2:
+        return f"{values[0]:.2f}" if values.size else ""
+    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
+
+
+def equivalence(comparisons: Sequence[Comparison]) -> Table:
+    """Show whether another way of training is equivalent to ours, experiment by experiment."""
+    rows = []
+    for item in comparisons:
+        found = item.difference
+        verdict = "too few runs"
+        if found is not None:
+            verdict = "equivalent" if found.equivalent else "not equivalent"
+        rows.append(
+            (
+                item.experiment.title,
+                _spread(np.array(item.other)),
+                _spread(np.array(item.ours)),
+                f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]" if found else "",
+                f"{found.p:.2g}" if found else "",
+                verdict,
+            )
+        )
+    headers = ("experiment", "other (%)", "ours (%)", "difference, 90 % interval", "p", "verdict")
+    caption = f"Test accuracy over {SEEDS} seeds each; margin ±{MARGIN} percentage points"
+    return Table(headers, tuple(rows), caption)
+
+
+def cited(report: Report) -> Table:
+    """List the numbers that a report quotes from other work."""
+    rows = tuple(
+        (Stacked(claim_text(claim), claim.where), reported_text(claim))
+        for claim in report.claims
+        if claim.quantity == "cited"
+    )
+    return Table(("quoted", "number"), rows, "Numbers from other work, which our runs do not test")
 
 
 def counts(report: Report, store: RunStore | None = None) -> Table:
@@ -582,4 +692,5 @@ _COLUMNS = {
     "pending": (Word.PENDING,),
     "exact": (Word.EQUAL, Word.FOLLOWED),
     "differs": (Word.DIFFERS,),
+    "not tested": (Word.NOT_TESTED,),
 }

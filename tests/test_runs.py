@@ -558,9 +558,9 @@ def test_shipped_predictions_reproduce_confusion_and_accuracy(
 
 
 def test_shipped_seeds_run_from_one_without_a_gap_and_files_stay_small() -> None:
-    seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
+    seeds: dict[tuple[str, str, Method], set[int]] = defaultdict(set)
     for run in map(read_run, SHIPPED):
-        seeds[run.report, run.experiment].add(run.seed)
+        seeds[run.report, run.experiment, run.provenance.method].add(run.seed)
     for found in seeds.values():
         assert found == set(range(1, len(found) + 1)), "seeds are not chosen"
     assert sum(path.stat().st_size for path in SHIPPED) < 10_000_000

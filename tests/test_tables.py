@@ -180,3 +180,49 @@ def test_results_and_variants_have_a_row_per_model(report, runs):
 
 def test_campaign_lists_only_what_ran(report, runs):
     assert cells(tables.campaign({**runs, "mlp-1-hidden": []}), "experiment") == list(runs)
+
+
+SCORED = {
+    "where": "Table 9",
+    "split": "test",
+    "rows": [
+        {"label": f"class {i}", "precision": "0.90", "recall": "0.40", "f1": "0.9", "support": 1000}
+        for i in range(10)
+    ],
+}
+
+
+def test_class_scores_have_a_verdict_in_every_cell(report):
+    experiment = report["mlp-baseline"]
+    scored = type(experiment).model_validate(
+        experiment.model_dump(mode="json", exclude={"stated", "table"})
+        | {"scores": SCORED, "assumed": [], "variant_of": "x"}
+    )
+    found = [make_run(experiment, seed, accuracy=0.9) for seed in (1, 2, 3)]
+    table = tables.class_scores(scored, found)
+    assert len(table.rows) == 10
+    assert all("not reproduced" in cell for cell in cells(table, "recall"))
+    assert not any("not reproduced" in cell for cell in cells(table, "precision"))
+    assert "10 not reproduced" in table.caption
+    assert "<br>" in table._repr_html_()
+
+
+def test_study_shows_accuracy_and_gap(report):
+    experiment = report["mlp-baseline"]
+    found = [make_run(experiment, seed, accuracy=0.9, gap=0.05) for seed in (1, 2, 3)]
+    table = tables.study({"as stated": found, "not yet": []}, "learning rate")
+    assert table.headers[0] == "learning rate"
+    assert cells(table, "seeds") == ["3", "0"]
+    assert cells(table, "gap (points)") == ["5.00 ± 0.00", ""]
+
+
+def test_equivalence_says_what_was_decided(report):
+    from fmnist_utils.equivalence import BFLOAT16, Comparison
+
+    ours = tuple(90 + 0.1 * (i % 3) for i in range(10))
+    off = tuple(value + 1 for value in ours)
+    experiment = report["mlp-baseline"]
+    rows = [Comparison(experiment, BFLOAT16, other, ours) for other in (ours, off, ours[:9])]
+    assert cells(tables.equivalence(rows), "verdict") == [
+        "equivalent", "not equivalent", "too few runs",
+    ]  # fmt: skip

@@ -663,3 +663,108 @@ def test_a_layer_that_is_built_but_not_printed_differs() -> None:
     for spec, wrong in ((dropped, 0), (with_dropout, 2)):
         found = judge_layers(experiment, build(spec))
         assert sum(verdict.word is Word.DIFFERS for verdict in found) == wrong
+
+
+# --- class scores, epochs, best of many, and what is not tested ----------------------------------
+
+
+@pytest.fixture(scope="module")
+def ten(experiment: Experiment) -> list[Run]:
+    return [make_run(experiment, seed, accuracy=0.9 + 0.001 * seed) for seed in range(1, 11)]
+
+
+@pytest.mark.parametrize("quantity", ["precision", "recall", "f1"])
+@pytest.mark.parametrize("unit", ["plain", "percent"])
+def test_class_scores_are_those_of_scikit_learn(ten: list[Run], quantity: str, unit: str) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    labels = np.tile(np.arange(10), 1_000)
+    row = ("precision", "recall", "f1").index(quantity)
+    expected = [precision_recall_fscore_support(labels, run.predictions)[row][6] for run in ten]
+    stated = claim(quantity, split="test", label=6, value="0.90", unit=unit)
+    scale = 100 if unit == "percent" else 1
+    np.testing.assert_allclose(measure(stated, ten), scale * np.array(expected))
+
+
+def test_share_of_a_class_that_is_taken_for_another(ten: list[Run]) -> None:
+    stated = claim("confused", split="test", label=4, predicted=5, value="5.06", unit="percent")
+    shares = [100 * run.final.test_confusion[4][5] / 1_000 for run in ten]
+    np.testing.assert_allclose(measure(stated, ten), shares)
+
+
+def test_margin_of_a_class_score_is_three_points(experiment: Experiment, ten: list[Run]) -> None:
+    recall = float(measure(claim("recall", split="test", label=6, value="0.90"), ten).mean())
+    words = []
+    for off in (0.028, 0.045):
+        stated = claim("recall", split="test", label=6, value=f"{recall - off:.4f}")
+        words.append(judge(experiment, stated, [ten[0]] * 3).word)
+    assert words == [Word.CLOSE, Word.NOT_REPRODUCED]
+
+
+def test_value_of_an_epoch_comes_from_the_history(experiment: Experiment) -> None:
+    run = make_run(experiment, epochs=5)
+    for split, key in (("train", "accuracy"), ("validation", "val_accuracy")):
+        stated = claim("accuracy", split=split, value="0.75", unit="plain", epoch=2)
+        assert measure(stated, [run]) == [run.history[key][1]]
+    loss = claim("loss", split="validation", value="0.75", epoch=3)
+    assert measure(loss, [run]) == [run.history["val_loss"][2]]
+    assert readings(loss) == ["final"]
+
+
+def test_a_mean_of_several_trainings_varies_less(experiment: Experiment, ten: list[Run]) -> None:
+    single, mean = (
+        judge(experiment, claim(value="90.5", **keys), ten) for keys in ({}, {"mean_of": 2})
+    )
+    assert single.mean == mean.mean
+    ratio = (mean.high - mean.mean) / (single.high - single.mean)
+    assert ratio == pytest.approx(math.sqrt((1 / 2 + 1 / 10) / (1 + 1 / 10)))
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 20])
+def test_best_of_many_is_held_against_the_largest_of_as_many(
+    experiment: Experiment, ten: list[Run], k: int
+) -> None:
+    values = measure(claim(value="90.5"), ten)
+    draws = np.random.default_rng(0).standard_normal((200_000, k)).max(axis=1)
+    verdict = judge(experiment, claim(value="90.5", best_of=k), ten)
+    spread = values.std(ddof=1)
+    assert verdict.mean == pytest.approx(values.mean() + spread * draws.mean(), abs=0.01 * spread)
+    assert verdict.sd == pytest.approx(spread * draws.std(), abs=0.01 * spread)
+
+
+@pytest.mark.parametrize(
+    ("split", "value", "unit", "word"),
+    [
+        ("train", "48000", "plain", Word.EQUAL),
+        ("validation", "12000", "plain", Word.EQUAL),
+        ("test", "10000", "plain", Word.EQUAL),
+        ("train", ["48000", "28", "28"], "plain", Word.EQUAL),
+        ("train", ["48000"], "plain", Word.EQUAL),
+        ("validation", ["12000", "28", "28", "1"], "plain", Word.EQUAL),
+        ("train", ["48000", "28", "29"], "plain", Word.DIFFERS),
+        ("train", "69", "percent", Word.EQUAL),
+        ("validation", "17", "percent", Word.EQUAL),
+        ("test", "14.26", "percent", Word.DIFFERS),
+        ("test", "14.29", "percent", Word.EQUAL),
+    ],
+)
+def test_size_of_a_split_is_exact_up_to_rounding(
+    experiment: Experiment, split: str, value: Any, unit: str, word: Word
+) -> None:
+    stated = claim("images", split=split, value=value, unit=unit)
+    assert judge(experiment, stated, []).word == word
+
+
+@pytest.mark.parametrize(("stated", "word"), [(7850, Word.EQUAL), (7840, Word.DIFFERS)])
+def test_parameter_count_in_prose_is_held_against_the_built_model(
+    experiment: Experiment, stated: int, word: Word
+) -> None:
+    assert judge(experiment, claim("trainable_params", value=stated), []).word == word
+
+
+def test_numbers_of_others_are_not_tested(experiment: Experiment, report: Report) -> None:
+    quoted = claim("cited", value="94.6", unit="percent")
+    changed = report.model_copy(update={"claims": (quoted,)})
+    assert [v.word for v in judge_claims(changed, {})] == [Word.NOT_TESTED]
+    minutes = judge(experiment, claim("minutes", value="15"), [make_run(experiment, epochs=30)])
+    assert minutes.word == Word.NOT_TESTED and minutes.mean == pytest.approx(0.5)
