@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -169,19 +169,29 @@ def unstated_model_settings(report: Report) -> Iterator[Finding]:
             id=f"unstated-{_slug(name)}",
             severity="medium",
             where=_places(e.table.where if e.table else e.where for e, _ in gaps),
-            claimed=f"no {name} is given for {len(gaps)} layers of {_listed(titles)}",
+            claimed=f"no {name} is given for {_counted(len(gaps), 'layer')} of {_listed(titles)}",
             because="; ".join(dict.fromkeys(item.because for _, item in gaps)),
             consequence="Each value is an assumption of ours"
-            + _variant(report, [item.setting for _, item in gaps]),
+            + _variant(report, [(experiment.id, item.setting) for experiment, item in gaps]),
         )
 
 
-_SETTINGS = {"dropout": "dropout rate"}
+_SETTINGS = {
+    "dropout": "dropout rate",
+    "pool": "pooling window",
+    "kernel": "kernel size",
+    "padding": "padding",
+    "activation": "activation",
+}
 
 
-def _variant(report: Report, settings: Sequence[str]) -> str:
-    """End a sentence with the variants that try another value."""
-    varied = [v.title for v in report.variants.values() if not set(settings).isdisjoint(v.settings)]
+def _variant(report: Report, settings: Collection[tuple[str, str]]) -> str:
+    """End a sentence with the variants that try another value of an experiment's setting."""
+    varied = [
+        variant.title
+        for variant in report.variants.values()
+        if any((variant.of, setting) in settings for setting in variant.settings)
+    ]
     return f"; variants show what it changes: {'; '.join(varied)}." if varied else "."
 
 
@@ -264,8 +274,10 @@ def disagreeing_statements(report: Report) -> Iterator[Finding]:
     """Find quantities that are stated several times, and not the same each time."""
     groups: dict[tuple[str, str], list[Claim]] = defaultdict(list)
     for experiment, claim in report.all_claims():
-        if claim.quantity not in ("ordering", "bound"):
+        if claim.kind != "untested" and claim.quantity not in ("ordering", "bound"):
             what = claim.model_dump_json(exclude={"id", "where", "value", "unit"})
+            if claim.quantity == "images":  # a share, a count and a shape say different things
+                what += f"{claim.unit} {claim.numbers}"
             groups[experiment.id if experiment else "", what].append(claim)
     for (experiment_id, _), claims in groups.items():
         odd = [claim for claim in claims if not _agree(claims[0], claim)]
@@ -466,7 +478,8 @@ def _given(report: Report, item: Derivation, value: Decimal | str) -> Interval:
 
 
 def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
-    parts = [_show(report.claim(v)) if isinstance(v, str) else f"{v:,}" for v in item.given]
+    digits = "" if item.rule == "not_before" else ","  # a year has no thousands
+    parts = [_show(report.claim(v)) if isinstance(v, str) else f"{v:{digits}}" for v in item.given]
     if item.rule in ("same", "not_before"):
         return f"it must be {item.rule.replace('_', ' ')} {' and '.join(parts)}"
     result = float(_RULES[item.rule](given).middle / _SCALES[item.unit])
@@ -643,7 +656,7 @@ def unequal_protocols(report: Report) -> Iterator[Finding]:
                     for value, claims in values.items()
                 ),
                 consequence="Part of what separates the models may be the protocol, so each is "
-                f"run by its own{_variant(report, [path])}",
+                f"run by its own{_variant(report, [(name, path) for name in compared if name])}",
             )
 
 
@@ -811,6 +824,10 @@ def _listed(items: Iterable[str]) -> str:
     """Join with commas, and the last with ``and``."""
     *rest, last = items
     return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n} {thing}{'s' * (n != 1)}"
 
 
 def _slug(label: str) -> str:

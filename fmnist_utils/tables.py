@@ -191,7 +191,7 @@ def value_text(value: Any) -> str:
         return _shape(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _shape(value: tuple[Any, ...]) -> str:
@@ -209,7 +209,7 @@ def _number(value: float | None, claim: Claim) -> str:
 
 def reported_text(claim: Claim) -> str:
     """Write what the report states, with its unit, as printed."""
-    if claim.quantity == "ordering":
+    if claim.quantity in ("ordering", "class_ordering"):
         return "higher"
     sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[claim.relation]
     unit = {"percent": " %", "points": " points", "plain": ""}[claim.unit]
@@ -220,7 +220,9 @@ def reported_text(claim: Claim) -> str:
 def _printed(value: Any) -> str:
     if isinstance(value, tuple):
         return _shape(value)
-    if isinstance(value, str) or value != int(value) or value.as_tuple().exponent:
+    if isinstance(value, str):
+        return value
+    if value != int(value) or value.as_tuple().exponent < 0:
         return str(value)
     return f"{int(value):,}"
 
@@ -231,7 +233,7 @@ def ours_text(verdict: Verdict) -> str:
         return value_text(verdict.ours)
     if verdict.mean is None:
         return "" if verdict.claim.kind == "untested" else "no runs yet"
-    if verdict.claim.quantity in ("ordering", "bound"):
+    if verdict.claim.quantity in ("ordering", "class_ordering", "bound"):
         return f"{100 * verdict.mean:.0f} % of {verdict.runs} runs"
     mean = _number(verdict.mean, verdict.claim)
     return mean if verdict.sd is None else f"{mean} ± {_number(verdict.sd, verdict.claim)}"
@@ -241,7 +243,7 @@ def interval_text(verdict: Verdict) -> str:
     """Write the 95 % interval that the verdict rests on."""
     if verdict.low is None or verdict.high is None:
         return ""
-    if verdict.claim.quantity in ("ordering", "bound"):
+    if verdict.claim.quantity in ("ordering", "class_ordering", "bound"):
         return f"{100 * verdict.low:.0f} to {100 * verdict.high:.0f} %"
     return f"{_number(verdict.low, verdict.claim)} to {_number(verdict.high, verdict.claim)}"
 
@@ -271,6 +273,8 @@ def claim_text(claim: Claim) -> str:
     if claim.quantity == "bound":
         return f"{claim.split} accuracy of {claim.of}"
     what = f"{claim.split} {name}" if claim.split else name
+    if claim.than_label is not None and claim.label is not None:
+        return f"recall of {CLASS_NAMES[claim.label]} over {CLASS_NAMES[claim.than_label]}"
     if claim.predicted is not None and claim.label is not None:
         return f"{CLASS_NAMES[claim.label]} taken for {CLASS_NAMES[claim.predicted]}"
     if claim.label is not None:

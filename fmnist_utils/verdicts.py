@@ -225,7 +225,7 @@ def _class_score(claim: Claim, confusion: NDArray[np.int64]) -> float:
     i = claim.label
     if claim.quantity == "confused":
         return float(confusion[i, claim.predicted] / confusion[i].sum())
-    column = ("precision", "recall", "f1").index(claim.quantity)
+    column = {"precision": 0, "f1": 2}.get(claim.quantity, 1)
     return float(class_scores(confusion)[i, column])
 
 
@@ -295,6 +295,9 @@ def judge(
     if claim.kind == "untested":
         return _not_tested(experiment.id, claim, runs)
     values = measure(claim, runs, reading)
+    if claim.quantity == "class_ordering":
+        lower = claim.model_copy(update={"label": claim.than_label})
+        return _judge_ordering(claim, values, measure(lower, runs), experiment.id)
     return _judge_values(experiment.id, claim, values, _sampling_variance(experiment, claim, runs))
 
 
@@ -385,10 +388,12 @@ def _against_bound(claim: Claim, values: Floats) -> tuple[Floats, Floats]:
     return (values, limit) if claim.relation == "at_least" else (limit, values)
 
 
-def _judge_ordering(claim: Claim, above: Floats, below: Floats) -> Verdict:
+def _judge_ordering(
+    claim: Claim, above: Floats, below: Floats, experiment_id: str | None = None
+) -> Verdict:
     n = min(len(above), len(below))
     if n < MIN_RUNS:
-        return Verdict(None, claim, Word.PENDING, runs=n)
+        return Verdict(experiment_id, claim, Word.PENDING, runs=n)
     share, low, high = pairs_won(above, below)
     if share >= ORDERING_THRESHOLD and low > 0.5:
         word = Word.REPRODUCED
@@ -399,7 +404,7 @@ def _judge_ordering(claim: Claim, above: Floats, below: Floats) -> Verdict:
     note = f"holds in {100 * share:.0f} % of pairs of runs"
     if claim.quantity == "bound":
         note = f"holds in {100 * share:.0f} % of runs"
-    return Verdict(None, claim, word, share, None, low, high, n, note=note)
+    return Verdict(experiment_id, claim, word, share, None, low, high, n, note=note)
 
 
 def _judge_setting(experiment: Experiment, claim: Claim) -> Verdict:

@@ -768,3 +768,22 @@ def test_numbers_of_others_are_not_tested(experiment: Experiment, report: Report
     assert [v.word for v in judge_claims(changed, {})] == [Word.NOT_TESTED]
     minutes = judge(experiment, claim("minutes", value="15"), [make_run(experiment, epochs=30)])
     assert minutes.word == Word.NOT_TESTED and minutes.mean == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("label", "than", "word"),
+    [(0, 1, Word.REPRODUCED), (1, 0, Word.NOT_REPRODUCED), (2, 2, Word.IMPRECISE)],
+)
+def test_one_class_is_recognised_better_than_another_in_most_pairs_of_runs(
+    experiment: Experiment, label: int, than: int, word: Word
+) -> None:
+    runs = []
+    for seed in range(1, 6):
+        run = make_run(experiment, seed)
+        counts = np.full((10, 10), 20) + np.diag([800 - 10 * i for i in range(10)])
+        counts[2, 2] += seed  # the same class on both sides: a coin toss
+        final = run.final.model_copy(update={"test_confusion": tuple(map(tuple, counts.tolist()))})
+        runs.append(run.model_copy(update={"final": final}))
+    stated = claim("class_ordering", split="test", label=label, than_label=than)
+    verdict = judge(experiment, stated, runs)
+    assert verdict.word == word and verdict.experiment == experiment.id

@@ -50,7 +50,7 @@ Split = Literal["train", "validation", "test"]
 Precision = Literal["float32", "mixed_bfloat16"]
 Measured = Literal[
     "accuracy", "loss", "epochs_trained", "lowest_val_loss_epoch",
-    "precision", "recall", "f1", "confused",
+    "precision", "recall", "f1", "confused", "class_ordering",
 ]  # fmt: skip
 Comparison = Literal["difference", "ordering", "bound"]
 Exact = Literal[
@@ -104,8 +104,9 @@ class Claim(Strict):
     epoch : int
         For ``accuracy`` and ``loss``: the value is that of one epoch, counted from 1, as Keras
         prints it.
-    label, predicted : int
-        The true class, 0 to 9, and the one that is predicted in its place.
+    label, predicted, than_label : int
+        The true class, 0 to 9; the one that is predicted in its place; the one that a
+        ``class_ordering`` says has a lower recall.
     best_of, mean_of : int
         The value is the best, or the mean, of so many trainings.
     """
@@ -126,6 +127,7 @@ class Claim(Strict):
     epoch: PositiveInt | None = None
     label: Class | None = None
     predicted: Class | None = None
+    than_label: Class | None = None
     best_of: PositiveInt | None = None
     mean_of: PositiveInt | None = None
 
@@ -175,7 +177,7 @@ class Claim(Strict):
 
 _OPTIONAL = (
     "value", "split", "layer", "setting", "fact", "of", "than", "relation", "epoch", "label",
-    "predicted",
+    "predicted", "than_label",
 )  # fmt: skip
 #: What a claim may have besides.
 _ALSO = {"accuracy": {"epoch"}, "loss": {"epoch"}, "images": {"label"}}
@@ -186,6 +188,7 @@ _NEEDED: dict[str, set[str]] = {
     "recall": {"value", "split", "label"},
     "f1": {"value", "split", "label"},
     "confused": {"value", "split", "label", "predicted"},
+    "class_ordering": {"split", "label", "than_label"},
     "images": {"value", "split"},
     "difference": {"value", "split", "of", "than"},
     "ordering": {"split", "of", "than"},
