@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fmnist_utils import audit
+from fmnist_utils import arithmetic, audit
 from fmnist_utils import verdicts as vd
 from fmnist_utils.data import CLASS_NAMES, FashionMNIST, split_indices
 from fmnist_utils.equivalence import MARGIN, SEEDS, Comparison
@@ -478,17 +478,57 @@ def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Tabl
 
 
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
-    """Show how much an assumption matters: each variant beside the experiment it varies."""
+    """Show how much an assumption matters: each variant beside the experiment it varies.
+
+    Parameters
+    ----------
+    report : Report
+        Whose variants.
+    runs : mapping
+        Runs by id, of variants and of what they vary; a variant that is not there is left out.
+    split : str
+        On which accuracy to look.
+    """
     rows: list[tuple[Any, ...]] = []
-    claims = vd.accuracy_claims(report, split)
-    for base in dict.fromkeys(variant.of for variant in report.variants.values()):
-        names = [base, *(name for name, variant in report.variants.items() if variant.of == base)]
-        for name in names:
-            claim = claims[base]
-            verdict = vd.judge(report[base], claim, runs.get(name, ()))
-            rows.append((report[name].title, reported_text(claim), _ours(verdict), _badge(verdict)))
+    shown = {name: variant.of for name, variant in report.variants.items() if name in runs}
+    for base in dict.fromkeys(shown.values()):
+        for name in (base, *(name for name, of in shown.items() if of == base)):
+            rows.append(
+                (report[name].title, *_accuracy_cells(report, base, runs.get(name, ()), split))
+            )
     headers = ("protocol", "reported", "reproduced (%), 95 % interval", "verdict")
     return Table(headers, tuple(rows), f"{split} accuracy under other choices".capitalize())
+
+
+def _accuracy_cells(
+    report: Report, base: str, runs: Sequence[Run], split: str
+) -> tuple[Any, Any, Any]:
+    """Hold runs against what the report states of an experiment, if it states an accuracy."""
+    claim = vd.accuracy_claims(report, split).get(base)
+    if claim is None:
+        ours = np.array([100 * getattr(run.final, split).accuracy for run in runs])
+        return "not stated", _spread(ours), ""
+    verdict = vd.judge(report[base], claim, runs)
+    return reported_text(claim), _ours(verdict), _badge(verdict)
+
+
+def undone(report: Report, store: RunStore | None = None) -> Table:
+    """List what has fewer runs than a verdict needs, with the command that makes them."""
+    store = store or RunStore()
+    rows = []
+    for name, experiment in report.trainable.items():
+        found = len(store.runs(experiment))
+        if found < vd.MIN_RUNS:
+            command = f"fmnist run {report.id} {name} --seeds {vd.MIN_RUNS}"
+            rows.append((experiment.title, str(found), command))
+    caption = f"What still needs {vd.MIN_RUNS} seeds, and how to get them"
+    return Table(("training", "runs", "command"), tuple(rows), caption if rows else "Nothing left")
+
+
+def architectures_with(parameters: int) -> Table:
+    """List the plain CNNs of usual widths that have exactly so many parameters."""
+    rows = tuple((str(found),) for found in arithmetic.architectures_with(parameters))
+    return Table(("architecture",), rows, f"{len(rows)} plain CNNs have {parameters:,} parameters")
 
 
 def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:

@@ -175,7 +175,8 @@ def test_accuracy_claims_are_one_per_experiment(report):
 def test_results_and_variants_have_a_row_per_model(report, runs):
     assert len(tables.results(report, runs).rows) == len(report.experiments)
     bases = {variant.of for variant in report.variants.values()}
-    assert len(tables.variants(report, runs).rows) == len(bases) + len(report.variants)
+    every = {**runs, **dict.fromkeys(report.variants, [])}
+    assert len(tables.variants(report, every).rows) == len(bases) + len(report.variants)
 
 
 def test_campaign_lists_only_what_ran(report, runs):
@@ -226,3 +227,37 @@ def test_equivalence_says_what_was_decided(report):
     assert cells(tables.equivalence(rows), "verdict") == [
         "equivalent", "not equivalent", "too few runs",
     ]  # fmt: skip
+
+
+def test_variants_show_only_what_is_asked_for_and_need_no_claim(report, runs):
+    bases = {variant.of for variant in report.variants.values()}
+    name, variant = next(iter(report.variants.items()))
+    found = [make_run(report[name], seed) for seed in (1, 2, 3)]
+    some = {variant.of: found, name: found}
+    assert len(tables.variants(report, some).rows) == 2
+    silent = report.model_copy(
+        update={
+            "experiments": {
+                key: experiment.model_copy(update={"stated": ()}) if key in bases else experiment
+                for key, experiment in report.experiments.items()
+            }
+        }
+    )
+    assert set(cells(tables.variants(silent, some), "reported")) == {"not stated"}
+
+
+def test_what_is_left_to_do_comes_with_its_command(report, tmp_path):
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    experiment = report["mlp-baseline"]
+    for seed in (1, 2, 3):
+        store.add(make_run(experiment, seed))
+    table = tables.undone(report, store)
+    assert len(table.rows) == len(report.trainable) - 1
+    assert "fmnist run baltzi mlp-1-hidden --seeds 3" in cells(table, "command")
+
+
+def test_architectures_with_a_count_are_listed():
+    assert any(
+        "conv 32, pool, conv 64" in cell for (cell,) in tables.architectures_with(406_270).rows
+    )
+    assert tables.architectures_with(11).rows == ()
