@@ -15,7 +15,7 @@ import pytest
 from factories import make_run
 from typer.testing import CliRunner, Result
 
-from fmnist_utils import cli, runs
+from fmnist_utils import campaign, cli, runs
 from fmnist_utils.reports import Experiment, load_report
 from fmnist_utils.runs import read_run, write_run
 
@@ -79,6 +79,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], publish
         ["book", "--mode", "fast"],
         ["book", "--data", "fake"],
         ["run", "baltzi", "--seeds", "0"],
+        ["run", "baltzi", "--precision", "float16"],
         ["run"],
         ["nothing"],
     ],
@@ -331,3 +332,22 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
     assert (output, errors) == ("", cli.INTERRUPTED + "\n")
     assert not list((endless_book / "_build").rglob("*.ipynb"))
     assert not (endless_book / "_build/html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "method"),
+    [
+        ([], None),
+        (["--precision", "mixed_bfloat16"], runs.Method("mixed_bfloat16")),
+        (["--plain-fit"], runs.Method(plain_fit=True)),
+        (["--precision", "float32"], runs.Method()),
+    ],
+)
+def test_run_trains_by_the_method_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], method: runs.Method | None
+) -> None:
+    asked = []
+    monkeypatch.setattr(campaign, "missing_jobs", lambda *args: asked.append(args[-1]) or [])
+    result = fmnist("run", "baltzi", "mlp-baseline", *arguments)
+    assert result.exit_code == 0 and asked == [method]
+    assert "Nothing to train" in result.stdout
