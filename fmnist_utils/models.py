@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from fmnist_utils.backend import import_keras
+from fmnist_utils.layers import batch_normalization
 from fmnist_utils.strict import Strict
 
 if TYPE_CHECKING:
@@ -20,14 +21,20 @@ NUM_CLASSES = 10
 
 Activation = Literal["relu", "sigmoid", "tanh", "linear"]
 Padding = Literal["same", "valid"]
+Resize = Literal["pad", "bilinear"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class DenseBlock(Strict):
-    """A fully connected layer, then optional batch normalisation and dropout."""
+    """A fully connected layer, then optional batch normalisation and dropout.
+
+    ``l2`` times the sum of the squared kernel is added to the loss, evaluated losses included, as
+    Keras does.
+    """
 
     units: PositiveInt
     activation: Activation = "relu"
+    l2: PositiveFloat | None = None
     batch_norm: bool | None = None
     dropout: Rate | None = None
 
@@ -57,10 +64,15 @@ class MLP(Strict):
 
 
 class CNN(Strict):
-    """Convolution blocks, then dense blocks, then the softmax output."""
+    """Convolution blocks, then dense blocks, then the softmax output.
+
+    `resize` says how images of another size are brought to ``input_shape``: ``pad`` puts zeros
+    around them, ``bilinear`` interpolates.
+    """
 
     builder: Literal["cnn"]
     input_shape: tuple[PositiveInt, ...] = (28, 28, 1)
+    resize: Resize | None = None
     conv: tuple[ConvBlock, ...]
     dense: tuple[DenseBlock, ...] = ()
 
@@ -97,7 +109,12 @@ def build(spec: MLP | CNN) -> keras.Model:
     x = keras.layers.Flatten(name="Flatten")(features)
     dense = spec.hidden if isinstance(spec, MLP) else spec.dense
     for i, block in enumerate(dense, start=1):
-        x = keras.layers.Dense(block.units, activation=block.activation, name=f"Hidden{i}")(x)
+        x = keras.layers.Dense(
+            block.units,
+            activation=block.activation,
+            kernel_regularizer=None if block.l2 is None else keras.regularizers.L2(block.l2),
+            name=f"Hidden{i}",
+        )(x)
         x = _batch_norm(x, block.batch_norm, f"HiddenBatchNorm{i}")
         x = _dropout(x, block.dropout, f"HiddenDropout{i}")
     # Probabilities are float32 in every precision.
@@ -124,9 +141,7 @@ def _convolve(x: Any, blocks: tuple[ConvBlock, ...]) -> Any:
 
 
 def _batch_norm(x: Any, wanted: bool | None, name: str) -> Any:
-    from keras import layers
-
-    return layers.BatchNormalization(name=name)(x) if wanted else x
+    return batch_normalization(name)(x) if wanted else x
 
 
 def _dropout(x: Any, rate: float | None, name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import math
 import platform
 import subprocess
 import time
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fmnist_utils.arithmetic import times
 from fmnist_utils.augmentation import Augmentation, build_augmenter
 from fmnist_utils.backend import import_keras
 from fmnist_utils.data import FashionMNIST, one_hot, split_indices
@@ -33,6 +35,7 @@ from fmnist_utils.engines import (
 )
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.interrupts import ctrl_c_at_checks
+from fmnist_utils.models import CNN, Resize
 from fmnist_utils.reports import Experiment, Training
 from fmnist_utils.runs import (
     Evaluation,
@@ -102,7 +105,8 @@ def train(
         keras.utils.set_random_seed(seed)
         spec = experiment.training
         model = compiled_model(experiment, method)
-        parts = split_parts(data, spec, experiment.model.input_shape)
+        resize = experiment.model.resize if isinstance(experiment.model, CNN) else None
+        parts = split_parts(data, spec, experiment.model.input_shape, resize)
         if method.plain_fit:
             engine: Engine = KerasEngine(model, parts, spec.batch_size, check)
             fitted = _plain_fit(model, parts, spec, check, on_epoch)
@@ -159,14 +163,23 @@ def _augmenters(spec: Augmentation | None, seed: int) -> Augmenters:
 
 
 def split_parts(
-    data: FashionMNIST, spec: Training, input_shape: tuple[int, ...]
+    data: FashionMNIST,
+    spec: Training,
+    input_shape: tuple[int, ...],
+    resize: Resize | None = None,
 ) -> dict[str, Part]:
-    """Split the images as the protocol says, shaped for the model: train, validation, test."""
+    """Split the images as the protocol says, shaped for the model: train, validation, test.
+
+    Raises
+    ------
+    TrainingError
+        When the images have another size than the model takes, and `resize` does not help.
+    """
     train, validation = split_rows(spec, len(data.train_labels))
     sparse = spec.loss == "sparse_categorical_crossentropy"
 
     def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
-        shaped = images.reshape(-1, *input_shape)
+        shaped = _shaped(images, input_shape, resize)
         return Part(shaped, labels.astype(np.int32) if sparse else one_hot(labels))
 
     test = part(data.test_images, data.test_labels)
@@ -177,6 +190,39 @@ def split_parts(
         else part(data.train_images[validation], data.train_labels[validation]),
         "test": test,
     }
+
+
+def _shaped(
+    images: NDArray[np.uint8], input_shape: tuple[int, ...], resize: Resize | None
+) -> NDArray[np.uint8]:
+    """Give images the shape that a model takes; grey levels stay bytes."""
+    size = images.shape[1:]
+    if math.prod(input_shape) == math.prod(size):
+        return images.reshape(-1, *input_shape)
+    wanted = input_shape[:2]
+    grows = all(new >= old for new, old in zip(wanted, size, strict=False))
+    if resize is None or input_shape != (*wanted, 1) or (resize == "pad" and not grows):
+        how = f"resize: {resize} cannot do that" if resize else "give it resize: pad or bilinear"
+        raise TrainingError(
+            f"The images are {times(size)} pixels and the model takes {times(input_shape)}: {how}."
+        )
+    if resize == "pad":
+        before = [(new - old) // 2 for new, old in zip(wanted, size, strict=True)]
+        shaped = np.zeros((len(images), *wanted), np.uint8)
+        rows, columns = (slice(n, n + old) for n, old in zip(before, size, strict=True))
+        shaped[:, rows, columns] = images
+    else:
+        down, across = map(_interpolation, size, wanted)
+        floats = down @ images.astype(np.float32) @ across.T
+        shaped = np.rint(floats).astype(np.uint8)
+    return shaped.reshape(-1, *input_shape)
+
+
+def _interpolation(old: int, new: int) -> NDArray[np.float32]:
+    """Return the matrix, ``(new, old)``, that interpolates a line of pixels between centres."""
+    at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    weights: NDArray[np.float64] = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(old)))
+    return weights.astype(np.float32)
 
 
 def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:

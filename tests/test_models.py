@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock, build, layer_table
 from fmnist_utils.reports import Experiment, list_reports, load_report
 from fmnist_utils.training import compiled_model
+from fmnist_utils.verdicts import aligned_layers
 
 EXPERIMENTS = [
     experiment
@@ -27,10 +28,12 @@ def test_built_model_is_the_printed_one_and_gives_probabilities(experiment: Expe
     model = compiled_model(experiment)
     if experiment.table is not None:
         printed = [(row.type, row.shape, row.params) for row in experiment.table.layers]
-        built = [(row.type, row.shape, row.params) for row in layer_table(model)]
-        assert built == printed
-        assert model.count_params() == experiment.table.total == experiment.table.trainable
-        assert experiment.table.non_trainable == 0
+        rows = aligned_layers(experiment, layer_table(model))
+        assert [(row.type, row.shape, row.params) for row in rows] == printed
+        trainable = sum(weight.numpy().size for weight in model.trainable_weights)
+        assert trainable == experiment.table.trainable
+        assert model.count_params() == experiment.table.total
+        assert experiment.table.total - trainable == experiment.table.non_trainable
     images = np.random.default_rng(0).random((3, *experiment.model.input_shape), np.float32)
     probabilities = model.predict(images, verbose=0)
     assert probabilities.shape == (3, 10) and probabilities.dtype == np.float32
@@ -116,9 +119,11 @@ def test_layers_and_parameters_follow_from_the_specification(spec: MLP | CNN) ->
     [
         {"builder": "mlp", "hidden": [{"units": 0}]},
         {"builder": "mlp", "hidden": [{"units": 8, "dropout": 1.0}]},
+        {"builder": "mlp", "hidden": [{"units": 8, "l2": 0}]},
         {"builder": "mlp", "layers": []},
         {"builder": "mlp", "hidden": [{"units": 8, "activation": "maxout"}]},
         {"builder": "mlp", "input_shape": [28, 0]},
+        {"builder": "mlp", "resize": "pad"},
     ],
 )
 def test_impossible_architecture_is_refused_before_keras_sees_it(wrong: dict[str, Any]) -> None:
@@ -134,3 +139,26 @@ def test_batch_normalisation_comes_before_pooling_and_dropout() -> None:
         "InputLayer", "Conv2D", "BatchNormalization", "MaxPooling2D", "Dropout", "Flatten",
         "Dense", "BatchNormalization", "Dropout", "Dense",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["pad", "bilinear"])
+def test_resizing_changes_no_layer_and_is_a_choice_between_two(how: str) -> None:
+    small = {"builder": "cnn", "conv": [{"filters": 2, "kernel": 5}], "input_shape": [32, 32, 1]}
+    plain, resized = CNN.model_validate(small), CNN.model_validate({**small, "resize": how})
+    assert layer_table(build(plain)) == layer_table(build(resized))
+    assert "resize" not in plain.model_dump(exclude_none=True), "older fingerprints stay"
+    with pytest.raises(ValidationError):
+        CNN.model_validate({**small, "resize": "crop"})
+
+
+def test_l2_penalises_the_kernel_of_its_layer_alone_and_is_no_layer() -> None:
+    plain = MLP(builder="mlp", hidden=(DenseBlock(units=4), DenseBlock(units=3)))
+    penalised = plain.model_copy(
+        update={"hidden": (DenseBlock(units=4), DenseBlock(units=3, l2=0.5))}
+    )
+    model = build(penalised)
+    (penalty,) = model.losses
+    kernel = model.get_layer("Hidden2").kernel.numpy()
+    assert float(penalty) == pytest.approx(0.5 * (kernel**2).sum(), rel=1e-5)
+    assert layer_table(model) == layer_table(build(plain))
+    assert "l2" not in plain.model_dump_json(exclude_none=True), "older fingerprints stay"

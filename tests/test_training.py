@@ -199,6 +199,88 @@ def test_random_split_is_the_same_for_every_seed(data: FashionMNIST) -> None:
     assert np.array_equal(first["validation"].images, again["validation"].images)
 
 
+# --- images of another size than the model takes -------------------------------------------------
+
+
+def resized(data: FashionMNIST, how: Any, size: tuple[int, ...] = (32, 32, 1)) -> dict[str, Part]:
+    return split_parts(data, tiny().training, size, how)
+
+
+@pytest.mark.parametrize(
+    ("size", "rows", "columns"),
+    [
+        ((32, 32, 1), slice(2, 30), slice(2, 30)),
+        ((31, 28, 1), slice(1, 29), slice(0, 28)),  # an odd row more goes below
+    ],
+)
+def test_padding_puts_the_image_in_the_middle_of_zeros(
+    data: FashionMNIST, size: tuple[int, ...], rows: slice, columns: slice
+) -> None:
+    plain = split_parts(data, tiny().training, (28, 28, 1))
+    for name, part in resized(data, "pad", size).items():
+        assert part.images.dtype == np.uint8 and part.images.shape[1:] == size
+        assert np.array_equal(part.images[:, rows, columns], plain[name].images)
+        assert part.images.sum(dtype=int) == plain[name].images.sum(dtype=int)
+        assert np.array_equal(part.labels, plain[name].labels)
+
+
+def constant_images(grey: int) -> FashionMNIST:
+    images = np.full((20, 28, 28), grey, np.uint8)
+    labels = np.zeros(20, np.uint8)
+    return FashionMNIST(images, labels, images, labels, "real")
+
+
+@pytest.mark.parametrize("grey", [0, 1, 127, 254, 255])
+@pytest.mark.parametrize("size", [(32, 32, 1), (33, 20, 1)])
+def test_interpolation_leaves_a_constant_image_constant(grey: int, size: tuple[int, ...]) -> None:
+    for part in resized(constant_images(grey), "bilinear", size).values():
+        assert part.images.dtype == np.uint8 and part.images.shape[1:] == size
+        assert (part.images == grey).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32, 1), (56, 30, 1)])
+def test_interpolation_is_that_of_keras(data: FashionMNIST, size: tuple[int, ...]) -> None:
+    from keras import ops
+
+    ours = resized(data, "bilinear", size)["test"].images
+    floats = data.test_images[..., None].astype(np.float32)
+    theirs = ops.convert_to_numpy(ops.image.resize(floats, size[:2], interpolation="bilinear"))
+    assert np.abs(ours - theirs).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("how", ["pad", "bilinear"])
+def test_resizing_leaves_images_of_the_right_size_alone(data: FashionMNIST, how: str) -> None:
+    parts = resized(data, how, (28, 28, 1))
+    assert np.array_equal(parts["test"].images[..., 0], data.test_images)
+
+
+@pytest.mark.parametrize(
+    ("how", "size", "hint"),
+    [
+        (None, (32, 32, 1), "give it resize: pad or bilinear"),
+        ("pad", (24, 32, 1), "resize: pad cannot do that"),
+        ("bilinear", (32, 32, 3), "resize: bilinear cannot do that"),
+        ("bilinear", (1024,), "resize: bilinear cannot do that"),
+    ],
+)
+def test_size_that_images_cannot_be_brought_to_is_named(
+    data: FashionMNIST, how: Any, size: tuple[int, ...], hint: str
+) -> None:
+    taken = " × ".join(map(str, size))
+    sentence = rf"^The images are 28 × 28 pixels and the model takes {taken}: {hint}\.$"
+    with pytest.raises(TrainingError, match=sentence):
+        resized(data, how, size)
+
+
+@pytest.mark.parametrize("how", ["pad", "bilinear"])
+def test_a_model_for_larger_images_trains(data: FashionMNIST, how: str) -> None:
+    model = CONVOLUTION.model_copy(update={"input_shape": (32, 32, 1), "resize": how})
+    run = train(tiny(model), 1, data)
+    assert run.epochs == 2 and run.fingerprint != fingerprint(tiny(CONVOLUTION))
+    with pytest.raises(TrainingError, match="32 × 32 × 1"):
+        train(tiny(model.model_copy(update={"resize": None})), 1, data)
+
+
 # --- the engines ---------------------------------------------------------------------------------
 
 ENGINES = pytest.mark.parametrize("kind", ["TensorFlowEngine", "KerasEngine"])
