@@ -21,8 +21,16 @@ import numpy as np
 from fmnist_utils import arithmetic
 from fmnist_utils.arithmetic import Interval, Shape
 from fmnist_utils.data import count
+from fmnist_utils.models import CNN
 from fmnist_utils.reports import Assumption, Claim, Experiment, LayerTable, Report
-from fmnist_utils.reports.schema import SEVERITIES, ClassScores, Derivation, Finding, same_value
+from fmnist_utils.reports.schema import (
+    SEVERITIES,
+    ClassScores,
+    Derivation,
+    Finding,
+    PrintedLayer,
+    same_value,
+)
 from fmnist_utils.runs import Run, RunStore
 from fmnist_utils.training import split_rows
 from fmnist_utils.verdicts import MIN_RUNS, measure
@@ -70,7 +78,7 @@ def count_severities(findings: Iterable[Finding]) -> dict[str, int]:
 def impossible_layers(report: Report) -> Iterator[Finding]:
     """Find rows of a layer table that cannot follow from the row before."""
     for experiment, table in _tables(report):
-        for i, (layer, before) in enumerate(zip(table.layers, _inputs(table), strict=True), 1):
+        for i, (layer, before) in enumerate(_with_inputs(table, experiment), 1):
             problem = arithmetic.layer_misfit(layer.type, before, layer.shape, layer.params)
             if problem:
                 yield Finding(
@@ -169,11 +177,17 @@ def unstated_model_settings(report: Report) -> Iterator[Finding]:
             id=f"unstated-{_slug(name)}",
             severity="medium",
             where=_places(e.table.where if e.table else e.where for e, _ in gaps),
-            claimed=f"no {name} is given for {_counted(len(gaps), 'layer')} of {_listed(titles)}",
+            claimed=f"no {name} is given for {_layers(gaps)}{_listed(titles)}",
             because="; ".join(dict.fromkeys(item.because for _, item in gaps)),
             consequence="Each value is an assumption of ours"
             + _variant(report, [(experiment.id, item.setting) for experiment, item in gaps]),
         )
+
+
+def _layers(gaps: Sequence[tuple[Experiment, Assumption]]) -> str:
+    """Count the layers that settings belong to; a setting of the whole model has none."""
+    layers = sum(any(part.isdigit() for part in item.setting.split(".")) for _, item in gaps)
+    return f"{_counted(layers, 'layer')} of " if layers else ""
 
 
 _SETTINGS = {
@@ -182,6 +196,7 @@ _SETTINGS = {
     "kernel": "kernel size",
     "padding": "padding",
     "activation": "activation",
+    "resize": "way to the size of image that it takes",
 }
 
 
@@ -232,8 +247,19 @@ def _tables(report: Report) -> Iterator[tuple[Experiment, LayerTable]]:
             yield experiment, experiment.table
 
 
+def _with_inputs(
+    table: LayerTable, experiment: Experiment | None = None
+) -> Iterator[tuple[PrintedLayer, Shape]]:
+    """Yield every row with its input shape; the first gets images in the form it takes."""
+    images = [experiment.model.input_shape] if experiment and _resized(experiment) else []
+    return zip(table.layers, images + _inputs(table)[len(images) :], strict=True)
+
+
+def _resized(experiment: Experiment) -> bool:
+    return isinstance(experiment.model, CNN) and experiment.model.resize is not None
+
+
 def _inputs(table: LayerTable) -> list[Shape]:
-    """Return the input shape of every row; the first row gets images in the form it takes."""
     size = (count("image_height"), count("image_width"))
     forms: dict[str, Shape] = {"Conv2D": (*size, 1), "Dense": (count("pixels"),)}
     first = forms.get(table.layers[0].type, size)
@@ -248,7 +274,7 @@ def read_architecture(table: LayerTable) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     convolutions, dense = -1, -1
     parts = "dense" if any(layer.type == "Conv2D" for layer in table.layers) else "hidden"
-    for layer, before in zip(table.layers, _inputs(table), strict=True):
+    for layer, before in _with_inputs(table):
         if layer.type == "Conv2D":
             convolutions += 1
             kernel = arithmetic.kernel_size(layer.params, before[-1], layer.shape[-1])
@@ -687,7 +713,8 @@ def unreported_criterion(report: Report) -> Iterator[Finding]:
         if stopping := experiment.training.early_stopping:
             quantity = stopping.monitor.removeprefix("val_")
             stated = {(claim.quantity, claim.split) for claim in experiment.stated}
-            if (quantity, "validation") not in stated:
+            told = any(c.setting == "training.early_stopping.monitor" for c in experiment.stated)
+            if told and (quantity, "validation") not in stated:
                 silent[quantity].append(experiment)
     for quantity, experiments in silent.items():
         yield Finding(

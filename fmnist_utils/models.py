@@ -43,7 +43,8 @@ class ConvBlock(Strict):
     """A convolution with square kernels and stride 1.
 
     Optional batch normalisation, max pooling and dropout follow, in this order.
-    ``pool`` is both the window and the stride of the pooling, in pixels.
+    ``pool`` is both the window and the stride of the pooling, in pixels; unless ``pool_padding``
+    is ``same``, pixels that fill no window are dropped.
     """
 
     filters: PositiveInt
@@ -52,6 +53,7 @@ class ConvBlock(Strict):
     activation: Activation = "relu"
     batch_norm: bool | None = None
     pool: PositiveInt | None = None
+    pool_padding: Padding | None = None
     dropout: Rate | None = None
 
 
@@ -106,7 +108,8 @@ def build(spec: MLP | CNN) -> keras.Model:
     keras = import_keras()
     images = keras.Input(spec.input_shape, name="Input")
     features = images if isinstance(spec, MLP) else _convolve(images, spec.conv)
-    x = keras.layers.Flatten(name="Flatten")(features)
+    flat = len(features.shape) == 2  # the batch axis and one more: nothing to flatten
+    x = features if flat else keras.layers.Flatten(name="Flatten")(features)
     dense = spec.hidden if isinstance(spec, MLP) else spec.dense
     for i, block in enumerate(dense, start=1):
         x = keras.layers.Dense(
@@ -135,7 +138,8 @@ def _convolve(x: Any, blocks: tuple[ConvBlock, ...]) -> Any:
         )(x)
         x = _batch_norm(x, block.batch_norm, f"ConvBatchNorm{i}")
         if block.pool is not None:
-            x = layers.MaxPooling2D(block.pool, name=f"MaxPool{i}")(x)
+            padding = block.pool_padding or "valid"
+            x = layers.MaxPooling2D(block.pool, padding=padding, name=f"MaxPool{i}")(x)
         x = _dropout(x, block.dropout, f"ConvDropout{i}")
     return x
 

@@ -19,7 +19,7 @@ from fmnist_utils.reports import (
     read_report,
     reports_folder,
 )
-from fmnist_utils.reports.schema import Validation
+from fmnist_utils.reports.schema import Validation, Variant
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared/reports"
 EACH_REPORT = pytest.mark.parametrize("report_id", list_reports())
@@ -67,6 +67,7 @@ def test_report_holds_facts_not_sentences_or_addresses(report_id: str) -> None:
     source = SOURCES / f"{report_id}.txt"
     if source.exists():
         ours = {run for text in texts(content) for run in runs_of_words(text)}
+        ours -= runs_of_words(content["title"])  # a title may be as long as a sentence
         assert not ours & runs_of_words(source.read_text(encoding="utf-8"))
 
 
@@ -613,3 +614,15 @@ def test_a_split_that_cannot_be_taken_is_refused_when_read(
 def test_an_unknown_claim_is_named() -> None:
     with pytest.raises(KeyError, match="baltzi/mlp-baseline has no claim tset"):
         load_report("baltzi")["mlp-baseline"]["tset"]
+
+
+def test_a_variant_may_add_a_feature_as_a_whole() -> None:
+    base = load_report("chalkiopoulos-tsoukalelis")["mlp-512-256"]
+    stopping = {"monitor": "val_loss", "patience": "5"}
+    variant = Variant.model_validate(
+        {"of": base.id, "title": "x", "settings": {"training.early_stopping": stopping}}
+    )
+    varied = base.vary("x", variant)
+    assert base.training.early_stopping is None
+    assert varied.training.early_stopping is not None
+    assert varied.training.early_stopping.patience == 5

@@ -451,7 +451,10 @@ class Experiment(Strict):
             target: Any = content
             for part in parents:
                 target = target[int(part) if isinstance(target, list) else part]
-            target[last] = str(value)
+            if isinstance(value, dict):  # a whole feature, such as early stopping
+                target[last] = {key: str(item) for key, item in value.items()}
+            else:
+                target[last] = str(value)
         return Experiment.model_validate(
             {**content, "id": variant_id, "title": variant.title, "variant_of": self.id}
         )
@@ -509,12 +512,13 @@ def same_value(printed: Any, used: Any) -> bool:
 class Variant(Strict):
     """An experiment under another choice than the assumed one, to see how much the choice matters.
 
-    `settings` maps dotted paths of the experiment `of` to the values that differ.
+    `settings` maps dotted paths of the experiment `of` to the values that differ; a feature that
+    it does not use is given as a whole: ``training.early_stopping: {monitor: ..., patience: ...}``.
     """
 
     of: str
     title: str
-    settings: dict[str, Printed]
+    settings: dict[str, Printed | dict[str, Printed]]
 
 
 class Finding(Strict):
