@@ -1,0 +1,43 @@
+"""What a chapter draws: images, networks, learning curves, claims beside runs.
+
+Every function returns a closed matplotlib figure, which a notebook shows once when it is the last
+expression of a cell. Figures are opaque black on white, so that inverting a chart gives its dark
+form; colours come from seaborn's colour-blind palette and never carry a meaning alone.
+"""
+
+from fmnist_utils.plots.canvas import style, watermark
+from fmnist_utils.plots.claims import forest, readings
+from fmnist_utils.plots.comparisons import equivalence, interaction, seed_strip
+from fmnist_utils.plots.curves import epochs, learning_curves
+from fmnist_utils.plots.images import (
+    class_counts,
+    mean_images,
+    pixel_histogram,
+    random_samples,
+    samples,
+)
+from fmnist_utils.plots.networks import activation_functions, network
+from fmnist_utils.plots.predictions import confusion_matrix, misclassified
+from fmnist_utils.plots.scores import class_scores
+
+__all__ = [
+    "activation_functions",
+    "class_counts",
+    "class_scores",
+    "confusion_matrix",
+    "epochs",
+    "equivalence",
+    "forest",
+    "interaction",
+    "learning_curves",
+    "mean_images",
+    "misclassified",
+    "network",
+    "pixel_histogram",
+    "random_samples",
+    "readings",
+    "samples",
+    "seed_strip",
+    "style",
+    "watermark",
+]

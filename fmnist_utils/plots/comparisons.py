@@ -1,0 +1,206 @@
+"""Runs of several models, or of several ways of training, set against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy import stats
+
+from fmnist_utils.equivalence import MARGIN, SEEDS, Comparison
+from fmnist_utils.plots.canvas import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note
+from fmnist_utils.plots.claims import LOOKS, REPORTED
+from fmnist_utils.plots.rows import folded, label_rows, rows_height, text_at_end
+from fmnist_utils.reports.schema import Split
+from fmnist_utils.runs import Method, Run
+from fmnist_utils.verdicts import Word
+
+
+def seed_strip(
+    runs_by_label: Mapping[str, Sequence[Run]],
+    reported: Mapping[str, float] | None = None,
+    split: Split = "test",
+) -> Figure:
+    """Draw the final accuracy of every run, one row per model, beside what is reported.
+
+    Shows whether the noise between seeds is small enough to tell the models apart.
+
+    Parameters
+    ----------
+    runs_by_label : mapping of str to sequence of Run
+        A model without runs keeps its row.
+    reported : mapping of str to float, optional
+        Label to reported accuracy in percent.
+    split : {"train", "validation", "test"}
+    """
+    reported = reported or {}
+    if not any(runs_by_label.values()):
+        return note("There is no run of these models yet.")
+    names = [folded(label) for label in runs_by_label]
+    with figure(height=1 + rows_height(names)) as (fig, ax):
+        for y, (label, runs) in enumerate(runs_by_label.items()):
+            accuracies = sorted(100 * getattr(run.final, split).accuracy for run in runs)
+            # Neighbours in value at different heights, so that none hides another.
+            heights = y + 0.14 * (np.arange(len(accuracies)) % 3 - 1)
+            ax.plot(accuracies, heights, "o", color=BLUE, markersize=5, alpha=0.8)
+            if accuracies:
+                ax.plot([np.mean(accuracies)] * 2, [y - 0.32, y + 0.32], color="black", linewidth=2)
+            if label in reported:
+                ax.plot(reported[label], y, **REPORTED)
+            count = f"{len(runs)} seed{'s' * (len(runs) != 1)}"
+            text_at_end(ax, y, count, GREY)
+        label_rows(ax, names)
+        ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy (%)")
+        fig.legend(handles=_strip_handles(bool(reported)), loc="outside upper center", ncols=3)
+    return fig
+
+
+def _strip_handles(reported: bool) -> list[Artist]:
+    handles = [
+        _dot("o", "one seed", color=BLUE, markersize=5),
+        _dot("|", "mean", color="black", markersize=12, markeredgewidth=2),
+    ]
+    if reported:
+        handles.append(Line2D([], [], label="reported", **REPORTED))
+    return handles
+
+
+def _dot(marker: str, label: str, **kwargs: Any) -> Artist:
+    return Line2D([], [], marker=marker, linestyle="none", label=label, **kwargs)
+
+
+_OURS: Any = {"color": BLUE, "markersize": 5, "alpha": 0.8}
+_OTHER: Any = {"color": ORANGE, "markersize": 5, "markerfacecolor": "white"}
+_INTERVAL: Any = {"color": "black", "linewidth": 4, "solid_capstyle": "butt"}
+
+
+def equivalence(comparisons: Sequence[Comparison]) -> Figure:
+    """Draw whether another way of training gives the same test accuracy, one row per experiment.
+
+    Zero is the mean of our runs. A method is equivalent when the 90 % interval of the difference
+    of the means lies within the margin, which is shaded.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        Without any run of ours there is nothing to draw.
+    """
+    if not any(item.ours for item in comparisons):
+        return note("There is no run to compare with yet.")
+    names = [folded(item.experiment.title) for item in comparisons]
+    with figure(height=1.3 + 1.2 * rows_height(names)) as (fig, ax):
+        ax.axvspan(-MARGIN, MARGIN, color=SHADE, linewidth=0, zorder=0)
+        ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+        for y, item in enumerate(comparisons):
+            _draw_comparison(ax, y, item)
+        label_rows(ax, names)
+        ax.set_xlabel("test accuracy − mean of ours (percentage points)")
+        handles = _comparison_handles(_method_name({item.method for item in comparisons}))
+        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+    return fig
+
+
+def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
+    """Draw our runs above and the other method's below the interval of their difference."""
+    if item.ours:
+        middle = np.mean(item.ours)
+        ax.plot(np.subtract(item.ours, middle), np.full(len(item.ours), y - 0.2), "o", **_OURS)
+        ax.plot(np.subtract(item.other, middle), np.full(len(item.other), y + 0.2), "s", **_OTHER)
+    found = item.difference
+    if found is None:
+        seeds = min(len(item.ours), len(item.other))
+        text_at_end(ax, y, f"{seeds} of {SEEDS}\nseeds", GREY)
+        return
+    ax.plot([found.low, found.high], [y, y], zorder=3, **_INTERVAL)
+    ax.plot(found.mean, y, "D", color="white", markeredgecolor="black", markersize=7, zorder=4)
+    word = "equivalent" if found.equivalent else "not\nequivalent"
+    color = LOOKS[Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED][0]
+    text_at_end(ax, y, word, color)
+
+
+def _method_name(methods: set[Method]) -> str:
+    """Name a method in a few words; several have no name in common."""
+    if methods == {Method(plain_fit=True)}:
+        return "Keras' own fit"
+    return "bfloat16" if methods == {Method("mixed_bfloat16")} else "the other method"
+
+
+def _comparison_handles(other: str) -> list[Artist]:
+    interval = Line2D([], [], marker="D", markerfacecolor="white", markersize=7, **_INTERVAL)
+    interval.set(markeredgecolor="black", label="difference of means, 90 % interval")
+    return [
+        _dot("o", "one seed, ours", **_OURS),
+        _dot("s", f"one seed, {other}", **_OTHER),
+        interval,
+        Patch(color=SHADE, label=f"margin ±{MARGIN} points"),
+    ]
+
+
+def interaction(
+    groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: str, split: Split = "test"
+) -> Figure:
+    """Draw a study with two factors: whether the effect of one depends on the other.
+
+    Each mean final accuracy stands with its 95 % confidence interval (Student's t), which needs
+    two runs. Where lines are parallel, the factors do not interact.
+
+    Parameters
+    ----------
+    groups : mapping of (str, str) to sequence of Run
+        Values of both factors to runs. One without runs is left out.
+    x : str
+        Name of the first factor, whose values stand along the axis in the order of `groups`.
+    line : str
+        Name of the second factor, each of whose values has a line.
+    split : {"train", "validation", "test"}
+    """
+    accuracies = {
+        key: [100 * getattr(run.final, split).accuracy for run in runs]
+        for key, runs in groups.items()
+        if runs
+    }
+    if not accuracies:
+        return note("There is no run of this study yet.")
+    places = list(dict.fromkeys(place for place, _ in accuracies))
+    names = list(dict.fromkeys(name for _, name in accuracies))
+    with figure(height=4) as (fig, ax):
+        shifts = 0.08 * (np.arange(len(names)) - (len(names) - 1) / 2)
+        for i, name in enumerate(names):
+            of_line = {p: accuracies[p, name] for p in places if (p, name) in accuracies}
+            at = [places.index(place) + shifts[i] for place in of_line]
+            _draw_line(ax, at, list(of_line.values()), name, i)
+        ax.set_xticks(range(len(places)), [folded(place) for place in places])
+        ax.set_xlim(-0.5, len(places) - 0.5)
+        ax.grid(axis="x", visible=False)
+        ax.set_xlabel(x)
+        ax.set_ylabel(f"{SPLIT_WORDS[split]} accuracy (%)")
+        fig.legend(title=line, loc="outside upper center", ncols=min(len(names), 4))
+    return fig
+
+
+def _draw_line(
+    ax: Axes, at: Sequence[float], groups: Sequence[Sequence[float]], name: str, i: int
+) -> None:
+    """Draw one line of means with their intervals, and faintly the runs behind them."""
+    palette = sns.color_palette("colorblind")
+    color, marker = palette[i % len(palette)], "osD^vPX<>*"[i % 10]
+    for position, values in zip(at, groups, strict=True):
+        ax.plot([position] * len(values), values, "o", color=color, alpha=0.3, markersize=4)
+    ax.errorbar(
+        at, [np.mean(values) for values in groups], [_confidence(values) for values in groups],
+        color=color, marker=marker, linestyle=("-", "--", "-.", ":")[i % 4], label=name,
+        capsize=4, markersize=7, markeredgecolor="white", zorder=3,
+    )  # fmt: skip
+
+
+def _confidence(values: Sequence[float]) -> float:
+    """Half the 95 % confidence interval of a mean, nothing for a single value."""
+    n = len(values)
+    return float(stats.t.ppf(0.975, n - 1) * stats.sem(values)) if n > 1 else np.nan

@@ -1,0 +1,160 @@
+"""The data set: its images, and how many of which there are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
+from numpy.typing import NDArray
+
+from fmnist_utils.data import FashionMNIST
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.plots.canvas import BLUE, ORANGE, WIDTH, figure, marked
+
+
+def samples(data: FashionMNIST, per_class: int = 1, seed: int = 0) -> Figure:
+    """Show training images of every class.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+    per_class : int
+        With one, two rows of five; with more, one row per class.
+    seed : int
+        Which images.
+
+    Raises
+    ------
+    FmnistError
+        When a class has fewer images than asked for.
+    """
+    rng = np.random.default_rng(seed)
+    picked = np.stack(
+        [
+            data.train_images[pick(np.flatnonzero(data.train_labels == label), per_class, rng)]
+            for label in range(len(data.class_names))
+        ]
+    )
+    if per_class == 1:
+        return marked(grid(picked[:, 0], data.class_names, columns=5), data)
+    return marked(_montage(picked, data.class_names), data)
+
+
+def random_samples(data: FashionMNIST, count: int = 25, seed: int = 0) -> Figure:
+    """Show training images drawn at random, with their classes.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+    count : int
+        How many images.
+    seed : int
+        Which images.
+
+    Raises
+    ------
+    FmnistError
+        When there are fewer images than asked for.
+    """
+    rng = np.random.default_rng(seed)
+    picked = pick(np.arange(len(data.train_images)), count, rng)
+    titles = [data.class_names[label] for label in data.train_labels[picked]]
+    return marked(grid(data.train_images[picked], titles, columns=min(count, 5)), data)
+
+
+def mean_images(data: FashionMNIST) -> Figure:
+    """Show the mean training image of every class."""
+    means = np.stack(
+        [
+            data.train_images[data.train_labels == label].mean(axis=0)
+            for label in range(len(data.class_names))
+        ]
+    )
+    return marked(grid(means, data.class_names, columns=5), data)
+
+
+def pick(pool: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw without replacement."""
+    if not 1 <= count <= len(pool):
+        raise FmnistError(f"Cannot draw {count} of {len(pool)} images: ask for 1 to {len(pool)}.")
+    return rng.choice(pool, count, replace=False)
+
+
+def grid(images: NDArray[Any], titles: Sequence[str], columns: int) -> Figure:
+    """Draw grey images of shape (n, 28, 28) row by row, each below its title."""
+    rows = math.ceil(len(images) / columns)
+    lines = 1 + max(title.count("\n") for title in titles)
+    side = WIDTH / max(columns, 4)
+    height = rows * (side + 0.2 * lines)
+    with figure(rows, columns, width=side * columns, height=height, squeeze=False) as (fig, axes):
+        for ax in axes.flat:
+            ax.axis("off")
+        for ax, image, title in zip(axes.flat, images, titles, strict=False):
+            ax.imshow(image, cmap="gray", vmin=0, vmax=255)
+            ax.set_title(title, pad=4)
+    return fig
+
+
+def _montage(images: NDArray[np.uint8], names: Sequence[str]) -> Figure:
+    """Draw images of shape (classes, n, 28, 28), one row per class."""
+    classes, n, size, _ = images.shape
+    # One white pixel between neighbours keeps them apart.
+    padded = np.pad(images, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=255)
+    sheet = padded.swapaxes(1, 2).reshape(classes * (size + 1), n * (size + 1))
+    side = min(0.8, (WIDTH - 1.1) / n)
+    with figure(width=side * n + 1.1, height=side * classes) as (fig, ax):
+        ax.imshow(sheet[:-1, :-1], cmap="gray", vmin=0, vmax=255)
+        ax.set_yticks((size + 1) * np.arange(classes) + size / 2, names)
+        ax.set_xticks([])
+        ax.tick_params(length=0)
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+    return fig
+
+
+def class_counts(data: FashionMNIST) -> Figure:
+    """Count the images of every class, in the training and in the test part."""
+    y = np.arange(len(data.class_names))
+    parts = [
+        ("training", data.train_labels, -0.2, BLUE, ""),
+        ("test", data.test_labels, 0.2, ORANGE, "//"),
+    ]
+    with figure(height=4.2) as (fig, ax):
+        for name, labels, shift, color, hatch in parts:
+            counts = np.bincount(labels, minlength=len(y))
+            bars = ax.barh(
+                y + shift, counts, 0.38, label=name, color=color, hatch=hatch, edgecolor="white"
+            )
+            ax.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=9)
+        ax.set_yticks(y, data.class_names)
+        ax.invert_yaxis()
+        ax.grid(axis="y", visible=False)
+        ax.margins(x=0.09, y=0.02)
+        ax.set_xlabel("images")
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        fig.legend(loc="outside upper center", ncols=2)
+    return marked(fig, data)
+
+
+def pixel_histogram(data: FashionMNIST) -> Figure:
+    """Count the grey levels of all training images, on a logarithmic scale."""
+    # In parts: counting turns bytes into 64-bit integers.
+    parts = np.array_split(data.train_images, 60)
+    counts = np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], axis=0)
+    background = counts[0] / counts.sum()
+    with figure(height=3.2) as (fig, ax):
+        ax.stairs(counts, np.arange(257) - 0.5, fill=True, color=BLUE)
+        ax.set_yscale("log")
+        ax.set_xlim(-4, 259)
+        ax.set_xticks([0, 50, 100, 150, 200, 255])
+        ax.set_xlabel("grey level (0 is the background)")
+        ax.set_ylabel("pixels")
+        ax.annotate(
+            f"{100 * background:.1f} % of all pixels are 0", (0, counts[0]), (30, counts[0]),
+            va="center", arrowprops={"arrowstyle": "->", "color": "black"},
+        )  # fmt: skip
+    return marked(fig, data)

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from factories import make_run
+from figures import CNN, comparisons, seeds, study, words
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from fmnist_utils import plots
+from fmnist_utils.equivalence import BFLOAT16, MARGIN, PLAIN_FIT, Comparison
+
+
+def test_seed_strip_shows_every_run_its_mean_and_the_reported_value() -> None:
+    runs = {"a": seeds(4), "b": seeds(1, accuracy=0.8), "c": []}
+    (ax,) = plots.seed_strip(runs, {"a": 90.08}).axes
+    for row, of_model in enumerate(runs.values()):
+        dots = next(
+            line for line in ax.lines if line.get_marker() == "o" and row_of(line) in (row, None)
+        )
+        ax.lines[ax.lines.index(dots)].remove()
+        assert sorted(dots.get_xdata()) == pytest.approx(
+            sorted(100 * run.final.test.accuracy for run in of_model)
+        )
+    assert [text.get_text() for text in ax.texts] == ["4 seeds", "1 seed", "0 seeds"]
+    diamonds = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"]
+    assert diamonds == [90.08]
+
+
+def row_of(line: Line2D) -> int | None:
+    return round(float(np.mean(line.get_ydata()))) if len(line.get_ydata()) else None
+
+
+# --- another way of training ---------------------------------------------------------------------
+
+
+def of_marker(ax: Axes, marker: str) -> list[Line2D]:
+    return [line for line in ax.lines if line.get_marker() == marker]
+
+
+def test_equivalence_shows_every_run_as_difference_from_our_mean() -> None:
+    items = comparisons()
+    (ax,) = plots.equivalence(items).axes
+    for marker, samples in (
+        ("o", [item.ours for item in items]),
+        ("s", [item.other for item in items]),
+    ):
+        for y, (line, values) in enumerate(zip(of_marker(ax, marker), samples, strict=True)):
+            assert row_of(line) == y
+            middle = np.mean(items[y].ours)
+            assert line.get_xdata() == pytest.approx(np.array(values) - middle)
+    titles = [label.get_text() for label in ax.get_yticklabels()]
+    assert titles == [item.experiment.title for item in items]
+
+
+def test_equivalence_shows_the_interval_the_margin_and_the_answer() -> None:
+    items = comparisons()
+    (ax,) = plots.equivalence(items).axes
+    texts = [text.get_text().replace("\n", " ") for text in ax.texts]
+    assert texts == ["equivalent", "not equivalent", "3 of 10 seeds"]
+    found = [item.difference for item in items[:2]]
+    bars = [list(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 4]
+    assert bars == [pytest.approx([one.low, one.high]) for one in found]
+    means = [line.get_xdata()[0] for line in of_marker(ax, "D")]
+    assert means == pytest.approx([one.mean for one in found])
+    (shade,) = ax.patches
+    assert shade.get_extents().transformed(ax.transData.inverted()).intervalx == pytest.approx(
+        (-MARGIN, MARGIN)
+    )
+
+
+def test_equivalence_names_the_other_method() -> None:
+    (fit, *_), accuracies = comparisons(), (90.0,) * 3
+    other = Comparison(CNN, BFLOAT16, accuracies, accuracies)
+    for items, name in (([fit], "Keras' own fit"), ([other], "bfloat16"), ([fit, other], "other")):
+        assert any(name in text for text in words(plots.equivalence(items)))
+
+
+def test_equivalence_keeps_the_row_of_an_experiment_without_runs() -> None:
+    nothing = Comparison(CNN, PLAIN_FIT, (90.0,), ())
+    (ax,) = plots.equivalence([nothing, *comparisons()]).axes
+    assert ax.texts[0].get_text() == "0 of 10\nseeds"
+    assert len(ax.get_yticklabels()) == 4
+    assert "There is no run to compare with yet." in words(plots.equivalence([nothing]))
+
+
+# --- a study with two factors --------------------------------------------------------------------
+
+
+def test_interaction_has_a_line_per_value_over_the_values_of_the_other_factor() -> None:
+    fig = plots.interaction(study(), "kernels", "dropout")
+    (ax,) = fig.axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["16", "32"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("kernels", "test accuracy (%)")
+    assert fig.legends[0].get_title().get_text() == "dropout"
+    assert [bar.get_label() for bar in ax.containers] == ["none", "20 %"]
+    for bar in ax.containers:
+        x, y = bar.lines[0].get_data()
+        assert [round(place) for place in x] == [0, 1]
+        means = [
+            np.mean([100 * run.final.test.accuracy for run in study()[place, bar.get_label()]])
+            for place in ("16", "32")
+        ]
+        assert y == pytest.approx(means)
+
+
+def test_interaction_shows_students_interval_of_the_mean() -> None:
+    runs = [make_run(CNN, seed, accuracy=a) for seed, a in enumerate((0.89, 0.9, 0.91))]
+    (ax,) = plots.interaction({("a", "b"): runs}, "x", "line").axes
+    (low, high) = ax.containers[0].lines[2][0].get_segments()[0][:, 1]
+    # t(.975, 2) = 4.3027 and the standard error is 1 / sqrt(3).
+    assert (high - low) / 2 == pytest.approx(4.3027 / 3**0.5, rel=1e-4)
+    assert (high + low) / 2 == pytest.approx(90)
+
+
+def test_interaction_shows_every_run_and_a_single_one_without_interval() -> None:
+    (ax,) = plots.interaction(study(), "kernels", "dropout").axes
+    dots = [y for line in ax.lines if line.get_alpha() == 0.3 for y in line.get_ydata()]
+    accuracies = [100 * run.final.test.accuracy for runs in study().values() for run in runs]
+    assert sorted(dots) == pytest.approx(sorted(accuracies))
+    bars = ax.containers[1].lines[2][0].get_segments()
+    assert [len(bar) for bar in bars] == [2, 0]
+
+
+def test_interaction_reads_the_split_it_is_asked_for() -> None:
+    runs = seeds(2)
+    (ax,) = plots.interaction({("a", "b"): runs}, "x", "line", split="train").axes
+    assert ax.get_ylabel() == "training accuracy (%)"
+    mean = np.mean([100 * run.final.train.accuracy for run in runs])
+    assert ax.containers[0].lines[0].get_ydata() == pytest.approx([mean])

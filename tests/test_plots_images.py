@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from figures import REAL, SYNTHETIC, words
+
+from fmnist_utils import plots
+from fmnist_utils.data import CLASS_NAMES, load_data
+from fmnist_utils.errors import FmnistError
+
+
+def test_watermark_is_written_once() -> None:
+    fig = plots.samples(SYNTHETIC)
+    assert plots.watermark(fig) is fig
+    assert words(fig).count("synthetic preview") == 1
+
+
+def test_samples_shows_one_image_per_class_under_its_name() -> None:
+    fig = plots.samples(REAL)
+    assert [ax.get_title() for ax in fig.axes] == list(CLASS_NAMES)
+    for label, ax in enumerate(fig.axes):
+        image = np.asarray(ax.images[0].get_array())
+        same = (REAL.train_images == image).all(axis=(1, 2))
+        assert label in REAL.train_labels[same]
+
+
+def test_several_samples_per_class_stand_in_rows() -> None:
+    (ax,) = plots.samples(REAL, per_class=4).axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(CLASS_NAMES)
+    sheet = np.asarray(ax.images[0].get_array())
+    assert sheet.shape == (10 * 29 - 1, 4 * 29 - 1)
+    third_bag = sheet[8 * 29 : 8 * 29 + 28, 2 * 29 : 2 * 29 + 28]
+    assert (REAL.train_images[REAL.train_labels == 8] == third_bag).all(axis=(1, 2)).any()
+
+
+def test_random_samples_follow_the_seed() -> None:
+    def shown(seed: int) -> list[np.ndarray]:
+        axes = plots.random_samples(REAL, 7, seed).axes
+        return [np.asarray(ax.images[0].get_array()) for ax in axes if ax.images]
+
+    assert len(shown(1)) == 7
+    assert np.array_equal(shown(1), shown(1))
+    assert not np.array_equal(shown(1), shown(2))
+
+
+@pytest.mark.parametrize("count", [0, 201])
+def test_asking_for_too_many_or_no_images_is_an_error(count: int) -> None:
+    with pytest.raises(FmnistError, match=f"Cannot draw {count} of 200 images: ask for 1 to 200"):
+        plots.random_samples(REAL, count)
+
+
+def test_class_counts_and_pixel_histogram_count_the_data() -> None:
+    bars = [bar.get_width() for bar in plots.class_counts(REAL).axes[0].patches]
+    assert bars == [20] * 10 + [10] * 10
+    fig = plots.pixel_histogram(REAL)
+    (stairs,) = fig.axes[0].patches
+    counts = np.bincount(REAL.train_images.ravel(), minlength=256)
+    assert np.array_equal(stairs.get_data().values, counts)
+    assert fig.axes[0].get_yscale() == "log"
+    share = 100 * (REAL.train_images == 0).mean()
+    assert f"{share:.1f} % of all pixels are 0" in words(fig)
+
+
+def test_mean_images_are_means() -> None:
+    axes = plots.mean_images(REAL).axes
+    shirts = REAL.train_images[REAL.train_labels == 6].mean(axis=0)
+    assert np.allclose(axes[6].images[0].get_array(), shirts)
+
+
+def test_real_images(real_data_dir: object) -> None:
+    data = load_data()
+    assert "50.2 % of all pixels are 0" in words(plots.pixel_histogram(data))
+    assert {"6,000", "1,000"} <= set(words(plots.class_counts(data)))
+    assert "synthetic preview" not in words(plots.samples(data))
