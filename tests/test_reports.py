@@ -19,7 +19,7 @@ from fmnist_utils.reports import (
     read_report,
     reports_folder,
 )
-from fmnist_utils.reports.schema import Validation, Variant
+from fmnist_utils.reports.schema import EpochTable, Validation, Variant
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared/reports"
 EACH_REPORT = pytest.mark.parametrize("report_id", list_reports())
@@ -626,3 +626,13 @@ def test_a_variant_may_add_a_feature_as_a_whole() -> None:
     assert base.training.early_stopping is None
     assert varied.training.early_stopping is not None
     assert varied.training.early_stopping.patience == 5
+
+
+def test_a_table_of_epochs_may_drop_trailing_zeros() -> None:
+    columns = {"loss": ["0.45", "0.4"], "accuracy": ["0.89", "0.9"]}
+    table = {"where": "Figure 5", "split": "train", **columns}
+    widths = [
+        [claim.half_width for claim in EpochTable.model_validate(table | more).claims()]
+        for more in ({}, {"decimals": "2"})
+    ]
+    assert widths == [[0.005, 0.05, 0.005, 0.05], [0.005] * 4]

@@ -349,18 +349,23 @@ class ScoreTable(Strict):
 
 
 class EpochTable(Strict):
-    """Loss and accuracy of every epoch on one split, as printed; one value per epoch."""
+    """Loss and accuracy of every epoch on one split, as printed; one value per epoch.
+
+    `decimals` is how many digits all values were rounded to, where a table drops trailing zeros.
+    """
 
     where: str
     split: Literal["train", "validation"]
     unit: Literal["percent", "plain"] = "plain"
+    decimals: PositiveInt | None = None
     loss: tuple[Decimal, ...]
     accuracy: tuple[Decimal, ...]
 
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell."""
         for quantity, values in (("loss", self.loss), ("accuracy", self.accuracy)):
-            for epoch, value in enumerate(values, start=1):
+            for epoch, printed in enumerate(values, start=1):
+                value = printed if self.decimals is None else round(printed, self.decimals)
                 yield Claim(
                     id=f"{self.split}-{quantity}-epoch-{epoch}",
                     quantity=quantity,  # type: ignore[arg-type]
