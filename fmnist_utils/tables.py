@@ -288,7 +288,11 @@ def _badge(verdict: Verdict) -> Badge:
 
 
 def _placed(verdict: Verdict) -> Stacked:
-    return Stacked(claim_text(verdict.claim), verdict.claim.where)
+    return _placed_claim(verdict.claim)
+
+
+def _placed_claim(claim: Claim) -> Stacked:
+    return Stacked(claim_text(claim), claim.where)
 
 
 def _ours(verdict: Verdict) -> Stacked:
@@ -477,6 +481,30 @@ def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Tabl
     return Table(headers, rows, f"{experiment.title}: {reported_text(claim)}, read in every way")
 
 
+def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
+    """Show at which epoch our runs come closest to what is stated of training and validation.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claims, each number once; those about the test set have no history.
+    runs : sequence of Run
+        Of this experiment, or of another that might explain the numbers.
+    """
+    rows = []
+    for claim in {claim.value: claim for claim in reversed(experiment.stated)}.values():
+        if claim.quantity not in ("accuracy", "loss") or claim.split == "test" or claim.epoch:
+            continue
+        scale = 1.0 if claim.unit == "plain" else 100.0
+        key = f"{'val_' if claim.split == 'validation' else ''}{claim.quantity}"
+        histories = [scale * np.array(run.history[key]) for run in runs]
+        at = sorted(1 + int(np.argmin(abs(values - claim.number))) for values in histories)
+        last = _spread(np.array([values[-1] for values in histories]))
+        rows.append((_placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
+    headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
+    return Table(headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers")
+
+
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
     """Show how much an assumption matters: each variant beside the experiment it varies.
 
@@ -640,7 +668,7 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
 def cited(report: Report) -> Table:
     """List the numbers that a report quotes from other work."""
     rows = tuple(
-        (Stacked(claim_text(claim), claim.where), reported_text(claim))
+        (_placed_claim(claim), reported_text(claim))
         for claim in report.claims
         if claim.quantity == "cited"
     )

@@ -261,3 +261,20 @@ def test_architectures_with_a_count_are_listed():
         "conv 32, pool, conv 64" in cell for (cell,) in tables.architectures_with(406_270).rows
     )
     assert tables.architectures_with(11).rows == ()
+
+
+def test_closest_epochs_are_read_off_the_histories():
+    report = load_report("mendez")
+    listing = report["listing"]
+    runs = []
+    for seed, best in ((1, 4), (2, 2)):
+        run = make_run(listing, seed, epochs=6)
+        history = {
+            **run.history,
+            "accuracy": tuple(0.9503 + 0.01 * (i - best) for i in range(1, 7)),
+        }
+        runs.append(run.model_copy(update={"history": history}))
+    table = tables.closest_epochs(listing, runs)
+    row = next(row for row in table.rows if str(row[0]).startswith("train accuracy"))
+    assert row[1:3] == ("95.03 %", "2, 4")
+    assert len(table.rows) == 4, "training and validation, accuracy and loss"
