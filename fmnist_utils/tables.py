@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -303,12 +303,23 @@ def _ours(verdict: Verdict) -> Stacked:
 
 
 def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
-    """Lay out any verdicts: claim and place, reported, reproduced with its interval, verdict."""
-    rows = tuple(
-        (_placed(verdict), reported_text(verdict.claim), _ours(verdict), _badge(verdict))
-        for verdict in judgements
-    )
+    """Lay out any verdicts: claim and place, reported, reproduced with its interval, verdict.
+
+    What a report states several times, alike, has one row that names every place.
+    """
+    rows = _each_once(judgements, _ours)
     return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
+
+
+def _each_once(
+    judgements: Iterable[Verdict], ours: Callable[[Verdict], Any]
+) -> tuple[tuple[Any, ...], ...]:
+    """Lay out claims that read and fare alike in one row, with all their places."""
+    places: dict[tuple[Any, ...], list[str]] = {}
+    for v in judgements:
+        row = (claim_text(v.claim), reported_text(v.claim), ours(v), _badge(v))
+        places.setdefault(row, []).append(v.claim.where)
+    return tuple((Stacked(row[0], "; ".join(where)), *row[1:]) for row, where in places.items())
 
 
 def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
@@ -355,14 +366,7 @@ def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
 def facts(report: Report) -> Table:
     """Show what a report says of the data set, held against the data set."""
     found = [v for v in vd.judge_claims(report, {}) if v.claim.quantity == "data"]
-    places: dict[tuple[str, str, str, Word], list[str]] = {}
-    for v in found:
-        key = (claim_text(v.claim), reported_text(v.claim), ours_text(v), v.word)
-        places.setdefault(key, []).append(v.claim.where)
-    rows = tuple(
-        (Stacked(claim, "; ".join(where)), reported, ours, Badge(word))
-        for (claim, reported, ours, word), where in places.items()
-    )
+    rows = _each_once(found, ours_text)
     caption = f"What the report says of the data, in {len(found)} places"
     return Table(("claim", "reported", "in the data", "verdict"), rows, caption)
 

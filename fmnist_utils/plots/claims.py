@@ -55,7 +55,7 @@ def stated(claim: Claim) -> str:
     part = SPLIT_WORDS[claim.split or "test"]
     if claim.quantity == "difference":
         return f"{part} accuracy {claim.number:+g} point{'' if abs(claim.number) == 1 else 's'}"
-    return f"{part} {claim.quantity} {claim.value}{' %' if claim.unit == 'percent' else ''}"
+    return f"{part} {claim.quantity} {tables.reported_text(claim)}"
 
 
 class _Group(NamedTuple):
