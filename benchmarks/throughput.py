@@ -139,7 +139,7 @@ def plain_fit(
 ) -> Callable[[int], None]:
     """Do as the reports do: numpy floats, Keras' own Adam, ``model.fit``."""
     floats = images.astype(np.float32) / 255
-    model = experiment.build()
+    model = experiment.build(plain=True)
     model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
 
     def train(n: int) -> None:

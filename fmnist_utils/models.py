@@ -91,13 +91,15 @@ class Layer(NamedTuple):
     params: int
 
 
-def build(spec: MLP | CNN) -> keras.Model:
+def build(spec: MLP | CNN, *, plain: bool = False) -> keras.Model:
     """Build the Keras model of a specification, not yet compiled.
 
     Parameters
     ----------
     spec : MLP or CNN
         The architecture.
+    plain : bool
+        Use Keras' own layers only, not our faster ones.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def build(spec: MLP | CNN) -> keras.Model:
     """
     keras = import_keras()
     images = keras.Input(spec.input_shape, name="Input")
-    features = images if isinstance(spec, MLP) else _convolve(images, spec.conv)
+    features = images if isinstance(spec, MLP) else _convolve(images, spec.conv, plain)
     flat = len(features.shape) == 2  # the batch axis and one more: nothing to flatten
     x = features if flat else keras.layers.Flatten(name="Flatten")(features)
     dense = spec.hidden if isinstance(spec, MLP) else spec.dense
@@ -118,14 +120,14 @@ def build(spec: MLP | CNN) -> keras.Model:
             kernel_regularizer=None if block.l2 is None else keras.regularizers.L2(block.l2),
             name=f"Hidden{i}",
         )(x)
-        x = _batch_norm(x, block.batch_norm, f"HiddenBatchNorm{i}")
+        x = _batch_norm(x, block.batch_norm, f"HiddenBatchNorm{i}", plain)
         x = _dropout(x, block.dropout, f"HiddenDropout{i}")
     # Probabilities are float32 in every precision.
     output = keras.layers.Dense(NUM_CLASSES, activation="softmax", dtype="float32", name="Output")
     return keras.Model(images, output(x), name=spec.builder)
 
 
-def _convolve(x: Any, blocks: tuple[ConvBlock, ...]) -> Any:
+def _convolve(x: Any, blocks: tuple[ConvBlock, ...], plain: bool) -> Any:
     from keras import layers
 
     for i, block in enumerate(blocks, start=1):
@@ -136,7 +138,7 @@ def _convolve(x: Any, blocks: tuple[ConvBlock, ...]) -> Any:
             activation=block.activation,
             name=f"Conv{i}",
         )(x)
-        x = _batch_norm(x, block.batch_norm, f"ConvBatchNorm{i}")
+        x = _batch_norm(x, block.batch_norm, f"ConvBatchNorm{i}", plain)
         if block.pool is not None:
             padding = block.pool_padding or "valid"
             x = layers.MaxPooling2D(block.pool, padding=padding, name=f"MaxPool{i}")(x)
@@ -144,8 +146,12 @@ def _convolve(x: Any, blocks: tuple[ConvBlock, ...]) -> Any:
     return x
 
 
-def _batch_norm(x: Any, wanted: bool | None, name: str) -> Any:
-    return batch_normalization(name)(x) if wanted else x
+def _batch_norm(x: Any, wanted: bool | None, name: str, plain: bool) -> Any:
+    from keras import layers
+
+    if not wanted:
+        return x
+    return (layers.BatchNormalization(name=name) if plain else batch_normalization(name))(x)
 
 
 def _dropout(x: Any, rate: float | None, name: str) -> Any:

@@ -144,7 +144,7 @@ def compiled_model(experiment: Experiment, method: Method = _DEFAULT) -> keras.M
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(method.precision)
     try:
-        model = experiment.build()
+        model = experiment.build(plain=method.plain_fit)
     finally:
         keras.config.set_dtype_policy(before)
     optimizer = (keras_optimizer if method.plain_fit else make_optimizer)(spec.optimizer)

@@ -62,3 +62,13 @@ def test_a_model_with_batch_normalization_is_listed_and_saved_as_keras_would(
     assert [row.params for row in rows] == [8, 16]
     model.save_weights(tmp_path / "model.weights.h5")
     model.load_weights(tmp_path / "model.weights.h5")
+
+
+def test_plain_models_have_keras_own_layers() -> None:
+    import keras
+
+    blocks = (ConvBlock(filters=2, kernel=3, batch_norm=True),)
+    spec = CNN(builder="cnn", conv=blocks, dense=(DenseBlock(units=4, batch_norm=True),))
+    for plain in (True, False):
+        kinds = {type(layer) for layer in build(spec, plain=plain).layers}
+        assert (keras.layers.BatchNormalization in kinds) == plain

@@ -443,9 +443,9 @@ class Experiment(Strict):
                 raise KeyError(f"{self.report}/{self.id} has no setting {path}") from error
         return value
 
-    def build(self) -> keras.Model:
-        """Build the experiment's Keras model, not compiled."""
-        return models.build(self.model)
+    def build(self, *, plain: bool = False) -> keras.Model:
+        """Build the experiment's Keras model, not compiled; see `models.build`."""
+        return models.build(self.model, plain=plain)
 
     def vary(self, variant_id: str, variant: Variant) -> Experiment:
         """Return this experiment with some settings changed, and no claims of its own."""
