@@ -752,10 +752,11 @@ def within_seed_noise(report: Report, runs: Mapping[str, Sequence[Run]]) -> Iter
 
 
 def _spread(claim: Claim, runs: Sequence[Run]) -> float:
-    """Return the standard deviation over seeds, in points; nan when there are too few."""
+    """Return the standard deviation, in points, of what is claimed; nan for too few runs."""
     if len(runs) < MIN_RUNS:
         return math.nan
-    return float(np.std(measure(claim, runs), ddof=1) * (100 if claim.unit == "plain" else 1))
+    sd = float(np.std(measure(claim, runs), ddof=1) * (100 if claim.unit == "plain" else 1))
+    return sd / math.sqrt(claim.mean_of or 1)
 
 
 def _noise(
@@ -764,16 +765,18 @@ def _noise(
     claim = claims[0]
     one, other = _compared(report, claim)
     assert one and other
+    trained = [side.mean_of or 1 for side in (one, other)]
+    each = "one run each" if trained == [1, 1] else f"{trained[0]} and {trained[1]} runs"
     terms = " + ".join(f"{sd:.2f}²" for sd in spreads)
     return Finding(
         id=f"noise-{claim.of}-{claim.than}-{claim.split}",
         severity="medium",
         where=_places(claim.where for claim in claims),
         claimed=f"{_title(report, claim.of)} ({_show(one)}) and {_title(report, claim.than)} "
-        f"({_show(other)}) are told apart by one run each",
-        because=f"they differ by {gap:.2f} points; the seed alone sets two runs apart by up to "
+        f"({_show(other)}) are told apart by {each}",
+        because=f"they differ by {gap:.2f} points; the seed alone sets them apart by up to "
         f"1.96 × √({terms}) = {reach:.2f} points in 95 % of cases",
-        consequence="One run of each cannot say which is better; we judge over pairs of seeds.",
+        consequence="So few cannot say which is better; we judge over pairs of seeds.",
     )
 
 

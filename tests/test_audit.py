@@ -565,6 +565,24 @@ def test_two_models_are_told_apart_by_more_than_seed_noise(spread: float, told_a
     assert [finding.id for finding in findings] == ["noise-large-small-test"] * (not told_apart)
     if findings:
         assert "√(2.00² + 2.00²) = 5.54 points" in findings[0].because
+        assert findings[0].claimed.endswith("are told apart by one run each")
+
+
+def test_a_mean_of_several_runs_has_less_seed_noise() -> None:
+    report = Report.model_validate(tiny())
+    runs = {
+        name: [make_run(report[name], seed, accuracy=0.8 + 0.02 * seed) for seed in (1, 2, 3)]
+        for name in report.experiments
+    }
+    averaged = {
+        name: experiment.model_copy(
+            update={"stated": tuple(c.model_copy(update={"mean_of": 4}) for c in experiment.stated)}
+        )
+        for name, experiment in report.experiments.items()
+    }
+    (found,) = audit.audit(report.model_copy(update={"experiments": averaged}), runs)
+    assert "√(1.00² + 1.00²) = 2.77 points" in found.because
+    assert found.claimed.endswith("are told apart by 4 and 4 runs")
 
 
 def test_two_runs_are_too_few_to_know_the_noise() -> None:
