@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fmnist_utils.data import FashionMNIST
+from fmnist_utils.data import FashionMNIST, count
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports import Experiment
+from fmnist_utils.reports import Experiment, Training
 from fmnist_utils.runs import Run, RunStore
 
 MODES = ("replay", "smoke", "full")
@@ -94,7 +94,6 @@ def reproduce(
 def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
     from fmnist_utils.training import train
 
-    protocol = experiment.training.model_copy(update={"epochs": _SMOKE_EPOCHS})
     few = FashionMNIST(
         data.train_images[:_SMOKE_IMAGES],
         data.train_labels[:_SMOKE_IMAGES],
@@ -102,7 +101,18 @@ def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
         data.test_labels[:_SMOKE_IMAGES],
         data.source,
     )
+    protocol = _shortened(experiment.training, len(few.train_labels))
     return train(experiment.model_copy(update={"training": protocol}), 1, few)
+
+
+def _shortened(protocol: Training, images: int) -> Training:
+    """Keep of a protocol what a few images and epochs allow."""
+    held_out = protocol.validation
+    if held_out.count is not None:
+        part = max(1, held_out.count * images // count("train_images"))
+        held_out = held_out.model_copy(update={"count": part})
+    changes = {"epochs": _SMOKE_EPOCHS, "validation": held_out, "images": None}
+    return protocol.model_copy(update=changes)
 
 
 def _train_missing(experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore) -> None:

@@ -39,6 +39,15 @@ def test_smoke_records_nothing(experiment, few_images, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_smoke_shrinks_counts_of_images_with_the_images(few_images, tmp_path):
+    report = fu.load_report("mendez")
+    assert report["listing"].training.validation.count == 10_000 > len(few_images.train_labels)
+    assert report["study-lr-1e-3-batch-128"].training.images == 10_000
+    for name in ("prose", "study-lr-1e-3-batch-128"):
+        (run,) = fu.reproduce(report[name], few_images, mode="smoke", store=RunStore(tmp_path))
+        assert 0 < run.images["validation"] < run.images["train"] < len(few_images.train_labels)
+
+
 def test_a_smoke_run_is_no_evidence_even_if_it_were_stored(experiment, few_images, tmp_path):
     store = RunStore(tmp_path / "runs", tmp_path / "published")
     (run,) = fu.reproduce(experiment, few_images, mode="smoke", store=store)
