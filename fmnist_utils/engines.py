@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -115,6 +116,7 @@ class TensorFlowEngine(Engine):
         import tensorflow as tf
 
         super().__init__(*settings, **more)
+        tf.get_logger().addFilter(_unexpected)
         model = self._model
         self._steps_per_call = 10
         self._tensors = {
@@ -192,6 +194,11 @@ class TensorFlowEngine(Engine):
 
     def _metrics(self) -> dict[str, float]:
         return {key: float(value) for key, value in self._model.get_metrics_result().items()}
+
+
+def _unexpected(record: logging.LogRecord) -> bool:
+    """Drop TensorFlow's advice against tracing often: each training is traced anew, on purpose."""
+    return "tf.function retracing" not in record.getMessage()
 
 
 class KerasEngine(Engine):

@@ -645,3 +645,21 @@ def test_plain_fit_keeps_the_best_epoch_and_stops_early(data: FashionMNIST) -> N
 def test_plain_fit_refuses_what_it_cannot_do(data: FashionMNIST) -> None:
     with pytest.raises(TrainingError, match="no augmentation"):
         train(tiny(augmentation=Augmentation(zoom=0.1)), 1, data, method=PLAIN_FIT)
+
+
+def test_many_trainings_in_a_row_are_not_warned_about(data: FashionMNIST) -> None:
+    import logging
+
+    import tensorflow as tf
+
+    told: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = told.append  # type: ignore[method-assign]
+    tf.get_logger().addHandler(handler)
+    try:
+        for seed in range(1, 9):
+            train(tiny(epochs=1), seed, data)
+        tf.get_logger().warning("another warning")
+    finally:
+        tf.get_logger().removeHandler(handler)
+    assert [record.getMessage() for record in told] == ["another warning"]
