@@ -11,6 +11,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.interrupts import ctrl_c_at_checks
 from fmnist_utils.reports import Experiment
 from fmnist_utils.runs import Method, Run, RunStore
+from fmnist_utils.tracking import Tracker
 from fmnist_utils.training import Progress, train
 
 
@@ -50,15 +51,29 @@ def run_jobs(
     data: FashionMNIST,
     on_epoch: Callable[[Job, Progress], None] | None = None,
     on_run: Callable[[Job, Run], None] | None = None,
+    tracker: Tracker | None = None,
 ) -> list[Run]:
-    """Train jobs one after the other; each run is on disk before the next one starts."""
+    """Train jobs one after the other; each run is on disk before the next one starts.
+
+    A `tracker` hears of everything as well, and of a run when its record is on disk.
+    """
+    tracker = tracker or Tracker()
+
+    def tell(job: Job, epoch: Progress) -> None:
+        tracker.on_epoch(epoch)
+        if on_epoch is not None:
+            on_epoch(job, epoch)
+
     finished = []
     with ctrl_c_at_checks() as check:
         for job in jobs:
             check()
-            tell = functools.partial(on_epoch, job) if on_epoch else None
-            run = train(job.experiment, job.seed, data, tell, method=job.method)
+            tracker.on_start(job)
+            check()  # a server that does not answer takes its time
+            told = functools.partial(tell, job)
+            run = train(job.experiment, job.seed, data, told, method=job.method)
             store.add(run)
+            tracker.on_run(run)
             finished.append(run)
             if on_run is not None:
                 on_run(job, run)

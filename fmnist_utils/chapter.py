@@ -9,9 +9,10 @@ from fmnist_utils.data import FashionMNIST, count
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import Experiment, Training
 from fmnist_utils.runs import Run, RunStore
+from fmnist_utils.tracking import TRACKERS, make_tracker
 
 MODES = ("replay", "smoke", "full")
-PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None}
+PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None, "TRACKER": TRACKERS}
 
 #: A smoke run: enough steps to pass through every line of the trainer.
 _SMOKE_EPOCHS = 2
@@ -55,6 +56,7 @@ def reproduce(
     seeds: int = 10,
     mode: str = "replay",
     store: RunStore | None = None,
+    tracker: str = "none",
 ) -> list[Run]:
     """Return an experiment's runs.
 
@@ -71,6 +73,8 @@ def reproduce(
         nothing; ``full`` trains what the store lacks, and stores it.
     store : RunStore, optional
         Where runs are; the shipped ones and ``./runs`` by default.
+    tracker : {"none", "wandb"}
+        Where full mode also logs what it trains; ``wandb`` is Weights & Biases.
 
     Returns
     -------
@@ -80,14 +84,16 @@ def reproduce(
     Raises
     ------
     ParameterError
-        For an unknown mode, or when synthetic images would be recorded as evidence.
+        For an unknown mode or tracker, or when synthetic images would be recorded as evidence.
+    TrackingError
+        When the tracker's package is not installed.
     """
-    check_parameters({"MODE": mode, "SEEDS": seeds})
+    check_parameters({"MODE": mode, "SEEDS": seeds, "TRACKER": tracker})
     store = store or RunStore()
     if mode == "smoke":
         return [_smoke(experiment, data)]
     if mode == "full":
-        _train_missing(experiment, data, seeds, store)
+        _train_missing(experiment, data, seeds, store, tracker)
     return [run for run in store.runs(experiment) if run.seed <= seeds]
 
 
@@ -115,7 +121,9 @@ def _shortened(protocol: Training, images: int) -> Training:
     return protocol.model_copy(update=changes)
 
 
-def _train_missing(experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore) -> None:
+def _train_missing(
+    experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore, tracker: str
+) -> None:
     from fmnist_utils.campaign import missing_jobs, run_jobs
     from fmnist_utils.progress import TrainingProgress
 
@@ -124,5 +132,5 @@ def _train_missing(experiment: Experiment, data: FashionMNIST, seeds: int, store
         return
     if data.source != "real":
         raise ParameterError('Full mode records evidence, so it needs DATA = "real".')
-    with TrainingProgress(jobs) as progress:
-        run_jobs(jobs, store, data, progress.on_epoch, progress.on_run)
+    with make_tracker(tracker) as tracked, TrainingProgress(jobs) as progress:
+        run_jobs(jobs, store, data, progress.on_epoch, progress.on_run, tracked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fmnist_utils.reports import Experiment
     from fmnist_utils.reports.schema import Finding
     from fmnist_utils.runs import Run
+    from fmnist_utils.tuning import Trial
     from fmnist_utils.verdicts import Verdict
 
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
@@ -141,13 +143,22 @@ def run(
     plain_fit: Annotated[
         bool, typer.Option("--plain-fit", help="Train with Keras' own model.fit, to compare.")
     ] = False,
+    tracker: Annotated[
+        Literal["none", "wandb"],
+        typer.Option(help="Log to Weights & Biases as well; offline when there is no API key."),
+    ] = "none",
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
     from fmnist_utils.campaign import missing_jobs, run_jobs, run_jobs_on_cluster
     from fmnist_utils.data import load_data
     from fmnist_utils.progress import TrainingProgress
     from fmnist_utils.runs import Method, RunStore
+    from fmnist_utils.tracking import TrackingError, make_tracker
 
+    if scheduler is not None and tracker != "none":
+        raise TrackingError(
+            "The workers of a Dask cluster log to no tracker: leave out --tracker or --scheduler."
+        )
     store = RunStore()
     method = Method(precision or "float32", plain_fit) if precision or plain_fit else None
     jobs = missing_jobs(store, _chosen(report, experiments), range(1, seeds + 1), method)
@@ -155,13 +166,55 @@ def run(
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")
         return
     if scheduler is None:
+        watched = make_tracker(tracker, _say)
         images = load_data()  # before the bars: it may have to show the progress of a download
-        with TrainingProgress(jobs, console) as progress:
-            run_jobs(jobs, store, images, progress.on_epoch, progress.on_run)
+        with watched, TrainingProgress(jobs, console) as progress:
+            run_jobs(jobs, store, images, progress.on_epoch, progress.on_run, watched)
     else:
         with TrainingProgress(jobs, console) as progress:
             run_jobs_on_cluster(jobs, store, scheduler, progress.on_run)
     _say(f"{len(jobs)} runs written to {store.written}; publish with fmnist publish-runs.")
+
+
+@app.command()
+def search(
+    report: ReportId,
+    search_id: Annotated[
+        str | None, typer.Argument(help="Which search; all when none is named.", metavar="SEARCH")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Stop after N trials; by default the search's own.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="For Optuna: the URL of a database that several machines share."),
+    ] = None,
+) -> None:
+    """Run a report's hyperparameter search, or go on where it stopped."""
+    from fmnist_utils.data import load_data
+    from fmnist_utils.reports import load_report
+    from fmnist_utils.tuning import LOCAL_SEARCHES, TuningError, get_search, run_search
+
+    loaded = load_report(report)
+    chosen = [get_search(loaded, search_id)] if search_id else list(loaded.searches.values())
+    if not chosen:
+        raise TuningError(f"Report {report} has no searches.")
+    images, folder = load_data(), LOCAL_SEARCHES / report
+    for item in chosen:
+        wanted = item.trials if trials is None else trials
+        _say(f"{report}/{item.id}: {wanted} trials with {item.tool}")
+        tell = functools.partial(_say_trial, wanted)
+        table = run_search(loaded, item, images, folder, trials, tell, storage)
+        _say(f"{len(table.trials)} trials finished, {len(table.failed)} could not be built.")
+
+
+def _say_trial(of: int, trial: Trial) -> None:
+    if trial.failure is not None:
+        _say(f"trial {trial.number} of {of}: cannot be built: {trial.failure}")
+        return
+    scores = ", ".join(f"{item.score:.4f}" for item in trial.executions)
+    seconds = sum(item.seconds for item in trial.executions)
+    _say(f"trial {trial.number} of {of}: {trial.score:.4f} ({scores}), {seconds:.0f} s")
 
 
 def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:

@@ -462,9 +462,11 @@ def _assumed(item: Assumption) -> Stacked:
 def assumptions(report: Report) -> Table:
     """List every setting that the report leaves out: what we chose, why, and for which models."""
     users: dict[Assumption, list[str]] = {}
-    for experiment in report.experiments.values():
-        for item in experiment.assumed:
-            users.setdefault(item, []).append(experiment.id)
+    assumed = {name: experiment.assumed for name, experiment in report.experiments.items()}
+    assumed |= {name: search.assumed for name, search in report.searches.items()}
+    for name, items in assumed.items():
+        for item in items:
+            users.setdefault(item, []).append(name)
     rows = tuple(
         (
             _assumed(item),

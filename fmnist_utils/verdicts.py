@@ -31,6 +31,7 @@ from fmnist_utils import data, models
 from fmnist_utils.models import Layer
 from fmnist_utils.reports import READINGS, Claim, Experiment, Report
 from fmnist_utils.reports.schema import PrintedLayer, same_value
+from fmnist_utils.reports.search import Search
 from fmnist_utils.runs import Run, RunStore, Snapshot
 from fmnist_utils.training import split_rows
 
@@ -285,7 +286,7 @@ def judge(
         Judge the claim under another reading than its own.
     """
     if claim.quantity == "setting":
-        return _judge_setting(experiment, claim)
+        return _judge_setting(experiment.setting(claim.setting or ""), claim, experiment.id)
     if claim.quantity == "data":
         return _judge_fact(experiment.id, claim)
     if claim.quantity == "images":
@@ -407,13 +408,12 @@ def _judge_ordering(
     return Verdict(experiment_id, claim, word, share, None, low, high, n, note=note)
 
 
-def _judge_setting(experiment: Experiment, claim: Claim) -> Verdict:
-    used = experiment.setting(claim.setting or "")
+def _judge_setting(used: Any, claim: Claim, experiment_id: str | None = None) -> Verdict:
     stated = claim.value
     if claim.unit == "percent" and isinstance(stated, Decimal):
         stated = stated / 100
     word = Word.FOLLOWED if same_value(stated, used) else Word.DIFFERS
-    return Verdict(experiment.id, claim, word, ours=used)
+    return Verdict(experiment_id, claim, word, ours=used)
 
 
 def _judge_fact(experiment_id: str | None, claim: Claim) -> Verdict:
@@ -519,6 +519,11 @@ def judge_experiment(experiment: Experiment, runs: Sequence[Run]) -> list[Verdic
     return [judge(experiment, claim, runs) for claim in experiment.results]
 
 
+def judge_search(search: Search) -> list[Verdict]:
+    """Give the verdicts on what a report states about a search: whether ours follows it."""
+    return [_judge_setting(search.setting(claim.setting or ""), claim) for claim in search.claims]
+
+
 def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
     """Give the verdicts on a report's claims about the data and about several experiments."""
     return [_judge_claim(claim, runs) for claim in report.claims]
@@ -562,6 +567,8 @@ def judge_report(report: Report, store: RunStore) -> list[Verdict]:
     """
     runs = {name: store.runs(experiment) for name, experiment in report.experiments.items()}
     verdicts = judge_claims(report, runs)
+    for search in report.searches.values():
+        verdicts += judge_search(search)
     for name, experiment in report.experiments.items():
         verdicts += judge_experiment(experiment, runs[name])
         verdicts += judge_layers(experiment)

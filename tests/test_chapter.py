@@ -1,14 +1,19 @@
 """What a chapter calls."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from factories import make_run
 
 import fmnist_utils as fu
+from fmnist_utils import campaign
 from fmnist_utils.chapter import ParameterError
 from fmnist_utils.data import FashionMNIST
 from fmnist_utils.reports import load_report
 from fmnist_utils.runs import RunStore
+from fmnist_utils.tracking import Tracker, TrackingError
 
 
 @pytest.fixture
@@ -74,7 +79,11 @@ def test_full_trains_only_what_is_missing(experiment, tmp_path):
         ({"DATA": "mnist"}, "DATA is 'mnist'; it takes real, synthetic."),
         ({"SEEDS": 0}, "SEEDS is 0; it takes a whole number of at least 1."),
         ({"SEEDS": "5"}, "SEEDS is '5'; it takes a whole number of at least 1."),
-        ({"EPOCHS": 3}, "There is no parameter EPOCHS; a chapter takes MODE, DATA, SEEDS."),
+        (
+            {"EPOCHS": 3},
+            "There is no parameter EPOCHS; a chapter takes MODE, DATA, SEEDS, TRACKER.",
+        ),
+        ({"TRACKER": "mlflow"}, "TRACKER is 'mlflow'; it takes none, wandb."),
     ],
 )
 def test_a_wrong_parameter_is_one_sentence(names, sentence):
@@ -84,7 +93,31 @@ def test_a_wrong_parameter_is_one_sentence(names, sentence):
     assert caught.value._render_traceback_() == [f"ParameterError: {sentence}"]
 
 
+def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkeypatch):
+    heard = []
+
+    def run_jobs(jobs, store, data, on_epoch, on_run, tracker):
+        heard.append(type(tracker))
+
+    monkeypatch.setattr(campaign, "run_jobs", run_jobs)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    real = SimpleNamespace(source="real")
+    fu.reproduce(experiment, real, mode="full", seeds=1, store=store, tracker="none")
+    with pytest.raises(TrackingError, match=r"pip install fmnist-utils\[wandb\]"):
+        fu.reproduce(experiment, real, mode="full", seeds=1, store=store, tracker="wandb")
+    assert heard == [Tracker]
+
+
+def test_replay_and_smoke_mode_track_nothing(experiment, few_images, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    assert fu.reproduce(experiment, None, store=store, tracker="wandb") == []
+    assert fu.reproduce(experiment, few_images, mode="smoke", store=store, tracker="wandb")
+
+
 def test_right_parameters_and_other_names_pass():
+    fu.check_parameters({"MODE": "replay", "DATA": "real", "SEEDS": 3, "TRACKER": "wandb"})
     fu.check_parameters({"MODE": "smoke", "DATA": "real", "SEEDS": 3, "_ID": 1, "In": [], "x": 2})
 
 

@@ -80,6 +80,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], publish
         ["book", "--data", "fake"],
         ["run", "baltzi", "--seeds", "0"],
         ["run", "baltzi", "--precision", "float16"],
+        ["run", "baltzi", "--tracker", "mlflow"],
         ["run"],
         ["nothing"],
     ],
@@ -351,3 +352,21 @@ def test_run_trains_by_the_method_that_is_asked_for(
     result = fmnist("run", "baltzi", "mlp-baseline", *arguments)
     assert result.exit_code == 0 and asked == [method]
     assert "Nothing to train" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "needs the package wandb: pip install fmnist-utils[wandb]"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "leave out --tracker or --scheduler."),
+    ],
+    ids=["no package", "on a cluster"],
+)
+def test_a_tracker_that_cannot_be_used_is_one_sentence(
+    published: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    result = fmnist("run", "baltzi", "mlp-baseline", "--tracker", "wandb", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert sentence in result.stderr

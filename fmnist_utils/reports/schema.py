@@ -22,6 +22,7 @@ from pydantic import (
 from fmnist_utils import data, models
 from fmnist_utils.augmentation import Augmentation
 from fmnist_utils.models import ModelSpec
+from fmnist_utils.reports.search import Search
 from fmnist_utils.strict import Strict
 
 if TYPE_CHECKING:
@@ -458,6 +459,8 @@ class Experiment(Strict):
                 target = target[int(part) if isinstance(target, list) else part]
             if isinstance(value, dict):  # a whole feature, such as early stopping
                 target[last] = {key: str(item) for key, item in value.items()}
+            elif value is None:
+                target[last] = None
             else:
                 target[last] = str(value)
         return Experiment.model_validate(
@@ -490,13 +493,14 @@ class Experiment(Strict):
 _VARIED = {"report", "where", "model", "training", "precision"}
 
 
-def _check_assumption(experiment: Experiment, path: str, chosen: Any) -> None:
+def _check_assumption(subject: Experiment | Search, path: str, chosen: Any) -> None:
     try:
-        used = experiment.setting(path)
+        used = subject.setting(path)
     except KeyError as error:
         raise ValueError(str(error.args[0])) from error
     if not same_value(chosen, used):
-        raise ValueError(f"experiment {experiment.id}: {path} is {used}, assumed {chosen}")
+        kind = type(subject).__name__.lower()
+        raise ValueError(f"{kind} {subject.id}: {path} is {used}, assumed {chosen}")
 
 
 def _leaves(settings: dict[str, Any], prefix: str) -> Iterator[str]:
@@ -508,7 +512,12 @@ def _leaves(settings: dict[str, Any], prefix: str) -> Iterator[str]:
 
 
 def same_value(printed: Any, used: Any) -> bool:
-    """Say whether a printed value equals a setting in use; words match in any case."""
+    """Say whether a printed value equals a setting in use; words match in any case.
+
+    A list of words is printed as one text, with commas.
+    """
+    if isinstance(used, tuple) and isinstance(printed, str):
+        used = ", ".join(map(str, used))
     if isinstance(used, bool) or isinstance(printed, str):
         return str(printed).lower() == str(used).lower()
     return bool(_as_printed(used) == printed)
@@ -519,11 +528,12 @@ class Variant(Strict):
 
     `settings` maps dotted paths of the experiment `of` to the values that differ; a feature that
     it does not use is given as a whole: ``training.early_stopping: {monitor: ..., patience: ...}``.
+    None, which no file can hold, leaves a feature out.
     """
 
     of: str
     title: str
-    settings: dict[str, Printed | dict[str, Printed]]
+    settings: dict[str, Printed | dict[str, Printed] | None]
 
 
 class Finding(Strict):
@@ -573,6 +583,9 @@ class Derivation(Strict):
     consequence: str
 
 
+Search.model_rebuild()  # it names Claim and Assumption, which stand in this file
+
+
 class Report(Strict):
     """One source report as data.
 
@@ -587,6 +600,7 @@ class Report(Strict):
     claims: tuple[Claim, ...] = ()
     experiments: dict[str, Experiment]
     variants: dict[str, Variant] = Field(default_factory=dict)
+    searches: dict[str, Search] = Field(default_factory=dict)
     derivations: tuple[Derivation, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -616,9 +630,12 @@ class Report(Strict):
             ) from None
 
     def all_claims(self) -> Iterator[tuple[Experiment | None, Claim]]:
-        """Yield every claim with its experiment, None for those about the data or several."""
+        """Yield every claim with its experiment; None for the data, for several, for a search."""
         for claim in self.claims:
             yield None, claim
+        for search in self.searches.values():
+            for claim in search.claims:
+                yield None, claim
         for experiment in self.experiments.values():
             for claim in experiment.claims:
                 yield experiment, claim
@@ -652,7 +669,7 @@ class Report(Strict):
 
     @model_validator(mode="after")
     def _references_exist(self) -> Report:
-        ids = [claim.id for claim in self.claims]
+        ids = [claim.id for experiment, claim in self.all_claims() if experiment is None]
         if duplicates := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"claim id {min(duplicates)} stands twice")
         for claim in self.claims:
@@ -672,4 +689,29 @@ class Report(Strict):
                 first = error.errors(include_url=False)[0]
                 path = ".".join(map(str, first["loc"]))
                 raise ValueError(f"variant {name}: {path}: {first['msg']}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _searches_can_run(self) -> Report:
+        for name, search in self.searches.items():
+            if search.of not in self.experiments or name in self.trainable:
+                raise ValueError(f"search {name}: there is no experiment {search.of} to vary")
+            for claim in search.stated:
+                if claim.quantity != "setting":
+                    raise ValueError(f"search {name}: claim {claim.id} must be of quantity setting")
+                try:
+                    search.setting(claim.setting or "")
+                except KeyError as error:
+                    raise ValueError(f"claim {claim.id}: {error.args[0]}") from error
+            for item in search.assumed:
+                _check_assumption(search, item.setting, item.chosen)
+            for values in ({}, *search.each_alone()):
+                try:
+                    search.vary(self.experiments[search.of], values)
+                except KeyError as error:
+                    raise ValueError(f"search {name}: {error.args[0]}") from error
+                except ValidationError as error:
+                    first = error.errors(include_url=False)[0]
+                    path = ".".join(map(str, first["loc"]))
+                    raise ValueError(f"search {name}: {path}: {first['msg']}") from error
         return self

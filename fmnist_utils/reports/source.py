@@ -58,7 +58,7 @@ def read_report(path: Path) -> Report:
 
 
 def _name_experiments(content: dict[str, Any], path: Path) -> None:
-    """Give each experiment the id it stands under and the id of its report."""
+    """Give experiments and searches the id they stand under, experiments that of the report too."""
     experiments = content.get("experiments")
     if isinstance(experiments, dict):
         for key, experiment in experiments.items():
@@ -68,6 +68,13 @@ def _name_experiments(content: dict[str, Any], path: Path) -> None:
                         f"{path}: experiments.{key}: unknown key {min(own)}: it is implied"
                     )
                 experiment.update(id=key, report=content.get("id"))
+    searches = content.get("searches")
+    if isinstance(searches, dict):
+        for key, search in searches.items():
+            if isinstance(search, dict):
+                if "id" in search:
+                    raise ReportError(f"{path}: searches.{key}: unknown key id: it is implied")
+                search.update(id=key)
 
 
 def _refuse_duplicates(node: yaml.Node, path: Path) -> None:

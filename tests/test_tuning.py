@@ -1,0 +1,638 @@
+"""Searches: as data, run by either tool, cut short, and read without the tools."""
+
+import itertools
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import make_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from fmnist_utils import tuning
+from fmnist_utils.data import FashionMNIST
+from fmnist_utils.models import CNN, ConvBlock, build
+from fmnist_utils.reports import Experiment, Report, ReportError, list_reports, load_report
+from fmnist_utils.reports.search import Parameter, Search
+from fmnist_utils.reports.source import read_report
+from fmnist_utils.tuning import (
+    Trial,
+    Trials,
+    TuningError,
+    expected_best,
+    get_search,
+    load_trials,
+    read_trials,
+    run_search,
+    search_fingerprint,
+    table_path,
+    too_small,
+    unbuildable,
+)
+from fmnist_utils.verdicts import Word, judge_search
+
+TINY = """\
+id: tiny
+title: A tiny report
+authors: [A. Author]
+experiments:
+  cnn:
+    title: A network
+    where: p. 1
+    model:
+      builder: cnn
+      conv:
+        - {filters: 2, kernel: 3, pool: 4, dropout: 0.5}
+        - {filters: 2, kernel: 3, pool: 2}
+    training:
+      validation: {count: 50, take: last}
+      batch_size: 32
+      epochs: 9
+      optimizer: {name: adam, learning_rate: 0.001}
+      loss: sparse_categorical_crossentropy
+    assumed:
+      - {setting: training.validation.count, chosen: 50, because: a test}
+      - {setting: training.validation.take, chosen: last, because: a test}
+      - {setting: training.batch_size, chosen: 32, because: a test}
+      - {setting: training.epochs, chosen: 9, because: a test}
+      - {setting: training.optimizer.name, chosen: adam, because: a test}
+      - {setting: training.optimizer.learning_rate, chosen: 0.001, because: a test}
+      - {setting: training.loss, chosen: sparse_categorical_crossentropy, because: a test}
+searches:
+  tuner: &tuner
+    title: A search
+    where: p. 2
+    of: cnn
+    tool: keras-tuner
+    trials: 6
+    executions: 2
+    epochs: 2
+    seed: 1
+    reduced: {training.images: 100}
+    space:
+      filters: {sets: model.conv.0.filters, choices: [2, 3, 4]}
+      pool: {sets: [model.conv.0.pool, model.conv.1.pool], choices: [[2, 0], [0, 4], [14, 4]]}
+      rate: {sets: model.conv.0.dropout, low: 0, high: 0.5, step: 0.05, default: 0.25}
+      learning-rate: {sets: training.optimizer.learning_rate, low: 1e-4, high: 1e-2, log: true}
+      batch: {sets: training.batch_size, low: 16, high: 64, step: 16}
+    assumed:
+      - {setting: objective, chosen: val_accuracy, because: a test}
+      - {setting: seed, chosen: 1, because: a test}
+      - {setting: training.images, chosen: 100, because: a test}
+    claims:
+      - {id: tool, quantity: setting, setting: tool, value: keras-tuner, where: p. 2}
+      - {id: trials, quantity: setting, setting: trials, value: 6, where: p. 2}
+      - {id: executions, quantity: setting, setting: executions, value: 2, where: p. 2}
+      - {id: epochs, quantity: setting, setting: epochs, value: 10, where: p. 2}
+      - {id: high, quantity: setting, setting: space.rate.high, value: 0.50, where: p. 2}
+      - {id: rate, quantity: setting, setting: space.learning-rate.low, value: 1e-4, where: p. 2}
+      - {id: list, quantity: setting, setting: space.pool.choices.1, value: [0, 4], where: p. 2}
+      - {id: lists, quantity: setting, setting: space.pool.choices.count, value: 3, where: p. 2}
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return read(tmp_path_factory.mktemp("tiny"), TINY)
+
+
+def read(folder: Path, text: str) -> Report:
+    path = folder / "report.yaml"
+    path.write_text(text)
+    return read_report(path)
+
+
+def search_with(tiny: Report, tool: str, **more: Any) -> Search:
+    return tiny.searches["tuner"].model_copy(update={"tool": tool, **more})
+
+
+BOTH = pytest.mark.parametrize("tool", ["keras-tuner", "optuna"])
+
+
+def images() -> FashionMNIST:
+    labels = np.tile(np.arange(10, dtype=np.uint8), 20)
+    shades = np.repeat(20 * labels, 784).reshape(-1, 28, 28)
+    return FashionMNIST(shades, labels, shades[:50], labels[:50], "real")
+
+
+IMAGES = images()
+
+
+def fake_train(experiment: Experiment, seed: int, data: Any) -> Any:
+    """Return a run whose accuracies follow from experiment and seed."""
+    rate = experiment.training.optimizer.learning_rate
+    accuracy = 0.5 + 30 * rate + 0.001 * (seed % 7)
+    return make_run(experiment, seed, experiment.training.epochs, round(accuracy, 3), best_epoch=1)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Experiment, int]]:
+    """Replace training by run records out of thin air, and list what was trained."""
+    done = []
+
+    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+        done.append((experiment, seed))
+        return fake_train(experiment, seed, data)
+
+    monkeypatch.setattr(tuning, "train", train)
+    return done
+
+
+# --- a search as data ----------------------------------------------------------------------------
+
+
+def test_what_a_report_states_about_a_search_is_judged(tiny: Report) -> None:
+    verdicts = judge_search(tiny.searches["tuner"])
+    words = {verdict.claim.id: verdict.word for verdict in verdicts}
+    assert words.pop("epochs") == Word.DIFFERS
+    assert set(words.values()) == {Word.FOLLOWED}
+    assert all(verdict.claim.of == "tuner" for verdict in verdicts)
+    assert [(None, verdict.claim) for verdict in verdicts] == list(tiny.all_claims())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        ("of: cnn", "of: other", "search tuner: there is no experiment other"),
+        ("    seed: 1\n", "    seed: 0\n", "searches.tuner.seed"),
+        ("sets: training.batch_size", "sets: training.size", "no setting training.size"),
+        ("low: 16, high: 64", "low: 64, high: 16", "low must be less than high"),
+        ("low: 1e-4, high: 1e-2, log", "low: 0, high: 1e-2, log", "a low above 0"),
+        ("low: 16, high: 64, step: 16", "choices: [1], low: 1", "choices or bounds, not both"),
+        ("low: 16, high: 64, step: 16", "low: 16", "needs choices, or low and high"),
+        ("[14, 4]]", "[14]]", "one value for each of 2 paths"),
+        ("choices: [2, 3, 4]", "choices: [2, -3]", "model.cnn.conv.0.filters"),
+        ("chosen: 100", "chosen: 99", "training.images is 100, assumed 99"),
+        ("setting: objective, chosen", "setting: tool, chosen", "tool is both claimed and assumed"),
+        ("setting: space.rate.high", "setting: space.rat.high", "no setting space.rat.high"),
+        ("sets: training.batch_size", "sets: training.images", "training.images is set twice"),
+        ("{id: tool, ", "{id: trials, ", "claim id trials stands twice"),
+        ("  tuner: &tuner\n", "  tuner:\n    id: other\n", "unknown key id"),
+    ],
+)
+def test_a_mistake_in_a_search_is_named(tmp_path: Path, old: str, new: str, wrong: str) -> None:
+    assert TINY.count(old) == 1
+    with pytest.raises(ReportError, match=wrong):
+        read(tmp_path, TINY.replace(old, new))
+
+
+def test_a_trial_is_the_experiment_with_the_drawn_settings(tiny: Report) -> None:
+    search, base = tiny.searches["tuner"], tiny["cnn"]
+    varied = search.vary(base, {"pool": (0, 4), "rate": 0.0, "filters": 3, "batch": 48}, "try-7")
+    assert isinstance(varied.model, CNN)
+    first, second = varied.model.conv
+    assert (first.pool, first.dropout, first.filters, second.pool) == (None, None, 3, 4)
+    training = varied.training
+    assert (training.epochs, training.images, training.batch_size) == (2, 100, 48)
+    assert (varied.id, varied.report, varied.variant_of) == ("try-7", "tiny", "cnn")
+    assert training.optimizer == base.training.optimizer
+
+
+@given(low=st.integers(-5, 5), step=st.sampled_from([0.05, 0.1, 0.25, 3, 16]), n=st.integers(1, 30))
+def test_steps_of_an_interval_reach_from_bound_to_bound(low: int, step: float, n: int) -> None:
+    high = round(low + n * step, 10)
+    item = Parameter.model_validate({"sets": "a", "low": low, "high": high, "step": step})
+    assert len(item.values) == n + 1
+    assert (item.values[0], item.values[-1]) == (low, high)
+    assert all(len(f"{value}") <= 6 for value in item.values)
+
+
+# --- the searches that ship ----------------------------------------------------------------------
+
+
+def shipped() -> Iterator[tuple[Report, Search]]:
+    for report in map(load_report, list_reports()):
+        for search in report.searches.values():
+            yield report, search
+
+
+EACH_SEARCH = pytest.mark.parametrize(("report", "search"), list(shipped()), ids=lambda x: x.id)
+
+
+@EACH_SEARCH
+def test_our_search_follows_what_its_report_states(report: Report, search: Search) -> None:
+    assert {verdict.word for verdict in judge_search(search)} == {Word.FOLLOWED}
+
+
+@EACH_SEARCH
+def test_published_trials_are_intact_and_of_the_search_as_it_is(
+    report: Report, search: Search, tmp_path: Path
+) -> None:
+    table = load_trials(report, search.id, local=tmp_path)
+    assert table is None or table.search == search.id
+
+
+def test_two_pooling_lists_of_the_sweep_leave_no_pixel() -> None:
+    report = load_report("chalkiopoulos-tsoukalelis")
+    search = report.searches["cnn"]
+    assert unbuildable(report, search, "max_pooling_size") == ((0, 4, 2, 4), (2, 4, 0, 4))
+    assert unbuildable(report, search, "kernel_size") == ()
+    assert np.prod([len(item.values) for item in search.space.values()]) == 600_000
+
+
+def test_the_list_of_one_report_cannot_give_its_own_best_trials() -> None:
+    report = load_report("anastasopoulos-mpofu-smith")
+    as_listed, wider = report.searches["as-listed"], report.searches["as-in-figure-9"]
+    combinations = [
+        np.prod([len(p.values) for name, p in search.space.items() if name != "learning-rate"])
+        for search in (as_listed, wider)
+    ]
+    assert combinations == [3_449_952, 2 * 3_449_952]
+
+    def can_draw(search: Search, trial: Experiment) -> bool:
+        fixed = {"model.conv.1.activation": "relu"}
+        for item in search.space.values():
+            fixed.pop(item.sets[0], None)
+            inside = (item.values[0], item.values[-1]) if item.log else item.values
+            value = trial.setting(item.sets[0])
+            if not (inside[0] <= value <= inside[1] if item.log else value in inside):  # type: ignore[operator]
+                return False
+        return all(trial.setting(path) == value for path, value in fixed.items())
+
+    trials = [report[f"trial-{i}"] for i in range(1, 6)]
+    assert [can_draw(as_listed, trial) for trial in trials] == [True, True, False, False, False]
+    assert all(can_draw(wider, trial) for trial in trials)
+
+
+# --- what can be built ---------------------------------------------------------------------------
+
+BLOCK = st.builds(
+    ConvBlock,
+    filters=st.just(1),
+    kernel=st.integers(1, 6),
+    padding=st.sampled_from(["same", "valid"]),
+    pool=st.none() | st.integers(1, 5),
+    pool_padding=st.sampled_from([None, "same"]),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(blocks=st.lists(BLOCK, min_size=1, max_size=3))
+def test_too_small_agrees_with_keras(blocks: list[ConvBlock]) -> None:
+    model = CNN(builder="cnn", input_shape=(9, 9, 1), conv=tuple(blocks))
+    try:
+        layers = build(model).layers
+        fits = all(0 not in layer.output.shape[1:] for layer in layers)
+    except ValueError:
+        fits = False
+    assert fits == (too_small(model) is None)
+
+
+def test_unbuildable_is_one_that_no_other_value_can_save(tiny: Report) -> None:
+    assert unbuildable(tiny, tiny.searches["tuner"], "pool") == ((14, 4),)
+    assert unbuildable(tiny, tiny.searches["tuner"], "filters") == ()
+
+
+# --- the expected best ---------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=7), st.data())
+def test_expected_best_is_the_mean_over_all_subsets(scores: list[float], data: Any) -> None:
+    n = data.draw(st.integers(1, len(scores)))
+    every = [max(subset) for subset in itertools.combinations(scores, n)]
+    assert expected_best(scores, n) == pytest.approx(statistics.fmean(every))
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_expected_best_of_more_than_there_are_is_an_error(n: int) -> None:
+    with pytest.raises(ValueError, match=f"best of {n}"):
+        expected_best([0.1, 0.2, 0.3], n)
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_each_trial_is_one_row_and_its_score_the_mean_of_the_best_epochs(
+    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = search_with(tiny, tool)
+    told: list[Trial] = []
+    path = table_path(tiny, search, tmp_path, IMAGES.fingerprint)
+
+    def on_trial(trial: Trial) -> None:
+        told.append(trial)
+        assert list(read_trials(path).trials) == told
+
+    table = run_search(tiny, search, IMAGES, tmp_path, on_trial=on_trial)
+    assert table == read_trials(path) and list(table.trials) == told
+    assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
+    assert {frozenset(trial.settings) for trial in table.trials} == {frozenset(search.space)}
+    for trial in table.trials:
+        for name, value in trial.settings.items():
+            item = search.space[name]
+            assert value in item.values or (item.log and 1e-4 <= value <= 1e-2)  # type: ignore[operator]
+    assert table.failed and all(trial.settings["pool"] == (14, 4) for trial in table.failed)
+    assert all(trial.failure and "pooling of 4" in trial.failure for trial in table.failed)
+    built = [trial for trial in table.trials if not trial.failure]
+    seeds = [execution.seed for trial in built for execution in trial.executions]
+    assert seeds == [seed for _, seed in trained] and len(set(seeds)) == 2 * len(built)
+    runs = iter(fake_train(experiment, seed, IMAGES) for experiment, seed in trained)
+    for trial in built:
+        best = [max(next(runs).history["val_accuracy"]) for _ in range(2)]
+        assert [execution.score for execution in trial.executions] == best
+        assert trial.score == pytest.approx(np.mean(best))
+        assert {execution.epoch for execution in trial.executions} == {1}
+        assert trial.provenance is not None and tool in trial.provenance.versions
+    assert table.ranked[0].score == max(table.scores)
+
+
+@BOTH
+def test_the_same_seed_draws_the_same_and_another_does_not(
+    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = search_with(tiny, tool)
+    tables = [run_search(tiny, search, IMAGES, tmp_path / name) for name in "ab"]
+    assert tables[0] == tables[1]
+    other = run_search(tiny, search_with(tiny, tool, seed=2), IMAGES, tmp_path / "a")
+    drawn = [[trial.settings for trial in table.trials] for table in (tables[0], other)]
+    assert drawn[0] != drawn[1]
+
+
+@BOTH
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError("disk full")], ids=repr)
+def test_a_search_cut_short_goes_on_to_the_same_table(
+    tiny: Report, tool: str, fault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = search_with(tiny, tool)
+    calls: list[int] = []
+    at: int | None = None
+
+    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+        calls.append(seed)
+        if len(calls) == at:
+            raise fault
+        return fake_train(experiment, seed, data)
+
+    monkeypatch.setattr(tuning, "train", train)
+    whole = run_search(tiny, search, IMAGES, tmp_path / "whole")
+    seeds, at = calls[:], 4
+    calls.clear()
+    with pytest.raises(type(fault) if isinstance(fault, Exception) else fault):
+        run_search(tiny, search, IMAGES, tmp_path / "cut")
+    kept = read_trials(table_path(tiny, search, tmp_path / "cut", IMAGES.fingerprint))
+    assert kept.trials == whole.trials[: len(kept.trials)] and kept.scores
+
+    at = None
+    assert run_search(tiny, search, IMAGES, tmp_path / "cut") == whole
+    # Only the trial in progress is trained again.
+    assert calls[:4] == seeds[:4] and sorted(calls[4:]) == seeds[2:]
+    calls.clear()
+    assert run_search(tiny, search, IMAGES, tmp_path / "cut") == whole
+    assert calls == []
+
+
+@BOTH
+def test_ctrl_c_loses_no_finished_trial(
+    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = search_with(tiny, tool)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(
+            tiny, search, IMAGES, tmp_path, on_trial=lambda _: signal.raise_signal(signal.SIGINT)
+        )
+    assert len(trained) <= 2
+    table = run_search(tiny, search, IMAGES, tmp_path)
+    assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
+    assert len(trained) == 2 * len(table.scores)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fmnist_utils import tuning
+from fmnist_utils.reports.source import read_report
+from test_tuning import IMAGES, fake_train, search_with
+
+def train(experiment, seed, data):
+    if seed >= int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fake_train(experiment, seed, data)
+
+tuning.train = train
+folder = Path(sys.argv[1])
+report = read_report(folder / "report.yaml")
+tuning.run_search(report, search_with(report, sys.argv[2]), IMAGES, folder)
+"""
+
+
+@BOTH
+def test_a_killed_search_goes_on(
+    tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    tiny = read(tmp_path, TINY)
+    search = search_with(tiny, tool)
+    whole = run_search(tiny, search, IMAGES, tmp_path / "whole")
+    last = [seed for _, seed in trained][-1]
+    trained.clear()
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), tool, str(last)],
+        cwd=Path(__file__).parent,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.stdout == ""
+    assert run_search(tiny, search, IMAGES, tmp_path) == whole
+    assert [seed for _, seed in trained] == [last - 1, last]
+
+
+@BOTH
+def test_fewer_trials_are_the_first_of_all(
+    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = search_with(tiny, tool)
+    few = run_search(tiny, search, IMAGES, tmp_path, trials=2)
+    done = len(trained)
+    every = run_search(tiny, search, IMAGES, tmp_path)
+    assert every.trials[:2] == few.trials and len(every.trials) == 6
+    assert len(trained) == 2 * len(every.scores) and done == 2 * len(few.scores)
+    for wrong in (0, 7):
+        with pytest.raises(TuningError, match="has 6 trials"):
+            run_search(tiny, search, IMAGES, tmp_path, trials=wrong)
+
+
+def test_machines_that_share_a_storage_share_the_trials(
+    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = search_with(tiny, "optuna")
+    storage = f"sqlite:///{tmp_path / 'shared.db'}"
+    told: list[list[int]] = [[], []]
+    tables = []
+
+    def second_machine(trial: Trial) -> None:
+        told[0].append(trial.number)
+        if not tables:
+            tables.append(
+                run_search(
+                    tiny, search, IMAGES, tmp_path / "b", 6,
+                    lambda trial: told[1].append(trial.number), storage,
+                )
+            )  # fmt: skip
+
+    tables.append(run_search(tiny, search, IMAGES, tmp_path / "a", 6, second_machine, storage))
+    assert tables[0] == tables[1] and len(tables[0].trials) == 6
+    assert len(trained) == 2 * len(tables[0].scores)
+    assert tables[0] == run_search(tiny, search, IMAGES, tmp_path / "alone")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/study.db", "no+such://x"])
+def test_a_storage_that_cannot_be_opened_is_one_sentence(
+    tiny: Report, tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(TuningError, match="cannot be opened"):
+        run_search(tiny, search_with(tiny, "optuna"), IMAGES, tmp_path, storage=url)
+    with pytest.raises(TuningError, match="takes no storage URL"):
+        run_search(tiny, search_with(tiny, "keras-tuner"), IMAGES, tmp_path, storage=url)
+
+
+def test_damaged_books_of_keras_tuner_cost_no_trial(
+    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = tiny.searches["tuner"]
+    whole = run_search(tiny, search, IMAGES, tmp_path)
+    books = table_path(tiny, search, tmp_path, IMAGES.fingerprint).parent / "keras-tuner"
+    (books / "oracle.json").write_text("{")
+    with pytest.raises(TuningError, match="delete the folder"):
+        run_search(tiny, search, IMAGES, tmp_path)
+    for path in sorted(books.rglob("*"), reverse=True):
+        _ = path.rmdir() if path.is_dir() else path.unlink()
+    trained.clear()
+    assert run_search(tiny, search, IMAGES, tmp_path) == whole
+    assert trained == []
+
+
+def test_a_changed_search_does_not_go_on_from_an_older_one(
+    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = tiny.searches["tuner"]
+    run_search(tiny, search, IMAGES, tmp_path, trials=2)
+    trained.clear()
+    longer = search.model_copy(update={"epochs": 3})
+    table = run_search(tiny, longer, IMAGES, tmp_path, trials=2)
+    assert len(trained) == 2 * len(table.scores)
+    assert search_fingerprint(tiny, longer) != search_fingerprint(tiny, search)
+    more = search.model_copy(update={"trials": 9, "title": "Another title"})
+    assert search_fingerprint(tiny, more) == search_fingerprint(tiny, search)
+
+
+@BOTH
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_real_search_trains_and_repeats(
+    tiny: Report, tool: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    search = search_with(tiny, tool, executions=1, epochs=1)
+    first, second = (
+        run_search(tiny, search, IMAGES, tmp_path / name, trials=3) for name in ("a", "b")
+    )
+    assert capfd.readouterr() == ("", "")
+    assert first.scores == second.scores and first.scores
+    assert all(0 <= score <= 1 for score in first.scores)
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+def test_a_table_is_read_without_the_tools(tmp_path: Path) -> None:
+    script = (
+        "import sys, fmnist_utils.tuning, fmnist_utils.reports as r\n"
+        "report = r.load_report('chalkiopoulos-tsoukalelis')\n"
+        "fmnist_utils.tuning.load_trials(report, 'cnn')\n"
+        "print([m for m in ('keras', 'tensorflow', 'keras_tuner', 'optuna') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+@pytest.fixture
+def table(tiny: Report) -> Trials:
+    return Trials(
+        report="tiny",
+        search="tuner",
+        objective="val_accuracy",
+        fingerprint=search_fingerprint(tiny, tiny.searches["tuner"]),
+        trials=(Trial(number=1, settings={"pool": (14, 4), "rate": 0.0}, failure="too small"),),
+    ).sealed()
+
+
+def test_published_trials_come_before_local_ones_and_stale_ones_are_refused(
+    tiny: Report, table: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "reports_folder", lambda: tmp_path / "package")
+    search = tiny.searches["tuner"]
+    assert load_trials(tiny, "tuner", tmp_path) is None
+
+    def write(path: Path, table: Trials) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(table.model_dump_json(exclude_unset=True))
+
+    write(table_path(tiny, search, tmp_path / "tiny"), table)
+    assert load_trials(tiny, "tuner", tmp_path) == table
+    empty = table.model_copy(update={"trials": ()}).sealed()
+    write(tmp_path / "package/tiny/searches/tuner.json", empty)
+    assert load_trials(tiny, "tuner", tmp_path) == empty
+    stale = table.model_copy(update={"fingerprint": "0"}).sealed()
+    write(tmp_path / "package/tiny/searches/tuner.json", stale)
+    with pytest.raises(TuningError, match="is stale"):
+        load_trials(tiny, "tuner", tmp_path)
+
+
+def test_an_edited_or_damaged_table_is_refused(table: Trials, tmp_path: Path) -> None:
+    path = tmp_path / "trials.json"
+    content = json.loads(table.model_dump_json(exclude_unset=True))
+    path.write_text(json.dumps(content))
+    assert read_trials(path) == table
+    content["trials"][0]["number"] = 2
+    path.write_text(json.dumps(content))
+    with pytest.raises(TuningError, match="its own digest"):
+        read_trials(path)
+    path.write_text("{}")
+    with pytest.raises(TuningError, match="no table of trials"):
+        read_trials(path)
+
+
+def test_of_a_loss_the_lowest_is_best_and_a_diverged_trial_comes_last(table: Trials) -> None:
+    def trial(number: int, score: float) -> Trial:
+        execution = tuning.Execution(
+            seed=number, score=score, epoch=1, test_accuracy=0.5, seconds=1
+        )
+        return Trial(number=number, settings={}, executions=(execution,))
+
+    trials = (trial(1, float("nan")), trial(2, 0.5), trial(3, 0.25))
+    losses = table.model_copy(update={"objective": "val_loss", "trials": trials})
+    assert [item.number for item in losses.ranked] == [3, 2, 1]
+    accuracies = losses.model_copy(update={"objective": "val_accuracy"})
+    assert [item.number for item in accuracies.ranked] == [2, 3, 1]
+    assert accuracies.sealed().is_intact
+
+
+def test_an_unknown_search_is_named_with_those_there_are(tiny: Report) -> None:
+    with pytest.raises(TuningError, match="no search 'other'; it has tuner"):
+        get_search(tiny, "other")
+    with pytest.raises(TuningError, match="it has none"):
+        get_search(load_report("baltzi"), "other")
+
+
+@pytest.mark.parametrize("tool", ["keras-tuner", "optuna"])
+def test_without_the_tool_one_sentence_says_how_to_get_it(
+    tiny: Report, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, tool.replace("-", "_"), None)
+    with pytest.raises(TuningError, match=r"pip install fmnist-utils\[tuning\]"):
+        run_search(tiny, search_with(tiny, tool), IMAGES, tmp_path)
+
+
+def test_a_parameter_is_frozen_and_takes_no_unknown_key() -> None:
+    with pytest.raises(ValidationError, match="colour"):
+        Parameter.model_validate({"sets": "a", "choices": [1], "colour": "red"})
