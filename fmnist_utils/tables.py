@@ -262,9 +262,9 @@ _QUANTITIES = {
 
 
 def claim_text(claim: Claim) -> str:
-    """Name what a claim is about."""
+    """Name what a claim is about; the id of a setting says it, ``-again`` where it is repeated."""
     if claim.quantity in ("setting", "cited"):
-        return claim.id.replace("-", " ")
+        return claim.id.removesuffix("-again").replace("-", " ")
     if claim.quantity == "data":
         return (claim.fact or "").replace("_", " ")
     name = _QUANTITIES.get(claim.quantity, claim.quantity)
@@ -340,6 +340,23 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
         if claim.kind in ("measured", "untested")
     ]
     return judged(found, f"{experiment.title}: reported and reproduced, {len(runs)} runs")
+
+
+def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Table:
+    """Hold an experiment's accuracies and losses against runs that might explain them better.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claims.
+    runs : sequence of Run
+        Of another experiment, or of a variant.
+    title : str
+        What was trained instead.
+    """
+    claims = [claim for claim in experiment.stated if claim.quantity in ("accuracy", "loss")]
+    found = [vd.judge(experiment, claim, runs) for claim in claims]
+    return judged(found, f"{experiment.title}: reported, and {title}, {len(runs)} runs")
 
 
 def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
@@ -442,9 +459,7 @@ def architecture(experiment: Experiment, model: Any | None = None) -> Table:
 def protocol(experiment: Experiment) -> Table:
     """Show model and protocol in use: what the prose states, and what we had to assume."""
     stated = [vd.judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
-    rows: list[tuple[Any, ...]] = [
-        (_placed(v), reported_text(v.claim), value_text(v.ours), _badge(v)) for v in stated
-    ]
+    rows = [*_each_once(stated, lambda verdict: value_text(verdict.ours))]
     rows += [
         (_assumed(item), "not stated", _printed(item.chosen), "assumed")
         for item in experiment.assumed

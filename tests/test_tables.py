@@ -278,3 +278,17 @@ def test_closest_epochs_are_read_off_the_histories():
     row = next(row for row in table.rows if str(row[0]).startswith("train accuracy"))
     assert row[1:3] == ("95.03 %", "2, 4")
     assert len(table.rows) == 4, "training and validation, accuracy and loss"
+
+
+def test_other_runs_may_explain_the_numbers_of_an_experiment(report, runs):
+    experiment = report["mlp-baseline"]
+    table = tables.held_against(experiment, runs["cnn-2-conv"], "two convolutions")
+    assert cells(table, "reported") == ["87.07 %", "84.60 %"], "no number of epochs"
+    assert set(cells(table, "verdict")) == {"not reproduced (we got higher)"}
+    assert "two convolutions, 5 runs" in table.caption
+
+
+def test_a_setting_that_is_repeated_has_one_row():
+    settings = cells(tables.protocol(load_report("mendez")["listing"]), "setting")
+    (rate,) = [text for text in settings if text.startswith("learning rate")]
+    assert rate == "learning rate [Section 6, list; Section 8, paragraph 1]"
