@@ -143,6 +143,10 @@ def run(
     plain_fit: Annotated[
         bool, typer.Option("--plain-fit", help="Train with Keras' own model.fit, to compare.")
     ] = False,
+    unseeded: Annotated[
+        bool,
+        typer.Option("--unseeded", help="Plain fit with a new order of images in every epoch."),
+    ] = False,
     tracker: Annotated[
         Literal["none", "wandb"],
         typer.Option(help="Log to Weights & Biases as well; offline when there is no API key."),
@@ -160,7 +164,10 @@ def run(
             "The workers of a Dask cluster log to no tracker: leave out --tracker or --scheduler."
         )
     store = RunStore()
-    method = Method(precision or "float32", plain_fit) if precision or plain_fit else None
+    if unseeded and not plain_fit:
+        raise FmnistError("--unseeded belongs to --plain-fit: our trainer shuffles every epoch.")
+    asked = precision or plain_fit
+    method = Method(precision or "float32", plain_fit, unseeded) if asked else None
     jobs = missing_jobs(store, _chosen(report, experiments), range(1, seeds + 1), method)
     if not jobs:
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")

@@ -27,7 +27,10 @@ EXPERIMENTS = (
     ("baltzi", "mlp-1-hidden"),
     ("baltzi", "cnn-1-conv"),
 )
-PLAIN_FIT = Method(plain_fit=True)
+#: As the reports call it: no seed, so that Keras shuffles anew in every epoch.
+PLAIN_FIT = Method(plain_fit=True, unseeded=True)
+#: After ``keras.utils.set_random_seed``, which freezes the order of the images.
+SEEDED_FIT = Method(plain_fit=True)
 BFLOAT16 = Method("mixed_bfloat16")
 
 

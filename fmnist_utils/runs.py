@@ -39,16 +39,21 @@ class Method(NamedTuple):
         What layers compute in.
     plain_fit : bool
         Train with Keras' own ``model.fit``, which our trainer is held against.
+    unseeded : bool
+        Leave plain fit without a global seed, which on TensorFlow would repeat one order of the
+        images in every epoch. Weights and dropout stay seeded.
     """
 
     precision: Precision = "float32"
     plain_fit: bool = False
+    unseeded: bool = False
 
     @property
     def ending(self) -> str:
         """End of the names of this method's record files."""
         short = ".bf16" if self.precision == "mixed_bfloat16" else ""
-        return f"{short}{'.fit' if self.plain_fit else ''}.json"
+        fit = ".fit" if self.plain_fit else ""
+        return f"{short}{fit}{'.unseeded' if self.unseeded else ''}.json"
 
     @classmethod
     def of(cls, experiment: Experiment) -> Method:
@@ -83,7 +88,7 @@ class Snapshot(Strict):
 class Provenance(Strict):
     """What is needed to judge, and to repeat, a run.
 
-    `plain_fit` is set only in runs of Keras' own ``model.fit``.
+    `plain_fit` and `unseeded` are set only in runs of Keras' own ``model.fit``; see `Method`.
     """
 
     backend: str
@@ -93,11 +98,12 @@ class Provenance(Strict):
     date: str
     revision: str
     plain_fit: bool = False
+    unseeded: bool = False
 
     @property
     def method(self) -> Method:
         """How the run was trained."""
-        return Method(self.precision, self.plain_fit)
+        return Method(self.precision, self.plain_fit, self.unseeded)
 
 
 class Run(Strict):

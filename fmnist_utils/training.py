@@ -109,6 +109,10 @@ def train(
         parts = split_parts(data, spec, experiment.model.input_shape, resize)
         if method.plain_fit:
             engine: Engine = KerasEngine(model, parts, spec.batch_size, check)
+            if method.unseeded and keras.backend.backend() == "tensorflow":
+                import tensorflow as tf
+
+                tf.random.set_seed(None)  # the weights are drawn; only the order is left to chance
             fitted = _plain_fit(model, parts, spec, check, on_epoch)
         else:
             augmenters = _augmenters(spec.augmentation, seed)
@@ -378,7 +382,7 @@ def _provenance(method: Method) -> Provenance:
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         revision=_revision(),
         # A record names only what is out of the ordinary, so that older records stay intact.
-        **({"plain_fit": True} if method.plain_fit else {}),
+        **{name: True for name in ("plain_fit", "unseeded") if getattr(method, name)},
     )
 
 

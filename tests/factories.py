@@ -77,6 +77,7 @@ def make_run(
             device="cpu",
             precision=method.precision,
             plain_fit=method.plain_fit,
+            unseeded=method.unseeded,
             versions={"keras": "3.0.0"},
             date="2024-01-01",
             revision="0000000",

@@ -642,6 +642,31 @@ def test_plain_fit_keeps_the_best_epoch_and_stops_early(data: FashionMNIST) -> N
     assert run.best.validation.accuracy == pytest.approx(max(run.history["val_accuracy"]))
 
 
+@pytest.mark.parametrize("unseeded", [False, True])
+def test_a_global_seed_freezes_the_order_of_plain_fit(
+    data: FashionMNIST, monkeypatch: pytest.MonkeyPatch, unseeded: bool
+) -> None:
+    """Why the reports' own way, without a seed, is what our trainer is held against."""
+    import keras
+
+    batches: list[bytes] = []
+    plain = training.compiled_model
+
+    def watched(*arguments: Any) -> keras.Model:
+        model = plain(*arguments)
+        step = model.train_step
+        model.run_eagerly = True
+        model.train_step = lambda batch: batches.append(batch[0].numpy().tobytes()) or step(batch)
+        return model
+
+    monkeypatch.setattr(training, "compiled_model", watched)
+    method = Method(plain_fit=True, unseeded=unseeded)
+    run = train(tiny(batch_size=400), 1, data, method=method)
+    half = len(batches) // 2
+    assert (batches[:half] == batches[half:]) == (not unseeded)
+    assert run.provenance.method == method
+
+
 def test_plain_fit_refuses_what_it_cannot_do(data: FashionMNIST) -> None:
     with pytest.raises(TrainingError, match="no augmentation"):
         train(tiny(augmentation=Augmentation(zoom=0.1)), 1, data, method=PLAIN_FIT)

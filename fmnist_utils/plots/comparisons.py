@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
-from fmnist_utils.equivalence import MARGIN, SEEDS, Comparison
+from fmnist_utils.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
 from fmnist_utils.plots.canvas import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note
 from fmnist_utils.plots.claims import LOOKS, REPORTED
 from fmnist_utils.plots.rows import folded, label_rows, rows_height, text_at_end
@@ -127,8 +127,10 @@ def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
 
 def _method_name(methods: set[Method]) -> str:
     """Name a method in a few words; several have no name in common."""
-    if methods == {Method(plain_fit=True)}:
+    if methods == {PLAIN_FIT}:
         return "Keras' own fit"
+    if methods == {SEEDED_FIT}:
+        return "Keras' own fit, seeded"
     return "bfloat16" if methods == {Method("mixed_bfloat16")} else "the other method"
 
 
