@@ -144,7 +144,7 @@ def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, insta
     copy = tmp_path / "installed"
     shutil.copytree(installed["PYTHONPATH"], copy)
     records = copy / "fmnist_utils/reports/baltzi/runs"
-    path = next(records.glob("mlp-baseline.seed01.*.json"))
+    path = next(records.glob("mlp-baseline.seed01.????????.json"))
     content = json.loads(path.read_text())
     content["final"]["test"]["accuracy"] = round(content["final"]["test"]["accuracy"] + 0.001, 6)
     run = Run.model_validate(content)
