@@ -148,7 +148,8 @@ def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, insta
     content = json.loads(path.read_text())
     content["final"]["test"]["accuracy"] = round(content["final"]["test"]["accuracy"] + 0.001, 6)
     run = Run.model_validate(content)
-    path.write_text((run.sealed() if resealed else run).model_dump_json())
+    record = run.sealed() if resealed else run
+    path.write_text(record.model_dump_json(exclude_unset=True))
     notebook = shutil.copy(ROOT / "chapters" / "baltzi.ipynb", tmp_path)
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
     command += ["-x", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(notebook)]
