@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import itertools
-import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +20,7 @@ from fmnist_utils.files import write_whole
 from fmnist_utils.models import NUM_CLASSES
 from fmnist_utils.reports import Experiment, reports_folder
 from fmnist_utils.reports.schema import Precision
+from fmnist_utils.sealed import Sealed, sha256
 from fmnist_utils.strict import Strict
 
 #: Raised by one whenever the same experiment and seed would, by design, train differently.
@@ -106,7 +105,7 @@ class Provenance(Strict):
         return Method(self.precision, self.plain_fit, self.unseeded)
 
 
-class Run(Strict):
+class Run(Sealed):
     """One training of one experiment with one seed.
 
     Attributes
@@ -137,7 +136,6 @@ class Run(Strict):
     test_predictions: str
     seconds_per_epoch: tuple[float, ...]
     provenance: Provenance
-    digest: str = ""
 
     @property
     def epochs(self) -> int:
@@ -149,29 +147,11 @@ class Run(Strict):
         """Predicted class of each test image at the last epoch, uint8 of shape ``(n,)``."""
         return unpack_predictions(self.test_predictions)
 
-    def sealed(self) -> Run:
-        """Return the run with its digest filled in."""
-        return self.model_copy(update={"digest": self._digest()})
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether the digest fits the record."""
-        return self.digest == self._digest()
-
-    def _digest(self) -> str:
-        # Fields that a record does not have are left out, so that a new optional one breaks none.
-        return _sha256(self.model_dump(mode="json", exclude={"digest"}, exclude_unset=True))
-
     @property
     def filename(self) -> str:
         """Name of the record's file: a changed protocol does not overwrite older evidence."""
         name = f"{self.experiment}.seed{self.seed:02d}.{self.fingerprint[:8]}"
         return name + self.provenance.method.ending
-
-
-def _sha256(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fingerprint(experiment: Experiment, images: str | None = None) -> str:
@@ -181,7 +161,7 @@ def fingerprint(experiment: Experiment, images: str | None = None) -> str:
 
     Settings that are None are left out, so that a new optional feature leaves older runs valid.
     """
-    return _sha256(
+    return sha256(
         {
             "model": experiment.model.model_dump(mode="json", exclude_none=True),
             "training": experiment.training.model_dump(mode="json", exclude_none=True),

@@ -8,7 +8,6 @@ record of it, and the table is written anew after every trial: reading it needs 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import itertools
 import json
@@ -34,6 +33,7 @@ from fmnist_utils.models import CNN, MLP
 from fmnist_utils.reports import Experiment, Report, reports_folder
 from fmnist_utils.reports.search import Parameter, Scalar, Search, Setting
 from fmnist_utils.runs import Provenance, fingerprint
+from fmnist_utils.sealed import Sealed, sha256
 from fmnist_utils.strict import Strict
 from fmnist_utils.training import train
 
@@ -105,7 +105,7 @@ class Trial(Strict):
         return math.fsum(scores) / len(scores) if scores else None
 
 
-class Trials(Strict):
+class Trials(Sealed):
     """The table of a search's trials, in the order of drawing.
 
     `fingerprint` identifies what the search tries, `digest` is the SHA-256 of all other fields.
@@ -116,7 +116,6 @@ class Trials(Strict):
     objective: str
     fingerprint: str
     trials: tuple[Trial, ...]
-    digest: str = ""
 
     @property
     def scores(self) -> list[float]:
@@ -139,23 +138,6 @@ class Trials(Strict):
 
         return sorted((trial for trial in self.trials if trial.executions), key=place)
 
-    def sealed(self) -> Trials:
-        """Return the table with its digest filled in."""
-        return self.model_copy(update={"digest": self._digest()})
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether the digest fits the table."""
-        return self.digest == self._digest()
-
-    def _digest(self) -> str:
-        return _sha256(self.model_dump(mode="json", exclude={"digest"}, exclude_unset=True))
-
-
-def _sha256(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
 
 def search_fingerprint(report: Report, search: Search, images: str | None = None) -> str:
     """Identify what a search tries: its space, draws and trainings, but not how many trials.
@@ -166,7 +148,7 @@ def search_fingerprint(report: Report, search: Search, images: str | None = None
     content = search.model_dump(
         mode="json", include={"tool", "objective", "executions", "seed", "space"}, exclude_none=True
     )
-    return _sha256({"experiment": fingerprint(base, images), "search": content})[:16]
+    return sha256({"experiment": fingerprint(base, images), "search": content})[:16]
 
 
 def read_trials(path: Path) -> Trials:

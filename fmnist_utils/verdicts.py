@@ -298,7 +298,7 @@ def judge(
     values = measure(claim, runs, reading)
     if claim.quantity == "class_ordering":
         lower = claim.model_copy(update={"label": claim.than_label})
-        return _judge_ordering(claim, values, measure(lower, runs), experiment.id)
+        return _judge_ordering(claim, values, measure(lower, runs, reading), experiment.id)
     return _judge_values(experiment.id, claim, values, _sampling_variance(experiment, claim, runs))
 
 
