@@ -22,6 +22,7 @@ from pydantic import (
 from fmnist_utils import data, models
 from fmnist_utils.augmentation import Augmentation
 from fmnist_utils.models import ModelSpec
+from fmnist_utils.reports.paths import look_up
 from fmnist_utils.reports.search import Search
 from fmnist_utils.strict import Strict
 
@@ -86,8 +87,8 @@ class Claim(Strict):
     Which of the optional keys a claim needs follows from its quantity; a missing or superfluous
     one is an error. ``confused`` is the share of a class that is taken for another one;
     ``images`` is how many images a split has, or one class of the test set, or the shape of the
-    split's array; ``cited`` is a number
-    from other work and ``minutes`` a training time, which we show beside ours and do not judge.
+    split's array; ``cited`` is a number from other work and ``minutes`` a training time, which we
+    show beside ours and do not judge.
 
     Attributes
     ----------
@@ -433,16 +434,7 @@ class Experiment(Strict):
         KeyError
             When the experiment has no such setting.
         """
-        value: Any = self
-        for part in path.split("."):
-            try:
-                if isinstance(value, tuple):
-                    value = len(value) if part == "count" else value[int(part)]
-                else:
-                    value = getattr(value, part)
-            except (AttributeError, ValueError, IndexError) as error:
-                raise KeyError(f"{self.report}/{self.id} has no setting {path}") from error
-        return value
+        return look_up(self, path, f"{self.report}/{self.id}")
 
     def build(self, *, plain: bool = False) -> keras.Model:
         """Build the experiment's Keras model, not compiled; see `models.build`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
+from fmnist_utils.reports.paths import look_up
 from fmnist_utils.strict import Strict
 
 if TYPE_CHECKING:
@@ -183,16 +184,7 @@ class Search(Strict):
         """
         if path in self.reduced:
             return self.reduced[path]
-        value: Any = self
-        for part in path.split("."):
-            try:
-                if isinstance(value, tuple):
-                    value = len(value) if part == "count" else value[int(part)]
-                else:
-                    value = value[part] if isinstance(value, dict) else getattr(value, part)
-            except (AttributeError, ValueError, IndexError, KeyError) as error:
-                raise KeyError(f"search {self.id} has no setting {path}") from error
-        return value
+        return look_up(self, path, f"search {self.id}")
 
     def vary(
         self, experiment: Experiment, values: Mapping[str, Setting], name: str | None = None
