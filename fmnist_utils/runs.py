@@ -119,6 +119,8 @@ class Run(Sealed):
         The last epoch, and the first epoch with the best monitored validation metric.
     test_predictions : str
         The predicted class of each test image at the last epoch, packed; see `predictions`.
+    test_confidences : str, optional
+        The probability of that class, packed; see `confidences`. Older records have none.
     seconds_per_epoch : tuple of float
         Wall-clock seconds, training and validation together.
     digest : str
@@ -134,6 +136,7 @@ class Run(Sealed):
     final: Snapshot
     best: Snapshot
     test_predictions: str
+    test_confidences: str | None = None
     seconds_per_epoch: tuple[float, ...]
     provenance: Provenance
 
@@ -146,6 +149,12 @@ class Run(Sealed):
     def predictions(self) -> NDArray[np.uint8]:
         """Predicted class of each test image at the last epoch, uint8 of shape ``(n,)``."""
         return unpack_predictions(self.test_predictions)
+
+    @property
+    def confidences(self) -> NDArray[np.uint8] | None:
+        """Probability of each predicted class in whole percent, uint8 of shape ``(n,)``."""
+        packed = self.test_confidences
+        return None if packed is None else unpack_confidences(packed)
 
     @property
     def filename(self) -> str:
@@ -175,14 +184,32 @@ def pack_predictions(classes: NDArray[np.uint8]) -> str:
     """Pack class numbers below 16 into text, two to a byte, deflated, base64."""
     padded = np.append(classes, np.zeros(classes.size % 2, np.uint8))
     nibbles = (padded[0::2] << 4 | padded[1::2]).astype(np.uint8)
-    return f"{classes.size}:" + base64.b64encode(zlib.compress(nibbles.tobytes(), 9)).decode()
+    return f"{classes.size}:{_deflate(nibbles)}"
 
 
 def unpack_predictions(text: str) -> NDArray[np.uint8]:
     """Undo `pack_predictions`: uint8 of shape ``(n,)``."""
     size, _, packed = text.partition(":")
-    nibbles = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
+    nibbles = _inflate(packed)
     return np.stack([nibbles >> 4, nibbles & 15], axis=1).ravel()[: int(size)]
+
+
+def pack_confidences(probabilities: NDArray[np.float32]) -> str:
+    """Pack probabilities into text as whole percents: a byte each, deflated, base64."""
+    return _deflate(np.rint(100 * probabilities).astype(np.uint8))
+
+
+def unpack_confidences(text: str) -> NDArray[np.uint8]:
+    """Undo `pack_confidences`, to whole percents: uint8 of shape ``(n,)``."""
+    return _inflate(text)
+
+
+def _deflate(values: NDArray[np.uint8]) -> str:
+    return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode()
+
+
+def _inflate(packed: str) -> NDArray[np.uint8]:
+    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
 
 
 def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.int64]:

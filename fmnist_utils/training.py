@@ -45,6 +45,7 @@ from fmnist_utils.runs import (
     Snapshot,
     confusion,
     fingerprint,
+    pack_confidences,
     pack_predictions,
 )
 
@@ -118,7 +119,7 @@ def train(
             augmenters = _augmenters(spec.augmentation, seed)
             engine = make_engine(model, parts, spec.batch_size, check, augmenters)
             fitted = _fit(model, engine, spec, parts["train"].labels.shape[0], seed, on_epoch)
-        final, classes = _snapshot(engine, fitted.epochs, data.test_labels)
+        final, probabilities = _snapshot(engine, fitted.epochs, data.test_labels)
         best = final
         if fitted.best_epoch != fitted.epochs:
             model.set_weights(fitted.best_weights)
@@ -132,7 +133,8 @@ def train(
         history={key: tuple(map(_short, values)) for key, values in fitted.history.items()},
         final=final,
         best=best,
-        test_predictions=pack_predictions(classes),
+        test_predictions=pack_predictions(probabilities.argmax(axis=1).astype(np.uint8)),
+        test_confidences=pack_confidences(probabilities.max(axis=1)),
         seconds_per_epoch=tuple(round(seconds, 3) for seconds in fitted.seconds),
         provenance=_provenance(method),
     ).sealed()
@@ -352,15 +354,16 @@ def _plain_fit(
 
 def _snapshot(
     engine: Engine, epoch: int, test_labels: NDArray[np.uint8]
-) -> tuple[Snapshot, NDArray[np.uint8]]:
-    """Evaluate the weights as they are on every split; also return the predicted test classes."""
+) -> tuple[Snapshot, NDArray[np.float32]]:
+    """Evaluate the weights as they are on every split; also return the test probabilities."""
     parts = {
         name: Evaluation(**{key: _short(value) for key, value in engine.evaluate(name).items()})
         for name in ("train", "validation", "test")
     }
-    classes = engine.predict("test").argmax(axis=1).astype(np.uint8)
+    probabilities = engine.predict("test")
+    classes = probabilities.argmax(axis=1).astype(np.uint8)
     counts = tuple(tuple(map(int, row)) for row in confusion(test_labels, classes))
-    return Snapshot(epoch=epoch, **parts, test_confusion=counts), classes
+    return Snapshot(epoch=epoch, **parts, test_confusion=counts), probabilities
 
 
 def _short(value: float) -> float:

@@ -33,8 +33,10 @@ from fmnist_utils.runs import (
     RunStore,
     confusion,
     fingerprint,
+    pack_confidences,
     pack_predictions,
     read_run,
+    unpack_confidences,
     unpack_predictions,
     write_run,
 )
@@ -70,6 +72,17 @@ def test_packed_predictions_come_back_as_they_were(predicted: NDArray[np.uint8])
 def test_ten_thousand_predictions_take_few_bytes() -> None:
     predicted = np.random.default_rng(0).integers(10, size=10_000, dtype=np.uint8)
     assert len(pack_predictions(predicted)) < 7_000
+
+
+@given(hnp.arrays(np.float32, st.integers(0, 300), elements=st.floats(0, 1, width=32)))
+def test_packed_confidences_come_back_to_half_a_percent(probabilities: NDArray[np.float32]) -> None:
+    percents = unpack_confidences(pack_confidences(probabilities))
+    assert percents.shape == probabilities.shape
+    assert np.all(np.abs(percents - 100 * probabilities) <= 0.5 + 1e-4)
+
+
+def test_a_record_from_before_confidences_has_none(experiment: Experiment) -> None:
+    assert make_run(experiment).confidences is None
 
 
 @given(classes, st.randoms(use_true_random=False))

@@ -104,6 +104,9 @@ def test_run_is_whole_and_agrees_with_itself(data: FashionMNIST, run: Run) -> No
     assert run.final.test.accuracy == np.mean(correct)
     assert np.trace(run.final.test_confusion) == correct.sum()
     assert np.sum(run.final.test_confusion) == 100
+    assert run.confidences is not None
+    assert run.confidences.shape == run.predictions.shape
+    assert run.confidences.min() >= 10  # the most probable of ten classes
 
 
 def test_best_is_the_first_best_validation_epoch(run: Run) -> None:
