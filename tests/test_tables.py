@@ -11,6 +11,7 @@ from fmnist_utils import verdicts as vd
 from fmnist_utils.reports import load_report
 from fmnist_utils.runs import RunStore
 from fmnist_utils.tables import Badge, Stacked, Table
+from fmnist_utils.tables.book import MEANINGS
 from fmnist_utils.verdicts import Word
 
 
@@ -61,7 +62,7 @@ def test_an_empty_table_still_shows_its_headers():
 def test_every_word_has_a_badge_and_a_meaning():
     for word in Word:
         assert f">{word}<" in Badge(word).html()
-        assert tables._MEANING[word]
+        assert MEANINGS[word]
 
 
 def test_badges_are_legible_without_the_stylesheet():

@@ -1,0 +1,111 @@
+"""Model and protocol: as stated, as built, and as we had to assume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from fmnist_utils import arithmetic
+from fmnist_utils import verdicts as vd
+from fmnist_utils.models import layer_table
+from fmnist_utils.reports import Assumption, Claim, Experiment, Report
+from fmnist_utils.tables.cells import Badge, Stacked, Table
+from fmnist_utils.tables.claims import each_once
+from fmnist_utils.tables.words import ours_text, printed_text, reported_text, value_text
+from fmnist_utils.verdicts import Word
+
+
+def architecture(experiment: Experiment, model: Any | None = None) -> Table:
+    """Set the layer table as printed beside the model as built.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With a printed layer table, or without one: then only ours is shown.
+    model : keras.Model, optional
+        The built model; built here when not given.
+    """
+    model = model or experiment.build()
+    built = vd.aligned_layers(experiment, layer_table(model))
+    table = experiment.table
+    if table is None:
+        plain = tuple((row.type, value_text(row.shape), f"{row.params:,}") for row in built)
+        return Table(("layer", "output shape", "parameters"), plain, experiment.title)
+    by_cell = {v.claim.id: v for v in vd.judge_layers(experiment, model)}
+    rows: list[tuple[Any, ...]] = []
+    for i, printed in enumerate(table.layers, start=1):
+        shape, params = by_cell[f"layer-{i}-shape"], by_cell[f"layer-{i}-params"]
+        word = Word.EQUAL if {shape.word, params.word} == {Word.EQUAL} else Word.DIFFERS
+        rows.append(
+            (printed.type, value_text(printed.shape), ours_text(shape), f"{printed.params:,}",
+             ours_text(params), Badge(word))
+        )  # fmt: skip
+    for name in ("total", "trainable", "non-trainable"):
+        verdict = by_cell[f"{name}-params"]
+        printed_total = reported_text(verdict.claim)
+        rows.append((name, "", "", printed_total, ours_text(verdict), Badge(verdict.word)))
+    headers = ("layer", "shape printed", "shape built", "params printed", "built", "verdict")
+    return Table(headers, tuple(rows), f"{table.where}, as printed and as built")
+
+
+def architectures_with(parameters: int) -> Table:
+    """List the plain CNNs of usual widths that have exactly so many parameters."""
+    rows = tuple((str(found),) for found in arithmetic.architectures_with(parameters))
+    return Table(("architecture",), rows, f"{len(rows)} plain CNNs have {parameters:,} parameters")
+
+
+def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Table:
+    """Count the trainable parameters of every reading of a description that leaves choices open.
+
+    Parameters
+    ----------
+    experiments : mapping
+        A reading, in words, to the experiment that builds it.
+    stated : int
+        The number of trainable parameters that the report states.
+    """
+    claim = Claim(
+        id="parameters", quantity="trainable_params", value=Decimal(stated), where="prose"
+    )
+    found = {label: vd.judge(item, claim, []) for label, item in experiments.items()}
+    rows = tuple((label, ours_text(v), Badge(v.word)) for label, v in found.items())
+    headers = ("reading of the prose", "trainable parameters", "verdict")
+    return Table(headers, rows, f"Which reading has the {stated:,} trainable parameters stated")
+
+
+def protocol(experiment: Experiment) -> Table:
+    """Show model and protocol in use: what the prose states, and what we had to assume."""
+    stated = [vd.judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
+    rows = [*each_once(stated, lambda verdict: value_text(verdict.ours))]
+    rows += [
+        (_assumed(item), "not stated", printed_text(item.chosen), "assumed")
+        for item in experiment.assumed
+    ]
+    headers = ("setting", "reported", "used", "verdict")
+    return Table(headers, tuple(rows), f"{experiment.title}: protocol")
+
+
+def assumptions(report: Report) -> Table:
+    """List every setting that the report leaves out: what we chose, why, and for which models."""
+    users: dict[Assumption, list[str]] = {}
+    assumed = {name: experiment.assumed for name, experiment in report.experiments.items()}
+    assumed |= {name: search.assumed for name, search in report.searches.items()}
+    for name, items in assumed.items():
+        for item in items:
+            users.setdefault(item, []).append(name)
+    rows = tuple(
+        (
+            _assumed(item),
+            printed_text(item.chosen),
+            "all" if len(who) == len(report.experiments) else ", ".join(who),
+        )
+        for item, who in users.items()
+    )
+    return Table(("setting, and why", "chosen", "experiments"), rows, "Assumptions")
+
+
+def _assumed(item: Assumption) -> Stacked:
+    parts = item.setting.split(".")
+    name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
+    return Stacked(name.replace("_", " "), item.because)

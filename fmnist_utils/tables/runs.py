@@ -1,0 +1,190 @@
+"""What our runs give: accuracies, scores per class, cost, and what is still to be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from fmnist_utils import verdicts as vd
+from fmnist_utils.data import CLASS_NAMES
+from fmnist_utils.equivalence import MARGIN, SEEDS, Comparison
+from fmnist_utils.reports import Experiment, Report
+from fmnist_utils.runs import Run, RunStore
+from fmnist_utils.tables.cells import Table, ours_cell, verdict_badge
+from fmnist_utils.tables.words import reported_text, spread_text
+from fmnist_utils.tuning import load_trials
+
+
+def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") -> Table:
+    """Compare trainings of our own: accuracy of every choice, and how far it overfits.
+
+    Parameters
+    ----------
+    runs_by_label : mapping of str to sequence of Run
+        Each choice's runs.
+    changed : str
+        What the labels say, the header of the first column.
+    """
+    rows = []
+    for label, runs in runs_by_label.items():
+        train, test = (
+            np.array([100 * getattr(run.final, split).accuracy for run in runs])
+            for split in ("train", "test")
+        )
+        rows.append(
+            (
+                label,
+                str(len(runs)),
+                spread_text(train),
+                spread_text(test),
+                spread_text(train - test),
+            )
+        )
+    headers = (changed, "seeds", "training (%)", "test (%)", "gap (points)")
+    return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
+
+
+def differences(
+    one: Experiment, ones: Sequence[Run], other: Experiment, others: Sequence[Run]
+) -> Table:
+    """Show how much more accurate one model is than another, on validation and test images.
+
+    The interval is Welch's, for two means whose variances may differ.
+
+    Parameters
+    ----------
+    one, other : Experiment
+        The models.
+    ones, others : sequence of Run
+        Their runs; the interval needs two of each.
+    """
+    rows = []
+    for split in ("validation", "test"):
+        for when, epoch in (("last epoch", "final"), ("best validation epoch", "best")):
+            a, b = (
+                np.array([100 * getattr(getattr(run, epoch), split).accuracy for run in runs])
+                for runs in (ones, others)
+            )
+            apart = _difference_text(a, b)
+            rows.append((f"{split}, {when}", spread_text(a), spread_text(b), apart))
+    headers = ("accuracy (%)", one.title, other.title, "difference (points), 95 % interval")
+    return Table(headers, tuple(rows), f"{one.title} and {other.title.lower()}, mean ± sd")
+
+
+def _difference_text(a: np.ndarray, b: np.ndarray) -> str:
+    if min(a.size, b.size) < 2:
+        return ""
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    return f"{a.mean() - b.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
+    """Show how much an assumption matters: each variant beside the experiment it varies.
+
+    Parameters
+    ----------
+    report : Report
+        Whose variants.
+    runs : mapping
+        Runs by id, of variants and of what they vary; a variant that is not there is left out.
+    split : str
+        On which accuracy to look.
+    """
+    rows: list[tuple[Any, ...]] = []
+    shown = {name: variant.of for name, variant in report.variants.items() if name in runs}
+    for base in dict.fromkeys(shown.values()):
+        for name in (base, *(name for name, of in shown.items() if of == base)):
+            rows.append(
+                (report[name].title, *_accuracy_cells(report, base, runs.get(name, ()), split))
+            )
+    headers = ("protocol", "reported", "reproduced (%), 95 % interval", "verdict")
+    return Table(headers, tuple(rows), f"{split} accuracy under other choices".capitalize())
+
+
+def _accuracy_cells(
+    report: Report, base: str, runs: Sequence[Run], split: str
+) -> tuple[Any, Any, Any]:
+    """Hold runs against what the report states of an experiment, if it states an accuracy."""
+    claim = vd.accuracy_claims(report, split).get(base)
+    if claim is None:
+        ours = np.array([100 * getattr(run.final, split).accuracy for run in runs])
+        return "not stated", spread_text(ours), ""
+    verdict = vd.judge(report[base], claim, runs)
+    return reported_text(claim), ours_cell(verdict), verdict_badge(verdict)
+
+
+def equivalence(comparisons: Sequence[Comparison]) -> Table:
+    """Show whether another way of training is equivalent to ours, experiment by experiment."""
+    rows = []
+    for item in comparisons:
+        found = item.difference
+        verdict = "too few runs"
+        if found is not None:
+            verdict = "equivalent" if found.equivalent else "not equivalent"
+        rows.append(
+            (
+                item.experiment.title,
+                spread_text(np.array(item.other)),
+                spread_text(np.array(item.ours)),
+                f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]" if found else "",
+                f"{found.p:.2g}" if found else "",
+                verdict,
+            )
+        )
+    headers = ("experiment", "other (%)", "ours (%)", "difference, 90 % interval", "p", "verdict")
+    caption = f"Test accuracy over {SEEDS} seeds each; margin ±{MARGIN} percentage points"
+    return Table(headers, tuple(rows), caption)
+
+
+def classification_report(runs: Sequence[Run]) -> Table:
+    """Show precision, recall and F1 per class in percent: mean and sd over the runs."""
+    headers = ("class", "precision (%)", "recall (%)", "F1 (%)")
+    if not runs:
+        return Table(headers, (), "No runs yet")
+    scores = np.array([vd.class_scores(np.array(run.final.test_confusion)) for run in runs])
+    mean, sd = scores.mean(axis=0), scores.std(axis=0, ddof=min(1, len(runs) - 1))
+    rows = tuple(
+        (name, *(f"{100 * mean[i, j]:.1f} ± {100 * sd[i, j]:.1f}" for j in range(3)))
+        for i, name in enumerate(CLASS_NAMES)
+    )
+    return Table(headers, rows, f"Test set, mean and standard deviation over {len(runs)} runs")
+
+
+def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
+    """List what the evidence cost: runs, epochs, seconds, hardware."""
+    rows = tuple(
+        (
+            name,
+            str(len(found)),
+            f"{np.mean([run.epochs for run in found]):.0f}",
+            f"{np.mean([sum(run.seconds_per_epoch) for run in found]):.0f}",
+            ", ".join(sorted({run.provenance.device for run in found})),
+            ", ".join(sorted({run.provenance.precision for run in found})),
+        )
+        for name, found in runs.items()
+        if found
+    )
+    headers = ("experiment", "runs", "mean epochs", "mean seconds", "hardware", "precision")
+    return Table(headers, rows, "Runs behind this page")
+
+
+def undone(report: Report, store: RunStore | None = None) -> Table:
+    """List what has fewer runs than a verdict needs, or trials than a search, with the command."""
+    store = store or RunStore()
+    rows = []
+    for name, experiment in report.trainable.items():
+        found = len(store.runs(experiment))
+        if found < vd.MIN_RUNS:
+            command = f"fmnist run {report.id} {name} --seeds {vd.MIN_RUNS}"
+            rows.append((experiment.title, f"{found} of {vd.MIN_RUNS} runs", command))
+    for name, search in report.searches.items():
+        trials = load_trials(report, name)
+        found = len(trials.trials) if trials else 0
+        if found < search.trials:
+            command = f"fmnist search {report.id} {name}"
+            rows.append((search.title, f"{found} of {search.trials} trials", command))
+    caption = "What is not trained yet, and how to do it" if rows else "Nothing left"
+    return Table(("training", "done", "command"), tuple(rows), caption)

@@ -1,0 +1,194 @@
+"""Hyperparameter searches: the trials that a report prints, and those that we drew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from fmnist_utils import verdicts as vd
+from fmnist_utils.reports import Claim, Experiment, Report
+from fmnist_utils.reports.search import Parameter, Search, Setting
+from fmnist_utils.runs import Run
+from fmnist_utils.tables.cells import Stacked, Table
+from fmnist_utils.tables.words import reported_text, spread_text, value_text
+from fmnist_utils.tuning import Trials, TuningError, get_search
+
+
+def space(report: Report, search_id: str) -> Table:
+    """Show what a search varies: every parameter with its values and the default stated for it.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search_id : str
+        Which one.
+
+    Raises
+    ------
+    TuningError
+        When there is no such search.
+    """
+    search = get_search(report, search_id)
+    rows = tuple(
+        (_words(name), _values_text(item), "" if item.default is None else value_text(item.default))
+        for name, item in search.space.items()
+    )
+    size = f"{search.trials} trials of {search.executions} trainings with {search.epochs} epochs"
+    caption = f"{search.title}: {size}, scored by {_OBJECTIVES[search.objective]}"
+    return Table(("parameter", "values", "default"), rows, caption)
+
+
+def _words(name: str) -> str:
+    return name.replace("-", " ").replace("_", " ")
+
+
+def _values_text(parameter: Parameter) -> str:
+    if parameter.choices is not None:
+        return " or ".join(map(value_text, parameter.choices))
+    ends = f"{value_text(parameter.low)} to {value_text(parameter.high)}"
+    if parameter.step is not None:
+        return f"{ends} in steps of {value_text(parameter.step)}"
+    return f"{ends}, uniform in the logarithm" if parameter.log else ends
+
+
+def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[Run]]) -> Table:
+    """Set the trials that a report prints side by side: settings, reported score, and ours.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search and experiments.
+    search_id : str
+        The search whose parameters are the rows.
+    runs : mapping
+        Experiment id to its runs; its order is that of the columns. The reported score is an
+        experiment's claim ``score``, and ours is measured as that claim is read.
+
+    Raises
+    ------
+    TuningError
+        When there is no such search.
+    KeyError
+        When there is no such experiment.
+    """
+    search = get_search(report, search_id)
+    experiments = {name: report[name] for name in runs}
+    claims = {name: _score(experiment) for name, experiment in experiments.items()}
+    test = {name: [100 * run.final.test.accuracy for run in found] for name, found in runs.items()}
+    rows = (
+        *_parameter_rows(search, [_used(search, item) for item in experiments.values()]),
+        ("score, reported (%)", *(_stated(claim) for claim in claims.values())),
+        ("score, ours (%)", *(_measured(claim, runs[name]) for name, claim in claims.items())),
+        (
+            "test accuracy after the last epoch, ours (%)",
+            *(spread_text(np.array(values)) or "no runs yet" for values in test.values()),
+        ),
+    )
+    headers = ("setting", *(experiment.title for experiment in experiments.values()))
+    numbers = sorted({len(found) for found in runs.values()})
+    n = " or ".join(map(str, numbers)) or "no"
+    caption = f"Trials as reported, and ours: mean ± standard deviation over {n} runs"
+    return Table(headers, rows, caption)
+
+
+def top_trials(report: Report, search_id: str, trials: Trials | None, count: int = 5) -> Table:
+    """Show the best trials that we drew, best first: settings, score and test accuracy.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search_id : str
+        The search whose parameters are the rows.
+    trials : Trials or None
+        Its trials; without a trained one the table says how to run the search.
+    count : int
+        How many trials to show.
+
+    Raises
+    ------
+    TuningError
+        When there is no such search, or the trials are of another one.
+    """
+    search = get_search(report, search_id)
+    if trials is None or not trials.ranked:
+        drawn = len(trials.trials) if trials else 0
+        row = (search.title, str(drawn), f"fmnist search {report.id} {search.id}")
+        headers = ("search", "trials drawn", "command")
+        return Table(headers, (row,), f"{search.title}: no trial was trained yet")
+    if trials.search != search.id:
+        raise TuningError(f"These are trials of search {trials.search}, not of {search.id}.")
+    best = trials.ranked[:count]
+    rows = (
+        *_parameter_rows(search, [trial.settings for trial in best]),
+        (
+            f"score: {_OBJECTIVES[search.objective]}",
+            *(_score_text(search, trial.score) for trial in best),
+        ),
+        (
+            "test accuracy (%)",
+            *(f"{100 * fmean(e.test_accuracy for e in trial.executions):.2f}" for trial in best),
+        ),
+    )
+    means = f", means over {search.executions} trainings" if search.executions > 1 else ""
+    caption = f"{search.title}: the best {len(best)} of {len(trials.trials)} trials{means}"
+    return Table(("setting", *(f"trial {trial.number}" for trial in best)), rows, caption)
+
+
+_OBJECTIVES = {"val_accuracy": "validation accuracy (%)", "val_loss": "validation loss"}
+
+
+def _score_text(search: Search, score: float | None) -> str:
+    if score is None:
+        return ""
+    return f"{score:.4f}" if search.objective == "val_loss" else f"{100 * score:.2f}"
+
+
+def _parameter_rows(
+    search: Search, columns: Sequence[Mapping[str, Setting]]
+) -> Iterable[tuple[str, ...]]:
+    """Yield one row per parameter, its name in words and its value in every column."""
+    for name, parameter in search.space.items():
+        yield _words(name), *(_setting_text(parameter, column[name]) for column in columns)
+
+
+def _setting_text(parameter: Parameter, value: Setting) -> str:
+    continuous = parameter.choices is None and parameter.step is None
+    return f"{value:.3g}" if continuous and isinstance(value, float) else value_text(value)
+
+
+def _used(search: Search, experiment: Experiment) -> dict[str, Any]:
+    """Return what an experiment has for every parameter, as a trial would write it."""
+    used: dict[str, Any] = {}
+    for name, parameter in search.space.items():
+        first = parameter.values[0]
+        # A layer that is left out has None, for which a search writes 0 or False.
+        nothing = type(first[0] if isinstance(first, tuple) else first)()
+        settings = (experiment.setting(path) for path in parameter.sets)
+        values = tuple(nothing if value is None else value for value in settings)
+        listed = isinstance(first, tuple) or len(set(values)) > 1
+        used[name] = values if listed else values[0]
+    return used
+
+
+def _score(experiment: Experiment) -> Claim | None:
+    return next((claim for claim in experiment.stated if claim.id == "score"), None)
+
+
+def _stated(claim: Claim | None) -> str:
+    if claim is None:
+        return "not stated"
+    return f"{100 * claim.number:.2f}" if claim.unit == "plain" else reported_text(claim)
+
+
+def _measured(claim: Claim | None, runs: Sequence[Run]) -> Any:
+    """Measure a score in percent as it is claimed, and say at which epoch that is."""
+    if claim is None or not runs:
+        return "no runs yet" if claim else ""
+    scale = 100.0 if claim.unit == "plain" else 1.0
+    when = "best epoch" if claim.reading.startswith("best") else "last epoch"
+    return Stacked(spread_text(scale * vd.measure(claim, runs)), when)
