@@ -63,7 +63,8 @@ def random_samples(data: FashionMNIST, count: int = 25, seed: int = 0) -> Figure
     rng = np.random.default_rng(seed)
     picked = pick(np.arange(len(data.train_images)), count, rng)
     titles = [data.class_names[label] for label in data.train_labels[picked]]
-    return marked(grid(data.train_images[picked], titles, columns=min(count, 5)), data)
+    columns = 4 if count % 4 == 0 and count % 5 else min(count, 5)
+    return marked(grid(data.train_images[picked], titles, columns), data)
 
 
 def mean_images(data: FashionMNIST) -> Figure:
