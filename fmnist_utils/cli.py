@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,10 +21,11 @@ from typer.core import TyperGroup
 from fmnist_utils.errors import FmnistError
 
 if TYPE_CHECKING:
-    from fmnist_utils.reports import Experiment
+    from fmnist_utils.reports import Experiment, Report
     from fmnist_utils.reports.schema import Finding
+    from fmnist_utils.reports.search import Search
     from fmnist_utils.runs import Run
-    from fmnist_utils.tuning import Trial
+    from fmnist_utils.tuning import Trial, Trials
     from fmnist_utils.verdicts import Verdict
 
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
@@ -241,7 +242,7 @@ def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment
 
 @app.command()
 def status() -> None:
-    """Show which runs there are, which are stale, and which records are damaged."""
+    """Show which runs and trials there are, which are stale, and which records are damaged."""
     from fmnist_utils.reports import list_reports, load_report
 
     table = Table(box=None, pad_edge=False)
@@ -251,8 +252,13 @@ def status() -> None:
     for report_id in list_reports():
         records, damaged = _records(report_id)
         notes += damaged
-        for experiment in load_report(report_id).trainable.values():
+        report = load_report(report_id)
+        for experiment in report.trainable.values():
             table.add_row(*_status_row(experiment, records.pop(experiment.id, [])))
+        for search in report.searches.values():
+            trials, where, damage = _trials(report, search)
+            table.add_row(*_search_row(report, search, trials, where))
+            notes += damage
         notes += (f"{report_id} has runs of no experiment: {name}." for name in records)
     console.print(table)
     for note in notes:
@@ -291,6 +297,31 @@ def _status_row(experiment: Experiment, runs: list[Run]) -> Iterator[str]:
     yield f"[red]{stale} stale[/red]" if stale else ""
 
 
+def _trials(report: Report, search: Search) -> tuple[tuple[Trial, ...], str, list[str]]:
+    """Read the trials of a search, where they are, and what is wrong with their table."""
+    from fmnist_utils.tuning import TuningError, find_trials, published_path
+
+    try:
+        found = find_trials(report, search.id)
+    except TuningError as error:
+        return (), "", [str(error)]
+    if found is None:
+        return (), "", []
+    path, table = found
+    where = "published" if path == published_path(report, search) else "local"
+    return table.trials, f", {where}", []
+
+
+def _search_row(
+    report: Report, search: Search, trials: tuple[Trial, ...], where: str
+) -> Iterator[str]:
+    yield f"{report.id}/{search.id}"
+    yield str(len(trials)) if trials else "[yellow]0[/yellow]"
+    yield f"of {search.trials} trials{where}"
+    yield ""
+    yield ", ".join(sorted({trial.provenance.device for trial in trials if trial.provenance}))
+
+
 def _ranges(numbers: list[int]) -> str:
     """Write ascending numbers as ``1–5, 7``."""
     groups: list[list[int]] = []
@@ -304,30 +335,59 @@ def _ranges(numbers: list[int]) -> str:
 
 @app.command()
 def publish_runs(
-    folder: Annotated[Path, typer.Argument(help="Where the new runs are.")] = Path("runs"),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where new runs and searches are; by default ./runs and ./searches."),
+    ] = None,
 ) -> None:
-    """Check new runs and copy them into the package, where they count as evidence."""
-    from fmnist_utils.runs import RunError, RunStore, read_run
+    """Check new runs and searches and copy them into the package, where they are evidence."""
+    from fmnist_utils.runs import LOCAL_RUNS, RunStore
+    from fmnist_utils.tuning import LOCAL_SEARCHES, TABLE
 
-    store = RunStore()
-    _refuse_installed_package(store.published)
-    if not folder.is_dir():
-        raise FmnistError(f"There is no folder {folder}: name the one that holds the new runs.")
-    published, known, refused = 0, 0, []
-    for path in sorted(folder.rglob("*.json")):
-        try:
-            record = read_run(path)
-            if store.publish(record, _experiment_of(record)):
-                published += 1
-            else:
-                known += 1
-        except RunError as error:
-            refused.append(str(error))
-    for sentence in refused:
-        print(f"Refused: {sentence}", file=sys.stderr)
-    _say(f"{published} runs published, {known} already there, {len(refused)} refused.")
-    if refused:
+    _refuse_installed_package(RunStore().published)
+    folders = [folder] if folder else [LOCAL_RUNS, LOCAL_SEARCHES]
+    if not any(place.is_dir() for place in folders):
+        names = " or ".join(map(str, folders))
+        raise FmnistError(f"There is no folder {names}: name the one that holds the new runs.")
+    # Runs and tables go by their names: the tool of a search keeps JSON files of its own there.
+    runs = _publish_each(_publish_run, folders, "*.seed*.json")
+    tables = _publish_each(_publish_table, folders, TABLE)
+    both = runs + tables
+    also = f" and {tables.count(True)} tables of trials" if tables else ""
+    _say(
+        f"{runs.count(True)} runs{also} published, {both.count(False)} already there, "
+        f"{both.count(None)} refused."
+    )
+    if None in both:
         raise typer.Exit(1)
+
+
+def _publish_each(
+    publish: Callable[[Path], bool], folders: Iterable[Path], pattern: str
+) -> list[bool | None]:
+    """Publish each file: True when it is new, False when it is there, None when it is refused."""
+    outcomes: list[bool | None] = []
+    for path in sorted(itertools.chain(*(place.rglob(pattern) for place in folders))):
+        try:
+            outcomes.append(publish(path))
+        except FmnistError as error:
+            print(f"Refused: {error}", file=sys.stderr)
+            outcomes.append(None)
+    return outcomes
+
+
+def _publish_run(path: Path) -> bool:
+    from fmnist_utils.runs import RunStore, read_run
+
+    record = read_run(path)
+    return RunStore().publish(record, _experiment_of(record))
+
+
+def _publish_table(path: Path) -> bool:
+    from fmnist_utils.tuning import publish_trials, read_trials
+
+    table = read_trials(path)
+    return publish_trials(_report_of(table), table)
 
 
 def _refuse_installed_package(folder: Path) -> None:
@@ -337,6 +397,15 @@ def _refuse_installed_package(folder: Path) -> None:
             f"The package in {folder} is no checkout that can be written: publish from a clone of "
             "the repository, installed with pip install -e."
         )
+
+
+def _report_of(table: Trials) -> Report:
+    from fmnist_utils.reports import list_reports, load_report
+    from fmnist_utils.tuning import TuningError
+
+    if table.report not in list_reports():
+        raise TuningError(f"{table.report}/{table.search}: there is no report {table.report}.")
+    return load_report(table.report)
 
 
 def _experiment_of(record: Run) -> Experiment:

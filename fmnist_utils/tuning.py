@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import optuna
 
 LOCAL_SEARCHES = Path("searches")
+TABLE = "trials.json"
 
 _PACKAGES = {"keras-tuner": "keras_tuner", "optuna": "optuna"}
 #: A trial on another machine counts as dead after two of these, in seconds, without a sign of life.
@@ -159,19 +160,34 @@ def read_trials(path: Path) -> Trials:
     TuningError
         When the file is damaged or was edited by hand.
     """
+    name = f"{path.parent.name}/{path.name}"
     try:
         table = Trials.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise TuningError(f"{path.name} is no table of trials; delete it and search again.") from (
-            error
-        )
+        raise TuningError(f"{name} is no table of trials; delete it and search again.") from error
     if not table.is_intact:
-        raise TuningError(f"{path.name} does not fit its own digest: it was edited or damaged.")
+        raise TuningError(f"{name} does not fit its own digest: it was edited or damaged.")
     return table
 
 
+def write_trials(table: Trials, path: Path) -> None:
+    """Write one table of trials, atomically.
+
+    Raises
+    ------
+    TuningError
+        When the folder cannot be written, or the disk is full.
+    """
+    try:
+        write_whole(path, f"{table.model_dump_json(exclude_unset=True)}\n".encode())
+    except OSError as error:
+        raise TuningError(f"The table {path} cannot be written: {error}.") from error
+
+
 def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) -> Trials | None:
-    """Read the published trials of a search, or else those in the local folder.
+    """Read the trials of a search: the published or the local ones, whichever are more.
+
+    There may be fewer than ``search.trials``: a search that is not finished is of use already.
 
     Parameters
     ----------
@@ -189,21 +205,28 @@ def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) ->
     Raises
     ------
     TuningError
-        When there is no such search, or the table is damaged, or the published one is stale.
+        When there is no such search, or a table is damaged, or the published one is stale.
     """
+    found = find_trials(report, search_id, local)
+    return found[1] if found else None
+
+
+def find_trials(
+    report: Report, search_id: str, local: Path = LOCAL_SEARCHES
+) -> tuple[Path, Trials] | None:
+    """Read what `load_trials` reads, and say in which file it stands."""
     search = get_search(report, search_id)
     wanted = search_fingerprint(report, search)
     published = published_path(report, search)
-    if published.exists():
-        table = read_trials(published)
-        if table.fingerprint != wanted:
-            raise TuningError(
-                f"{report.id}/searches/{published.name} is stale: it is not what the search "
-                f"tries now; run fmnist search {report.id} {search.id} again."
-            )
-        return table
-    path = table_path(report, search, local / report.id)
-    return read_trials(path) if path.exists() else None
+    paths = (published, table_path(report, search, local / report.id))
+    tables = {path: read_trials(path) for path in paths if path.exists()}
+    if published in tables and tables[published].fingerprint != wanted:
+        raise TuningError(
+            f"{report.id}/searches/{published.name} is stale: it is not what the search tries "
+            f"now; delete it and run fmnist search {report.id} {search.id} again."
+        )
+    valid = [item for item in tables.items() if item[1].fingerprint == wanted]
+    return max(valid, key=lambda item: len(item[1].trials), default=None)
 
 
 def get_search(report: Report, search_id: str) -> Search:
@@ -231,7 +254,129 @@ def table_path(report: Report, search: Search, folder: Path, images: str | None 
     What is tried is part of the path, so that a changed search never goes on from an older one.
     """
     name = f"{search.id}.{search_fingerprint(report, search, images)[:8]}"
-    return folder / name / "trials.json"
+    return folder / name / TABLE
+
+
+# --- what counts as evidence ---------------------------------------------------------------------
+
+
+def check_trials(report: Report, table: Trials) -> Search:
+    """Check that a table of trials is evidence for a search as it is now.
+
+    Parameters
+    ----------
+    report : Report
+        The report that the table claims to be of.
+    table : Trials
+        Finished, or the first trials only.
+
+    Returns
+    -------
+    Search
+        The search that it is of.
+
+    Raises
+    ------
+    TuningError
+        When the table is edited or stale, of no search of the report, leaves a trial out, or holds
+        one that the search cannot have drawn or trained.
+    """
+    name = f"{report.id}/{table.search}"
+    search = get_search(report, table.search)
+    if not table.is_intact:
+        raise TuningError(f"The table of {name} does not fit its own digest: it was edited.")
+    if table.fingerprint != search_fingerprint(report, search):
+        raise TuningError(f"The table of {name} is stale: it is not what the search tries now.")
+    if table.objective != search.objective:
+        raise TuningError(f"The table of {name} says that the objective is {table.objective}.")
+    if not table.trials:
+        raise TuningError(f"The table of {name} holds no trial.")
+    numbers = [trial.number for trial in table.trials]
+    # As with the seeds of runs: nobody can leave out the trials that do not please.
+    if numbers != list(range(1, min(len(numbers), search.trials) + 1)):
+        raise TuningError(
+            f"The trials of {name} are not numbered from 1 to at most {search.trials} without "
+            "a gap: finish the search first."
+        )
+    for fault in (_fault(report, search, trial) for trial in table.trials):
+        if fault is not None:
+            raise TuningError(f"{name}: {fault}; delete its folder and search again.")
+    return search
+
+
+def _fault(report: Report, search: Search, trial: Trial) -> str | None:
+    """Say why a trial is no evidence for a search; None when it is."""
+    who, settings = f"trial {trial.number}", trial.settings
+    if settings.keys() != search.space.keys():
+        return f"{who} does not set what the search varies"
+    for name, item in search.space.items():
+        if not _can_be_drawn(item, settings[name]):
+            return f"{who} has {name} {settings[name]!r}, which the search cannot draw"
+    times_trained = 0 if trial.failure else search.executions
+    if len(trial.executions) != times_trained:
+        return f"{who} was trained {len(trial.executions)} times, not {times_trained}"
+    if not trial.executions:
+        return None
+    precision = report.experiments[search.of].precision
+    if trial.provenance is None or trial.provenance.precision != precision:
+        return f"{who} was not trained in {precision}, as the experiment is"
+    return None
+
+
+def _can_be_drawn(item: Parameter, value: Setting) -> bool:
+    if item.step is not None or item.low is None or item.high is None:
+        return value in item.values
+    return isinstance(value, int | float) and item.low <= value <= item.high
+
+
+def publish_trials(report: Report, table: Trials) -> bool:
+    """Write a table of trials into the package data, where it counts as evidence.
+
+    Parameters
+    ----------
+    report : Report
+        The report that the table claims to be of.
+    table : Trials
+        As it was read: it is checked by `check_trials`.
+
+    Returns
+    -------
+    bool
+        False when the very same table is published already.
+
+    Raises
+    ------
+    TuningError
+        When the table is no evidence, lacks or contradicts a trial that is published, or cannot
+        be written.
+    """
+    path = published_path(report, check_trials(report, table))
+    if path.exists():
+        published = read_trials(path)
+        if published.digest == table.digest:
+            return False
+        _check_keeps(table, published)
+    write_trials(table, path)
+    return True
+
+
+def _check_keeps(table: Trials, published: Trials) -> None:
+    """Refuse a table that would lose finished evidence."""
+    name = f"{table.report}/{table.search}"
+    if published.fingerprint != table.fingerprint:
+        raise TuningError(
+            f"{table.report}/searches/{table.search}.json is of an earlier version of the search: "
+            "delete it before another is published."
+        )
+    n, known = len(table.trials), len(published.trials)
+    if n < known:
+        raise TuningError(
+            f"The table of {name} has {n} trials, and {known} are published: "
+            f"fmnist search {table.report} {table.search} goes on from those."
+        )
+    for ours, theirs in zip(table.trials, published.trials, strict=False):
+        if ours.model_dump_json() != theirs.model_dump_json():  # as text, for NaN is not NaN
+            raise TuningError(f"{name}: trial {ours.number} differs from the published one.")
 
 
 # --- running a search ----------------------------------------------------------------------------
@@ -248,7 +393,8 @@ def run_search(
 ) -> Trials:
     """Run a search, or go on where it stopped.
 
-    The same seed draws the same combinations, however often the search is cut short.
+    The same seed draws the same combinations, however often the search is cut short; those that
+    are published are not trained again.
 
     Parameters
     ----------
@@ -274,8 +420,9 @@ def run_search(
     Raises
     ------
     TuningError
-        When the tool is not installed, the storage cannot be opened, its books are damaged, or
-        more trials are asked for than the search has.
+        When the tool is not installed, the storage cannot be opened, its books or the published
+        table are damaged, the table cannot be written, or more trials are asked for than the
+        search has.
     KeyboardInterrupt
         After Ctrl-C, between two batches; finished trials are kept.
     """
@@ -293,7 +440,8 @@ def run_search(
                 on_trial(trial)
             check()
 
-        work = _Work(report, search, data, path.parent, wanted, storage, tell)
+        published = _published_trials(report, search, data)
+        work = _Work(report, search, data, path.parent, wanted, storage, published, tell)
         run_tool = {"optuna": _run_optuna, "keras-tuner": _run_keras_tuner}[search.tool]
         every = run_tool(work)
         return _write_table(report, search, data, path, every)
@@ -310,8 +458,17 @@ def _write_table(
         fingerprint=search_fingerprint(report, search, data.fingerprint),
         trials=tuple(by_number[number] for number in sorted(by_number)),
     ).sealed()
-    write_whole(path, f"{table.model_dump_json(exclude_unset=True)}\n".encode())
+    write_trials(table, path)
     return table
+
+
+def _published_trials(report: Report, search: Search, data: FashionMNIST) -> dict[int, Trial]:
+    """Read the published trials that the search can take over, by number."""
+    path = published_path(report, search)
+    table = read_trials(path) if path.exists() else None
+    if table is None or table.fingerprint != search_fingerprint(report, search, data.fingerprint):
+        return {}
+    return {trial.number: trial for trial in table.trials if not _fault(report, search, trial)}
 
 
 @dataclass(frozen=True)
@@ -324,6 +481,7 @@ class _Work:
     folder: Path
     trials: int
     storage: str | None
+    published: Mapping[int, Trial]
     tell: Callable[[Trial, Iterable[Trial]], None]
 
     def values(self, tokens: Mapping[str, Scalar]) -> dict[str, Setting]:
@@ -331,8 +489,11 @@ class _Work:
         return {name: item.value(tokens[name]) for name, item in self.search.space.items()}
 
     def try_out(self, number: int, tokens: Mapping[str, Scalar]) -> Trial:
-        """Train what a tool has drawn, or say why it cannot be built."""
+        """Train what a tool has drawn, or say why it cannot be built; once is enough for all."""
         search, values = self.search, self.values(tokens)
+        published = self.published.get(number)
+        if published is not None and published.settings == values:
+            return published
         base = self.report.experiments[search.of]
         experiment = search.vary(base, values, f"{search.id}-{number}")
         reason = too_small(experiment.model)
@@ -672,3 +833,70 @@ def expected_best(scores: Sequence[float], n: int) -> float:
     return math.fsum(
         value * (math.comb(i, n - 1) / total) for i, value in enumerate(sorted(scores))
     )
+
+
+def importance(search: Search, trials: Trials, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """Estimate how much each parameter says about the score of a trial.
+
+    Permutation importance (Breiman 2001, "Random Forests"): a random forest learns from the
+    settings of two thirds of the trials at which place they come when all are ranked by score,
+    and predicts the places of the others. Importance is by how much the mean absolute error of
+    these predictions rises when one parameter is shuffled among them. Places, not scores: one
+    network that learned nothing would outweigh all others.
+
+    From a few dozen trials this is a hint, not a measurement: a parameter with a small effect
+    drowns in noise, and may come out negative.
+
+    Parameters
+    ----------
+    search : Search
+        Says how settings are encoded: numbers as they are, or as their logarithm where they are
+        drawn in it; words and lists by their position among the choices.
+    trials : Trials
+        Those that could not be built or diverged (NaN) are left out.
+    seed : int
+        Of the divisions, the forests and the shuffling.
+
+    Returns
+    -------
+    dict
+        Parameter to mean and standard deviation over 20 random divisions of the trials, in places.
+        The deviation says how much hangs on which trials happen to be predicted.
+
+    Raises
+    ------
+    TuningError
+        When fewer than five trials were trained.
+    """
+    trained = [trial for trial in trials.ranked if math.isfinite(trial.score or 0.0)]
+    if len(trained) < 5:
+        raise TuningError(
+            f"The importance of parameters needs at least 5 trained trials; search {search.id} "
+            f"has {len(trained)}: run more of it."
+        )
+    from scipy.stats import rankdata
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+    from sklearn.model_selection import ShuffleSplit
+
+    settings = [trial.settings for trial in trained]
+    space = search.space.items()
+    x = np.array([[_encoded(item, values[name]) for name, item in space] for values in settings])
+    y = rankdata([trial.score for trial in trained])
+    rises = []
+    for known, held_out in ShuffleSplit(20, test_size=1 / 3, random_state=seed).split(x):
+        forest = RandomForestRegressor(n_estimators=30, random_state=seed).fit(x[known], y[known])
+        found = permutation_importance(
+            forest, x[held_out], y[held_out],
+            scoring="neg_mean_absolute_error", n_repeats=5, random_state=seed,
+        )  # fmt: skip
+        rises.append(found.importances_mean)
+    means, sds = np.mean(rises, axis=0).tolist(), np.std(rises, axis=0, ddof=1).tolist()
+    return dict(zip(search.space, zip(means, sds, strict=True), strict=True))
+
+
+def _encoded(item: Parameter, value: Setting) -> float:
+    """Return a value as a number that a decision tree can split."""
+    if isinstance(value, str | tuple):
+        return float((item.choices or ()).index(value))
+    return math.log(value) if item.log else float(value)

@@ -15,7 +15,7 @@ import pytest
 from factories import make_run
 from typer.testing import CliRunner, Result
 
-from fmnist_utils import campaign, cli, runs
+from fmnist_utils import campaign, cli, runs, tuning
 from fmnist_utils.reports import Experiment, load_report
 from fmnist_utils.runs import read_run, write_run
 
@@ -35,7 +35,8 @@ def experiment() -> Experiment:
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, with package data elsewhere; return that folder of runs."""
-    monkeypatch.setattr(runs, "reports_folder", lambda: tmp_path / "package")
+    for module in (runs, tuning):
+        monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "package/baltzi/runs"
     folder.mkdir(parents=True)
@@ -60,6 +61,7 @@ def test_the_command_starts_without_keras_or_tensorflow() -> None:
         ["report", "nothing"],
         ["book"],
         ["book", "--executed", "nowhere"],
+        ["publish-runs"],
         ["publish-runs", "nowhere"],
         ["set-repository", "https://example.org/a/b"],
     ],
@@ -135,6 +137,12 @@ def test_status_names_runs_of_an_experiment_that_is_gone(
     gone = make_run(experiment).model_copy(update={"experiment": "mlp-gone"})
     write_run(gone, published)
     assert "baltzi has runs of no experiment: mlp-gone." in fmnist("status").stdout
+
+
+def test_status_has_one_line_for_each_search(published: Path) -> None:
+    result = fmnist("status")
+    assert status_line(result, "/as-listed")[1:] == ["0", "of", "20", "trials"]
+    assert status_line(result, "tsoukalelis/cnn ")[1:] == ["0", "of", "40", "trials"]
 
 
 def test_report_prints_every_claim_with_its_verdict(

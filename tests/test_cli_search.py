@@ -1,29 +1,42 @@
-"""`fmnist search`: what its user sees."""
+"""`fmnist search`, and what becomes of its table: what a user sees."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from factories import make_run
 from test_tuning import IMAGES, TINY, fake_train, read
 from typer.testing import CliRunner, Result
 
-from fmnist_utils import cli, data, reports, tuning
+from fmnist_utils import cli, data, reports, runs, tuning
+from fmnist_utils.reports import Report
 
 
 @pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     """Work in an empty folder, on a tiny report of one search, without training."""
     report = read(tmp_path, TINY)
     bare = report.model_copy(update={"id": "bare", "searches": {}})
-    monkeypatch.setattr(reports, "load_report", {"tiny": report, "bare": bare}.__getitem__)
+    both = {"tiny": report, "bare": bare}
+    monkeypatch.setattr(reports, "load_report", both.__getitem__)
+    monkeypatch.setattr(reports, "list_reports", lambda: list(both))
+    for module in (runs, tuning):
+        monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
+    (tmp_path / "package").mkdir()
     monkeypatch.setattr(data, "load_data", lambda: IMAGES)
     monkeypatch.setattr(tuning, "train", fake_train)
     monkeypatch.chdir(tmp_path)
+    return report
 
 
 def fmnist(*arguments: str) -> Result:
     return CliRunner().invoke(cli.app, ["search", *arguments])
+
+
+def publish(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, ["publish-runs", *arguments])
 
 
 def test_each_trial_is_one_line_and_the_table_is_where_load_trials_finds_it() -> None:
@@ -74,3 +87,119 @@ def test_ctrl_c_says_that_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tuning, "train", interrupted)
     result = fmnist("tiny")
     assert (result.exit_code, result.stderr) == (130, f"{cli.INTERRUPTED}\n")
+
+
+# --- the table as evidence -----------------------------------------------------------------------
+
+PUBLISHED = Path("package/tiny/searches/tuner.json")
+
+
+def table_file() -> Path:
+    (path,) = Path("searches/tiny").glob("tuner.*/trials.json")
+    return path
+
+
+def test_a_search_is_published_as_it_grows_and_the_books_of_the_tool_are_not() -> None:
+    fmnist("tiny", "--trials", "2")
+    assert {"oracle.json", "trial.json", "1.json"} <= {p.name for p in Path("searches").rglob("*")}
+    first = "0 runs and 1 tables of trials published, 0 already there, 0 refused.\n"
+    again = "0 runs and 0 tables of trials published, 1 already there, 0 refused.\n"
+    for sentence in (first, again):
+        result = publish()
+        assert (result.exit_code, result.stdout, result.stderr) == (0, sentence, "")
+    assert PUBLISHED.read_bytes() == table_file().read_bytes()
+    fmnist("tiny")
+    assert publish("searches/tiny").stdout == first
+    assert PUBLISHED.read_bytes() == table_file().read_bytes()
+
+
+def test_runs_and_searches_are_published_together(tiny: Report) -> None:
+    fmnist("tiny", "--trials", "1")
+    for seed in (1, 2):
+        runs.write_run(make_run(tiny["cnn"], seed), Path("runs/tiny"))
+    assert publish().stdout.startswith("2 runs and 1 tables of trials published, 0 already")
+    Path("runs").rename("searches/runs")
+    assert publish("searches").stdout.startswith("0 runs and 0 tables of trials published, 3 alr")
+
+
+def test_one_of_the_two_folders_is_enough(tiny: Report) -> None:
+    result = publish()
+    assert result.exit_code == 2
+    assert result.stderr.startswith("There is no folder runs or searches: ")
+    runs.write_run(make_run(tiny["cnn"]), Path("runs/tiny"))
+    assert publish().stdout == "1 runs published, 0 already there, 0 refused.\n"
+
+
+def test_a_search_without_a_finished_trial_publishes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "train", interrupted)
+    fmnist("tiny")
+    assert list(Path("searches").rglob("*.json"))
+    result = publish()
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def damaged(path: Path) -> None:
+    path.write_text(path.read_text()[:100])
+
+
+def edited(path: Path) -> None:
+    path.write_text(path.read_text().replace('"number":1', '"number":2', 1))
+
+
+def of_a_gone_search(path: Path) -> None:
+    table = tuning.read_trials(path).model_copy(update={"search": "gone"})
+    tuning.write_trials(table.sealed(), path)
+
+
+def of_a_gone_report(path: Path) -> None:
+    table = tuning.read_trials(path).model_copy(update={"report": "gone"})
+    tuning.write_trials(table.sealed(), path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (damaged, "is no table of trials"),
+        (edited, "does not fit its own digest"),
+        (of_a_gone_search, "has no search 'gone'"),
+        (of_a_gone_report, "there is no report gone"),
+    ],
+)
+def test_a_table_that_is_no_evidence_is_refused(fault: Callable[[Path], None], reason: str) -> None:
+    fmnist("tiny", "--trials", "1")
+    fault(table_file())
+    result = publish()
+    assert result.exit_code == 1
+    assert result.stdout == "0 runs and 0 tables of trials published, 0 already there, 1 refused.\n"
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("Refused: ") and reason in result.stderr
+    assert not PUBLISHED.exists()
+
+
+def status_row(name: str) -> list[str]:
+    lines = CliRunner().invoke(cli.app, ["status"]).stdout.splitlines()
+    return next(line.split() for line in lines if line.startswith(name))
+
+
+def test_status_counts_trials_and_says_where_they_are() -> None:
+    assert status_row("tiny/tuner") == ["tiny/tuner", "0", "of", "6", "trials"]
+    fmnist("tiny", "--trials", "3")
+    assert status_row("tiny/tuner") == ["tiny/tuner", "3", "of", "6", "trials,", "local", "cpu"]
+    publish()
+    assert status_row("tiny/tuner") == ["tiny/tuner", "3", "of", "6", "trials,", "published", "cpu"]
+    fmnist("tiny", "--trials", "4")
+    assert status_row("tiny/tuner") == ["tiny/tuner", "4", "of", "6", "trials,", "local", "cpu"]
+
+
+def test_status_names_a_table_that_is_damaged() -> None:
+    fmnist("tiny", "--trials", "1")
+    damaged(table_file())
+    result = CliRunner().invoke(cli.app, ["status"])
+    assert result.exit_code == 0
+    assert "trials.json is no table of trials" in result.stdout
+    assert status_row("tiny/tuner") == ["tiny/tuner", "0", "of", "6", "trials"]

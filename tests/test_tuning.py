@@ -1,13 +1,16 @@
 """Searches: as data, run by either tool, cut short, and read without the tools."""
 
+import errno
 import itertools
 import json
+import math
 import os
+import re
 import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +20,40 @@ from factories import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from test_project import faults
 
 from fmnist_utils import tuning
 from fmnist_utils.data import FashionMNIST
 from fmnist_utils.models import CNN, ConvBlock, build
-from fmnist_utils.reports import Experiment, Report, ReportError, list_reports, load_report
+from fmnist_utils.reports import (
+    Experiment,
+    Report,
+    ReportError,
+    list_reports,
+    load_report,
+    reports_folder,
+)
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.source import read_report
+from fmnist_utils.runs import Method
 from fmnist_utils.tuning import (
     Trial,
     Trials,
     TuningError,
+    check_trials,
     expected_best,
+    find_trials,
     get_search,
     load_trials,
+    publish_trials,
+    published_path,
     read_trials,
     run_search,
     search_fingerprint,
     table_path,
     too_small,
     unbuildable,
+    write_trials,
 )
 from fmnist_utils.verdicts import Word, judge_search
 
@@ -223,12 +240,57 @@ def test_our_search_follows_what_its_report_states(report: Report, search: Searc
     assert {verdict.word for verdict in judge_search(search)} == {Word.FOLLOWED}
 
 
+def faults_of_tables(folder: Path) -> list[str]:
+    """List what is wrong with the published tables in a folder like that of the reports."""
+    found = []
+    for path in sorted(folder.glob("*/searches/*")):
+        try:
+            table = read_trials(path)
+            if (table.report, f"{table.search}.json") != (path.parents[1].name, path.name):
+                raise TuningError(f"{path.name} is of {table.report}/{table.search}")
+            check_trials(load_report(table.report), table)
+        except TuningError as error:
+            found.append(str(error))
+        found += faults(path.read_text())
+    return found
+
+
+def test_published_tables_are_intact_and_of_the_searches_as_they_are() -> None:
+    assert faults_of_tables(reports_folder()) == []
+
+
+def one_trial(report: Report, search: Search) -> Trials:
+    """Return a table of one combination that is said not to fit; it trains nothing."""
+    settings = {name: item.values[0] for name, item in search.space.items()}
+    return Trials(
+        report=report.id,
+        search=search.id,
+        objective=search.objective,
+        fingerprint=search_fingerprint(report, search),
+        trials=(Trial(number=1, settings=settings, failure="too small"),),
+    ).sealed()
+
+
 @EACH_SEARCH
-def test_published_trials_are_intact_and_of_the_search_as_it_is(
-    report: Report, search: Search, tmp_path: Path
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"digest": "0"}, "its own digest"),
+        ({"fingerprint": "0"}, "stale"),
+        ({"search": "other"}, "is of .*/other"),
+        ({"trials": ()}, "holds no trial"),
+        ({"objective": "/".join(["", "home", "ada", "book"])}, "path of somebody"),
+    ],
+)
+def test_a_published_table_with_a_fault_would_be_noticed(
+    report: Report, search: Search, tmp_path: Path, change: dict[str, Any], fault: str | None
 ) -> None:
-    table = load_trials(report, search.id, local=tmp_path)
-    assert table is None or table.search == search.id
+    table = one_trial(report, search).model_copy(update=change)
+    table = table if "digest" in change else table.sealed()
+    write_trials(table, tmp_path / report.id / "searches" / f"{search.id}.json")
+    found = faults_of_tables(tmp_path)
+    assert re.search(fault, "; ".join(found)) if fault else not found, found
 
 
 def test_two_pooling_lists_of_the_sweep_leave_no_pixel() -> None:
@@ -539,6 +601,241 @@ def test_a_real_search_trains_and_repeats(
     assert all(0 <= score <= 1 for score in first.scores)
 
 
+# --- going on from what is published ------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Publish into an empty folder."""
+    monkeypatch.setattr(tuning, "reports_folder", lambda: tmp_path / "package")
+    return tmp_path / "package"
+
+
+def first(table: Trials, n: int) -> Trials:
+    return table.model_copy(update={"trials": table.trials[:n]}).sealed()
+
+
+@BOTH
+def test_a_search_takes_over_the_published_trials(
+    tiny: Report, tool: str, tmp_path: Path, package: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = search_with(tiny, tool)
+    whole = run_search(tiny, search, IMAGES, tmp_path / "first")
+    write_trials(first(whole, 4), published_path(tiny, search))
+    known = 2 * len(first(whole, 4).scores)
+    seeds = [seed for _, seed in trained]
+    trained.clear()
+    told: list[int] = []
+    fresh = run_search(
+        tiny, search, IMAGES, tmp_path / "clone", on_trial=lambda trial: told.append(trial.number)
+    )
+    assert fresh == whole and told == [1, 2, 3, 4, 5, 6]
+    assert [seed for _, seed in trained] == seeds[known:] and known
+    trained.clear()
+    # Somebody published more than this folder has.
+    run_search(tiny, search, IMAGES, tmp_path / "behind", trials=2)
+    write_trials(whole, published_path(tiny, search))
+    assert run_search(tiny, search, IMAGES, tmp_path / "behind") == whole
+    assert trained == []
+
+
+def other_settings(table: Trials) -> Trials:
+    def change(trial: Trial) -> Trial:
+        filters = {2: 3, 3: 4, 4: 2}[trial.settings["filters"]]  # type: ignore[index]
+        return trial.model_copy(update={"settings": trial.settings | {"filters": filters}})
+
+    return table.model_copy(update={"trials": tuple(map(change, table.trials))}).sealed()
+
+
+def stale(table: Trials) -> Trials:
+    return table.model_copy(update={"fingerprint": "0"}).sealed()
+
+
+def half_precision(table: Trials) -> Trials:
+    def change(trial: Trial) -> Trial:
+        if trial.provenance is None:
+            return trial
+        half = trial.provenance.model_copy(update={"precision": "mixed_bfloat16"})
+        return trial.model_copy(update={"provenance": half})
+
+    return table.model_copy(update={"trials": tuple(map(change, table.trials))}).sealed()
+
+
+@BOTH
+@pytest.mark.parametrize("change", [other_settings, stale, half_precision])
+def test_other_published_trials_are_not_taken_over(
+    tiny: Report,
+    tool: str,
+    change: Callable[[Trials], Trials],
+    tmp_path: Path,
+    package: Path,
+    trained: list[tuple[Experiment, int]],
+) -> None:
+    search = search_with(tiny, tool)
+    few = run_search(tiny, search, IMAGES, tmp_path / "first", trials=3)
+    write_trials(change(few), published_path(tiny, search))
+    once = len(trained)
+    assert run_search(tiny, search, IMAGES, tmp_path / "again", trials=3) == few
+    assert len(trained) == 2 * once > 0
+
+
+# --- publishing ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def searched(
+    tiny: Report, tmp_path: Path, package: Path, trained: list[tuple[Experiment, int]]
+) -> Trials:
+    return run_search(tiny, tiny.searches["tuner"], IMAGES, tmp_path / "searched")
+
+
+def test_a_table_is_published_once_and_grows(tiny: Report, searched: Trials) -> None:
+    for n, new in ((2, True), (2, False), (6, True), (6, False)):
+        assert publish_trials(tiny, first(searched, n)) is new
+        assert load_trials(tiny, "tuner") == first(searched, n)
+    with pytest.raises(TuningError, match="has 5 trials, and 6 are published"):
+        publish_trials(tiny, first(searched, 5))
+    assert load_trials(tiny, "tuner") == searched
+
+
+@EACH_SEARCH
+def test_whatever_a_search_of_the_book_draws_can_be_published(
+    report: Report, search: Search, tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+        return make_run(experiment, seed, method=Method.of(experiment))
+
+    monkeypatch.setattr(tuning, "train", train)
+    table = run_search(report, search, IMAGES, tmp_path)
+    assert publish_trials(report, table) and len(table.trials) == search.trials
+
+
+def with_trial(table: Trials, number: int, change: dict[str, Any]) -> Trials:
+    trials = list(table.trials)
+    trials[number - 1] = trials[number - 1].model_copy(update=change)
+    return table.model_copy(update={"trials": tuple(trials)}).sealed()
+
+
+def test_a_table_that_contradicts_the_published_one_is_refused(
+    tiny: Report, searched: Trials
+) -> None:
+    publish_trials(tiny, first(searched, 5))
+    number = next(trial.number for trial in searched.trials if trial.executions)
+    executions = tuple(
+        item.model_copy(update={"score": 0.99}) for item in searched.trials[number - 1].executions
+    )
+    better = with_trial(searched, number, {"executions": executions})
+    with pytest.raises(TuningError, match=f"trial {number} differs from the published one"):
+        publish_trials(tiny, better)
+    assert load_trials(tiny, "tuner") == first(searched, 5)
+
+
+def test_a_stale_published_table_is_not_overwritten(tiny: Report, searched: Trials) -> None:
+    path = published_path(tiny, tiny.searches["tuner"])
+    write_trials(stale(searched), path)
+    with pytest.raises(TuningError, match=r"searches/tuner.json .* earlier version.*delete it"):
+        publish_trials(tiny, searched)
+    assert read_trials(path) == stale(searched)
+
+
+def test_a_trial_that_diverged_does_not_contradict_itself(tiny: Report, searched: Trials) -> None:
+    number = next(trial.number for trial in searched.trials if trial.executions)
+    executions = tuple(
+        item.model_copy(update={"score": math.nan})
+        for item in searched.trials[number - 1].executions
+    )
+    table = with_trial(searched, number, {"executions": executions})
+    assert publish_trials(tiny, first(table, number)) is True
+    assert publish_trials(tiny, table) is True
+    assert publish_trials(tiny, table) is False
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"digest": "0"}, "its own digest"),
+        ({"fingerprint": "0"}, "tiny/tuner is stale"),
+        ({"search": "other"}, "no search 'other'; it has tuner"),
+        ({"objective": "val_loss"}, "objective is val_loss"),
+    ],
+)
+def test_a_table_that_is_no_evidence_is_not_published(
+    tiny: Report, searched: Trials, package: Path, change: dict[str, str], sentence: str
+) -> None:
+    table = searched.model_copy(update=change)
+    with pytest.raises(TuningError, match=sentence):
+        publish_trials(tiny, table if "digest" in change else table.sealed())
+    assert not package.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"number": 9}, "numbered from 1"),
+        ({"settings": {}}, "trial 1 does not set what the search varies"),
+        ({"filters": 9}, "trial 1 has filters 9, which the search cannot draw"),
+        ({"rate": 0.51}, "rate 0.51"),
+        ({"rate": "a"}, "rate 'a'"),
+        ({"learning-rate": 0.02}, "learning-rate 0.02"),
+        ({"learning-rate": math.nan}, "learning-rate nan"),
+        ({"learning-rate": "a"}, "learning-rate 'a'"),
+        ({"batch": 17}, "batch 17"),
+        ({"pool": (2, 4)}, r"pool \(2, 4\)"),
+        ({"executions": ()}, "trial 1 was trained 0 times"),
+        ({"provenance": None}, "trial 1 was not trained in float32"),
+    ],
+    ids=str,
+)
+def test_a_trial_that_the_search_cannot_have_made_is_not_published(
+    tiny: Report, searched: Trials, package: Path, change: dict[str, Any], sentence: str
+) -> None:
+    trial = next(trial for trial in searched.trials if trial.executions)
+    trial = trial.model_copy(update={"number": 1})
+    if not change.keys() & set(Trial.model_fields):
+        change = {"settings": trial.settings | change}
+    table = searched.model_copy(update={"trials": (trial,)}).sealed()
+    check_trials(tiny, table)
+    with pytest.raises(TuningError, match=sentence):
+        publish_trials(tiny, with_trial(table, 1, change))
+    assert not package.exists()
+
+
+def test_trials_of_another_precision_are_not_published(tiny: Report, searched: Trials) -> None:
+    with pytest.raises(TuningError, match="was not trained in float32"):
+        publish_trials(tiny, half_precision(searched))
+    half = tiny["cnn"].model_copy(update={"precision": "mixed_bfloat16"})
+    changed = tiny.model_copy(update={"experiments": {"cnn": half}})
+    with pytest.raises(TuningError, match="was not trained in mixed_bfloat16"):
+        publish_trials(changed, searched)
+    assert publish_trials(changed, half_precision(searched))
+
+
+def test_more_trials_than_the_search_has_or_a_gap_are_refused(
+    tiny: Report, searched: Trials
+) -> None:
+    fewer = tiny.searches["tuner"].model_copy(update={"trials": 5})
+    with pytest.raises(TuningError, match="numbered from 1 to at most 5"):
+        publish_trials(tiny.model_copy(update={"searches": {"tuner": fewer}}), searched)
+    gap = searched.model_copy(update={"trials": searched.trials[:1] + searched.trials[2:]})
+    with pytest.raises(TuningError, match="without a gap"):
+        publish_trials(tiny, gap.sealed())
+
+
+def test_a_full_disk_keeps_the_published_table(
+    tiny: Report, searched: Trials, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    publish_trials(tiny, first(searched, 3))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fails)
+        with pytest.raises(TuningError, match=r"cannot be written.*No space left"):
+            publish_trials(tiny, searched)
+    assert load_trials(tiny, "tuner") == first(searched, 3)
+    assert [path.name for path in package.rglob("*") if path.is_file()] == ["tuner.json"]
+
+
 # --- the table -----------------------------------------------------------------------------------
 
 
@@ -566,24 +863,32 @@ def table(tiny: Report) -> Trials:
     ).sealed()
 
 
-def test_published_trials_come_before_local_ones_and_stale_ones_are_refused(
-    tiny: Report, table: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_of_published_and_local_trials_the_longer_table_counts(
+    tiny: Report, table: Trials, tmp_path: Path, package: Path
 ) -> None:
-    monkeypatch.setattr(tuning, "reports_folder", lambda: tmp_path / "package")
     search = tiny.searches["tuner"]
+    published, local = published_path(tiny, search), table_path(tiny, search, tmp_path / "tiny")
+    tables = [
+        table.model_copy(update={"trials": table.trials * n, "report": where}).sealed()
+        for n, where in ((1, "a"), (1, "b"), (2, "c"))
+    ]
     assert load_trials(tiny, "tuner", tmp_path) is None
+    write_trials(tables[0], local)
+    assert find_trials(tiny, "tuner", tmp_path) == (local, tables[0])
+    write_trials(tables[1], published)
+    assert find_trials(tiny, "tuner", tmp_path) == (published, tables[1])
+    write_trials(tables[2], local)
+    assert load_trials(tiny, "tuner", tmp_path) == tables[2]
+    write_trials(stale(tables[2]), local)
+    assert load_trials(tiny, "tuner", tmp_path) == tables[1]
 
-    def write(path: Path, table: Trials) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(table.model_dump_json(exclude_unset=True))
 
-    write(table_path(tiny, search, tmp_path / "tiny"), table)
-    assert load_trials(tiny, "tuner", tmp_path) == table
-    empty = table.model_copy(update={"trials": ()}).sealed()
-    write(tmp_path / "package/tiny/searches/tuner.json", empty)
-    assert load_trials(tiny, "tuner", tmp_path) == empty
-    stale = table.model_copy(update={"fingerprint": "0"}).sealed()
-    write(tmp_path / "package/tiny/searches/tuner.json", stale)
+def test_a_stale_published_table_is_refused(
+    tiny: Report, table: Trials, tmp_path: Path, package: Path
+) -> None:
+    search = tiny.searches["tuner"]
+    write_trials(table, table_path(tiny, search, tmp_path / "tiny"))
+    write_trials(stale(table), published_path(tiny, search))
     with pytest.raises(TuningError, match="is stale"):
         load_trials(tiny, "tuner", tmp_path)
 
@@ -595,7 +900,7 @@ def test_an_edited_or_damaged_table_is_refused(table: Trials, tmp_path: Path) ->
     assert read_trials(path) == table
     content["trials"][0]["number"] = 2
     path.write_text(json.dumps(content))
-    with pytest.raises(TuningError, match="its own digest"):
+    with pytest.raises(TuningError, match=f"^{path.parent.name}/trials.json .* its own digest"):
         read_trials(path)
     path.write_text("{}")
     with pytest.raises(TuningError, match="no table of trials"):
