@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fmnist_utils import equivalence, plots, tables, verdicts
-    from fmnist_utils.chapter import check_parameters, reproduce
+    from fmnist_utils.chapter import check_parameters, reproduce, search
     from fmnist_utils.data import load_data
     from fmnist_utils.reports import load_report
-    from fmnist_utils.tuning import load_trials
 
 __all__ = [
     "check_parameters",
     "equivalence",
     "load_data",
     "load_report",
-    "load_trials",
     "plots",
     "reproduce",
+    "search",
     "tables",
     "verdicts",
 ]
@@ -32,8 +31,8 @@ _HOMES = {
     "check_parameters": "fmnist_utils.chapter",
     "load_data": "fmnist_utils.data",
     "load_report": "fmnist_utils.reports",
-    "load_trials": "fmnist_utils.tuning",
     "reproduce": "fmnist_utils.chapter",
+    "search": "fmnist_utils.chapter",
 }
 
 

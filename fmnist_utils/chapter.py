@@ -1,4 +1,4 @@
-"""What a chapter calls: one experiment's runs, in the mode the chapter is in."""
+"""What a chapter calls: an experiment's runs or a search's trials, in the chapter's mode."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import Any
 
 from fmnist_utils.data import FashionMNIST, count
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports import Experiment, Training
+from fmnist_utils.reports import Experiment, Report, Training
 from fmnist_utils.runs import Run, RunStore
 from fmnist_utils.tracking import TRACKERS, make_tracker
+from fmnist_utils.tuning import (
+    LOCAL_SEARCHES,
+    Trial,
+    Trials,
+    get_search,
+    load_trials,
+    run_search,
+)
 
 MODES = ("replay", "smoke", "full")
 PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None, "TRACKER": TRACKERS}
@@ -97,6 +105,48 @@ def reproduce(
     return [run for run in store.runs(experiment) if run.seed <= seeds]
 
 
+def search(
+    report: Report, search_id: str, data: FashionMNIST, *, mode: str = "replay"
+) -> Trials | None:
+    """Return the trials of a hyperparameter search.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search_id : str
+        One of ``report.searches``.
+    data : FashionMNIST
+        The images; touched in full mode only.
+    mode : {"replay", "smoke", "full"}
+        ``full`` runs what is left of the search, hours on a CPU; the others show the trials that
+        there are.
+
+    Returns
+    -------
+    Trials or None
+        None when nothing was tried yet.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown mode, or when synthetic images would be recorded as evidence.
+    TuningError
+        When there is no such search, its table is damaged, or its tool is not installed.
+    """
+    check_parameters({"MODE": mode})
+    found, wanted = load_trials(report, search_id), get_search(report, search_id)
+    if mode != "full" or (found is not None and len(found.trials) == wanted.trials):
+        return found
+    _refuse_synthetic(data)
+    folder = LOCAL_SEARCHES / report.id
+
+    def tell(trial: Trial) -> None:
+        print(trial.sentence(wanted.trials))
+
+    return run_search(report, wanted, data, folder, on_trial=tell)
+
+
 def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
     from fmnist_utils.training import train
 
@@ -130,7 +180,11 @@ def _train_missing(
     jobs = missing_jobs(store, [experiment], range(1, seeds + 1))
     if not jobs:
         return
-    if data.source != "real":
-        raise ParameterError('Full mode records evidence, so it needs DATA = "real".')
+    _refuse_synthetic(data)
     with make_tracker(tracker) as tracked, TrainingProgress(jobs) as progress:
         run_jobs(jobs, store, data, progress.on_epoch, progress.on_run, tracked)
+
+
+def _refuse_synthetic(data: FashionMNIST) -> None:
+    if data.source != "real":
+        raise ParameterError('Full mode records evidence, so it needs DATA = "real".')

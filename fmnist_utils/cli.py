@@ -217,12 +217,7 @@ def search(
 
 
 def _say_trial(of: int, trial: Trial) -> None:
-    if trial.failure is not None:
-        _say(f"trial {trial.number} of {of}: cannot be built: {trial.failure}")
-        return
-    scores = ", ".join(f"{item.score:.4f}" for item in trial.executions)
-    seconds = sum(item.seconds for item in trial.executions)
-    _say(f"trial {trial.number} of {of}: {trial.score:.4f} ({scores}), {seconds:.0f} s")
+    _say(trial.sentence(of))
 
 
 def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:

@@ -105,6 +105,14 @@ class Trial(Strict):
         scores = [execution.score for execution in self.executions]
         return math.fsum(scores) / len(scores) if scores else None
 
+    def sentence(self, of: int) -> str:
+        """Say which trial of how many it is, its scores and how long it took."""
+        if self.failure is not None:
+            return f"trial {self.number} of {of}: cannot be built: {self.failure}"
+        scores = ", ".join(f"{item.score:.4f}" for item in self.executions)
+        seconds = sum(item.seconds for item in self.executions)
+        return f"trial {self.number} of {of}: {self.score:.4f} ({scores}), {seconds:.0f} s"
+
 
 class Trials(Sealed):
     """The table of a search's trials, in the order of drawing.

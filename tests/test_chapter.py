@@ -14,6 +14,7 @@ from fmnist_utils.data import FashionMNIST
 from fmnist_utils.reports import load_report
 from fmnist_utils.runs import RunStore
 from fmnist_utils.tracking import Tracker, TrackingError
+from fmnist_utils.tuning import Trial
 
 
 @pytest.fixture
@@ -114,6 +115,40 @@ def test_replay_and_smoke_mode_track_nothing(experiment, few_images, tmp_path, m
     store = RunStore(tmp_path / "runs", tmp_path / "published")
     assert fu.reproduce(experiment, None, store=store, tracker="wandb") == []
     assert fu.reproduce(experiment, few_images, mode="smoke", store=store, tracker="wandb")
+
+
+@pytest.fixture
+def some_trials(monkeypatch):
+    """Nineteen trials of twenty are there."""
+    trial = Trial(number=1, settings={}, failure="too small")
+    found = SimpleNamespace(trials=[trial] * 19)
+    monkeypatch.setattr("fmnist_utils.chapter.load_trials", lambda report, name: found)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["replay", "smoke"])
+def test_trials_are_shown_as_they_are(some_trials, mode):
+    report = load_report("anastasopoulos-mpofu-smith")
+    assert fu.search(report, "as-listed", None, mode=mode) is some_trials
+
+
+def test_full_mode_goes_on_with_a_search_and_says_what_it_does(some_trials, monkeypatch, capsys):
+    def run_search(report, search, data, folder, on_trial):
+        on_trial(some_trials.trials[0])
+        some_trials.trials.append(some_trials.trials[0])
+        return some_trials
+
+    monkeypatch.setattr("fmnist_utils.chapter.run_search", run_search)
+    report, real = load_report("anastasopoulos-mpofu-smith"), SimpleNamespace(source="real")
+    for _ in range(2):  # the second time all are there
+        assert fu.search(report, "as-listed", real, mode="full") is some_trials
+    assert len(some_trials.trials) == 20
+    assert capsys.readouterr().out == "trial 1 of 20: cannot be built: too small\n"
+
+
+def test_full_mode_searches_on_no_synthetic_images(some_trials, few_images):
+    with pytest.raises(ParameterError, match='DATA = "real"'):
+        fu.search(load_report("anastasopoulos-mpofu-smith"), "as-listed", few_images, mode="full")
 
 
 def test_right_parameters_and_other_names_pass():

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import numpy as np
 import pytest
 from factories import make_run
@@ -7,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from fmnist_utils import plots
 from fmnist_utils.equivalence import BFLOAT16, MARGIN, PLAIN_FIT, Comparison
+from fmnist_utils.reports.schema import Split
 
 
 def test_seed_strip_shows_every_run_its_mean_and_the_reported_value() -> None:
@@ -23,6 +26,17 @@ def test_seed_strip_shows_every_run_its_mean_and_the_reported_value() -> None:
     assert [text.get_text() for text in ax.texts] == ["4 seeds", "1 seed", "0 seeds"]
     diamonds = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"]
     assert diamonds == [90.08]
+
+
+@pytest.mark.parametrize(("at", "accuracy", "word"), [("final", 90, "last"), ("best", 95, "best")])
+@pytest.mark.parametrize(("split", "part"), [("test", "test"), ("validation", "validation")])
+def test_seed_strip_shows_the_epoch_it_is_asked_for(
+    at: Literal["final", "best"], accuracy: float, word: str, split: Split, part: str
+) -> None:
+    run = make_run(CNN, epochs=4, best_epoch=2, accuracy=0.9, best_accuracy=0.95)
+    (ax,) = plots.seed_strip({"a": [run]}, split=split, at=at).axes
+    assert ax.lines[0].get_xdata() == pytest.approx([accuracy])
+    assert ax.get_xlabel() == f"{part} accuracy at the {word} epoch (%)"
 
 
 def row_of(line: Line2D) -> int | None:

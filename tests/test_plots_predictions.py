@@ -1,14 +1,21 @@
+import dataclasses
+import itertools
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import test_plots
 from factories import make_run, predict
 from figures import CNN, REAL, SYNTHETIC, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmnist_utils import plots
-from fmnist_utils.data import CLASS_NAMES
+from fmnist_utils.data import CLASS_NAMES, load_data
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.runs import Run, pack_confidences, pack_predictions
 
 
 def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class() -> None:
@@ -26,6 +33,71 @@ def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class() -> None:
 def test_confusion_matrix_of_counts_with_an_empty_class() -> None:
     ax = plots.confusion_matrix([[8, 2], [0, 0]], class_names=["bag", "coat"]).axes[0]
     assert [text.get_text() for text in ax.texts] == ["80.0", "20.0", "0", "0"]
+
+
+def run_with(accuracy: float, percent: int | None = 74) -> Run:
+    run = make_run(CNN, accuracy=accuracy, labels=REAL.test_labels)
+    if percent is None:
+        return run
+    shares = np.full(len(REAL.test_labels), percent / 100, np.float32)
+    return run.model_copy(update={"test_confidences": pack_confidences(shares)}).sealed()
+
+
+def test_predictions_name_the_true_class_then_the_predicted_one_and_its_probability() -> None:
+    titles = [ax.get_title() for ax in plots.predictions(REAL, run_with(1.0)).axes]
+    assert len(titles) == 15
+    names = {title.split("\n")[0] for title in titles}
+    assert names <= set(CLASS_NAMES) and len(names) > 3
+    assert all(
+        title == f"{name}\n✓ {name}, 74 %" for title in titles for name in [title.split("\n")[0]]
+    )
+
+
+def test_a_wrong_prediction_is_marked_by_more_than_colour() -> None:
+    for ax in plots.predictions(REAL, run_with(0.5), count=100).axes:
+        true, mark, taken = re.fullmatch(r"(.+)\n([✓✗]) (.+), 74 %", ax.get_title()).groups()
+        assert (mark == "✓") == (true == taken)
+        assert (ax.title.get_color() == "black") == (true == taken)
+
+
+def test_predictions_of_an_older_record_have_no_probability() -> None:
+    for ax in plots.predictions(REAL, run_with(1.0, percent=None)).axes:
+        assert re.fullmatch(r"(.+)\n✓ \1", ax.get_title())
+
+
+def test_predictions_depend_on_the_seed_alone() -> None:
+    run = run_with(0.5)
+    first, again, other = (
+        [ax.get_title() for ax in plots.predictions(REAL, run, seed=seed).axes]
+        for seed in (0, 0, 1)
+    )
+    assert first == again != other
+
+
+def test_more_images_than_there_are_is_an_error() -> None:
+    with pytest.raises(FmnistError, match="Cannot draw 101 of 100 images"):
+        plots.predictions(REAL, run_with(0.5), count=101)
+
+
+def test_the_longest_titles_stand_clear_of_each_other() -> None:
+    labels = np.zeros_like(REAL.test_labels)  # "T-shirt/top" has the widest name
+    data = dataclasses.replace(REAL, test_labels=labels)
+    run = run_with(0.5, percent=100).model_copy(
+        update={"test_predictions": pack_predictions(labels)}
+    )
+    fig = plots.predictions(data, run)
+    fig.draw_without_rendering()
+    test_plots.test_no_text_covers_another_or_leaves_the_figure(fig)
+
+
+def test_predictions_of_real_images(real_data_dir: Path) -> None:
+    data = load_data(folder=real_data_dir)
+    run = make_run(CNN, accuracy=0.9, labels=data.test_labels)
+    fig = plots.predictions(data, run, count=6)
+    shown = [np.asarray(ax.images[0].get_array()) for ax in fig.axes if ax.images]
+    for image, ax in zip(shown, fig.axes, strict=False):
+        at = np.flatnonzero((data.test_images == image).all(axis=(1, 2)))
+        assert ax.get_title().split("\n")[0] in {data.class_names[data.test_labels[i]] for i in at}
 
 
 def test_misclassified_shows_only_wrong_images_of_the_asked_classes() -> None:
@@ -48,9 +120,12 @@ def test_misclassified_says_so_when_there_is_nothing_to_show() -> None:
     perfect = make_run(CNN, accuracy=1.0, labels=REAL.test_labels)
     assert "The run gets none of these images wrong." in words(plots.misclassified(REAL, perfect))
     elsewhere = make_run(CNN, accuracy=0.5)
-    for data in (REAL, SYNTHETIC):
-        note = " ".join(words(plots.misclassified(data, elsewhere))).replace("\n", " ")
+    for data, draw in itertools.product(
+        (REAL, SYNTHETIC), (plots.misclassified, plots.predictions)
+    ):
+        note = " ".join(words(draw(data, elsewhere))).replace("\n", " ")
         assert "needs the real data set" in note
+        assert ("synthetic preview" in note) == (data is SYNTHETIC)
 
 
 # --- the run records these tests are built on ----------------------------------------------------

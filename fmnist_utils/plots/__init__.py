@@ -17,8 +17,14 @@ from fmnist_utils.plots.images import (
     samples,
 )
 from fmnist_utils.plots.networks import activation_functions, network
-from fmnist_utils.plots.predictions import confusion_matrix, misclassified
+from fmnist_utils.plots.predictions import confusion_matrix, misclassified, predictions
 from fmnist_utils.plots.scores import class_scores
+from fmnist_utils.plots.searches import (
+    expected_best,
+    importance,
+    parallel_coordinates,
+    trial_scores,
+)
 
 __all__ = [
     "activation_functions",
@@ -27,17 +33,22 @@ __all__ = [
     "confusion_matrix",
     "epochs",
     "equivalence",
+    "expected_best",
     "forest",
+    "importance",
     "interaction",
     "learning_curves",
     "mean_images",
     "misclassified",
     "network",
+    "parallel_coordinates",
     "pixel_histogram",
+    "predictions",
     "random_samples",
     "readings",
     "samples",
     "seed_strip",
     "style",
+    "trial_scores",
     "watermark",
 ]

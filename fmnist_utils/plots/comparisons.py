@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import seaborn as sns
@@ -27,8 +27,9 @@ def seed_strip(
     runs_by_label: Mapping[str, Sequence[Run]],
     reported: Mapping[str, float] | None = None,
     split: Split = "test",
+    at: Literal["final", "best"] = "final",
 ) -> Figure:
-    """Draw the final accuracy of every run, one row per model, beside what is reported.
+    """Draw the accuracy of every run, one row per model, beside what is reported.
 
     Shows whether the noise between seeds is small enough to tell the models apart.
 
@@ -39,6 +40,8 @@ def seed_strip(
     reported : mapping of str to float, optional
         Label to reported accuracy in percent.
     split : {"train", "validation", "test"}
+    at : {"final", "best"}
+        After which epoch: the last, or the best one on the validation images.
     """
     reported = reported or {}
     if not any(runs_by_label.values()):
@@ -46,7 +49,7 @@ def seed_strip(
     names = [folded(label) for label in runs_by_label]
     with figure(height=1 + rows_height(names)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
-            accuracies = sorted(100 * getattr(run.final, split).accuracy for run in runs)
+            accuracies = sorted(100 * getattr(getattr(run, at), split).accuracy for run in runs)
             # Neighbours in value at different heights, so that none hides another.
             heights = y + 0.14 * (np.arange(len(accuracies)) % 3 - 1)
             ax.plot(accuracies, heights, "o", color=BLUE, markersize=5, alpha=0.8)
@@ -57,7 +60,8 @@ def seed_strip(
             count = f"{len(runs)} seed{'s' * (len(runs) != 1)}"
             text_at_end(ax, y, count, GREY)
         label_rows(ax, names)
-        ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy (%)")
+        epoch = {"final": "last", "best": "best"}[at]
+        ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy at the {epoch} epoch (%)")
         fig.legend(handles=_strip_handles(bool(reported)), loc="outside upper center", ncols=3)
     return fig
 

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmnist_utils.data import CLASS_NAMES, FashionMNIST
 from fmnist_utils.plots.canvas import Floats, figure, marked, note
+from fmnist_utils.plots.claims import LOOKS
 from fmnist_utils.plots.images import grid, pick
 from fmnist_utils.runs import Run
+from fmnist_utils.verdicts import Word
 
 
 def confusion_matrix(
@@ -60,6 +62,53 @@ def _mean_confusion(runs: Any) -> Floats | None:
     return np.asarray(runs, float)
 
 
+def predictions(data: FashionMNIST, run: Run, count: int = 15, seed: int = 0) -> Figure:
+    """Show test images drawn at random, each with its class and with the class a run predicts.
+
+    Below the true class stands the predicted one, after a tick when it is right and a cross when
+    it is wrong, and its probability. An older record keeps no probabilities: they are left out.
+
+    A run that was not tested on these images gives a figure that says so; see `misclassified`.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+    run : Run
+    count : int
+        How many images.
+    seed : int
+        Which ones.
+
+    Raises
+    ------
+    FmnistError
+        When there are fewer images than asked for.
+    """
+    if untested := _not_tested_on(data, run):
+        return untested
+    labels, classes, percents = data.test_labels, run.predictions, run.confidences
+    picked = pick(np.arange(len(labels)), count, np.random.default_rng(seed))
+    right = labels == classes
+    titles = [
+        f"{data.class_names[labels[i]]}\n{'✓' if right[i] else '✗'} {data.class_names[classes[i]]}"
+        + ("" if percents is None else f", {percents[i]} %")
+        for i in picked
+    ]
+    fig = grid(data.test_images[picked], titles, columns=min(count, 5))
+    for ax, i in zip(fig.axes, picked, strict=False):
+        # The longest title just fits its image.
+        ax.title.set(fontsize=9, color="black" if right[i] else LOOKS[Word.NOT_REPRODUCED][0])
+    return fig
+
+
+def _not_tested_on(data: FashionMNIST, run: Run) -> Figure | None:
+    """Say so when the predictions of a run are not those of these images."""
+    if data.source == "real" and len(data.test_labels) == len(run.predictions):
+        return None
+    why = "What a run predicts for which image needs the real data set and a run tested on it all."
+    return marked(note(why), data)
+
+
 def misclassified(
     data: FashionMNIST,
     run: Run,
@@ -84,19 +133,18 @@ def misclassified(
     seed : int
         Which ones.
     """
-    labels, predictions = data.test_labels, run.predictions
-    if data.source != "real" or len(labels) != len(predictions):
-        why = "Which images a run gets wrong needs the real data set and a run tested on all of it."
-        return marked(note(why), data)
-    wrong = labels != predictions
+    if untested := _not_tested_on(data, run):
+        return untested
+    labels, classes = data.test_labels, run.predictions
+    wrong = labels != classes
     if true is not None:
         wrong &= labels == true
     if predicted is not None:
-        wrong &= predictions == predicted
+        wrong &= classes == predicted
     pool = np.flatnonzero(wrong)
     if not len(pool):
         return note("The run gets none of these images wrong.")
     picked = pick(pool, min(count, len(pool)), np.random.default_rng(seed))
     names = data.class_names
-    titles = [f"{names[labels[i]]},\ntaken for {names[predictions[i]]}" for i in picked]
+    titles = [f"{names[labels[i]]},\ntaken for {names[classes[i]]}" for i in picked]
     return grid(data.test_images[picked], titles, columns=min(len(picked), 4))
