@@ -35,6 +35,9 @@ OF_DATA: dict[str, Callable[[FashionMNIST], Figure]] = {
     "mean_images": plots.mean_images,
     "pixel_histogram": plots.pixel_histogram,
     "network": lambda data: plots.network(CNN, data),
+    "predictions": lambda data: plots.predictions(
+        data, make_run(CNN, accuracy=0.6, labels=data.test_labels)
+    ),
     "misclassified": lambda data: plots.misclassified(
         data, make_run(CNN, accuracy=0.6, labels=data.test_labels)
     ),

@@ -120,8 +120,26 @@ def test_architecture_shows_a_wrong_count(report):
 def test_protocol_names_every_assumption(report):
     experiment = report["cnn-2-conv"]
     table = tables.protocol(experiment)
-    assert cells(table, "verdict").count("assumed") == len(experiment.assumed)
+    named = [str(row[0]) for row in table.rows if row[3] == "assumed"]
+    for item in experiment.assumed:
+        setting = item.setting.removeprefix("training.").removeprefix("model.").replace("_", " ")
+        assert sum(setting in name and item.because in name for name in named) == 1
     assert "differs" not in cells(table, "verdict")
+
+
+def test_assumptions_alike_share_a_row():
+    report = load_report("anastasopoulos-mpofu-smith")
+    kernels = "conv.0.kernel, conv.1.kernel, conv.2.kernel, conv.3.kernel"
+    for table in (tables.protocol(report["baseline"]), tables.assumptions(report)):
+        assert sum(str(row[0]).startswith(kernels + " [") for row in table.rows) > 0
+        assert not any(str(row[0]).startswith("conv.0.kernel [") for row in table.rows)
+
+
+def test_an_accuracy_printed_as_a_fraction_leaves_our_spread_to_be_seen():
+    baseline = load_report("anastasopoulos-mpofu-smith")["baseline"]
+    found = [make_run(baseline, i, 20, accuracy=0.9 + i / 1000) for i in (1, 2, 3)]
+    table = tables.epochs(baseline, found)
+    assert "0.902 ± 0.001" in str(table.rows[-1][4])
 
 
 def test_assumptions_of_all_experiments_stand_once(report):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -79,8 +79,7 @@ def protocol(experiment: Experiment) -> Table:
     stated = [vd.judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
     rows = [*each_once(stated, lambda verdict: value_text(verdict.ours))]
     rows += [
-        (_assumed(item), "not stated", printed_text(item.chosen), "assumed")
-        for item in experiment.assumed
+        (what, "not stated", chosen, "assumed") for what, chosen in _assumed(experiment.assumed)
     ]
     headers = ("setting", "reported", "used", "verdict")
     return Table(headers, tuple(rows), f"{experiment.title}: protocol")
@@ -88,24 +87,29 @@ def protocol(experiment: Experiment) -> Table:
 
 def assumptions(report: Report) -> Table:
     """List every setting that the report leaves out: what we chose, why, and for which models."""
-    users: dict[Assumption, list[str]] = {}
     assumed = {name: experiment.assumed for name, experiment in report.experiments.items()}
     assumed |= {name: search.assumed for name, search in report.searches.items()}
+    users: dict[Assumption, tuple[str, ...]] = {}
     for name, items in assumed.items():
         for item in items:
-            users.setdefault(item, []).append(name)
+            users[item] = (*users.get(item, ()), name)
+    groups: dict[tuple[str, ...], list[Assumption]] = {}
+    for item, who in users.items():
+        groups.setdefault(who, []).append(item)
     rows = tuple(
-        (
-            _assumed(item),
-            printed_text(item.chosen),
-            "all" if len(who) == len(report.experiments) else ", ".join(who),
-        )
-        for item, who in users.items()
+        (what, chosen, "all" if len(who) == len(report.experiments) else ", ".join(who))
+        for who, items in groups.items()
+        for what, chosen in _assumed(items)
     )
     return Table(("setting, and why", "chosen", "experiments"), rows, "Assumptions")
 
 
-def _assumed(item: Assumption) -> Stacked:
-    parts = item.setting.split(".")
-    name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
-    return Stacked(name.replace("_", " "), item.because)
+def _assumed(items: Iterable[Assumption]) -> Iterator[tuple[Stacked, str]]:
+    """Yield settings with their reason, and what was chosen; those alike stand together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        parts = item.setting.split(".")
+        name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
+        alike.setdefault((item.because, printed_text(item.chosen)), []).append(name)
+    for (because, chosen), names in alike.items():
+        yield Stacked(", ".join(names).replace("_", " "), because), chosen

@@ -92,11 +92,15 @@ def claim_text(claim: Claim) -> str:
 
 
 def _number(value: float | None, claim: Claim) -> str:
-    """Write one of our numbers with as many digits as the claim prints, one at least."""
+    """Write one of our numbers with as many digits as the claim prints, one at least.
+
+    An accuracy that is printed as a fraction has three: with two our spread would read 0.00.
+    """
     if value is None:
         return ""
     printed = claim.value.as_tuple().exponent if claim.numbers == 1 else -2  # type: ignore[union-attr]
-    return f"{value:.{min(4, max(1, -int(printed)))}f}"
+    least = 3 if (claim.quantity, claim.unit) == ("accuracy", "plain") else 1
+    return f"{value:.{min(4, max(least, -int(printed)))}f}"
 
 
 def printed_text(value: Any) -> str:
