@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from fmnist_utils.chapter import PARAMETERS
 from fmnist_utils.runs import Run
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,13 @@ def test_parameters_are_plain_values(path):
     for statement in ast.parse(cell.source).body:
         assert isinstance(statement, ast.Assign)
         ast.literal_eval(statement.value)
+
+
+@every_notebook
+def test_every_parameter_stands_in_the_parameters_cell(path):
+    (cell,) = tagged(path, "parameters")
+    names = [line.partition(" = ")[0] for line in cell.source.splitlines()]
+    assert names == list(PARAMETERS)
 
 
 @every_notebook
