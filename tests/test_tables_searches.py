@@ -183,6 +183,9 @@ def test_a_difference_has_its_interval(report):
     (last,) = [r for r in table.rows if r[0] == "test, last epoch"]
     # Standard error √(0.1² / 3 + 0.2² / 3) = 0.129, Welch's degrees of freedom 50 / 17 = 2.94.
     assert last[1:] == ("90.20 ± 0.10", "90.40 ± 0.20", "-0.20 [-0.62, +0.22]")
+    almost = [*ones[:2], make_run(one, 4, accuracy=0.9031)]  # 0.003 points more on average
+    (last,) = [r for r in tables.differences(one, ones, one, almost).rows if "test, last" in r[0]]
+    assert last[3].startswith("+0.00 ["), "a rounded zero has no minus"
     assert [r[3] for r in tables.differences(one, ones[:1], other, others).rows] == [""] * 4
 
 

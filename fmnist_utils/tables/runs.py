@@ -78,7 +78,13 @@ def _difference_text(a: np.ndarray, b: np.ndarray) -> str:
     if min(a.size, b.size) < 2:
         return ""
     low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    return f"{a.mean() - b.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+    return _with_interval(a.mean() - b.mean(), low, high)
+
+
+def _with_interval(difference: float, low: float, high: float) -> str:
+    # Adding zero turns the -0.0 that rounding may leave into 0.0.
+    mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (difference, low, high))
+    return f"{mean} [{', '.join(ends)}]"
 
 
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
@@ -129,7 +135,7 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
                 item.experiment.title,
                 spread_text(np.array(item.other)),
                 spread_text(np.array(item.ours)),
-                f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]" if found else "",
+                _with_interval(found.mean, found.low, found.high) if found else "",
                 f"{found.p:.2g}" if found else "",
                 verdict,
             )
