@@ -767,7 +767,7 @@ def _noise(
     assert one and other
     trained = [side.mean_of or 1 for side in (one, other)]
     each = "one run each" if trained == [1, 1] else f"{trained[0]} and {trained[1]} runs"
-    terms = " + ".join(f"{sd:.2f}²" for sd in spreads)
+    terms = " + ".join(f"{sd:.3f}²" for sd in spreads)
     return Finding(
         id=f"noise-{claim.of}-{claim.than}-{claim.split}",
         severity="medium",

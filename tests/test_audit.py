@@ -564,7 +564,7 @@ def test_two_models_are_told_apart_by_more_than_seed_noise(spread: float, told_a
     findings = audit.audit(report, runs)
     assert [finding.id for finding in findings] == ["noise-large-small-test"] * (not told_apart)
     if findings:
-        assert "√(2.00² + 2.00²) = 5.54 points" in findings[0].because
+        assert "√(2.000² + 2.000²) = 5.54 points" in findings[0].because
         assert findings[0].claimed.endswith("are told apart by one run each")
 
 
@@ -581,7 +581,7 @@ def test_a_mean_of_several_runs_has_less_seed_noise() -> None:
         for name, experiment in report.experiments.items()
     }
     (found,) = audit.audit(report.model_copy(update={"experiments": averaged}), runs)
-    assert "√(1.00² + 1.00²) = 2.77 points" in found.because
+    assert "√(1.000² + 1.000²) = 2.77 points" in found.because
     assert found.claimed.endswith("are told apart by 4 and 4 runs")
 
 

@@ -21,9 +21,9 @@ def counts(report: Report, store: RunStore | None = None) -> Table:
 MEANINGS = {
     Word.REPRODUCED: "inside our prediction interval, and that interval is narrow",
     Word.CLOSE: "outside our interval, yet the difference is too small to matter",
-    Word.IMPRECISE: "inside our interval, which is too wide to be sure",
+    Word.IMPRECISE: "inside our interval, but a difference beyond the margin is not ruled out",
     Word.CONSISTENT: "inside our interval; no margin is set for this quantity",
-    Word.NOT_REPRODUCED: "outside our interval, by more than the margin",
+    Word.NOT_REPRODUCED: "outside our interval, and not shown to lie within the margin",
     Word.PENDING: "fewer than three runs so far",
     Word.EQUAL: "an exact quantity, and the same",
     Word.FOLLOWED: "a setting that our runs use as stated",
