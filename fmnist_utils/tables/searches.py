@@ -66,7 +66,8 @@ def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[
         The search whose parameters are the rows.
     runs : mapping
         Experiment id to its runs; its order is that of the columns. The reported score is an
-        experiment's claim ``score``, and ours is measured as that claim is read.
+        experiment's claim ``score``, and ours is measured as that claim is read; without one it is
+        the validation accuracy at the best epoch.
 
     Raises
     ------
@@ -187,8 +188,11 @@ def _stated(claim: Claim | None) -> str:
 
 def _measured(claim: Claim | None, runs: Sequence[Run]) -> Any:
     """Measure a score in percent as it is claimed, and say at which epoch that is."""
-    if claim is None or not runs:
-        return "no runs yet" if claim else ""
+    if not runs:
+        return "no runs yet"
+    if claim is None:
+        best = np.array([100 * run.best.validation.accuracy for run in runs])
+        return Stacked(spread_text(best), "best epoch")
     scale = 100.0 if claim.unit == "plain" else 1.0
     when = "best epoch" if claim.reading.startswith("best") else "last epoch"
     return Stacked(spread_text(scale * vd.measure(claim, runs)), when)
