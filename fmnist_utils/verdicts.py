@@ -255,7 +255,9 @@ def class_scores(confusion: NDArray[np.int64]) -> Floats:
 def _evaluated(run: Run, snapshot: Snapshot, name: str, split: str, part: str) -> float:
     if part == "running":
         return run.history[name][snapshot.epoch - 1]
-    if part == "all":
+    # A report that validates on the test images holds no training images out.
+    held_out = snapshot.validation != snapshot.test
+    if part == "all" and held_out:
         weights = [run.images["train"], run.images["validation"]]
         values = [getattr(snapshot.train, name), getattr(snapshot.validation, name)]
         return float(np.average(values, weights=weights))

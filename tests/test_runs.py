@@ -592,12 +592,15 @@ CHAPTERS = [
 
 
 @pytest.mark.parametrize("report_id", CHAPTERS)
-def test_every_experiment_of_a_chapter_ships_with_five_runs_at_least(
+def test_every_experiment_of_a_chapter_ships_with_five_runs_or_three_long_ones(
     report_id: str, tmp_path: Path
 ) -> None:
     store = RunStore(tmp_path)
     for experiment in load_report(report_id).experiments.values():
-        assert len(store.runs(experiment)) >= 5, f"{experiment.id}: fmnist run {report_id}"
+        runs = store.runs(experiment)
+        seconds = [sum(run.seconds_per_epoch) for run in runs]
+        enough = 3 if len(runs) >= 3 and min(seconds) > 60 else 5
+        assert len(runs) >= enough, f"{experiment.id}: fmnist run {report_id}"
 
 
 def test_no_two_shipped_runs_are_the_same_training() -> None:

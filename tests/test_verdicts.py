@@ -419,6 +419,13 @@ def test_each_reading_measures_what_it_says(
     assert reading in readings(stated)
 
 
+def test_test_images_used_for_validation_are_no_training_images(run: Run) -> None:
+    final = run.final.model_copy(update={"validation": run.final.test})
+    validated_on_test = run.model_copy(update={"final": final})
+    stated = claim(value="50", split="train")
+    assert measure(stated, [validated_on_test], "final-all") == pytest.approx([60])
+
+
 def test_losses_epochs_and_the_lowest_validation_loss_are_read_off_a_run(run: Run) -> None:
     assert measure(claim("loss", value="0.5"), [run]) == pytest.approx([0.64])
     assert measure(claim("loss", value="0.5", split="train"), [run], "best-running") == [0.8]
