@@ -114,19 +114,6 @@ def sizes_allowing(shares: Iterable[Interval], sizes: Iterable[int]) -> list[int
     return [n for n in sizes if all(possible_counts(share, n) for share in shares)]
 
 
-def expected_maximum(k: int) -> float:
-    """Return the mean of the largest of `k` standard normal numbers: what choosing the best adds.
-
-    With h its density, the integral of x h(x), by the trapezoid rule: exact to eight digits.
-    """
-    import numpy as np
-    from scipy import stats
-
-    x = np.linspace(-12.0, 12.0, 4_801)
-    density = k * stats.norm.pdf(x) * stats.norm.cdf(x) ** (k - 1)
-    return float(np.sum(x * density) * (x[1] - x[0]))
-
-
 def chance_difference(sd_a: float, sd_b: float) -> float:
     """Return how far two single runs of equal mean lie apart in 95 % of cases, at most."""
     return 1.96 * math.hypot(sd_a, sd_b)

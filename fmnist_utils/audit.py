@@ -606,7 +606,7 @@ def wrong_supports(report: Report) -> Iterator[Finding]:
     """Find classification reports whose classes do not add up to the test images."""
     for experiment in report.experiments.values():
         scores = experiment.scores
-        if scores is None or scores.split != "test":
+        if scores is None:
             continue
         summed = sum(row.support for row in scores.rows)
         if summed != count("test_images"):
@@ -684,26 +684,6 @@ def unequal_protocols(report: Report) -> Iterator[Finding]:
                 consequence="Part of what separates the models may be the protocol, so each is "
                 f"run by its own{_variant(report, [(name, path) for name in compared if name])}",
             )
-
-
-def best_of_many_against_one(report: Report) -> Iterator[Finding]:
-    """Find the best of many trainings, high by chance, held against fewer."""
-    for claim in report.claims:
-        ours, theirs = _compared(report, claim)
-        if not ours or not theirs or (ours.best_of or 1) == (theirs.best_of or 1):
-            continue
-        lucky = max(ours, theirs, key=lambda c: c.best_of or 1)
-        plain = theirs if lucky is ours else ours
-        k, j = lucky.best_of or 1, plain.best_of or 1
-        gain = arithmetic.expected_maximum(k) - arithmetic.expected_maximum(j)
-        yield Finding(
-            id=f"best-of-{claim.id}",
-            severity="medium",
-            where=claim.where,
-            claimed=f"{_show(lucky)} is the best of {k}, {_show(plain)} the best of {j}",
-            because=f"choosing alone lifts the best of {k} by {gain:.2f} standard deviations",
-            consequence=f"The claim is held against the best of {k} of our runs.",
-        )
 
 
 def unreported_criterion(report: Report) -> Iterator[Finding]:
@@ -885,6 +865,5 @@ CHECKS: tuple[Check, ...] = (
     wrong_supports,
     impossible_epochs,
     unequal_protocols,
-    best_of_many_against_one,
     unreported_criterion,
 )

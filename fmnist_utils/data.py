@@ -462,20 +462,3 @@ def one_hot(labels: NDArray[np.uint8], num_classes: int = 10) -> NDArray[np.floa
     if labels.size and labels.max() >= num_classes:
         raise DataError(f"Label {labels.max()} is out of range: there are {num_classes} classes.")
     return np.eye(num_classes, dtype=np.float32)[labels]
-
-
-def to_floats(images: NDArray[np.uint8], *, channel: bool = False) -> NDArray[np.float32]:
-    """Scale grey levels from 0..255 to 0..1.
-
-    Parameters
-    ----------
-    images : uint8 array, shape (n, 28, 28)
-    channel : bool
-        Append a channel axis, as convolutional layers need it.
-
-    Returns
-    -------
-    float32 array, shape (n, 28, 28) or (n, 28, 28, 1)
-    """
-    floats = images.astype(np.float32) / np.float32(255)
-    return floats[..., np.newaxis] if channel else floats

@@ -7,9 +7,7 @@ rounding cannot explain, and q = s * sqrt(1 + 1/S) the standard error of one mor
 * compatible: D <= t(.975, S-1) * q, a prediction interval (Spence & Stanley 2016);
 * equivalent: D + t(.95, S-1) * q <= Delta, two one-sided tests (Lakens 2017).
 
-A claim that is the mean of k trainings has q = s * sqrt(1/k + 1/S). One that is the best of k is
-held against the largest of k runs: m and s become the mean and standard deviation of the largest
-of k draws from a normal distribution with our mean and spread.
+A claim that is the mean of k trainings has q = s * sqrt(1/k + 1/S).
 
 Both sides use the same 10,000 test images, so the sampling error of the test set cancels and no
 binomial term is added, except where the claim was measured on images that are not ours.
@@ -28,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from fmnist_utils import data, models
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.models import Layer
 from fmnist_utils.reports import READINGS, Claim, Experiment, Report
 from fmnist_utils.reports.schema import PrintedLayer, same_value
@@ -81,7 +80,7 @@ class Verdict:
     ours : object
         What an exact claim was compared with.
     note : str
-        What the word leaves open, e.g. ``we got lower``.
+        What the word leaves open, e.g. ``we got lower`` or ``1 of 5 runs diverged``.
     """
 
     experiment: str | None
@@ -176,11 +175,17 @@ def pairs_won(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
 # --- what a run says about a claim ---------------------------------------------------------------
 
 
-def readings(claim: Claim) -> list[str]:
-    """List the ways in which a measured claim can be read, the claim's own one first."""
+def readings(claim: Claim, experiment: Experiment) -> list[str]:
+    """List the ways in which a measured claim can be read, the claim's own one first.
+
+    Where the test images serve for validation, no training images are held out, and none of the
+    readings counts those in.
+    """
     if claim.quantity not in ("accuracy", "loss") or claim.epoch:
         return [claim.reading]
     every = list(READINGS) if claim.split == "train" else ["final", "best"]
+    if experiment.training.validation.take == "test":
+        every = [reading for reading in every if not reading.endswith("-all")]
     return [claim.reading, *(reading for reading in every if reading != claim.reading)]
 
 
@@ -255,9 +260,7 @@ def class_scores(confusion: NDArray[np.int64]) -> Floats:
 def _evaluated(run: Run, snapshot: Snapshot, name: str, split: str, part: str) -> float:
     if part == "running":
         return run.history[name][snapshot.epoch - 1]
-    # A report that validates on the test images holds no training images out.
-    held_out = snapshot.validation != snapshot.test
-    if part == "all" and held_out:
+    if part == "all":
         weights = [run.images["train"], run.images["validation"]]
         values = [getattr(snapshot.train, name), getattr(snapshot.validation, name)]
         return float(np.average(values, weights=weights))
@@ -283,10 +286,21 @@ def judge(
         A measured claim, or an exact one about the protocol or the data. Claims about the layer
         table need the built model: see `judge_layers`.
     runs : sequence of Run
-        The experiment's runs; fewer than three give ``pending``.
+        The experiment's runs; fewer than three give ``pending``, and so does one that diverged
+        or ended before the epoch that the claim is about.
     reading : str, optional
         Judge the claim under another reading than its own.
+
+    Raises
+    ------
+    FmnistError
+        When the claim cannot be read that way; see `readings`.
     """
+    if reading and reading not in (ways := readings(claim, experiment)):
+        raise FmnistError(
+            f"claim {claim.id} of {experiment.id} cannot be read as {reading}; "
+            f"it can as {', '.join(ways)}"
+        )
     if claim.quantity == "setting":
         return _judge_setting(experiment.setting(claim.setting or ""), claim, experiment.id)
     if claim.quantity == "data":
@@ -307,14 +321,16 @@ def judge(
 def _judge_values(
     experiment_id: str | None, claim: Claim, values: Floats, sampling_variance: float = 0.0
 ) -> Verdict:
-    if len(values) < MIN_RUNS:
-        mean = float(values.mean()) if len(values) else None
-        return Verdict(experiment_id, claim, Word.PENDING, mean=mean, runs=len(values))
-    mean, sd, n = float(values.mean()), float(values.std(ddof=1)), len(values)
+    n = len(values)
+    if lost := n - np.count_nonzero(np.isfinite(values)):
+        ended = f" or ended before epoch {claim.epoch}" if claim.epoch else ""
+        note = f"{lost} of {n} runs diverged{ended}"
+        return Verdict(experiment_id, claim, Word.PENDING, runs=n, note=note)
+    if n < MIN_RUNS:
+        mean = float(values.mean()) if n else None
+        return Verdict(experiment_id, claim, Word.PENDING, mean=mean, runs=n)
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
     of = claim.mean_of or 1
-    if claim.best_of:
-        lift, shrink = _best_of(claim.best_of)
-        mean, sd = mean + lift * sd, shrink * sd
     reach = stats.t.ppf(0.975, n - 1) * prediction_error(sd, n, sampling_variance, of)
     margin = _margin(claim)
     compatible, equivalent = compare(
@@ -331,15 +347,6 @@ def _judge_values(
     return Verdict(
         experiment_id, claim, word, mean, sd, float(mean - reach), float(mean + reach), n, note=note
     )
-
-
-def _best_of(k: int) -> tuple[float, float]:
-    """Return mean and standard deviation of the largest of k standard normal values."""
-
-    def moment(power: int) -> float:
-        return float(stats.norm.expect(lambda x: x**power * k * stats.norm.cdf(x) ** (k - 1)))
-
-    return moment(1), float(np.sqrt(moment(2) - moment(1) ** 2))
 
 
 def _margin(claim: Claim) -> float | None:

@@ -95,7 +95,7 @@ def all_verdicts(n: int = 5) -> list[Verdict]:
 
 def readings_of(claim_id: str, n: int = 5) -> dict[str, Verdict]:
     claim = CNN[claim_id]
-    return {reading: judge(CNN, claim, seeds(n), reading) for reading in readings(claim)}
+    return {reading: judge(CNN, claim, seeds(n), reading) for reading in readings(claim, CNN)}
 
 
 def comparisons() -> list[Comparison]:

@@ -97,12 +97,6 @@ def test_several_shares_leave_few_common_denominators() -> None:
     assert arithmetic.sizes_allowing(thirds_and_fifths, range(1, 40)) == [15, 30]
 
 
-@pytest.mark.parametrize("k", [1, 2, 5, 20])
-def test_expected_maximum_is_that_of_simulated_draws(k: int) -> None:
-    draws = np.random.default_rng(0).standard_normal((200_000, k)).max(axis=1)
-    assert arithmetic.expected_maximum(k) == pytest.approx(draws.mean(), abs=0.01)
-
-
 def test_two_runs_of_one_model_seldom_differ_by_more_than_chance() -> None:
     a, b = np.random.default_rng(0).normal(90, [[0.2], [0.5]], (2, 100_000))
     beyond = np.mean(abs(a - b) > arithmetic.chance_difference(0.2, 0.5))

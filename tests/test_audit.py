@@ -391,7 +391,6 @@ def planted(path: Path_, value: Any) -> Content:
         ((*LARGE, "scores", "rows", 6, "recall"), "0.45", ["f1-large-shirt", "recall"]),
         ((*SMALL, "claims", 3, "value"), "9", ["epochs-small-small-epochs"]),
         ((*SMALL, "claims", 3, "value"), "101", ["epochs-small-small-epochs"]),
-        ((*LARGE, "claims", 1, "best_of"), 20, ["best-of-better", "best-of-gain"]),
     ],
 )
 def test_a_planted_error_is_found_and_no_other(path: Path_, value: Any, found: list[str]) -> None:

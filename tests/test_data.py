@@ -310,7 +310,7 @@ def test_the_real_data_bear_out_every_fact(real_data_dir: Path) -> None:
         "train_onehot_shape": data.one_hot(real.train_labels).shape,
         "test_onehot_shape": data.one_hot(real.test_labels).shape,
         "image_shape": train[0].shape,
-        "image_shape_with_channel": data.to_floats(train[:1], channel=True)[0].shape,
+        "image_shape_with_channel": train[0][..., np.newaxis].shape,
     }
 
 
@@ -442,11 +442,3 @@ def test_one_hot_marks_the_label(labels: np.ndarray) -> None:
 def test_one_hot_rejects_a_label_out_of_range() -> None:
     with pytest.raises(DataError, match=r"Label 10 .* 10 classes"):
         data.one_hot(np.array([0, 10], np.uint8))
-
-
-def test_to_floats_maps_full_scale_to_one() -> None:
-    images = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1)
-    floats = data.to_floats(images)
-    assert floats.dtype == np.float32
-    np.testing.assert_array_equal(floats.ravel(), np.float32([0, 0.2, 1]))
-    assert data.to_floats(images, channel=True).shape == (3, 1, 1, 1)

@@ -392,6 +392,28 @@ def test_value_of_the_wrong_type_is_named_with_its_line(
             "        split: test\n        of: other",
             "claim test: a claim of quantity accuracy does not take of",
         ),
+        (
+            "        split: test",
+            "        split: test\n        epoch: 2",
+            "claim test: a claim of quantity accuracy about an epoch does not take split test",
+        ),
+        (
+            "        split: test",
+            "        split: validation\n        epoch: 4",
+            "claim test: training ends by epoch 3, before epoch 4",
+        ),
+        (
+            "      - id: test",
+            "      - {id: k, quantity: setting, setting: model.hidden.0.unit, value: 8, where: x}\n"
+            "      - id: test",
+            "claim k: tiny/only has no setting model.hidden.0.unit",
+        ),
+        (
+            "    title: The only one",
+            "    title: The only one\n    epoch_tables: [{where: Figure 2, split: train,"
+            " loss: [4, 3, 2, 1], accuracy: [0.1, 0.2, 0.3, 0.4]}]",
+            "claim train-loss-epoch-4: training ends by epoch 3, before epoch 4",
+        ),
     ],
 )
 def test_experiment_that_does_not_add_up_is_refused(
@@ -402,6 +424,60 @@ def test_experiment_that_does_not_add_up_is_refused(
     assert sentence in message
     place = r"report\.yaml, line \d+: experiments\.only"
     assert re.search(place, message)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"quantity": "precision", "value": "0.9", "label": 1},
+        {"quantity": "recall", "value": "0.9", "label": 1},
+        {"quantity": "f1", "value": "0.9", "label": 1},
+        {"quantity": "confused", "value": "0.1", "label": 1, "predicted": 2},
+        {"quantity": "class_ordering", "label": 1, "than_label": 2},
+        {"quantity": "images", "value": "1000", "label": 1},
+    ],
+)
+def test_a_claim_about_a_class_is_one_on_test_images(keys: dict[str, Any], split: str) -> None:
+    content = {"id": "shirts", "where": "p. 1", **keys}
+    assert Claim.model_validate({**content, "split": "test"}).label == 1
+    with pytest.raises(ValidationError, match=r"claim shirts: .* about a class needs split test"):
+        Claim.model_validate({**content, "split": split})
+
+
+def test_a_printed_classification_report_is_one_of_test_images(tmp_path: Path) -> None:
+    row = "{label: a, precision: 1, recall: 1, f1: 1, support: 9}"
+    scores = f"    scores: {{where: Table 2, split: validation, rows: [{', '.join([row] * 10)}]}}"
+    text, line = planted("    title: The only one", f"    title: The only one\n{scores}")
+    message = error(tmp_path, text)
+    assert f"line {line + 1}: experiments.only.scores.split: " in message
+
+
+TESTED = (
+    TINY.replace("        fraction: 0.2\n        take: last", "        take: test")
+    .replace(
+        "      - {setting: training.validation.fraction, chosen: 0.2, because: not stated}\n", ""
+    )
+    .replace("validation.take, chosen: last", "validation.take, chosen: test")
+)
+
+
+@pytest.mark.parametrize("reading", ["final-all", "best-all"])
+@pytest.mark.parametrize(
+    ("old", "sentence"),
+    [
+        ("        split: test", "claim test: only validates on the test images"),
+        ("than: other, split: test", "claim gain: only validates on the test images"),
+    ],
+)
+def test_validation_on_test_images_leaves_no_reading_of_all_training_images(
+    tmp_path: Path, old: str, sentence: str, reading: str
+) -> None:
+    comma = ", " if "," in old else "\n        "
+    new = old.replace("split: test", f"split: train{comma}reading: {reading}")
+    assert read(tmp_path, TINY.replace(old, new))
+    assert read(tmp_path, TESTED)
+    assert f"{sentence}, which reading {reading} " in error(tmp_path, TESTED.replace(old, new))
 
 
 @pytest.mark.parametrize("name", ["of: only", "than: other"])

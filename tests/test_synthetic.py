@@ -74,7 +74,7 @@ def test_sizes_that_cannot_be_balanced_are_an_error(sizes: tuple[int, int]) -> N
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_linear_model_learns_but_does_not_master_them(garments: FashionMNIST) -> None:
     train, test = (
-        data.to_floats(images).reshape(-1, 784)
+        (images / np.float32(255)).reshape(-1, 784)
         for images in (garments.train_images, garments.test_images)
     )
     model = LogisticRegression(C=0.1, max_iter=30).fit(train, garments.train_labels)
@@ -99,9 +99,9 @@ def test_a_small_cnn_learns_but_does_not_master_them(garments: FashionMNIST) -> 
         ]
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    images = data.to_floats(garments.train_images, channel=True)
+    images = garments.train_images[..., np.newaxis] / np.float32(255)
     model.fit(images, garments.train_labels, batch_size=32, epochs=6, verbose=0)
-    test = data.to_floats(garments.test_images, channel=True)
+    test = garments.test_images[..., np.newaxis] / np.float32(255)
     predicted = model.predict(test, verbose=0).argmax(axis=1)
     assert 0.8 < (predicted == garments.test_labels).mean() < 0.97
     # What people confuse in the real data is confused here too: tops with tops, not with shoes.

@@ -8,7 +8,7 @@ from factories import make_run
 
 from fmnist_utils import tables
 from fmnist_utils import verdicts as vd
-from fmnist_utils.reports import load_report
+from fmnist_utils.reports import READINGS, load_report
 from fmnist_utils.runs import RunStore
 from fmnist_utils.tables import Badge, Stacked, Table
 from fmnist_utils.tables.book import MEANINGS
@@ -98,6 +98,15 @@ def test_without_runs_everything_measured_is_pending(report):
     assert set(cells(table, "reproduced, 95 % interval")) == {"no runs yet"}
 
 
+def test_runs_without_the_number_are_not_called_no_runs(report, runs):
+    claim = report["mlp-baseline"]["train"].model_copy(update={"epoch": 60})
+    verdict = vd.judge(report["mlp-baseline"], claim, runs["mlp-baseline"])
+    table = tables.judged([verdict])
+    assert cells(table, "reproduced, 95 % interval") == [""]
+    (word,) = cells(table, "verdict")
+    assert word == "pending (5 of 5 runs diverged or ended before epoch 60)"
+
+
 def test_architecture_sets_printed_beside_built(report):
     table = tables.architecture(report["mlp-1-hidden"])
     assert cells(table, "layer")[:4] == ["InputLayer", "Flatten", "Dense", "Dense"]
@@ -151,7 +160,11 @@ def test_assumptions_of_all_experiments_stand_once(report):
 def test_readings_start_with_the_one_that_counts(report, runs):
     table = tables.readings(report["mlp-baseline"], "train", runs["mlp-baseline"])
     assert len(table.rows) == 6
-    assert "all 60,000" in cells(table, "reading")[0]
+    assert "all training images" in cells(table, "reading")[0]
+
+
+def test_no_reading_counts_images_that_a_protocol_may_limit():
+    assert not any(re.search(r"\d", words) for words in READINGS.values())
 
 
 def test_comparisons_and_facts_cover_the_reports_own_claims(report, runs):
@@ -297,6 +310,22 @@ def test_closest_epochs_are_read_off_the_histories():
     row = next(row for row in table.rows if str(row[0]).startswith("train accuracy"))
     assert row[1:3] == ("95.03 %", "2, 4")
     assert len(table.rows) == 4, "training and validation, accuracy and loss"
+
+
+def test_equal_numbers_of_two_splits_have_a_row_each():
+    baseline = load_report("anastasopoulos-mpofu-smith")["baseline"]
+    table = tables.closest_epochs(baseline, [make_run(baseline, seed) for seed in (1, 2)])
+    claims = [str(row[0]).split(" [")[0] for row in table.rows if row[1] == "89.5 %"]
+    assert sorted(claims) == ["train accuracy", "validation accuracy"]
+
+
+def test_the_value_of_one_epoch_hides_no_equal_one():
+    baseline = load_report("anastasopoulos-mpofu-smith")["baseline"]
+    early = baseline["train"].model_copy(update={"id": "early", "epoch": 2})
+    stated = (early, *baseline.stated, baseline["train"])
+    twice = baseline.model_copy(update={"stated": stated})
+    rows = [tables.closest_epochs(which, []).rows for which in (baseline, twice)]
+    assert sorted(map(str, rows[0])) == sorted(map(str, rows[1]))
 
 
 def test_other_runs_may_explain_the_numbers_of_an_experiment(report, runs):

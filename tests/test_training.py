@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fmnist_utils import engines, training
 from fmnist_utils.augmentation import Augmentation
-from fmnist_utils.data import FashionMNIST, to_floats
+from fmnist_utils.data import FashionMNIST
 from fmnist_utils.engines import Part
 from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock
 from fmnist_utils.reports import Experiment, load_report
@@ -365,7 +365,7 @@ def test_evaluation_is_what_keras_evaluate_and_predict_say(
 ) -> None:
     result = both[kind]
     model = result["model"]
-    floats = to_floats(data.test_images, channel=len(model.input_shape) == 4)
+    floats = (data.test_images / np.float32(255)).reshape(-1, *model.input_shape[1:])
     labels = np.eye(10, dtype=np.float32)[data.test_labels]
     theirs = model.evaluate(floats, labels, verbose=0, return_dict=True)
     assert result["evaluated"]["test"] == pytest.approx(theirs, rel=1e-5)
@@ -547,7 +547,8 @@ def test_fused_adam_takes_the_steps_that_keras_adam_takes(data: FashionMNIST) ->
         keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
     )
     assert type(models[0].optimizer) is not keras.optimizers.Adam
-    images, labels = to_floats(data.train_images[:64]), np.eye(10)[data.train_labels[:64]]
+    images = data.train_images[:64] / np.float32(255)
+    labels = np.eye(10)[data.train_labels[:64]]
     for _ in range(20):
         losses = [model.train_on_batch(images, labels)[0] for model in models]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -67,8 +67,8 @@ READINGS = {
     "best": "evaluated with the weights of the best validation epoch",
     "final-running": "as Keras prints it during the last epoch: weights still changing, dropout on",
     "best-running": "as Keras prints it during the best validation epoch",
-    "final-all": "last epoch, evaluated on all 60,000 training images, validation part included",
-    "best-all": "best validation epoch, evaluated on all 60,000 training images",
+    "final-all": "last epoch, evaluated on all training images, validation part included",
+    "best-all": "best validation epoch, evaluated on all training images, validation part included",
 }
 Reading = Literal["final", "best", "final-running", "best-running", "final-all", "best-all"]
 
@@ -109,8 +109,8 @@ class Claim(Strict):
     label, predicted, than_label : int
         The true class, 0 to 9; the one that is predicted in its place; the one that a
         ``class_ordering`` says has a lower recall.
-    best_of, mean_of : int
-        The value is the best, or the mean, of so many trainings.
+    mean_of : int
+        The value is the mean of so many trainings.
     """
 
     id: str
@@ -130,7 +130,6 @@ class Claim(Strict):
     label: Class | None = None
     predicted: Class | None = None
     than_label: Class | None = None
-    best_of: PositiveInt | None = None
     mean_of: PositiveInt | None = None
 
     @model_validator(mode="after")
@@ -142,6 +141,11 @@ class Claim(Strict):
             wrong = ", ".join(sorted(needed ^ given))
             verb = "needs" if needed - given else "does not take"
             raise ValueError(f"claim {self.id}: a claim of quantity {self.quantity} {verb} {wrong}")
+        about = f"a claim of quantity {self.quantity} about"
+        if self.label is not None and self.split != "test":
+            raise ValueError(f"claim {self.id}: {about} a class needs split test")
+        if self.epoch is not None and self.split == "test":
+            raise ValueError(f"claim {self.id}: {about} an epoch does not take split test")
         if self.quantity == "data" and self.fact not in data.FACTS:
             raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
         return self
@@ -321,7 +325,7 @@ class ScoreTable(Strict):
     """A printed classification report; its scores are fractions, or percentages."""
 
     where: str
-    split: Split
+    split: Literal["test"]
     unit: Literal["percent", "plain"] = "plain"
     rows: Annotated[
         tuple[ClassScores, ...],
@@ -342,12 +346,10 @@ class ScoreTable(Strict):
                     value=getattr(row, quantity),
                     where=where,
                 )
-            if self.split == "test":  # how many images of a class other splits have is up to chance
-                value = _as_printed(row.support)
-                yield Claim(
-                    id=f"support-{i}", quantity="images", split="test", label=i, value=value,
-                    where=where,
-                )  # fmt: skip
+            yield Claim(
+                id=f"support-{i}", quantity="images", split=self.split, label=i,
+                value=_as_printed(row.support), where=where,
+            )  # fmt: skip
 
 
 class EpochTable(Strict):
@@ -460,6 +462,20 @@ class Experiment(Strict):
         )
 
     @model_validator(mode="after")
+    def _claims_can_be_judged(self) -> Experiment:
+        """Every claim is about what the experiment, or a run of it, has."""
+        last = self.training.epochs
+        for claim in self.results:
+            if claim.setting is not None:
+                _check_setting(self, claim)
+            if claim.epoch is not None and claim.epoch > last:
+                raise ValueError(
+                    f"claim {claim.id}: training ends by epoch {last}, before epoch {claim.epoch}"
+                )
+            _check_reading(self, claim)
+        return self
+
+    @model_validator(mode="after")
     def _settings_accounted_for(self) -> Experiment:
         """Every protocol setting is either stated or assumed, with the value that is used."""
         if self.variant_of is not None:
@@ -493,6 +509,21 @@ def _check_assumption(subject: Experiment | Search, path: str, chosen: Any) -> N
     if not same_value(chosen, used):
         kind = type(subject).__name__.lower()
         raise ValueError(f"{kind} {subject.id}: {path} is {used}, assumed {chosen}")
+
+
+def _check_setting(subject: Experiment | Search, claim: Claim) -> None:
+    try:
+        subject.setting(claim.setting or "")
+    except KeyError as error:
+        raise ValueError(f"claim {claim.id}: {error.args[0]}") from error
+
+
+def _check_reading(experiment: Experiment, claim: Claim) -> None:
+    if claim.reading.endswith("-all") and experiment.training.validation.take == "test":
+        raise ValueError(
+            f"claim {claim.id}: {experiment.id} validates on the test images, "
+            f"which reading {claim.reading} would count as training images"
+        )
 
 
 def _leaves(settings: dict[str, Any], prefix: str) -> Iterator[str]:
@@ -670,6 +701,8 @@ class Report(Strict):
             for name in (claim.of, claim.than):
                 if name is not None and name not in self.experiments:
                     raise ValueError(f"claim {claim.id}: there is no experiment {name}")
+                if name is not None:
+                    _check_reading(self.experiments[name], claim)
         for name, variant in self.variants.items():
             if variant.of not in self.experiments or name in self.experiments:
                 raise ValueError(f"variant {name}: there is no experiment {variant.of} to vary")
@@ -691,10 +724,7 @@ class Report(Strict):
             for claim in search.stated:
                 if claim.quantity != "setting":
                     raise ValueError(f"search {name}: claim {claim.id} must be of quantity setting")
-                try:
-                    search.setting(claim.setting or "")
-                except KeyError as error:
-                    raise ValueError(f"claim {claim.id}: {error.args[0]}") from error
+                _check_setting(search, claim)
             for item in search.assumed:
                 _check_assumption(search, item.setting, item.chosen)
             for values in ({}, *search.each_alone()):

@@ -24,7 +24,7 @@ MEANINGS = {
     Word.IMPRECISE: "inside our interval, but a difference beyond the margin is not ruled out",
     Word.CONSISTENT: "inside our interval; no margin is set for this quantity",
     Word.NOT_REPRODUCED: "outside our interval, and not shown to lie within the margin",
-    Word.PENDING: "fewer than three runs so far",
+    Word.PENDING: "fewer than three runs so far, or one that diverged",
     Word.EQUAL: "an exact quantity, and the same",
     Word.FOLLOWED: "a setting that our runs use as stated",
     Word.DIFFERS: "an exact quantity, and not the same",

@@ -96,7 +96,8 @@ def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
     """Judge one claim under every way of reading it; the first row is the one that counts."""
     claim = experiment[claim_id]
-    found = {reading: vd.judge(experiment, claim, runs, reading) for reading in vd.readings(claim)}
+    ways = vd.readings(claim, experiment)
+    found = {reading: vd.judge(experiment, claim, runs, reading) for reading in ways}
     rows = tuple(
         (READINGS[reading], ours_cell(v), verdict_badge(v)) for reading, v in found.items()
     )
@@ -114,10 +115,13 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
     runs : sequence of Run
         Of this experiment, or of another that might explain the numbers.
     """
+    stated = [
+        claim
+        for claim in reversed(experiment.stated)
+        if claim.quantity in ("accuracy", "loss") and claim.split != "test" and not claim.epoch
+    ]
     rows = []
-    for claim in {claim.value: claim for claim in reversed(experiment.stated)}.values():
-        if claim.quantity not in ("accuracy", "loss") or claim.split == "test" or claim.epoch:
-            continue
+    for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():
         scale = 1.0 if claim.unit == "plain" else 100.0
         key = f"{'val_' if claim.split == 'validation' else ''}{claim.quantity}"
         histories = [scale * np.array(run.history[key]) for run in runs]

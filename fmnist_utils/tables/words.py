@@ -47,7 +47,7 @@ def ours_text(verdict: Verdict) -> str:
     if verdict.claim.kind == "exact":
         return value_text(verdict.ours)
     if verdict.mean is None:
-        return "" if verdict.claim.kind == "untested" else "no runs yet"
+        return "" if verdict.runs or verdict.claim.kind == "untested" else "no runs yet"
     if verdict.claim.quantity in ("ordering", "class_ordering", "bound"):
         return f"{100 * verdict.mean:.0f} % of {verdict.runs} runs"
     mean = _number(verdict.mean, verdict.claim)
