@@ -1,9 +1,13 @@
 """The book is built end to end, from chapters written here."""
 
+import contextlib
+import functools
 import io
+import itertools
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +171,66 @@ def test_a_warning_fails_and_leaves_the_last_site(built: tuple[Path, list[str]])
     build(root, mode="smoke")
 
 
+@pytest.fixture
+def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a built book of one text page, which stands in for the site that Sphinx would make."""
+
+    def jupyter_book(build_folder: Path, work: Path) -> None:
+        (work / "_build/html").mkdir(parents=True)
+        text = (build_folder / "stage/index.md").read_text()
+        (work / "_build/html/index.html").write_text(text)
+
+    monkeypatch.setattr(book, "_jupyter_book", jupyter_book)
+    make_book(tmp_path)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (tmp_path / "index.ipynb").unlink()
+    (tmp_path / "index.md").write_text("book -1")
+    build(tmp_path)
+    return tmp_path
+
+
+def site(root: Path) -> str:
+    return (root / "_build/html/index.html").read_text()
+
+
+def test_an_interruption_at_any_step_loses_no_book(
+    rendered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def does_not_render(*_: Path) -> None:
+        raise BookError("a page does not render")
+
+    def interrupted(at: int) -> bool:
+        steps = itertools.count()
+
+        def cut_short(whole: Callable[..., None], *arguments: Any, **options: Any) -> None:
+            if next(steps) == at:
+                raise KeyboardInterrupt
+            whole(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            for module, name in ((os, "replace"), (shutil, "rmtree")):
+                step = functools.partial(cut_short, getattr(module, name))
+                patch.setattr(module, name, step)
+            try:
+                build(rendered)
+            except KeyboardInterrupt:
+                return True
+        return False
+
+    for at in itertools.count():
+        (rendered / "index.md").write_text(f"book {at}")
+        if not interrupted(at):
+            break
+        with monkeypatch.context() as patch, contextlib.suppress(BookError):
+            patch.setattr(book, "_jupyter_book", does_not_render)
+            build(rendered)
+        assert site(rendered) in (f"book {at - 1}", f"book {at}")
+        build(rendered)
+        assert site(rendered) == f"book {at}"
+        assert [path.name for path in (rendered / "_build").glob("*html*")] == ["html"]
+    assert at > 3 and site(rendered) == f"book {at}"
+
+
 # --- What makes a chapter run again --------------------------------------------------------------
 
 
@@ -184,10 +248,15 @@ def test_a_chapter_runs_again_when_what_it_is_made_from_changed(
         (root / "runs/baltzi").mkdir(parents=True)
         (root / "runs/baltzi/mlp.json").write_text("{}")
 
+    def add_trial() -> None:
+        (root / "searches/tiny/tuner").mkdir(parents=True)
+        (root / "searches/tiny/tuner/trials.json").write_text("{}")
+
     changes = [
         lambda: None,
         change_cell,
         add_run,
+        add_trial,
         lambda: (package / "report.yaml").write_text("id: baltzi"),
         lambda: (package / "report.yaml").write_text("id: mendez"),
         lambda: settings.update(mode="smoke"),
@@ -207,13 +276,31 @@ def test_stored_outputs_do_not_make_a_chapter_run_again(root: Path) -> None:
     assert build(root)[0] == "chapters/one.ipynb: unchanged"
 
 
-def test_local_runs_are_within_reach_of_a_chapter(root: Path) -> None:
-    write_chapter(root, code(PARAMETERS, "parameters"), code("import os; print(os.listdir())"))
+def test_the_books_of_a_searching_tool_do_not_make_a_chapter_run_again(root: Path) -> None:
+    build(root)
+    folder = root / "searches/tiny/tuner"
+    for name in ("study.db", "records/1.json", "keras-tuner/oracle.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    assert build(root) == ["chapters/one.ipynb: unchanged"]
+
+
+def test_local_runs_and_searches_are_within_reach_of_a_chapter(root: Path) -> None:
+    show = "import os; print(sorted(os.listdir()))"
+    write_chapter(root, code(PARAMETERS, "parameters"), code(show))
     build(root)
     assert printed(root) == "[]\n"
     build(root, mode="full")
-    assert printed(root) == "['runs']\n"
-    assert (root / "runs").is_dir()
+    assert printed(root) == "['runs', 'searches']\n"
+
+
+def test_what_a_chapter_trains_stays(root: Path) -> None:
+    table = "searches/tiny/tuner/trials.json"
+    lines = ["from pathlib import Path", f"path = Path('{table}')"]
+    lines += ["path.parent.mkdir(parents=True)", "path.touch()", "Path('runs/1.json').touch()"]
+    write_chapter(root, code("\n".join(lines)))
+    build(root, mode="full")
+    assert (root / table).exists() and (root / "runs/1.json").exists()
 
 
 def test_the_front_page_counts_what_a_chapter_has_just_trained(root: Path) -> None:

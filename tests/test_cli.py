@@ -76,6 +76,45 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], publish
 
 
 @pytest.mark.parametrize(
+    ("package", "arguments", "extra"),
+    [
+        ("distributed", ["run", "baltzi", "--scheduler", "tcp://127.0.0.1:9"], "dask"),
+        ("papermill", ["book", "--data", "synthetic"], "book"),
+        ("jupyter_book", ["book", "--data", "synthetic"], "book"),
+        ("papermill", ["refresh"], "book"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence(
+    endless_book: Path,
+    published: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    arguments: list[str],
+    extra: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    result = fmnist(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.endswith(f"pip install fmnist-utils[{extra}].\n")
+    assert not (endless_book / "started").exists()
+
+
+@pytest.mark.parametrize("backend", ["jax", "nonsense"])
+def test_a_backend_that_is_not_there_is_one_sentence(
+    short_report: dict[str, str], tmp_path: Path, backend: str
+) -> None:
+    (tmp_path / "jax.py").write_text("raise ModuleNotFoundError('no module jax')")
+    path = os.pathsep.join([str(tmp_path), short_report["PYTHONPATH"]])
+    environment = short_report | {"KERAS_BACKEND": backend, "PYTHONPATH": path}
+    process = start(tmp_path, environment, "run", "baltzi", "mlp-baseline", "--seeds", "1")
+    output, errors = process.communicate()
+    assert (process.returncode, output) == (2, "")
+    assert len(errors.splitlines()) == 1, errors
+    assert backend in errors and "KERAS_BACKEND" in errors
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["book", "--mode", "fast"],
@@ -159,6 +198,22 @@ def test_report_prints_every_claim_with_its_verdict(
     assert "84.00 ± 0.00" in line
     assert "close (we got lower)" in line
     assert "3 close" in lines[-1]
+
+
+def test_a_record_that_cannot_be_read_is_named(published: Path, experiment: Experiment) -> None:
+    name = f"{experiment.id}.seed01.0123.json"
+    (published / name).mkdir()
+    result = fmnist("report", "baltzi")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert result.stderr.startswith(f"{name} cannot be read")
+    result = fmnist("status")
+    assert result.exit_code == 0
+    assert f"{name} cannot be read" in result.stdout
+    (published / name).rmdir()
+    (published.parents[2] / "runs/baltzi" / name).mkdir(parents=True)
+    result = fmnist("publish-runs")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Refused: {name} cannot be read")
 
 
 # --- Publishing ----------------------------------------------------------------------------------

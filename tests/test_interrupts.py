@@ -49,6 +49,21 @@ def test_the_handler_is_put_back_and_other_exceptions_pass() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_where_ctrl_c_is_ignored_it_stays_ignored() -> None:
+    done = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for a background job
+    try:
+        with ctrl_c_at_checks() as check:
+            press()
+            check()
+            press()
+            done.append("everything")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["everything"]
+
+
 def test_in_another_thread_nothing_is_held_back() -> None:
     ended = []
 

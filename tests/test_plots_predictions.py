@@ -3,6 +3,7 @@ import itertools
 import math
 import re
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,11 +19,14 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs import Run, pack_confidences, pack_predictions
 
 
-def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class() -> None:
-    runs = [make_run(CNN, accuracy=0.9, seed=1), make_run(CNN, accuracy=0.8, seed=2)]
-    ax = plots.confusion_matrix(runs).axes[0]
+@pytest.mark.parametrize("at", ["final", "best"])
+def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class(
+    at: Literal["final", "best"],
+) -> None:
+    runs = [make_run(CNN, seed, 3, 0.7 + seed / 10, best_epoch=2) for seed in (1, 2)]
+    ax = plots.confusion_matrix(runs, at=at).axes[0]
     drawn = np.asarray(ax.collections[0].get_array()).reshape(10, 10)
-    expected = 100 * np.mean([run.final.test_confusion for run in runs], axis=0) / 1000
+    expected = 100 * np.mean([getattr(run, at).test_confusion for run in runs], axis=0) / 1000
     assert np.allclose(drawn, expected)
     assert ax.texts[0].get_text() == f"{expected[0, 0]:.1f}"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")

@@ -142,6 +142,45 @@ def test_chapters_are_executed_only_where_a_gpu_is(
     assert ("::error title=No GPU::" in result.stdout) is not accepted
 
 
+def steps(job: str) -> list[dict[str, Any]]:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
+    found: list[dict[str, Any]] = workflow["jobs"][job]["steps"]
+    return found
+
+
+def test_whatever_a_chapter_trains_reaches_the_site() -> None:
+    def handled(job: str, action: str) -> dict[str, str]:
+        settings = [s["with"] for s in steps(job) if s.get("uses", "").startswith(action)]
+        named = [(item["path"], item.get("name", item.get("pattern"))) for item in settings]
+        return {path: name.partition("-")[0] for path, name in named}
+
+    uploaded = handled("execute", "actions/upload-artifact@")
+    assert uploaded == {name: name for name in ("executed", "runs", "searches")}
+    assert handled("render", "actions/download-artifact@") == uploaded
+
+
+@pytest.mark.parametrize("mode", ["replay", "full"])
+def test_the_site_says_in_which_mode_its_chapters_ran(tmp_path: Path, mode: str) -> None:
+    (script,) = (step["run"] for step in steps("render") if "fmnist book" in step.get("run", ""))
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/fmnist").write_text('#!/bin/sh\necho "$*"\n')
+    (tmp_path / ".venv/bin/fmnist").chmod(0o755)
+    result = subprocess.run(
+        ["bash", "-ec", script],
+        cwd=tmp_path,
+        env={**os.environ, "MODE": mode},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == f"book --mode {mode} --data real --executed executed\n"
+
+
+def test_the_front_page_which_is_executed_beside_no_gpu_trains_nothing() -> None:
+    cells = json.loads((ROOT / "index.ipynb").read_text())["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert "fu." in text and not re.search(r"\b(reproduce|search|train|run_\w+)\(", text)
+
+
 def test_cached_data_set_is_named_by_its_hashes() -> None:
     from fmnist_utils.data import FILES
 

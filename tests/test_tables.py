@@ -149,6 +149,7 @@ def test_an_accuracy_printed_as_a_fraction_leaves_our_spread_to_be_seen():
     found = [make_run(baseline, i, 20, accuracy=0.9 + i / 1000) for i in (1, 2, 3)]
     table = tables.epochs(baseline, found)
     assert "0.902 ± 0.001" in str(table.rows[-1][4])
+    assert re.search(r"\[0\.\d{3} ± 0\.\d{3},", str(table.rows[-1][3])), "losses too"
 
 
 def test_assumptions_of_all_experiments_stand_once(report):

@@ -1,15 +1,19 @@
 """Searches: as data, run by either tool, cut short, and read without the tools."""
 
+import contextlib
 import errno
 import itertools
 import json
 import math
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -547,6 +551,57 @@ def test_machines_that_share_a_storage_share_the_trials(
     assert tables[0] == run_search(tiny, search, IMAGES, tmp_path / "alone")
 
 
+def test_a_trial_of_a_machine_that_died_is_taken_over(
+    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]], monkeypatch: Any
+) -> None:
+    class Died(BaseException):
+        pass
+
+    search = search_with(tiny, "optuna")
+    whole = run_search(tiny, search, IMAGES, tmp_path / "whole")
+    last = whole.trials.index([trial for trial in whole.trials if trial.executions][-1]) + 1
+    database = tmp_path / "shared.db"
+
+    def die(experiment: Experiment, seed: int, data: Any) -> Any:
+        if seed > 2 * (last - 1):
+            raise Died
+        return fake_train(experiment, seed, data)
+
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr(tuning, "train", die)
+        run_search(
+            tiny, search, IMAGES, tmp_path / "a", last, storage=f"sqlite:///{database}"
+        )
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE trial_heartbeats SET heartbeat = '2026-01-01 00:00:00'")
+    trained.clear()
+    table = run_search(tiny, search, IMAGES, tmp_path / "b", last, storage=f"sqlite:///{database}")
+    assert table.trials == whole.trials[:last]
+    assert [seed for _, seed in trained] == [2 * last - 1, 2 * last]
+
+
+@pytest.mark.parametrize("loss", ["deleted", "overwritten"])
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_storage_that_is_lost_in_mid_search_is_one_sentence(
+    tiny: Report, tmp_path: Path, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "shared.db"
+
+    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+        if seed > 4:
+            database.unlink()
+            if loss == "overwritten":
+                database.write_bytes(b"no database" * 1000)
+            time.sleep(1.2)  # until the next sign of life
+        return fake_train(experiment, seed, data)
+
+    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(tuning, "_HEARTBEAT", 1)
+    search = search_with(tiny, "optuna")
+    with pytest.raises(TuningError, match=r"^The storage of search tuner .*lost[^\n]*$"):
+        run_search(tiny, search, IMAGES, tmp_path, storage=f"sqlite:///{database}")
+
+
 @pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/study.db", "no+such://x"])
 def test_a_storage_that_cannot_be_opened_is_one_sentence(
     tiny: Report, tmp_path: Path, url: str
@@ -571,6 +626,49 @@ def test_damaged_books_of_keras_tuner_cost_no_trial(
     trained.clear()
     assert run_search(tiny, search, IMAGES, tmp_path) == whole
     assert trained == []
+
+
+def test_a_damaged_record_of_a_trial_is_named_and_costs_only_that_trial(
+    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+) -> None:
+    search = tiny.searches["tuner"]
+    whole = run_search(tiny, search, IMAGES, tmp_path)
+    folder = table_path(tiny, search, tmp_path, IMAGES.fingerprint).parent
+    number = next(trial.number for trial in whole.trials if trial.executions)
+    record = folder / f"records/{number}.json"
+    record.write_bytes(record.read_bytes()[:50])
+    with pytest.raises(TuningError, match=f"records/{number}.json is no record.*keras-tuner"):
+        run_search(tiny, search, IMAGES, tmp_path)
+    record.unlink()
+    shutil.rmtree(folder / "keras-tuner")
+    trained.clear()
+    assert run_search(tiny, search, IMAGES, tmp_path) == whole
+    assert [seed for _, seed in trained] == [2 * number - 1, 2 * number]
+
+
+@pytest.mark.parametrize("name", ["keras-tuner", "records"])
+@pytest.mark.parametrize("at", [1, 3], ids=["at the start", "in mid-search"])
+def test_a_disk_that_keras_tuner_cannot_write_is_one_sentence(
+    tiny: Report, tmp_path: Path, name: str, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = tiny.searches["tuner"]
+    place = table_path(tiny, search, tmp_path, IMAGES.fingerprint).parent / name
+
+    def block() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("in the way")
+
+    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+        if seed > at:
+            block()
+        return fake_train(experiment, seed, data)
+
+    monkeypatch.setattr(tuning, "train", train)
+    if at == 1:
+        block()
+    with pytest.raises(TuningError, match=f"tuner[^\n]*{name}[^\n]*$"):
+        run_search(tiny, search, IMAGES, tmp_path)
 
 
 def test_a_changed_search_does_not_go_on_from_an_older_one(

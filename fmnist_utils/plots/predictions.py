@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import seaborn as sns
@@ -20,17 +20,21 @@ from fmnist_utils.verdicts import Word
 
 
 def confusion_matrix(
-    runs: Sequence[Run] | ArrayLike, class_names: Sequence[str] = CLASS_NAMES
+    runs: Sequence[Run] | ArrayLike,
+    class_names: Sequence[str] = CLASS_NAMES,
+    at: Literal["final", "best"] = "final",
 ) -> Figure:
     """Draw which class is taken for which, in percent of each true class.
 
     Parameters
     ----------
     runs : sequence of Run, or array_like of shape (classes, classes)
-        Runs, of whose last epochs the mean is taken; or counts, true class by predicted class.
+        Runs, of which the mean is taken; or counts, true class by predicted class.
     class_names : sequence of str
+    at : {"final", "best"}
+        Of runs, the last epoch or the best validation epoch.
     """
-    counts = _mean_confusion(runs)
+    counts = _mean_confusion(runs, at)
     if counts is None:
         return note("There is no run of this experiment yet.")
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -55,9 +59,9 @@ def _percents(shares: Floats) -> NDArray[np.str_]:
     return np.where(shares < 0.05, "0", np.char.mod("%.1f", shares))
 
 
-def _mean_confusion(runs: Any) -> Floats | None:
+def _mean_confusion(runs: Any, at: str) -> Floats | None:
     if isinstance(runs, Sequence) and all(isinstance(run, Run) for run in runs):
-        matrices = [run.final.test_confusion for run in runs]
+        matrices = [getattr(run, at).test_confusion for run in runs]
         return np.mean(matrices, axis=0) if matrices else None
     return np.asarray(runs, float)
 

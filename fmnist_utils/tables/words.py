@@ -94,12 +94,13 @@ def claim_text(claim: Claim) -> str:
 def _number(value: float | None, claim: Claim) -> str:
     """Write one of our numbers with as many digits as the claim prints, one at least.
 
-    An accuracy that is printed as a fraction has three: with two our spread would read 0.00.
+    A loss or an accuracy as a fraction has three: with two our spread would read 0.00.
     """
     if value is None:
         return ""
     printed = claim.value.as_tuple().exponent if claim.numbers == 1 else -2  # type: ignore[union-attr]
-    least = 3 if (claim.quantity, claim.unit) == ("accuracy", "plain") else 1
+    fraction = claim.unit == "plain" and claim.quantity in ("accuracy", "loss")
+    least = 3 if fraction else 1
     return f"{value:.{min(4, max(least, -int(printed)))}f}"
 
 
