@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -37,8 +38,15 @@ from fmnist_utils.notebooks import (
 Mode = Literal["replay", "smoke", "full"]
 Source = Literal["real", "synthetic"]
 
+#: What the extra "book" brings.
+_TOOLS = ("ipykernel", "jupyter_book", "nbclient", "nbformat", "papermill")
+
 #: Key of the notebook metadata that says what an executed chapter was made from.
 _MADE_FROM = "fmnist_made_from"
+
+#: Where a chapter in full mode leaves what it trains, and which files there a page depends on:
+#: of a search the tables, not the books that its tool keeps.
+_TRAINED = {"runs": "*.json", "searches": "trials.json"}
 
 _BANNERS = {
     "synthetic": (
@@ -139,13 +147,15 @@ def build_book(
     Raises
     ------
     BookError
-        When a chapter fails, does not declare a parameter, or a page does not render cleanly.
+        When a chapter fails, does not declare a parameter, or a page does not render cleanly; or
+        when a tool is not installed.
     DataError
         When `data` is "real" and the images cannot be had.
     """
     console = console or Console()
     root = root.resolve()
     front, *others = pages(root)
+    _check_tools()
     if executed is not None and not executed.is_dir():
         raise BookError(f"There is no folder {executed} with executed notebooks.")
     images = _find_images(data, console)
@@ -172,14 +182,16 @@ def refresh_chapters(root: Path, console: Console | None = None) -> None:
     Raises
     ------
     BookError
-        When a chapter fails; its source stays as it was.
+        When a chapter fails, its source stays as it was; or when a tool is not installed.
     DataError
         When the images cannot be had.
     """
     console = console or Console()
     root = root.resolve()
+    notebooks = chapters(root)
+    _check_tools()
     images = _find_images("real", console)
-    for page in chapters(root):
+    for page in notebooks:
         name = page.relative_to(root)
         with (
             console.status(f"Executing {name}"),
@@ -189,6 +201,14 @@ def refresh_chapters(root: Path, console: Console | None = None) -> None:
             notebook = execute(page, name, {}, Path(folder), root / "_build/logs")
         write_whole(page, dump(notebook))
         _say(console, f"{name}: refreshed")
+
+
+def _check_tools() -> None:
+    """Ask for all tools at once, before a chapter trains for hours and cannot be rendered."""
+    missing = [name for name in _TOOLS if importlib.util.find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise BookError(f"Building the book needs {names}: pip install fmnist-utils[book].")
 
 
 class _Images(NamedTuple):
@@ -263,9 +283,9 @@ class _ChapterMaker:
         name = page.relative_to(self._root)
         staged = _stage_of(self._root) / name
         parameters = self._parameters(page)
-        # The runs are looked at anew each time: a chapter in full mode adds to them.
-        runs = _tree_digests(self._root / "runs", "*.json")
-        made_from = _digest([self._world, runs, _cells(page), parameters])
+        # Looked at anew each time: a chapter in full mode adds to them.
+        trained = [_tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
+        made_from = _digest([self._world, trained, _cells(page), parameters])
         start = time.perf_counter()
         if ready is not None:
             notebook = adopted(page, ready)
@@ -292,16 +312,16 @@ class _ChapterMaker:
 
     @contextmanager
     def _surroundings(self) -> Iterator[Path]:
-        """Provide a folder to run in that is empty but for the project's own new runs."""
-        runs = self._root / "runs"
-        if self._mode == "full":
-            runs.mkdir(exist_ok=True)
+        """Provide a folder to run in, empty but for the project's own new runs and searches."""
         wanted = {"TF_CPP_MIN_LOG_LEVEL": "3"}
         if self._images.folder is not None:
             wanted["FMNIST_DATA_DIR"] = str(self._images.folder)
         with tempfile.TemporaryDirectory() as folder, _environment(wanted):
-            if runs.is_dir():
-                (Path(folder) / "runs").symlink_to(runs, target_is_directory=True)
+            for own in (self._root / name for name in _TRAINED):
+                if self._mode == "full":
+                    own.mkdir(exist_ok=True)
+                if own.is_dir():
+                    (Path(folder) / own.name).symlink_to(own, target_is_directory=True)
             yield Path(folder)
 
 
@@ -353,7 +373,10 @@ def _render(build: Path, console: Console) -> Path:
     Sphinx's own incremental build is not used: it forgets the warnings of pages that it does not
     read again, and leaves old titles in the sidebars of unchanged pages.
     """
-    site, work = build / "html", build / "render"
+    site, work, aside = build / "html", build / "render", build / "html.last"
+    if aside.exists() and not site.exists():  # interrupted between the two moves below
+        os.replace(aside, site)
+    shutil.rmtree(aside, ignore_errors=True)
     made_from = _digest([_tree_digests(build / "stage"), _versions()])
     stamp = site / ".made-from"
     if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == made_from:
@@ -363,8 +386,10 @@ def _render(build: Path, console: Console) -> Path:
         _jupyter_book(build, work)
     fresh = work / "_build/html"
     (fresh / ".made-from").write_text(made_from)
-    shutil.rmtree(site, ignore_errors=True)
+    if site.exists():
+        os.replace(site, aside)
     os.replace(fresh, site)
+    shutil.rmtree(aside, ignore_errors=True)
     shutil.rmtree(work)
     return site / "index.html"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -80,6 +81,11 @@ def run_jobs(
     return finished
 
 
+#: Keras draws from seeds of the whole process, and is of no use to one thread while another
+#: imports it. Jobs in several threads of a Dask worker would train with the seeds of others.
+_ONE_AT_A_TIME = threading.Lock()
+
+
 class CampaignError(FmnistError):
     """Runs that a cluster could not make."""
 
@@ -96,7 +102,7 @@ def run_jobs_on_cluster(
     ----------
     jobs : sequence of Job
         Each is trained by one worker, which loads the data itself: the package and the data set
-        must be at hand there.
+        must be at hand there. A worker trains one job at a time, however many threads it has.
     store : RunStore
         Where the runs go, on this machine.
     scheduler : str
@@ -107,13 +113,18 @@ def run_jobs_on_cluster(
     Raises
     ------
     CampaignError
-        When the scheduler does not answer; or, after all others are done, when jobs failed.
+        When Dask is not installed or the scheduler does not answer; or, after all others are
+        done, when jobs failed.
     """
-    from distributed import Client, as_completed
-
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise CampaignError(
+            "Training on a cluster needs the package distributed: pip install fmnist-utils[dask]."
+        ) from error
     try:
         client = Client(scheduler, timeout=10)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # the last for tls:// without a certificate
         raise CampaignError(f"No Dask scheduler answers at {scheduler}: {error}.") from error
     finished, failed = [], []
     with client:
@@ -134,4 +145,5 @@ def run_jobs_on_cluster(
 
 
 def _train_on_worker(job: Job) -> Run:
-    return train(job.experiment, job.seed, load_data(), method=job.method)
+    with _ONE_AT_A_TIME:
+        return train(job.experiment, job.seed, load_data(), method=job.method)

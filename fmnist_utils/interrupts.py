@@ -15,7 +15,8 @@ def ctrl_c_at_checks() -> Iterator[Callable[[], None]]:
 
     TensorFlow turns an interrupt that arrives while it traces a function into a TypeError, and
     Python drops one that arrives inside a destructor. A second Ctrl-C interrupts at once. One that
-    no check has met is passed on to whoever handled Ctrl-C before.
+    no check has met is passed on to whoever handled Ctrl-C before. Where it is ignored, as in a
+    background job of a shell script, it stays ignored.
 
     Yields
     ------
@@ -34,8 +35,9 @@ def ctrl_c_at_checks() -> Iterator[Callable[[], None]]:
         if noted:
             raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
-        yield check  # only the main thread hears signals
+    heard = threading.current_thread() is threading.main_thread()  # no other hears signals
+    if not heard or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield check
         return
     before = signal.signal(signal.SIGINT, note)
     try:

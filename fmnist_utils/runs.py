@@ -224,10 +224,15 @@ def read_run(path: Path) -> Run:
     Raises
     ------
     RunError
-        When the file is damaged or was edited by hand.
+        When the file cannot be read, is damaged or was edited by hand.
     """
     try:
         run = Run.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise RunError(
+            f"{path.name} cannot be read ({error.strerror}): make it readable, or move it out of "
+            f"{path.parent}."
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))

@@ -186,10 +186,14 @@ def write_trials(table: Trials, path: Path) -> None:
     TuningError
         When the folder cannot be written, or the disk is full.
     """
+    _write("table", path, table)
+
+
+def _write(what: str, path: Path, content: Strict) -> None:
     try:
-        write_whole(path, f"{table.model_dump_json(exclude_unset=True)}\n".encode())
+        write_whole(path, f"{content.model_dump_json(exclude_unset=True)}\n".encode())
     except OSError as error:
-        raise TuningError(f"The table {path} cannot be written: {error}.") from error
+        raise TuningError(f"The {what} {path} cannot be written: {error}.") from error
 
 
 def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) -> Trials | None:
@@ -428,9 +432,9 @@ def run_search(
     Raises
     ------
     TuningError
-        When the tool is not installed, the storage cannot be opened, its books or the published
-        table are damaged, the table cannot be written, or more trials are asked for than the
-        search has.
+        When the tool is not installed, the storage cannot be opened or is lost, the tool's books,
+        a record or the published table are damaged, the disk is full, or more trials are asked for
+        than the search has.
     KeyboardInterrupt
         After Ctrl-C, between two batches; finished trials are kept.
     """
@@ -570,7 +574,7 @@ def _run_keras_tuner(work: _Work) -> list[Trial]:
 
     space = _keras_tuner_space(kt, work.search)
     # It says that it goes on from where it stopped, with the whole path.
-    with _readable_books(work), contextlib.redirect_stdout(io.StringIO()):
+    with _sound_books(kt, work), contextlib.redirect_stdout(io.StringIO()):
         tuner = Tuner(
             hyperparameters=space,
             objective=kt.Objective(work.search.objective, "max" if higher else "min"),
@@ -583,7 +587,7 @@ def _run_keras_tuner(work: _Work) -> list[Trial]:
             overwrite=False,
         )
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _sound_books(kt, work):
             warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
             tuner.search(verbose=0)
     except kt.errors.FatalError as error:
@@ -595,30 +599,51 @@ def _record(work: _Work, number: int, tokens: Mapping[str, Scalar]) -> Trial:
     """Try a combination out, unless the search was cut short between our books and the tool's."""
     path = work.folder / "records" / f"{number}.json"
     if path.exists():
-        kept = Trial.model_validate_json(path.read_bytes())
+        kept = _read_record(path)
         if kept.settings == work.values(tokens):
             return kept
     record = work.try_out(number, tokens)
-    write_whole(path, record.model_dump_json(exclude_unset=True).encode())
+    _write("record", path, record)
     work.tell(record, _kept(work))
     return record
 
 
 def _kept(work: _Work) -> list[Trial]:
-    paths = work.folder.glob("records/*.json")
-    return [Trial.model_validate_json(path.read_bytes()) for path in paths]
+    return [_read_record(path) for path in work.folder.glob("records/*.json")]
+
+
+def _read_record(path: Path) -> Trial:
+    try:
+        return Trial.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise TuningError(
+            f"{path} is no record of a trial: delete it and the folder keras-tuner beside records, "
+            "and search again; the other trials are not lost."
+        ) from error
 
 
 @contextmanager
-def _readable_books(work: _Work) -> Iterator[None]:
-    """KerasTuner writes its files in place: one that was cut short there cannot be read."""
+def _sound_books(kt: ModuleType, work: _Work) -> Iterator[None]:
+    """Say what is wrong when KerasTuner cannot read or write its own files.
+
+    It writes them in place, so that one that was cut short there cannot be read. It does so through
+    TensorFlow, whose errors for a full disk are no OSErrors. Errors of ours come as its FatalError.
+    """
     try:
         yield
-    except (ValueError, KeyError, RuntimeError) as error:
+    except kt.errors.FatalError:
+        raise
+    except Exception as error:
         raise TuningError(
-            f"KerasTuner's own files of search {work.search.id} are damaged: delete the folder "
-            f"{work.folder / 'keras-tuner'} and search again; finished trials are not lost."
+            f"KerasTuner cannot go on with search {work.search.id} ({_reason(error)}): unless the "
+            f"disk is full, delete the folder {work.folder / 'keras-tuner'}; then search again, "
+            "finished trials are not lost."
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the kind of an error and the first line of what it says."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _keras_tuner_space(kt: ModuleType, search: Search) -> keras_tuner.HyperParameters:
@@ -661,7 +686,7 @@ def _run_optuna(work: _Work) -> list[Trial]:
             raise _CannotBeBuilt(record.failure)
         return record.score
 
-    with _quiet(optuna):
+    with _quiet(optuna), _lasting_storage(optuna, work):
         draws = _draws(optuna, work.search, work.trials)
         study = _open_study(optuna, work)
         if work.storage is None:  # nobody else works on it, so what is running was killed
@@ -669,6 +694,8 @@ def _run_optuna(work: _Work) -> list[Trial]:
                 study.tell(trial.number, state=TrialState.FAIL)
         while True:
             known = _records(study)
+            # Optuna itself looks for machines that died only when it starts a trial.
+            optuna.storages.fail_stale_trials(study)
             _queue(study, draws)
             if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
                 return list(known.values())
@@ -696,12 +723,19 @@ def _suggest(trial: Any, name: str, item: Parameter) -> Any:
 
 
 def _open_study(tool: ModuleType, work: _Work) -> optuna.Study:
-    work.folder.mkdir(parents=True, exist_ok=True)
     url = work.storage or f"sqlite:///{work.folder.resolve() / 'study.db'}"
     higher = work.search.objective == "val_accuracy"
+
+    class Storage(tool.storages.RDBStorage):  # type: ignore[misc, name-defined]
+        def record_heartbeat(self, trial_id: int) -> None:
+            # In a thread of its own, which one lost sign of life would end with a stack trace.
+            with contextlib.suppress(tool.exceptions.StorageInternalError):
+                super().record_heartbeat(trial_id)
+
     try:
+        work.folder.mkdir(parents=True, exist_ok=True)
         study: optuna.Study = tool.create_study(
-            storage=tool.storages.RDBStorage(url, heartbeat_interval=_HEARTBEAT),
+            storage=Storage(url, heartbeat_interval=_HEARTBEAT),
             study_name=f"{work.report.id}.{work.folder.name}",
             direction="maximize" if higher else "minimize",
             load_if_exists=True,
@@ -712,6 +746,35 @@ def _open_study(tool: ModuleType, work: _Work) -> optuna.Study:
             "give a URL such as sqlite:///study.db or postgresql://host/name, with its driver."
         ) from error
     return study
+
+
+@contextmanager
+def _lasting_storage(optuna: ModuleType, work: _Work) -> Iterator[None]:
+    """Say so when the database of a study is lost in mid-search."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    kinds = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
+    try:
+        yield
+    except TuningError:
+        raise
+    except Exception as error:  # Optuna may fail on an assertion while it handles the loss
+        losses = [item for item in _chain(error) if isinstance(item, kinds)]
+        if not losses:
+            raise
+        raise TuningError(
+            f"The storage of search {work.search.id} failed ({_reason(losses[-1])}): search "
+            "again when it is back; the trials that it holds are kept."
+        ) from error
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """List an error and what led to it; one that is raised again may have led to itself."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
 
 
 def _queue(study: optuna.Study, draws: Mapping[int, Mapping[str, Scalar]]) -> None:
