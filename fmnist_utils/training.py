@@ -185,7 +185,7 @@ def split_parts(
     sparse = spec.loss == "sparse_categorical_crossentropy"
 
     def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
-        shaped = _shaped(images, input_shape, resize)
+        shaped = input_images(images, input_shape, resize)
         return Part(shaped, labels.astype(np.int32) if sparse else one_hot(labels))
 
     test = part(data.test_images, data.test_labels)
@@ -198,7 +198,7 @@ def split_parts(
     }
 
 
-def _shaped(
+def input_images(
     images: NDArray[np.uint8], input_shape: tuple[int, ...], resize: Resize | None
 ) -> NDArray[np.uint8]:
     """Give images the shape that a model takes; grey levels stay bytes."""

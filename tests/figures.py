@@ -76,6 +76,10 @@ DEEP = CNN.model_copy(
 )
 
 
+#: As long as the titles of experiments get.
+LONG = "MLP 512-256, dropout 0.2 and batch normalisation"
+
+
 def seeds(n: int, accuracy: float = 0.9, epochs: int = 5) -> list[Run]:
     return [
         make_run(CNN, seed, epochs + seed % 3, accuracy + seed / 1000) for seed in range(1, n + 1)
@@ -103,6 +107,14 @@ def comparisons() -> list[Comparison]:
     ours = tuple(90 + seed / 50 for seed in range(10))
     shifted = tuple(value + 0.5 for value in ours)
     return [Comparison(CNN, PLAIN_FIT, other, ours) for other in (ours, shifted, ours[:3])]
+
+
+def models() -> dict[str, list[Run]]:
+    """Return the runs of six models, the second of which has none and the third a single one."""
+    groups = [seeds(5, 0.9 + i / 200, 5 * i + 1) for i in range(5)]
+    return {"a": groups[0], "b": [], "c": groups[1][:1], LONG: groups[2]} | {
+        f"{LONG} {name}": group for name, group in zip("de", groups[3:], strict=True)
+    }
 
 
 def study() -> dict[tuple[str, str], list[Run]]:

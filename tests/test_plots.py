@@ -10,12 +10,14 @@ from factories import make_run
 from figures import (
     CNN,
     DEEP,
+    LONG,
     REAL,
     SCORED,
     SYNTHETIC,
     TABLED,
     all_verdicts,
     comparisons,
+    models,
     readings_of,
     seeds,
     study,
@@ -30,6 +32,7 @@ from fmnist_utils.data import FashionMNIST
 OF_DATA: dict[str, Callable[[FashionMNIST], Figure]] = {
     "samples": plots.samples,
     "samples, three per class": lambda data: plots.samples(data, per_class=3),
+    "samples, three rows": lambda data: plots.samples(data, per_class=6, rows=3),
     "random_samples": plots.random_samples,
     "class_counts": plots.class_counts,
     "mean_images": plots.mean_images,
@@ -38,8 +41,11 @@ OF_DATA: dict[str, Callable[[FashionMNIST], Figure]] = {
     "predictions": lambda data: plots.predictions(
         data, make_run(CNN, accuracy=0.6, labels=data.test_labels)
     ),
-    "misclassified": lambda data: plots.misclassified(
-        data, make_run(CNN, accuracy=0.6, labels=data.test_labels)
+    # Of these pairs the first is repeated, and the last does not happen.
+    "mistaken": lambda data: plots.mistaken(
+        data,
+        [make_run(CNN, accuracy=0.6, labels=data.test_labels)],
+        [(9, 0), (9, 0), (6, 7), (6, 0)],
     ),
 }
 OF_RUNS: dict[str, Callable[[], Figure]] = {
@@ -53,6 +59,11 @@ OF_RUNS: dict[str, Callable[[], Figure]] = {
     "readings, none": lambda: plots.readings({}),
     "seed_strip": lambda: plots.seed_strip({"a": seeds(4), "b": []}, {"a": 90.08}),
     "seed_strip, no run": lambda: plots.seed_strip({"a": []}),
+    "compare_curves": lambda: plots.compare_curves(models()),
+    "compare_curves, one run": lambda: plots.compare_curves({"a": seeds(1)}),
+    "compare_curves, no run": lambda: plots.compare_curves({"a": []}),
+    "ranking": lambda: plots.ranking(models(), LONG),
+    "ranking, no run": lambda: plots.ranking({"a": []}, "a"),
     "epochs": lambda: plots.epochs(TABLED, seeds(5)),
     "epochs, no run": lambda: plots.epochs(TABLED, []),
     "epochs, none printed": lambda: plots.epochs(CNN, seeds(5)),
@@ -67,6 +78,7 @@ OF_RUNS: dict[str, Callable[[], Figure]] = {
     "activation_functions": plots.activation_functions,
     "confusion_matrix": lambda: plots.confusion_matrix(seeds(3)),
     "confusion_matrix, no run": lambda: plots.confusion_matrix([]),
+    "mistaken, no run": lambda: plots.mistaken(REAL, [], [(6, 0)]),
 }
 EVERY = {
     **OF_RUNS,

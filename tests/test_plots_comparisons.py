@@ -1,3 +1,4 @@
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,9 @@ from matplotlib.lines import Line2D
 
 from fmnist_utils import plots
 from fmnist_utils.equivalence import BFLOAT16, MARGIN, PLAIN_FIT, Comparison
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.schema import Split
+from fmnist_utils.runs import Run
 
 
 def test_seed_strip_shows_every_run_its_mean_and_the_reported_value() -> None:
@@ -41,6 +44,79 @@ def test_seed_strip_shows_the_epoch_it_is_asked_for(
 
 def row_of(line: Line2D) -> int | None:
     return round(float(np.mean(line.get_ydata()))) if len(line.get_ydata()) else None
+
+
+# --- ranked ---------------------------------------------------------------------------------------
+
+
+def ranked() -> dict[str, list[Run]]:
+    """Return a baseline of 90.2, 90.4 and 90.6 %, and models below, above and without runs."""
+
+    def trained(*accuracies: float) -> list[Run]:
+        return [make_run(CNN, i, accuracy=a, gap=0.05) for i, a in enumerate(accuracies, start=1)]
+
+    return {
+        "none": [],
+        "below": trained(0.901, 0.902, 0.903),
+        "single": trained(0.8),
+        "base": trained(0.902, 0.904, 0.906),
+        "above": trained(0.92, 0.91),
+    }
+
+
+def test_ranking_has_the_best_on_top_and_models_without_runs_below() -> None:
+    fig = plots.ranking(ranked(), "base")
+    left, right = fig.axes
+    names = [label.get_text() for label in left.get_yticklabels()]
+    assert names == ["above", "base", "below", "single", "none"]
+    assert [text.get_text() for text in right.texts] == [
+        "2 seeds", "3 seeds", "3 seeds", "1 seed", "0 seeds",
+    ]  # fmt: skip
+    for ax in (left, right):
+        (shade,) = ax.patches
+        low, high = sorted(shade.get_extents().transformed(ax.transData.inverted()).intervaly)
+        assert low < 1 < high, "the baseline is marked"
+        assert high - low < 1
+    assert "baseline" in words(fig)
+
+
+def test_ranking_shows_differences_from_the_baseline_with_welchs_interval() -> None:
+    left, _ = plots.ranking(ranked(), "base").axes
+    dots = [list(line.get_xdata()) for line in of_marker(left, "o")]
+    # The mean of the baseline is 90.4 %.
+    expected = [[0.6, 1.6], [-0.2, 0, 0.2], [-0.3, -0.2, -0.1], [-10.4], []]
+    assert dots == [pytest.approx(values, abs=1e-9) for values in expected]
+    means = [line.get_xdata()[0] for line in of_marker(left, "D")]
+    assert means == pytest.approx([1.1, 0, -0.2, -10.4], abs=1e-9)
+    bars = {row_of(line): line.get_xdata() for line in left.lines if line.get_linewidth() == 4}
+    assert set(bars) == {0, 2}, "neither the baseline nor a single run has one"
+    # Standard error √(0.1² / 3 + 0.2² / 3) = 0.1291, Welch's degrees of freedom 50 / 17, for which
+    # t is 3.22: 0.416 on both sides.
+    assert bars[2] == pytest.approx([-0.616, 0.216], abs=1e-3)
+
+
+def test_ranking_shows_the_gap_to_the_training_images() -> None:
+    _, right = plots.ranking(ranked(), "base").axes
+    for line, runs in zip(of_marker(right, "o"), (2, 3, 3, 1, 0), strict=True):
+        assert list(line.get_xdata()) == pytest.approx([5] * runs)
+    assert [line.get_xdata()[0] for line in of_marker(right, "D")] == pytest.approx([5] * 4)
+    assert not [line for line in right.lines if line.get_linewidth() == 4]
+
+
+def test_ranking_hides_no_run_behind_another() -> None:
+    left, _ = plots.ranking({"a": seeds(9)}, "a").axes
+    x, y = of_marker(left, "o")[0].get_data()
+    assert list(x) == sorted(x)
+    assert all(a != b for a, b in itertools.pairwise(y))
+
+
+def test_ranking_needs_a_baseline() -> None:
+    with pytest.raises(
+        FmnistError, match="There is no model 'base' to compare with: name one of a"
+    ):
+        plots.ranking({"a": seeds(3)}, "base")
+    nothing = plots.ranking({**ranked(), "base": []}, "base")
+    assert "There is no run to compare with yet." in words(nothing)
 
 
 # --- another way of training ---------------------------------------------------------------------

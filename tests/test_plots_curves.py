@@ -1,9 +1,13 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from factories import make_run
 from figures import CNN, TABLED, lines, seeds, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fmnist_utils import plots
 from fmnist_utils.runs import Run
@@ -59,15 +63,101 @@ def test_one_run_is_drawn_as_it_is() -> None:
     assert not right.collections
 
 
-def test_a_run_of_one_epoch_is_visible() -> None:
-    fig = plots.learning_curves([make_run(CNN, epochs=1, accuracy=0.5)])
-    for ax in fig.axes:
+@pytest.mark.parametrize(
+    "draw", [plots.learning_curves, lambda runs: plots.compare_curves({"a": runs})]
+)
+def test_a_run_of_one_epoch_is_visible(draw: Callable[[list[Run]], Figure]) -> None:
+    for ax in draw([make_run(CNN, epochs=1, accuracy=0.5)]).axes:
         marks = [line for line in ax.lines if line.get_marker() in ("o", "s")]
         assert len(marks) == 2
         for mark in marks:
             (x,), (y,) = mark.get_data()
             assert ax.get_xlim()[0] < x < ax.get_xlim()[1]
             assert ax.get_ylim()[0] < y < ax.get_ylim()[1]
+
+
+# --- several models ------------------------------------------------------------------------------
+
+
+def with_history(*accuracies: float) -> Run:
+    """Return a run with these training accuracies; validation has 0.1 less."""
+    run = make_run(CNN, epochs=len(accuracies))
+    below = tuple(value - 0.1 for value in accuracies)
+    history = {**run.history, "accuracy": accuracies, "val_accuracy": below}
+    return run.model_copy(update={"history": history})
+
+
+def test_models_are_compared_by_mean_and_sd_per_epoch() -> None:
+    runs = {
+        "one": [with_history(0.5, 0.7, 0.8), with_history(0.7, 0.9, 0.8)],
+        "other": [with_history(0.4)],
+    }
+    _, right = plots.compare_curves(runs).axes
+    drawn = {
+        style: [list(line.get_ydata()) for line in lines(right, style, 2)] for style in ("-", "--")
+    }
+    assert drawn["-"] == [pytest.approx([60, 80, 80]), pytest.approx([40])]
+    assert drawn["--"] == [pytest.approx([50, 70, 70]), pytest.approx([30])]
+    training, validation = right.collections
+    for band, mean in ((training, (60, 80, 80)), (validation, (50, 70, 70))):
+        corners = band.get_paths()[0].vertices
+        for epoch, sd in ((1, 200**0.5), (2, 200**0.5), (3, 0)):
+            # Two values 20 points apart have a standard deviation of √200 points.
+            at = corners[corners[:, 0] == epoch, 1]
+            assert (at.min(), at.max()) == pytest.approx(
+                (mean[epoch - 1] - sd, mean[epoch - 1] + sd)
+            )
+
+
+def test_a_model_has_its_colour_and_marker_and_its_name_even_without_runs() -> None:
+    runs = {"one": seeds(2), "none": [], "other": seeds(1)}
+    fig = plots.compare_curves(runs)
+    handles = {text: line for text, line in legend_of(fig)}
+    one, none, other, training, validation = (
+        handles[name]
+        for name in (
+            "one (2 seeds)",
+            "none (no runs yet)",
+            "other (1 seed)",
+            "training",
+            "validation",
+        )
+    )
+    looks = [(line.get_color(), line.get_marker()) for line in (one, none, other)]
+    assert len({color for color, _ in looks}) == len({marker for _, marker in looks}) == 3
+    for ax in fig.axes:
+        drawn = [(line.get_color(), line.get_marker()) for line in ax.lines]
+        assert drawn == [looks[0]] * 2 + [looks[2]] * 2
+        for line in ax.lines:
+            like = training if line.get_linestyle() == "-" else validation
+            assert (line.get_markerfacecolor() == "white") == (like is validation)
+            assert like.get_linestyle() == line.get_linestyle()
+    assert "mean ± sd over the seeds" in words(fig)
+
+
+def legend_of(fig: Figure) -> list[tuple[str, Line2D]]:
+    return [
+        (text.get_text().replace("\N{NO-BREAK SPACE}", " "), handle)
+        for legend in fig.legends
+        for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
+    ]
+
+
+def test_every_model_has_a_marker_at_its_last_epoch() -> None:
+    for n in (1, 5, 6, 7, 50):
+        left, _ = plots.compare_curves({"a": [make_run(CNN, epochs=n)]}).axes
+        start, step = left.lines[0].get_markevery()
+        marked = range(start, n, step)
+        assert marked[-1] == n - 1
+        assert len(marked) <= 6
+
+
+def test_models_without_any_run_have_no_curves() -> None:
+    assert "There is no run of these models yet." in words(plots.compare_curves({"a": []}))
+    assert "There is no run of these models yet." in words(plots.compare_curves({}))
+
+
+# --- what a report states ------------------------------------------------------------------------
 
 
 def test_reported_values_are_marked_once_each() -> None:

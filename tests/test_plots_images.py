@@ -31,6 +31,30 @@ def test_several_samples_per_class_stand_in_rows() -> None:
     assert (REAL.train_images[REAL.train_labels == 8] == third_bag).all(axis=(1, 2)).any()
 
 
+def test_a_class_may_fill_several_rows_beside_its_name() -> None:
+    (ax,) = plots.samples(REAL, per_class=6, rows=3).axes
+    sheet = np.asarray(ax.images[0].get_array())
+    block, gap = 3 * 29, 7
+    assert sheet.shape == (10 * block + 9 * gap - 1, 2 * 29 - 1)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(CLASS_NAMES)
+    assert list(np.diff(ax.get_yticks())) == [block + gap] * 9
+    for label, middle in enumerate(ax.get_yticks()):
+        top = label * (block + gap)
+        assert top < middle < top + block
+        assert (sheet[top - gap : top] == 255).all(), "white above every class"
+        shown = [sheet[top + y : top + y + 28, x : x + 28] for y in (0, 29, 58) for x in (0, 29)]
+        own = REAL.train_images[REAL.train_labels == label]
+        found = [np.flatnonzero((own == image).all(axis=(1, 2))) for image in shown]
+        assert all(len(places) for places in found)
+        assert len(np.unique(np.concatenate(found))) >= 6, "no image stands twice"
+
+
+@pytest.mark.parametrize(("per_class", "rows"), [(1, 2), (10, 3), (3, 0)])
+def test_images_that_do_not_fill_their_rows_are_an_error(per_class: int, rows: int) -> None:
+    with pytest.raises(FmnistError, match=f"{per_class} images do not fill {rows} rows"):
+        plots.samples(REAL, per_class, rows)
+
+
 def test_random_samples_follow_the_seed() -> None:
     def shown(seed: int) -> list[np.ndarray]:
         axes = plots.random_samples(REAL, 7, seed).axes

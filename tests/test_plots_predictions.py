@@ -1,7 +1,7 @@
 import dataclasses
-import itertools
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,8 @@ from factories import make_run, predict
 from figures import CNN, REAL, SYNTHETIC, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from fmnist_utils import plots
 from fmnist_utils.data import CLASS_NAMES, load_data
@@ -104,32 +106,100 @@ def test_predictions_of_real_images(real_data_dir: Path) -> None:
         assert ax.get_title().split("\n")[0] in {data.class_names[data.test_labels[i]] for i in at}
 
 
-def test_misclassified_shows_only_wrong_images_of_the_asked_classes() -> None:
-    run = make_run(CNN, accuracy=0.5, labels=REAL.test_labels)
-    wrong = {
-        (CLASS_NAMES[true], CLASS_NAMES[taken])
-        for true, taken in zip(REAL.test_labels, run.predictions, strict=True)
-        if true != taken
-    }
-    titles = [ax.get_title() for ax in plots.misclassified(REAL, run).axes]
-    assert len(titles) == 8
-    assert {tuple(title.split(",\ntaken for ")) for title in titles} <= wrong
-    # In these runs a wrong image is always taken for the class that follows its own.
-    for asked in ({"true": 4}, {"predicted": 5}, {"true": 4, "predicted": 5}):
-        coats = plots.misclassified(REAL, run, **asked, count=3)
-        assert [ax.get_title() for ax in coats.axes] == ["Coat,\ntaken for Sandal"] * 3
+# --- mistakes ------------------------------------------------------------------------------------
+
+# In made-up runs a wrong image is always taken for the class that follows its own.
+NEXT = [(8, 9), (4, 5), (6, 7), (9, 0)]
 
 
-def test_misclassified_says_so_when_there_is_nothing_to_show() -> None:
-    perfect = make_run(CNN, accuracy=1.0, labels=REAL.test_labels)
-    assert "The run gets none of these images wrong." in words(plots.misclassified(REAL, perfect))
+def columns_of(fig: Figure, pairs: Sequence[tuple[int, int]]) -> list[tuple[Axes, Axes]]:
+    n = len(pairs)
+    assert len(fig.axes) == 2 * n
+    return list(zip(fig.axes[:n], fig.axes[n:], strict=True))
+
+
+def places(images: np.ndarray, ax: Axes) -> np.ndarray:
+    shown = np.asarray(ax.images[0].get_array())
+    return np.flatnonzero((images == shown).all(axis=(1, 2)))
+
+
+def test_mistakes_stand_above_true_examples_of_the_class_that_they_are_taken_for() -> None:
+    runs = [run_with(1.0), run_with(0.2)]
+    fig = plots.mistaken(REAL, runs, NEXT)
+    for (true, taken), (above, below) in zip(NEXT, columns_of(fig, NEXT), strict=True):
+        assert above.get_title() == f"{CLASS_NAMES[true]},\ntaken for {CLASS_NAMES[taken]}"
+        assert below.get_title() == CLASS_NAMES[taken]
+        at = places(REAL.test_images, above)
+        assert ((REAL.test_labels[at] == true) & (runs[-1].predictions[at] == taken)).any()
+        assert taken in REAL.train_labels[places(REAL.train_images, below)]
+        assert not above.texts
+
+
+def test_a_repeated_pair_shows_other_images_until_there_is_none_left() -> None:
+    pairs = [(6, 7)] * 4
+    run = run_with(0.6)
+    right = (REAL.test_labels == 6) & (run.predictions == 7)
+    wrong = np.flatnonzero(right)
+    assert len(wrong) >= 4, "enough mistakes to show four"
+    columns = columns_of(plots.mistaken(REAL, [run], pairs), pairs)
+    for row, images in ((0, REAL.test_images), (1, REAL.train_images)):
+        assert len({tuple(places(images, axes[row])) for axes in columns}) == 4
+    # The same run with the first two of its mistakes only.
+    classes = np.where(right, REAL.test_labels, run.predictions)
+    classes[wrong[:2]] = 7
+    few = run.model_copy(update={"test_predictions": pack_predictions(classes)})
+    columns = columns_of(plots.mistaken(REAL, [few], pairs), pairs)
+    shown = [[text.get_text() for text in above.texts] for above, _ in columns]
+    assert shown == [[], [], *[["no other\nsuch mistake"]] * 2]
+    assert all(below.images for _, below in columns), "examples stand there all the same"
+
+
+def test_a_pair_that_never_happened_says_so_in_its_column() -> None:
+    pairs = [(6, 7), (6, 0), (6, 0)]
+    columns = columns_of(plots.mistaken(REAL, [run_with(0.5)], pairs), pairs)
+    shown = [[text.get_text() for text in above.texts] for above, _ in columns]
+    assert shown == [[], *[["no such\nmistake"]] * 2]
+    for above, _ in columns[1:]:
+        assert (np.asarray(above.images[0].get_array()) == 255).all()
+
+
+def test_the_seed_chooses_the_mistakes() -> None:
+    def shown(seed: int) -> list[np.ndarray]:
+        fig = plots.mistaken(REAL, [run_with(0.2)], NEXT, seed)
+        return [np.asarray(ax.images[0].get_array()) for ax in fig.axes]
+
+    assert np.array_equal(shown(1), shown(1))
+    assert not np.array_equal(shown(1), shown(2))
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_no_pair_or_more_than_fit_are_an_error(count: int) -> None:
+    with pytest.raises(FmnistError, match=f"{count} pairs do not fit side by side"):
+        plots.mistaken(REAL, [run_with(0.5)], [(6, 7)] * count)
+
+
+def test_pictures_of_predictions_say_so_when_there_is_nothing_to_show() -> None:
+    assert "There is no run of this experiment yet." in words(plots.mistaken(REAL, [], NEXT))
     elsewhere = make_run(CNN, accuracy=0.5)
-    for data, draw in itertools.product(
-        (REAL, SYNTHETIC), (plots.misclassified, plots.predictions)
+    for data in (REAL, SYNTHETIC):
+        for fig in (
+            plots.predictions(data, elsewhere),
+            plots.mistaken(data, [elsewhere], NEXT),
+        ):
+            note = " ".join(words(fig)).replace("\n", " ")
+            assert "needs the real data set" in note
+            assert ("synthetic preview" in note) == (data is SYNTHETIC)
+
+
+def test_mistakes_on_real_images(real_data_dir: Path) -> None:
+    data = load_data(folder=real_data_dir)
+    run = make_run(CNN, accuracy=0.9, labels=data.test_labels)
+    for (true, taken), (above, below) in zip(
+        NEXT, columns_of(plots.mistaken(data, [run], NEXT), NEXT), strict=True
     ):
-        note = " ".join(words(draw(data, elsewhere))).replace("\n", " ")
-        assert "needs the real data set" in note
-        assert ("synthetic preview" in note) == (data is SYNTHETIC)
+        at = places(data.test_images, above)
+        assert ((data.test_labels[at] == true) & (run.predictions[at] == taken)).any()
+        assert taken in data.train_labels[places(data.train_images, below)]
 
 
 # --- the run records these tests are built on ----------------------------------------------------

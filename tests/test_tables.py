@@ -186,6 +186,22 @@ def test_classification_report_matches_scikit_learn(report, runs):
     np.testing.assert_allclose(found.T, expected[:3])
 
 
+def test_classification_report_may_be_that_of_the_best_validation_epoch(report):
+    counts = 1000 * np.eye(10, dtype=int)
+    counts[6, 6], counts[6, 0] = 800, 200  # a fifth of the shirts are taken for T-shirts
+    run = make_run(report["cnn-2-conv"], accuracy=1.0)
+    best = run.best.model_copy(update={"test_confusion": tuple(map(tuple, counts.tolist()))})
+    runs = [run.model_copy(update={"best": best})] * 2
+    final, at_best = (tables.classification_report(runs, at) for at in ("final", "best"))
+    assert {cell for row in final.rows for cell in row[1:]} == {"100.0 ± 0.0"}
+    scores = {row[0]: [cell.split(" ±")[0] for cell in row[1:]] for row in at_best.rows}
+    assert scores["Shirt"] == ["100.0", "80.0", "88.9"]  # F1 = 2 · 0.8 / 1.8
+    assert scores["T-shirt/top"] == ["83.3", "100.0", "90.9"]  # precision 1,000 / 1,200
+    assert scores["Coat"] == ["100.0"] * 3
+    assert "best validation epoch" in at_best.caption
+    assert "best" not in final.caption
+
+
 def test_classification_report_without_runs_is_an_empty_table():
     assert tables.classification_report([]).rows == ()
 

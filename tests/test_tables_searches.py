@@ -93,6 +93,55 @@ def test_an_experiment_without_a_score_or_with_lists_of_settings_fits_too(sweep)
     assert len(tables.reported_trials(sweep, "cnn", {}).headers) == 1
 
 
+# --- poolings ------------------------------------------------------------------------------------
+
+
+def test_sides_of_every_pooling_list_are_followed_from_block_to_block(sweep):
+    table = tables.sides(sweep, "cnn")
+    found = {str(row[0]).replace("\N{NO-BREAK SPACE}", " "): row[1:] for row in table.rows}
+    assert len(found) == 10
+    # 7 / 2 = 3.5, then 3 / 4 = 0.75 or 4 / 4 = 1.
+    assert found["(0, 4, 2, 4)"] == ("28 → 28 → 7 → 3 → 0", "28 → 28 → 7 → 4 → 1", "no")
+    assert found["(2, 4, 0, 4)"] == ("28 → 14 → 3 → 3 → 0", "28 → 14 → 4 → 4 → 1", "no")
+    assert found["(4, 0, 4, 0)"] == ("28 → 7 → 7 → 1 → 1", "28 → 7 → 7 → 2 → 2", "yes")
+    winner = "28 → 14 → 14 → 7 → 7"
+    assert found["(2, 0, 2, 0) [Optimised CNN]"] == (winner, winner, "yes")
+    assert sum("[" in name for name in found) == 1
+    assert cells(table, "can be built").count("yes") == 8
+    assert "2 of 10 lists cannot be built" in table.caption
+    assert "120,000 of 600,000 combinations" in table.caption
+
+
+def test_kernels_without_padding_shrink_the_maps_too(sweep):
+    optimised = sweep["cnn-optimised"]
+    blocks = [block.model_copy(update={"padding": "valid"}) for block in optimised.model.conv]
+    valid = optimised.model_copy(
+        update={"model": optimised.model.model_copy(update={"conv": tuple(blocks)})}
+    )
+    varied = sweep.model_copy(update={"experiments": {**sweep.experiments, valid.id: valid}})
+    table = tables.sides(varied, "cnn")
+    # Kernels of 5, 3, 7 and 5: 28 - 4 = 24 → 12 - 2 = 10 - 6 = 4 → 2, which no kernel of 5 fits.
+    assert table.rows[-1][1] == "28 → 12 → 10 → 2 → 0"
+
+
+def test_combinations_with_a_continuous_setting_are_not_counted(sweep):
+    search = sweep.searches["cnn"]
+    rate = search.space["learning_rate"].model_copy(
+        update={"choices": None, "low": 0.0001, "high": 0.01}
+    )
+    searches = {"cnn": search.model_copy(update={"space": {**search.space, "learning_rate": rate}})}
+    caption = tables.sides(sweep.model_copy(update={"searches": searches}), "cnn").caption
+    assert caption.endswith("2 of 10 lists cannot be built")
+
+
+def test_a_search_without_poolings_has_no_sides(report, sweep):
+    for owner, name in ((report, "as-listed"), (sweep, "mlp")):
+        with pytest.raises(TuningError, match=f"{name} varies no pooling"):
+            tables.sides(owner, name)
+    with pytest.raises(TuningError, match="no search 'all'"):
+        tables.sides(sweep, "all")
+
+
 # --- trials that we drew -------------------------------------------------------------------------
 
 

@@ -5,10 +5,11 @@ expression of a cell. Figures are opaque black on white, so that inverting a cha
 form; colours come from seaborn's colour-blind palette and never carry a meaning alone.
 """
 
+from fmnist_utils.plots.augmentation import augmented, resized
 from fmnist_utils.plots.canvas import style, watermark
 from fmnist_utils.plots.claims import forest, readings
-from fmnist_utils.plots.comparisons import equivalence, interaction, seed_strip
-from fmnist_utils.plots.curves import epochs, learning_curves
+from fmnist_utils.plots.comparisons import equivalence, interaction, ranking, seed_strip
+from fmnist_utils.plots.curves import compare_curves, epochs, learning_curves
 from fmnist_utils.plots.images import (
     class_counts,
     mean_images,
@@ -17,7 +18,7 @@ from fmnist_utils.plots.images import (
     samples,
 )
 from fmnist_utils.plots.networks import activation_functions, network
-from fmnist_utils.plots.predictions import confusion_matrix, misclassified, predictions
+from fmnist_utils.plots.predictions import confusion_matrix, mistaken, predictions
 from fmnist_utils.plots.scores import class_scores
 from fmnist_utils.plots.searches import (
     expected_best,
@@ -28,8 +29,10 @@ from fmnist_utils.plots.searches import (
 
 __all__ = [
     "activation_functions",
+    "augmented",
     "class_counts",
     "class_scores",
+    "compare_curves",
     "confusion_matrix",
     "epochs",
     "equivalence",
@@ -39,13 +42,15 @@ __all__ = [
     "interaction",
     "learning_curves",
     "mean_images",
-    "misclassified",
+    "mistaken",
     "network",
     "parallel_coordinates",
     "pixel_histogram",
     "predictions",
     "random_samples",
+    "ranking",
     "readings",
+    "resized",
     "samples",
     "seed_strip",
     "style",

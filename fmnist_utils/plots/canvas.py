@@ -47,7 +47,15 @@ _RC: Any = {
 }
 
 
+_PALETTE = sns.color_palette("colorblind").as_hex()
+_MARKERS = "osD^vPX<>*"
+
 SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def series(i: int) -> tuple[str, str]:
+    """Return colour and marker of one of several series, counted from 0: ten that differ."""
+    return _PALETTE[i % len(_PALETTE)], _MARKERS[i % len(_MARKERS)]
 
 
 @contextmanager

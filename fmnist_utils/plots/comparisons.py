@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +14,17 @@ from matplotlib.patches import Patch
 from scipy import stats
 
 from fmnist_utils.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
-from fmnist_utils.plots.canvas import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.plots.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SHADE,
+    SPLIT_WORDS,
+    figure,
+    note,
+    series,
+)
 from fmnist_utils.plots.claims import LOOKS, REPORTED
 from fmnist_utils.plots.rows import folded, label_rows, rows_height, text_at_end
 from fmnist_utils.reports.schema import Split
@@ -50,20 +59,26 @@ def seed_strip(
     with figure(height=1 + rows_height(names)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
             accuracies = sorted(100 * getattr(getattr(run, at), split).accuracy for run in runs)
-            # Neighbours in value at different heights, so that none hides another.
-            heights = y + 0.14 * (np.arange(len(accuracies)) % 3 - 1)
-            ax.plot(accuracies, heights, "o", color=BLUE, markersize=5, alpha=0.8)
+            ax.plot(accuracies, _staggered(y, len(accuracies), 0.14), "o", **_OURS)
             if accuracies:
                 ax.plot([np.mean(accuracies)] * 2, [y - 0.32, y + 0.32], color="black", linewidth=2)
             if label in reported:
                 ax.plot(reported[label], y, **REPORTED)
-            count = f"{len(runs)} seed{'s' * (len(runs) != 1)}"
-            text_at_end(ax, y, count, GREY)
+            text_at_end(ax, y, _seeds(runs), GREY)
         label_rows(ax, names)
         epoch = {"final": "last", "best": "best"}[at]
         ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy at the {epoch} epoch (%)")
         fig.legend(handles=_strip_handles(bool(reported)), loc="outside upper center", ncols=3)
     return fig
+
+
+def _staggered(y: float, n: int, apart: float) -> Any:
+    """Return heights that differ for values next to each other, so that none hides another."""
+    return y + apart * (np.arange(n) % 3 - 1)
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    return f"{len(runs)} seed{'s' * (len(runs) != 1)}"
 
 
 def _strip_handles(reported: bool) -> list[Artist]:
@@ -82,6 +97,7 @@ def _dot(marker: str, label: str, **kwargs: Any) -> Artist:
 
 _OURS: Any = {"color": BLUE, "markersize": 5, "alpha": 0.8}
 _OTHER: Any = {"color": ORANGE, "markersize": 5, "markerfacecolor": "white"}
+_MEAN: Any = {"color": "white", "markeredgecolor": "black", "markersize": 7}
 _INTERVAL: Any = {"color": "black", "linewidth": 4, "solid_capstyle": "butt"}
 
 
@@ -111,6 +127,95 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
     return fig
 
 
+def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure:
+    """Rank models by test accuracy after the last epoch, as differences from one of them.
+
+    At the left the accuracy minus the baseline's mean, with Welch's 95 % interval of the
+    difference of the means, for which both need two runs. At the right how much more accurate a
+    model is on its training images. No losses: a penalty on weights is part of its model's loss.
+
+    Parameters
+    ----------
+    runs_by_label : mapping of str to sequence of Run
+        The best stands on top; models without runs stand below all others.
+    baseline : str
+        The label of the model to compare with.
+
+    Raises
+    ------
+    FmnistError
+        When no model has the baseline's label.
+    """
+    if baseline not in runs_by_label:
+        raise FmnistError(
+            f"There is no model {baseline!r} to compare with: name one of "
+            f"{', '.join(runs_by_label)}."
+        )
+    if not runs_by_label[baseline]:
+        return note("There is no run to compare with yet.")
+    test, gaps = _accuracies_and_gaps(runs_by_label)
+    zero = np.mean(test[baseline])
+    ranked = sorted(test, key=lambda label: -np.mean(test[label] or -np.inf))
+    names = [folded(label) for label in ranked]
+    height, widths = 1.5 + 1.2 * rows_height(names), (3, 2)
+    with figure(1, 2, height=height, sharey=True, width_ratios=widths) as (fig, (left, right)):
+        for y, label in enumerate(ranked):
+            interval = None if label == baseline else _welch(test[label], test[baseline])
+            _draw_ranked(left, y, np.subtract(test[label], zero), interval)
+            _draw_ranked(right, y, gaps[label])
+            text_at_end(right, y, _seeds(runs_by_label[label]), GREY)
+        for ax in (left, right):
+            middle = ranked.index(baseline)
+            ax.axhspan(middle - 0.45, middle + 0.45, color=SHADE, linewidth=0, zorder=0)
+            ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+            label_rows(ax, names)
+        left.set_xlabel("test accuracy −\nmean of the baseline (points)")
+        right.set_xlabel("training − test\naccuracy (points)")
+        fig.legend(handles=_ranking_handles(), loc="outside upper center", ncols=2)
+    return fig
+
+
+def _accuracies_and_gaps(
+    runs_by_label: Mapping[str, Sequence[Run]],
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Read test accuracies, and what the training images have more, in percent."""
+    test, gaps = {}, {}
+    for label, runs in runs_by_label.items():
+        ends = [run.final for run in runs]
+        test[label] = [100 * end.test.accuracy for end in ends]
+        gaps[label] = [100 * (end.train.accuracy - end.test.accuracy) for end in ends]
+    return test, gaps
+
+
+def _welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of a difference of means whose variances may differ."""
+    if min(len(a), len(b)) < 2:
+        return None
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    return low, high
+
+
+def _draw_ranked(
+    ax: Axes, y: int, values: Any, interval: tuple[float, float] | None = None
+) -> None:
+    """Draw single runs above their mean and its interval."""
+    ax.plot(np.sort(values), _staggered(y - 0.16, len(values), 0.1), "o", **_OURS)
+    if interval:
+        ax.plot(interval, [y + 0.24] * 2, zorder=3, **_INTERVAL)
+    if len(values):
+        ax.plot(np.mean(values), y + 0.24, "D", zorder=4, **_MEAN)
+
+
+def _ranking_handles() -> list[Artist]:
+    interval = Line2D([], [], label="95 % interval of the difference", **_INTERVAL)
+    return [
+        _dot("o", "one seed", **_OURS),
+        _dot("D", "mean", **_MEAN),
+        interval,
+        Patch(color=SHADE, label="baseline"),
+    ]
+
+
 def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
     """Draw our runs above and the other method's below the interval of their difference."""
     if item.ours:
@@ -123,7 +228,7 @@ def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
         text_at_end(ax, y, f"{seeds} of {SEEDS}\nseeds", GREY)
         return
     ax.plot([found.low, found.high], [y, y], zorder=3, **_INTERVAL)
-    ax.plot(found.mean, y, "D", color="white", markeredgecolor="black", markersize=7, zorder=4)
+    ax.plot(found.mean, y, "D", zorder=4, **_MEAN)
     word = "equivalent" if found.equivalent else "not\nequivalent"
     color = LOOKS[Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED][0]
     text_at_end(ax, y, word, color)
@@ -195,8 +300,7 @@ def _draw_line(
     ax: Axes, at: Sequence[float], groups: Sequence[Sequence[float]], name: str, i: int
 ) -> None:
     """Draw one line of means with their intervals, and faintly the runs behind them."""
-    palette = sns.color_palette("colorblind")
-    color, marker = palette[i % len(palette)], "osD^vPX<>*"[i % 10]
+    color, marker = series(i)
     for position, values in zip(at, groups, strict=True):
         ax.plot([position] * len(values), values, "o", color=color, alpha=0.3, markersize=4)
     ax.errorbar(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,8 +15,18 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from fmnist_utils.plots.canvas import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, figure, note
+from fmnist_utils.plots.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SPLIT_WORDS,
+    Floats,
+    figure,
+    note,
+    series,
+)
 from fmnist_utils.plots.claims import stated, to_axis
+from fmnist_utils.plots.rows import folded
 from fmnist_utils.reports import Experiment
 from fmnist_utils.reports.schema import EpochTable
 from fmnist_utils.runs import Run
@@ -58,19 +68,30 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
             for curve in _CURVES:
                 histories = [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
                 _draw_curve(ax, histories, curve)
-            ax.set_xlabel("epoch")
-            ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
-        left.set_ylabel("loss (nats)")
-        right.set_ylabel("accuracy (%)")
+        _label_axes(left, right)
         fig.legend(handles=_curve_handles(len(runs)), loc="outside upper left")
         if experiment:
             length = float(np.mean([run.epochs for run in runs]))
             marks = _draw_reported((left, right), experiment, length)
             fig.legend(handles=marks, loc="outside upper right")
-        for ax in (left, right):
-            ax.set_xlim(0, 1.03 * ax.dataLim.x1 + 1)
-        left.set_ylim(0, 1.05 * left.dataLim.y1)
+        _start_at_zero(left, right)
     return fig
+
+
+def _label_axes(left: Axes, right: Axes) -> None:
+    """Name the axes of loss and accuracy."""
+    for ax in (left, right):
+        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    left.set_ylabel("loss (nats)")
+    right.set_ylabel("accuracy (%)")
+
+
+def _start_at_zero(left: Axes, right: Axes) -> None:
+    """Start the epochs and the loss at zero."""
+    for ax in (left, right):
+        ax.set_xlim(0, 1.03 * ax.dataLim.x1 + 1)
+    left.set_ylim(0, 1.05 * left.dataLim.y1)
 
 
 def _draw_curve(ax: Axes, histories: Sequence[Floats], curve: _Curve) -> None:
@@ -87,16 +108,17 @@ def _draw_curve(ax: Axes, histories: Sequence[Floats], curve: _Curve) -> None:
             markeredgecolor=curve.color, markerfacecolor=curve.fill, zorder=3,
         )  # fmt: skip
     if not alone:
-        mean, sd = _mean_and_sd(histories)
-        epochs = np.arange(1, len(mean) + 1)
-        ax.fill_between(epochs, mean - sd, mean + sd, color=curve.color, alpha=0.2, linewidth=0)
-        ax.plot(epochs, mean, curve.line, color=curve.color, linewidth=2, zorder=2.5)
+        _draw_mean(ax, histories, curve.line, curve.color)
 
 
-def _mean_and_sd(histories: Sequence[Floats]) -> tuple[Any, Any]:
-    """Mean and standard deviation per epoch."""
+def _draw_mean(ax: Axes, histories: Sequence[Floats], line: str, color: str, **kwargs: Any) -> None:
+    """Draw mean and standard deviation per epoch; a single history has no deviation."""
     shown = _while_half_go_on(histories)
-    return shown.mean(axis=0), shown.std(axis=0, ddof=1)
+    epochs, mean = np.arange(1, shown.shape[1] + 1), shown.mean(axis=0)
+    if len(histories) > 1:
+        sd = shown.std(axis=0, ddof=1)
+        ax.fill_between(epochs, mean - sd, mean + sd, color=color, alpha=0.2, linewidth=0)
+    ax.plot(epochs, mean, line, color=color, linewidth=2, zorder=2.5, **kwargs)
 
 
 def _while_half_go_on(histories: Sequence[Floats]) -> Any:
@@ -152,6 +174,79 @@ def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> li
     return handles
 
 
+def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
+    """Draw loss and accuracy of every epoch for several models, mean and deviation over seeds.
+
+    Training is solid with full markers, validation dashed with empty ones. Loss and accuracy in
+    training are what Keras reports: means over the epoch, dropout active, penalties included.
+
+    Parameters
+    ----------
+    runs_by_label : mapping of str to sequence of Run
+        A model without runs keeps its name in the legend. A mean goes on while at least half of
+        the seeds train.
+    """
+    if not any(runs_by_label.values()):
+        return note("There is no run of these models yet.")
+    names = [_with_seeds(label, len(runs)) for label, runs in runs_by_label.items()]
+    lines = max(4, sum(1 + name.count("\n") for name in names))
+    with figure(1, 2, height=3.3 + 0.2 * lines) as (fig, (left, right)):
+        for i, runs in enumerate(runs_by_label.values()):
+            for ax, metric, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
+                for curve in _CURVES if runs else ():
+                    histories = [
+                        scale * np.array(run.history[curve.prefix + metric]) for run in runs
+                    ]
+                    _draw_marked(ax, histories, curve, i)
+        _label_axes(left, right)
+        _start_at_zero(left, right)
+        fig.legend(handles=_series_handles(names), loc="outside upper left")
+        several = any(len(runs) > 1 for runs in runs_by_label.values())
+        fig.legend(handles=_kind_handles(several), loc="outside upper right")
+    return fig
+
+
+def _with_seeds(label: str, seeds: int) -> str:
+    """Name a model with its number of seeds, which no line break divides."""
+    space = "\N{NO-BREAK SPACE}"
+    count = f"{seeds}{space}seed{'s' * (seeds != 1)}" if seeds else f"no{space}runs{space}yet"
+    return folded(f"{label} ({count})")
+
+
+def _draw_marked(ax: Axes, histories: Sequence[Floats], curve: _Curve, i: int) -> None:
+    """Draw one metric of the i-th model on one part of the data, with six markers at most."""
+    color, marker = series(i)
+    last = _while_half_go_on(histories).shape[1] - 1
+    step = last // 6 + 1
+    _draw_mean(
+        ax, histories, curve.line, color, marker=marker, markersize=5,
+        markerfacecolor=color if curve.line == "-" else "white", markevery=(last % step, step),
+    )  # fmt: skip
+
+
+def _series_handles(names: Sequence[str]) -> list[Artist]:
+    """Explain colours and markers."""
+    handles: list[Artist] = []
+    for i, name in enumerate(names):
+        color, marker = series(i)
+        handles.append(Line2D([], [], color=color, marker=marker, markersize=5, linewidth=2))
+        handles[-1].set_label(name)
+    return handles
+
+
+def _kind_handles(several: bool) -> list[Artist]:
+    """Explain lines and bands."""
+    handles: list[Artist] = [
+        Line2D(
+            [], [], color=GREY, linestyle=curve.line, linewidth=2, label=curve.word, marker="o",
+            markersize=5, markerfacecolor=GREY if curve.line == "-" else "white",
+        )
+        for curve in _CURVES
+    ]  # fmt: skip
+    band = Patch(color=GREY, alpha=0.3, linewidth=0, label="mean ± sd over the seeds")
+    return [*handles, band] if several else handles
+
+
 def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     """Draw the printed tables of epochs over what our runs give, epoch by epoch.
 
@@ -173,12 +268,9 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
             for curve in curves if runs else ():
                 histories = [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
                 _draw_band(ax, histories, curve)
-            ax.set_xlabel("epoch")
-            ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
-        left.set_ylabel("loss (nats)")
-        right.set_ylabel("accuracy (%)")
+        _label_axes(left, right)
         handles = _epoch_handles(curves, len(runs))
         fig.legend(handles=handles, loc="outside upper center", ncols=2)
     return fig

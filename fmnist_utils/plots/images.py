@@ -16,22 +16,28 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.canvas import BLUE, ORANGE, WIDTH, figure, marked
 
 
-def samples(data: FashionMNIST, per_class: int = 1, seed: int = 0) -> Figure:
+def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1, seed: int = 0) -> Figure:
     """Show training images of every class.
 
     Parameters
     ----------
     data : FashionMNIST
     per_class : int
-        With one, two rows of five; with more, one row per class.
+        With one, two rows of five; with more, `rows` rows per class.
+    rows : int
+        A divisor of `per_class`.
     seed : int
         Which images.
 
     Raises
     ------
     FmnistError
-        When a class has fewer images than asked for.
+        When a class has fewer images than asked for, or they do not fill the rows.
     """
+    if rows < 1 or per_class % rows:
+        raise FmnistError(
+            f"{per_class} images do not fill {rows} rows: make rows a divisor of per_class."
+        )
     rng = np.random.default_rng(seed)
     picked = np.stack(
         [
@@ -41,7 +47,7 @@ def samples(data: FashionMNIST, per_class: int = 1, seed: int = 0) -> Figure:
     )
     if per_class == 1:
         return marked(grid(picked[:, 0], data.class_names, columns=5), data)
-    return marked(_montage(picked, data.class_names), data)
+    return marked(_montage(picked, data.class_names, rows), data)
 
 
 def random_samples(data: FashionMNIST, count: int = 25, seed: int = 0) -> Figure:
@@ -100,16 +106,22 @@ def grid(images: NDArray[Any], titles: Sequence[str], columns: int) -> Figure:
     return fig
 
 
-def _montage(images: NDArray[np.uint8], names: Sequence[str]) -> Figure:
-    """Draw images of shape (classes, n, 28, 28), one row per class."""
+def _montage(images: NDArray[np.uint8], names: Sequence[str], rows: int) -> Figure:
+    """Draw images of shape (classes, n, 28, 28), the same number of rows for each class."""
     classes, n, size, _ = images.shape
-    # One white pixel between neighbours keeps them apart.
+    columns = n // rows
+    # One white pixel between neighbours keeps them apart, and more keep the classes apart.
     padded = np.pad(images, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=255)
-    sheet = padded.swapaxes(1, 2).reshape(classes * (size + 1), n * (size + 1))
-    side = min(0.8, (WIDTH - 1.1) / n)
-    with figure(width=side * n + 1.1, height=side * classes) as (fig, ax):
-        ax.imshow(sheet[:-1, :-1], cmap="gray", vmin=0, vmax=255)
-        ax.set_yticks((size + 1) * np.arange(classes) + size / 2, names)
+    blocks = padded.reshape(classes, rows, columns, size + 1, size + 1).swapaxes(2, 3)
+    blocks = blocks.reshape(classes, rows * (size + 1), columns * (size + 1))
+    gap = 0 if rows == 1 else size // 4
+    blocks = np.pad(blocks, ((0, 0), (0, gap), (0, 0)), constant_values=255)
+    sheet = blocks.reshape(-1, columns * (size + 1))[: -1 - gap, :-1]
+    side = min(0.8, (WIDTH - 1.1) / columns)
+    with figure(width=side * columns + 1.1, height=side * len(sheet) / (size + 1)) as (fig, ax):
+        ax.imshow(sheet, cmap="gray", vmin=0, vmax=255)
+        middles = blocks.shape[1] * np.arange(classes) + (rows * (size + 1) - 1) / 2
+        ax.set_yticks(middles, names)
         ax.set_xticks([])
         ax.tick_params(length=0)
         ax.grid(False)

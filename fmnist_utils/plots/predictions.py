@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import seaborn as sns
@@ -12,11 +12,14 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from fmnist_utils.data import CLASS_NAMES, FashionMNIST
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.canvas import Floats, figure, marked, note
 from fmnist_utils.plots.claims import LOOKS
 from fmnist_utils.plots.images import grid, pick
 from fmnist_utils.runs import Run
 from fmnist_utils.verdicts import Word
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def confusion_matrix(
@@ -72,7 +75,7 @@ def predictions(data: FashionMNIST, run: Run, count: int = 15, seed: int = 0) ->
     Below the true class stands the predicted one, after a tick when it is right and a cross when
     it is wrong, and its probability. An older record keeps no probabilities: they are left out.
 
-    A run that was not tested on these images gives a figure that says so; see `misclassified`.
+    A run that was not tested on these images gives a figure that says so; see `mistaken`.
 
     Parameters
     ----------
@@ -113,42 +116,65 @@ def _not_tested_on(data: FashionMNIST, run: Run) -> Figure | None:
     return marked(note(why), data)
 
 
-def misclassified(
-    data: FashionMNIST,
-    run: Run,
-    true: int | None = None,
-    predicted: int | None = None,
-    count: int = 8,
-    seed: int = 0,
+def mistaken(
+    data: FashionMNIST, runs: Sequence[Run], pairs: Sequence[tuple[int, int]], seed: int = 0
 ) -> Figure:
-    """Show test images that a run predicted wrongly.
+    """Show test images taken for another class, each above a training image of that class.
 
-    A run that was not tested on these images (they are synthetic, or it was tested on a part of
-    them) gives a figure that says so: a preview must not fail.
+    The mistakes are those of the last of the runs, at its last epoch. A run that was not tested on
+    these images (they are synthetic, or it was tested on a part of them) gives a figure that says
+    so: a preview must not fail.
 
     Parameters
     ----------
     data : FashionMNIST
-    run : Run
-    true, predicted : int, optional
-        Only images of this class, or taken for this class.
-    count : int
-        At most so many images.
+    runs : sequence of Run
+        Of one experiment.
+    pairs : sequence of (int, int)
+        True and predicted class of each column, one to four. A pair that is repeated shows other
+        images; one that did not happen so often says so in its column.
     seed : int
-        Which ones.
+        Which images.
+
+    Raises
+    ------
+    FmnistError
+        When there is no pair, or more than four.
     """
-    if untested := _not_tested_on(data, run):
+    if not 1 <= len(pairs) <= 4:
+        raise FmnistError(f"{len(pairs)} pairs do not fit side by side: ask for one to four.")
+    if not runs:
+        return note("There is no run of this experiment yet.")
+    if untested := _not_tested_on(data, runs[-1]):
         return untested
-    labels, classes = data.test_labels, run.predictions
-    wrong = labels != classes
-    if true is not None:
-        wrong &= labels == true
-    if predicted is not None:
-        wrong &= classes == predicted
-    pool = np.flatnonzero(wrong)
-    if not len(pool):
-        return note("The run gets none of these images wrong.")
-    picked = pick(pool, min(count, len(pool)), np.random.default_rng(seed))
-    names = data.class_names
-    titles = [f"{names[labels[i]]},\ntaken for {names[classes[i]]}" for i in picked]
-    return grid(data.test_images[picked], titles, columns=min(len(picked), 4))
+    rng = np.random.default_rng(seed)
+    names, labels, classes = data.class_names, data.test_labels, runs[-1].predictions
+    taken = [predicted for _, predicted in pairs]
+    wrong = _each_anew(pairs, lambda pair: (labels == pair[0]) & (classes == pair[1]), rng)
+    right = _each_anew(taken, lambda label: data.train_labels == label, rng)
+    above = [_image(data.test_images, at) for at in wrong]
+    below = [_image(data.train_images, at) for at in right]
+    titles = [f"{names[true]},\ntaken for {names[label]}" for true, label in pairs]
+    titles += [names[label] for label in taken]
+    fig = grid(np.stack([*above, *below]), titles, columns=len(pairs))
+    for i, at in enumerate(wrong):
+        if at is None:
+            never = wrong[pairs.index(pairs[i])] is None
+            which = "no such\nmistake" if never else "no other\nsuch mistake"
+            fig.axes[i].text(13.5, 13.5, which, ha="center", va="center")
+    return fig
+
+
+def _each_anew(
+    keys: Sequence[Key], pool: Callable[[Key], NDArray[np.bool_]], rng: np.random.Generator
+) -> list[int | None]:
+    """Draw an image for every key, another one where a key is repeated, None when none is left."""
+    shuffled = {
+        key: iter(rng.permutation(np.flatnonzero(pool(key)))) for key in dict.fromkeys(keys)
+    }
+    return [next(shuffled[key], None) for key in keys]
+
+
+def _image(images: NDArray[np.uint8], at: int | None) -> NDArray[np.uint8]:
+    """Return one image, a white one for None."""
+    return np.full_like(images[0], 255) if at is None else images[at]

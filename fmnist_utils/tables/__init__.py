@@ -32,10 +32,12 @@ from fmnist_utils.tables.runs import (
     differences,
     equivalence,
     study,
+    training_times,
     undone,
     variants,
 )
-from fmnist_utils.tables.searches import reported_trials, space, top_trials
+from fmnist_utils.tables.searches import reported_trials, sides, space, top_trials
+from fmnist_utils.tables.studies import at_epochs, effects, factorial
 from fmnist_utils.tables.words import (
     claim_text,
     interval_text,
@@ -53,6 +55,7 @@ __all__ = [
     "architecture",
     "architectures_with",
     "assumptions",
+    "at_epochs",
     "audit_counts",
     "campaign",
     "cited",
@@ -65,8 +68,10 @@ __all__ = [
     "counts",
     "data_summary",
     "differences",
+    "effects",
     "epochs",
     "equivalence",
+    "factorial",
     "facts",
     "findings",
     "held_against",
@@ -80,9 +85,11 @@ __all__ = [
     "reported_trials",
     "results",
     "scoreboard",
+    "sides",
     "space",
     "study",
     "top_trials",
+    "training_times",
     "undone",
     "value_text",
     "variants",

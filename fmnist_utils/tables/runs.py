@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
 
 from fmnist_utils import verdicts as vd
 from fmnist_utils.data import CLASS_NAMES
 from fmnist_utils.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.reports import Experiment, Report
 from fmnist_utils.runs import Run, RunStore
-from fmnist_utils.tables.cells import Table, ours_cell, verdict_badge
-from fmnist_utils.tables.words import reported_text, spread_text
+from fmnist_utils.tables.cells import Stacked, Table, ours_cell, verdict_badge
+from fmnist_utils.tables.words import (
+    contrast_text,
+    reported_text,
+    spread_text,
+    with_interval,
+)
 from fmnist_utils.tuning import load_trials
 
 
@@ -68,23 +72,10 @@ def differences(
                 np.array([100 * getattr(getattr(run, epoch), split).accuracy for run in runs])
                 for runs in (ones, others)
             )
-            apart = _difference_text(a, b)
+            apart = contrast_text((1, a), (-1, b))
             rows.append((f"{split}, {when}", spread_text(a), spread_text(b), apart))
     headers = ("accuracy (%)", one.title, other.title, "difference (points), 95 % interval")
     return Table(headers, tuple(rows), f"{one.title} and {other.title.lower()}, mean ± sd")
-
-
-def _difference_text(a: np.ndarray, b: np.ndarray) -> str:
-    if min(a.size, b.size) < 2:
-        return ""
-    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    return _with_interval(a.mean() - b.mean(), low, high)
-
-
-def _with_interval(difference: float, low: float, high: float) -> str:
-    # Adding zero turns the -0.0 that rounding may leave into 0.0.
-    mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (difference, low, high))
-    return f"{mean} [{', '.join(ends)}]"
 
 
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
@@ -135,7 +126,7 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
                 item.experiment.title,
                 spread_text(np.array(item.other)),
                 spread_text(np.array(item.ours)),
-                _with_interval(found.mean, found.low, found.high) if found else "",
+                with_interval(found.mean, found.low, found.high) if found else "",
                 f"{found.p:.2g}" if found else "",
                 verdict,
             )
@@ -145,18 +136,26 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
     return Table(headers, tuple(rows), caption)
 
 
-def classification_report(runs: Sequence[Run]) -> Table:
-    """Show precision, recall and F1 per class in percent: mean and sd over the runs."""
+def classification_report(runs: Sequence[Run], at: Literal["final", "best"] = "final") -> Table:
+    """Show precision, recall and F1 per class in percent: mean and sd over the runs.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    at : {"final", "best"}
+        The last epoch, or the best validation epoch.
+    """
     headers = ("class", "precision (%)", "recall (%)", "F1 (%)")
     if not runs:
         return Table(headers, (), "No runs yet")
-    scores = np.array([vd.class_scores(np.array(run.final.test_confusion)) for run in runs])
+    scores = np.array([vd.class_scores(np.array(getattr(run, at).test_confusion)) for run in runs])
     mean, sd = scores.mean(axis=0), scores.std(axis=0, ddof=min(1, len(runs) - 1))
     rows = tuple(
         (name, *(f"{100 * mean[i, j]:.1f} ± {100 * sd[i, j]:.1f}" for j in range(3)))
         for i, name in enumerate(CLASS_NAMES)
     )
-    return Table(headers, rows, f"Test set, mean and standard deviation over {len(runs)} runs")
+    where = "Test set" if at == "final" else "Test set at the best validation epoch"
+    return Table(headers, rows, f"{where}, mean and standard deviation over {len(runs)} runs")
 
 
 def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
@@ -167,14 +166,60 @@ def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
             str(len(found)),
             f"{np.mean([run.epochs for run in found]):.0f}",
             f"{np.mean([sum(run.seconds_per_epoch) for run in found]):.0f}",
-            ", ".join(sorted({run.provenance.device for run in found})),
-            ", ".join(sorted({run.provenance.precision for run in found})),
+            *_hardware(found),
         )
         for name, found in runs.items()
         if found
     )
     headers = ("experiment", "runs", "mean epochs", "mean seconds", "hardware", "precision")
     return Table(headers, rows, "Runs behind this page")
+
+
+def _hardware(runs: Sequence[Run]) -> tuple[str, str]:
+    """Name the devices and the precisions of some runs."""
+    devices = {run.provenance.device for run in runs}
+    precisions = {run.provenance.precision for run in runs}
+    return ", ".join(sorted(devices)), ", ".join(sorted(precisions))
+
+
+def training_times(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
+    """Set the training times that a report states beside ours.
+
+    Hardware and trainer differ, so there is no verdict. A report's experiment without either has
+    no row, and variants have none.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments and claims of quantity ``minutes``.
+    runs : mapping
+        Experiment id to its runs. Seconds are wall-clock time, validation included, and images
+        those of the training part.
+    """
+    rows = []
+    for name, experiment in report.experiments.items():
+        stated = [claim for claim in experiment.stated if claim.quantity == "minutes"]
+        found = runs.get(name, ())
+        if stated or found:
+            minutes = "; ".join(map(reported_text, stated)) or "not stated"
+            reported = Stacked(minutes, "; ".join(claim.where for claim in stated))
+            rows.append((experiment.title, reported, *_times(found), *_hardware(found)))
+    headers = (
+        "experiment", "reported", "ours (minutes)", "seconds per epoch", "images per second",
+        "hardware", "precision",
+    )  # fmt: skip
+    return Table(headers, tuple(rows), "Training times, validation included: mean ± sd over runs")
+
+
+def _times(runs: Sequence[Run]) -> tuple[str, str, str]:
+    """Write minutes per run, seconds per epoch and training images per second."""
+    if not runs:
+        return "no runs yet", "", ""
+    seconds = np.array([sum(run.seconds_per_epoch) for run in runs])
+    epochs = sum(run.epochs for run in runs)
+    images = sum(run.epochs * run.images["train"] for run in runs)
+    per_epoch, per_second = seconds.sum() / epochs, images / seconds.sum()
+    return spread_text(seconds / 60), f"{per_epoch:.2f}", f"{per_second:,.0f}"
 
 
 def undone(report: Report, store: RunStore | None = None) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from fmnist_utils import verdicts as vd
+from fmnist_utils.arithmetic import windowed
+from fmnist_utils.models import CNN, MLP
 from fmnist_utils.reports import Claim, Experiment, Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
 from fmnist_utils.runs import Run
 from fmnist_utils.tables.cells import Stacked, Table
 from fmnist_utils.tables.words import reported_text, spread_text, value_text
-from fmnist_utils.tuning import Trials, TuningError, get_search
+from fmnist_utils.tuning import Trials, TuningError, get_search, unbuildable
 
 
 def space(report: Report, search_id: str) -> Table:
@@ -53,6 +56,72 @@ def _values_text(parameter: Parameter) -> str:
     if parameter.step is not None:
         return f"{ends} in steps of {value_text(parameter.step)}"
     return f"{ends}, uniform in the logarithm" if parameter.log else ends
+
+
+def sides(report: Report, search_id: str) -> Table:
+    """Follow the side of the maps through every list of poolings, and say which can be built.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search_id : str
+        Which one. Kernels are those of the experiment that it varies; a list is said to be
+        impossible when no other setting of the search could save it.
+
+    Raises
+    ------
+    TuningError
+        When there is no such search, or it varies no pooling.
+    """
+    search = get_search(report, search_id)
+    name = next((name for name, item in search.space.items() if _is_pooling(item)), None)
+    if name is None:
+        raise TuningError(f"Search {search.id} varies no pooling: there are no sides to follow.")
+    experiment, parameter = report.experiments[search.of], search.space[name]
+    impossible = unbuildable(report, search, name)
+    rows = []
+    for value in parameter.values:
+        chosen = parameter.settings(value)
+        own = all(experiment.setting(path) == setting for path, setting in chosen.items())
+        model = search.vary(experiment, {name: value}).model
+        rows.append(
+            (
+                Stacked(value_text(value), experiment.title if own else ""),
+                _sides_text(model),
+                _sides_text(model, padded=True),
+                "no" if value in impossible else "yes",
+            )
+        )
+    headers = (_words(name), "sides", "sides if pooling pads", "can be built")
+    caption = f"{search.title}: side of the maps, first of the image, then after each block"
+    lost = _lost_text(search, len(impossible), len(parameter.values))
+    return Table(headers, tuple(rows), f"{caption}; {lost}")
+
+
+def _is_pooling(parameter: Parameter) -> bool:
+    return all(path.endswith(".pool") for path in parameter.sets)
+
+
+def _sides_text(model: MLP | CNN, padded: bool = False) -> str:
+    """Write the sides of square maps; pooling rounds them down, or up where it pads."""
+    sides = [model.input_shape[0]]
+    for block in model.conv if isinstance(model, CNN) else ():
+        side = windowed(sides[-1], block.kernel, 1)[block.padding == "same"]
+        if block.pool is not None:
+            pads = padded or block.pool_padding == "same"
+            side = windowed(side, block.pool, block.pool)[pads]
+        sides.append(max(side, 0))
+    return " → ".join(map(str, sides))
+
+
+def _lost_text(search: Search, impossible: int, lists: int) -> str:
+    """Say how many lists cannot be built, and how many combinations where they can be counted."""
+    lost = f"{impossible} of {lists} lists cannot be built"
+    if any(item.choices is None and item.step is None for item in search.space.values()):
+        return lost
+    size = math.prod(len(item.values) for item in search.space.values())
+    return f"{lost}, and with them {size * impossible // lists:,} of {size:,} combinations"
 
 
 def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[Run]]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from fmnist_utils.data import CLASS_NAMES
 from fmnist_utils.reports import Claim
@@ -63,11 +64,42 @@ def interval_text(verdict: Verdict) -> str:
     return f"{_number(verdict.low, verdict.claim)} to {_number(verdict.high, verdict.claim)}"
 
 
-def spread_text(values: np.ndarray) -> str:
+def spread_text(values: np.ndarray, decimals: int = 2) -> str:
     """Write mean and standard deviation of our runs; one run has no spread, none is empty."""
     if values.size < 2:
-        return f"{values[0]:.2f}" if values.size else ""
-    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
+        return f"{values[0]:.{decimals}f}" if values.size else ""
+    return f"{values.mean():.{decimals}f} ± {values.std(ddof=1):.{decimals}f}"
+
+
+def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
+    """Write a weighted sum of the means of independent samples, with its 95 % interval.
+
+    Variances may differ: the degrees of freedom are those of Welch and Satterthwaite (Welch 1947,
+    Biometrika 34), so that weights 1 and -1 give Welch's t interval. A sample of fewer than two
+    values has no variance, and leaves the text empty.
+
+    Parameters
+    ----------
+    *terms : pairs of float and float array, shape (n,)
+        Weight and sample.
+    """
+    if min(values.size for _, values in terms) < 2:
+        return ""
+    estimate = sum(weight * values.mean() for weight, values in terms)
+    parts = np.array([weight**2 * values.var(ddof=1) / values.size for weight, values in terms])
+    spare = np.array([values.size - 1 for _, values in terms])
+    half = 0.0
+    if parts.any():
+        freedom = parts.sum() ** 2 / (parts**2 / spare).sum()
+        half = stats.t.ppf(0.975, freedom) * np.sqrt(parts.sum())
+    return with_interval(estimate, estimate - half, estimate + half)
+
+
+def with_interval(difference: float, low: float, high: float) -> str:
+    """Write a difference with its sign, and the ends of its interval."""
+    # Adding zero turns the -0.0 that rounding may leave into 0.0.
+    mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (difference, low, high))
+    return f"{mean} [{', '.join(ends)}]"
 
 
 def claim_text(claim: Claim) -> str:
