@@ -1,6 +1,8 @@
 """Fixtures shared by all tests."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,3 +15,11 @@ def real_data_dir() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("needs the real Fashion-MNIST images: set FMNIST_DATA_DIR to their folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Hear Ctrl-C: a shell has its background jobs ignore it, which tests would inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
