@@ -87,6 +87,35 @@ def welch_tost(a: ArrayLike, b: ArrayLike, margin: float) -> Difference:
     return Difference(float(a.mean() - b.mean()), float(interval.low), float(interval.high), p)
 
 
+def welch_interval(*terms: tuple[float, ArrayLike]) -> tuple[float, float, float] | None:
+    """Return a weighted sum of the means of independent samples, with its 95 % interval.
+
+    Variances may differ: the degrees of freedom are those of Welch and Satterthwaite (Welch 1947,
+    Biometrika 34), so that weights 1 and -1 give Welch's t interval.
+
+    Parameters
+    ----------
+    *terms : pairs of float and array_like, shape (n,)
+        Weight and sample.
+
+    Returns
+    -------
+    tuple of float or None
+        Estimate, low, high; None when a sample of fewer than two values has no variance.
+    """
+    samples = [(weight, np.asarray(values, float)) for weight, values in terms]
+    if min(values.size for _, values in samples) < 2:
+        return None
+    estimate = float(sum(weight * values.mean() for weight, values in samples))
+    parts = np.array([weight**2 * values.var(ddof=1) / values.size for weight, values in samples])
+    spare = np.array([values.size - 1 for _, values in samples])
+    half = 0.0
+    if parts.any():
+        freedom = parts.sum() ** 2 / (parts**2 / spare).sum()
+        half = float(stats.t.ppf(0.975, freedom) * np.sqrt(parts.sum()))
+    return estimate, estimate - half, estimate + half
+
+
 def compare(method: Method, store: RunStore | None = None) -> list[Comparison]:
     """Set the first ten seeds of a method beside ours in float32, for each chosen experiment."""
     store = store or RunStore()

@@ -13,7 +13,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
-from fmnist_utils.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
+from fmnist_utils.equivalence import (
+    MARGIN,
+    PLAIN_FIT,
+    SEEDED_FIT,
+    SEEDS,
+    Comparison,
+    welch_interval,
+)
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.canvas import (
     BLUE,
@@ -160,7 +167,8 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
     height, widths = 1.5 + 1.2 * rows_height(names), (3, 2)
     with figure(1, 2, height=height, sharey=True, width_ratios=widths) as (fig, (left, right)):
         for y, label in enumerate(ranked):
-            interval = None if label == baseline else _welch(test[label], test[baseline])
+            found = welch_interval((1, test[label]), (-1, test[baseline]))
+            interval = None if label == baseline or found is None else found[1:]
             _draw_ranked(left, y, np.subtract(test[label], zero), interval)
             _draw_ranked(right, y, gaps[label])
             text_at_end(right, y, _seeds(runs_by_label[label]), GREY)
@@ -185,14 +193,6 @@ def _accuracies_and_gaps(
         test[label] = [100 * end.test.accuracy for end in ends]
         gaps[label] = [100 * (end.train.accuracy - end.test.accuracy) for end in ends]
     return test, gaps
-
-
-def _welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of a difference of means whose variances may differ."""
-    if min(len(a), len(b)) < 2:
-        return None
-    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    return low, high
 
 
 def _draw_ranked(

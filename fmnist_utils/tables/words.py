@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from fmnist_utils.data import CLASS_NAMES
+from fmnist_utils.equivalence import welch_interval
 from fmnist_utils.reports import Claim
 from fmnist_utils.verdicts import Verdict
 
@@ -72,27 +72,15 @@ def spread_text(values: np.ndarray, decimals: int = 2) -> str:
 
 
 def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
-    """Write a weighted sum of the means of independent samples, with its 95 % interval.
-
-    Variances may differ: the degrees of freedom are those of Welch and Satterthwaite (Welch 1947,
-    Biometrika 34), so that weights 1 and -1 give Welch's t interval. A sample of fewer than two
-    values has no variance, and leaves the text empty.
+    """Write a weighted sum of means with its 95 % interval, `welch_interval`; or nothing.
 
     Parameters
     ----------
     *terms : pairs of float and float array, shape (n,)
-        Weight and sample.
+        Weight and sample; one of fewer than two values leaves the text empty.
     """
-    if min(values.size for _, values in terms) < 2:
-        return ""
-    estimate = sum(weight * values.mean() for weight, values in terms)
-    parts = np.array([weight**2 * values.var(ddof=1) / values.size for weight, values in terms])
-    spare = np.array([values.size - 1 for _, values in terms])
-    half = 0.0
-    if parts.any():
-        freedom = parts.sum() ** 2 / (parts**2 / spare).sum()
-        half = stats.t.ppf(0.975, freedom) * np.sqrt(parts.sum())
-    return with_interval(estimate, estimate - half, estimate + half)
+    found = welch_interval(*terms)
+    return with_interval(*found) if found else ""
 
 
 def with_interval(difference: float, low: float, high: float) -> str:
