@@ -201,13 +201,23 @@ _SETTINGS = {
 
 
 def _variant(report: Report, settings: Collection[tuple[str, str]]) -> str:
-    """End a sentence with the variants that try another value of an experiment's setting."""
-    varied = [
-        variant.title
-        for variant in report.variants.values()
-        if any((variant.of, setting) in settings for setting in variant.settings)
-    ]
-    return f"; variants show what it changes: {'; '.join(varied)}." if varied else "."
+    """End a sentence with the variants that try another value of an experiment's setting.
+
+    Those that change the least come first, and three are named: studies may have dozens.
+    """
+    varied = sorted(
+        (
+            variant
+            for variant in report.variants.values()
+            if any((variant.of, setting) in settings for setting in variant.settings)
+        ),
+        key=lambda variant: len(variant.settings),
+    )
+    if not varied:
+        return "."
+    named, more = [variant.title for variant in varied[:3]], len(varied) - 3
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"; variants show what it changes: {'; '.join(named)}{rest}."
 
 
 def unshown_attempts(report: Report) -> Iterator[Finding]:

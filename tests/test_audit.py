@@ -507,6 +507,18 @@ def test_a_setting_that_only_we_chose_is_found_with_its_variant() -> None:
     assert "Half" in finding.consequence
 
 
+def test_of_many_variants_those_that_change_least_are_named() -> None:
+    content = tiny()
+    chosen = {"setting": "model.conv.0.dropout", "chosen": "0.25", "because": "no rate is printed"}
+    content["experiments"]["large"]["assumed"] = [chosen]
+    settings = {"model.conv.0.dropout": "0.5"}
+    content["variants"] = {
+        "both": {"of": "large", "title": "Both", "settings": settings | {"training.epochs": 3}}
+    } | {name: {"of": "large", "title": name, "settings": settings} for name in "abcd"}
+    (finding,) = audit.audit(Report.model_validate(content))
+    assert finding.consequence.endswith("what it changes: a; b; c; and 2 more.")
+
+
 def test_layer_numbers_tell_of_layers_that_are_not_shown() -> None:
     content = tiny()
     names = ["conv2d", "batch_normalization_1", "max_pooling2d", "own", "flatten", "dense_1",
