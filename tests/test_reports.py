@@ -19,7 +19,7 @@ from fmnist_utils.reports import (
     read_report,
     reports_folder,
 )
-from fmnist_utils.reports.schema import EpochTable, Validation, Variant
+from fmnist_utils.reports.schema import READINGS, EpochTable, Validation, Variant
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared/reports"
 EACH_REPORT = pytest.mark.parametrize("report_id", list_reports())
@@ -443,6 +443,15 @@ def test_a_claim_about_a_class_is_one_on_test_images(keys: dict[str, Any], split
     assert Claim.model_validate({**content, "split": "test"}).label == 1
     with pytest.raises(ValidationError, match=r"claim shirts: .* about a class needs split test"):
         Claim.model_validate({**content, "split": split})
+
+
+@pytest.mark.parametrize("reading", sorted(set(READINGS) - {"final", "best"}))
+def test_a_reading_of_training_images_takes_no_other_split(reading: str) -> None:
+    content = {"id": "a", "where": "p. 1", "quantity": "loss", "value": "0.3", "reading": reading}
+    assert Claim.model_validate({**content, "split": "train"}).reading == reading
+    for split in ("validation", "test"):
+        with pytest.raises(ValidationError, match=f"claim a: reading {reading} is of training"):
+            Claim.model_validate({**content, "split": split})
 
 
 def test_a_printed_classification_report_is_one_of_test_images(tmp_path: Path) -> None:

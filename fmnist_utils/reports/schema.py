@@ -146,6 +146,8 @@ class Claim(Strict):
             raise ValueError(f"claim {self.id}: {about} a class needs split test")
         if self.epoch is not None and self.split == "test":
             raise ValueError(f"claim {self.id}: {about} an epoch does not take split test")
+        if "-" in self.reading and self.split != "train":
+            raise ValueError(f"claim {self.id}: reading {self.reading} is of training images only")
         if self.quantity == "data" and self.fact not in data.FACTS:
             raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
         return self
