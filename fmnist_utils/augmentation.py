@@ -7,7 +7,6 @@ favour of layers. Here those layers draw the amounts, for each image of a batch 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
@@ -58,8 +57,8 @@ class Augmentation(Strict):
         return self
 
 
-def build_augmenter(spec: Augmentation, seed: int) -> Callable[[Any], Any]:
-    """Build the function that augments a batch.
+class Augmenter:
+    """Augments batches: each image of a batch is moved by amounts of its own.
 
     Parameters
     ----------
@@ -70,14 +69,6 @@ def build_augmenter(spec: Augmentation, seed: int) -> Callable[[Any], Any]:
         global seed; each transform has a stream of its own, so that switching one on or off
         leaves the draws of the others.
 
-    Returns
-    -------
-    callable
-        Maps float images in [0, 1], shape ``(n, height, width)`` or ``(n, height, width, 1)``, to
-        a float32 tensor of the same shape and range (up to rounding), whatever the precision
-        policy. Every call draws anew, also inside a ``tf.function`` once that is traced: build
-        the augmenter outside of it.
-
     Notes
     -----
     Called one after another, the layers would interpolate four times and blur 28 x 28 images, and
@@ -85,43 +76,64 @@ def build_augmenter(spec: Augmentation, seed: int) -> Callable[[Any], Any]:
     only draw, and one resampling applies all draws about the centre, in the order of
     ``ImageDataGenerator``: rotation, shift, shear, zoom, then flips.
     """
-    keras = import_keras()
-    layers, ops = keras.layers, keras.ops
-    # Not the policy's type: in bfloat16 an angle would have three digits, a pixel 256 tones.
-    streams = [
-        {"seed": int(state >> 1), "dtype": "float32"}  # some backends hold seeds in 31 bits
-        for state in np.random.SeedSequence(seed).generate_state(6)
-    ]
-    zoom, shift = spec.zoom or 0.0, spec.shift or 0.0
-    lean = math.tan(math.radians(spec.shear_degrees or 0.0))
-    geometry = (
-        layers.RandomRotation((spec.rotation_degrees or 0.0) / 360, **streams[0]),
-        layers.RandomZoom(zoom, zoom, **streams[1]),
-        layers.RandomTranslation(shift, shift, **streams[2]),
-        layers.RandomShear(lean, **streams[3]),
-    )
-    flips = [
-        layers.RandomFlip(mode, **stream)
-        for mode, used, stream in (
-            ("horizontal", spec.horizontal_flip, streams[4]),
-            ("vertical", spec.vertical_flip, streams[5]),
-        )
-        if used
-    ]
-    moves = bool(spec.rotation_degrees or zoom or shift or lean)
 
-    def augment(images: Any) -> Any:
+    def __init__(self, spec: Augmentation, seed: int) -> None:
+        layers = import_keras().layers
+        # Not the policy's type: in bfloat16 an angle would have three digits, a pixel 256 tones.
+        streams = [
+            {"seed": int(state >> 1), "dtype": "float32"}  # some backends hold seeds in 31 bits
+            for state in np.random.SeedSequence(seed).generate_state(6)
+        ]
+        zoom, shift = spec.zoom or 0.0, spec.shift or 0.0
+        lean = math.tan(math.radians(spec.shear_degrees or 0.0))
+        self._geometry = (
+            layers.RandomRotation((spec.rotation_degrees or 0.0) / 360, **streams[0]),
+            layers.RandomZoom(zoom, zoom, **streams[1]),
+            layers.RandomTranslation(shift, shift, **streams[2]),
+            layers.RandomShear(lean, **streams[3]),
+        )
+        self._flips = [
+            layers.RandomFlip(mode, **stream)
+            for mode, used, stream in (
+                ("horizontal", spec.horizontal_flip, streams[4]),
+                ("vertical", spec.vertical_flip, streams[5]),
+            )
+            if used
+        ]
+        self._moves = bool(spec.rotation_degrees or zoom or shift or lean)
+
+    @property
+    def variables(self) -> list[Any]:
+        """Where the streams of random numbers stand."""
+        return [stand for layer in (*self._geometry, *self._flips) for stand in layer.variables]
+
+    def __call__(self, images: Any) -> Any:
+        """Augment a batch.
+
+        Parameters
+        ----------
+        images : array
+            Floats in [0, 1], shape ``(n, height, width)`` or ``(n, height, width, 1)``.
+
+        Returns
+        -------
+        float32 tensor
+            Of the same shape and range (up to rounding), whatever the precision policy. Every call
+            draws anew, also inside a ``tf.function`` once that is traced: make the augmenter
+            outside of it.
+        """
+        from keras import ops
+
         images = ops.convert_to_tensor(images, dtype="float32")
         batch = ops.reshape(images, (-1, *images.shape[1:3], 1))
-        if moves:
+        if self._moves:
+            sampling = _sampling(batch, *self._geometry)
             batch = ops.image.affine_transform(
-                batch, _sampling(batch, *geometry), interpolation="bilinear", fill_mode="nearest"
+                batch, sampling, interpolation="bilinear", fill_mode="nearest"
             )
-        for flip in flips:
+        for flip in self._flips:
             batch = flip(batch, training=True)
         return ops.reshape(batch, ops.shape(images))
-
-    return augment
 
 
 def _sampling(images: Any, rotation: Any, zoom: Any, shift: Any, shear: Any) -> Any:

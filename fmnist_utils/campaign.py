@@ -56,6 +56,8 @@ def run_jobs(
 ) -> list[Run]:
     """Train jobs one after the other; each run is on disk before the next one starts.
 
+    A long one leaves checkpoints, from which the same job goes on after a break.
+
     A `tracker` hears of everything as well, and of a run when its record is on disk.
     """
     tracker = tracker or Tracker()
@@ -72,8 +74,12 @@ def run_jobs(
             tracker.on_start(job)
             check()  # a server that does not answer takes its time
             told = functools.partial(tell, job)
-            run = train(job.experiment, job.seed, data, told, method=job.method)
+            checkpoint = store.checkpoint(*job)
+            run = train(
+                job.experiment, job.seed, data, told, method=job.method, checkpoint=checkpoint
+            )
             store.add(run)
+            checkpoint.remove()
             tracker.on_run(run)
             finished.append(run)
             if on_run is not None:

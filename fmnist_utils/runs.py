@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from fmnist_utils.checkpoints import Checkpoint
 from fmnist_utils.data import official_fingerprint
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.files import write_whole
@@ -159,8 +160,11 @@ class Run(Sealed):
     @property
     def filename(self) -> str:
         """Name of the record's file: a changed protocol does not overwrite older evidence."""
-        name = f"{self.experiment}.seed{self.seed:02d}.{self.fingerprint[:8]}"
-        return name + self.provenance.method.ending
+        return _filename(self.experiment, self.seed, self.fingerprint, self.provenance.method)
+
+
+def _filename(experiment: str, seed: int, identity: str, method: Method) -> str:
+    return f"{experiment}.seed{seed:02d}.{identity[:8]}{method.ending}"
 
 
 def fingerprint(experiment: Experiment, images: str | None = None) -> str:
@@ -306,6 +310,14 @@ class RunStore:
             When the folder cannot be written, or the disk is full.
         """
         return write_run(run, self.written / run.report)
+
+    def checkpoint(
+        self, experiment: Experiment, seed: int, method: Method | None = None
+    ) -> Checkpoint:
+        """Return the checkpoint of a run that is not finished, beside where its record will be."""
+        method = method or Method.of(experiment)
+        name = _filename(experiment.id, seed, fingerprint(experiment), method)
+        return Checkpoint(self.written / experiment.report / f"{name.removesuffix('.json')}.npz")
 
     def publish(self, run: Run, experiment: Experiment) -> bool:
         """Write a run into the package data, where it counts as evidence.

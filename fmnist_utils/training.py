@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import itertools
 import math
 import platform
 import subprocess
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmnist_utils.arithmetic import times
-from fmnist_utils.augmentation import Augmentation, build_augmenter
+from fmnist_utils.augmentation import Augmentation, Augmenter
 from fmnist_utils.backend import import_keras
+from fmnist_utils.checkpoints import Checkpoint, Course
 from fmnist_utils.data import FashionMNIST, one_hot, split_indices
 from fmnist_utils.engines import (
     Augmenters,
@@ -76,6 +78,7 @@ def train(
     on_epoch: Callable[[Progress], None] | None = None,
     *,
     method: Method | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Run:
     """Train an experiment once, by its own protocol.
 
@@ -92,6 +95,9 @@ def train(
         Told of every finished epoch.
     method : Method, optional
         Precision and trainer; by default as the book trains the experiment.
+    checkpoint : Checkpoint, optional
+        Where to keep what is trained so far, and to go on from: with the same result as without a
+        break. Plain fit takes none.
 
     Returns
     -------
@@ -100,8 +106,11 @@ def train(
         provenance; not yet written anywhere.
     """
     method = method or Method.of(experiment)
+    identity = fingerprint(experiment, data.fingerprint)
     with ctrl_c_at_checks() as check:
         keras = import_keras()
+        provenance = _provenance(method)
+        environment = provenance.model_dump(exclude={"date", "revision"})
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         spec = experiment.training
@@ -114,29 +123,32 @@ def train(
                 import tensorflow as tf
 
                 tf.random.set_seed(None)  # the weights are drawn; only the order is left to chance
-            fitted = _plain_fit(model, parts, spec, check, on_epoch)
+            course = _plain_fit(model, parts, spec, check, on_epoch)
         else:
             augmenters = _augmenters(spec.augmentation, seed)
             engine = make_engine(model, parts, spec.batch_size, check, augmenters)
-            fitted = _fit(model, engine, spec, parts["train"].labels.shape[0], seed, on_epoch)
-        final, probabilities = _snapshot(engine, fitted.epochs, data.test_labels)
+            whose = {"seed": seed, "of": identity, "by": environment}
+            resumable = _Resumable.of(checkpoint, model, augmenters, whose) if checkpoint else None
+            images = parts["train"].labels.shape[0]
+            course = _fit(model, engine, spec, images, seed, on_epoch, resumable)
+        final, probabilities = _snapshot(engine, course.epochs, data.test_labels)
         best = final
-        if fitted.best_epoch != fitted.epochs:
-            model.set_weights(fitted.best_weights)
-            best, _ = _snapshot(engine, fitted.best_epoch, data.test_labels)
+        if course.best_epoch != course.epochs:
+            model.set_weights(course.best_weights)
+            best, _ = _snapshot(engine, course.best_epoch, data.test_labels)
     return Run(
         report=experiment.report,
         experiment=experiment.id,
         seed=seed,
-        fingerprint=fingerprint(experiment, data.fingerprint),
+        fingerprint=identity,
         images={name: int(part.labels.shape[0]) for name, part in parts.items()},
-        history={key: tuple(map(_short, values)) for key, values in fitted.history.items()},
+        history={key: tuple(map(_short, values)) for key, values in course.history.items()},
         final=final,
         best=best,
         test_predictions=pack_predictions(probabilities.argmax(axis=1).astype(np.uint8)),
         test_confidences=pack_confidences(probabilities.max(axis=1)),
-        seconds_per_epoch=tuple(round(seconds, 3) for seconds in fitted.seconds),
-        provenance=_provenance(method),
+        seconds_per_epoch=tuple(round(seconds, 3) for seconds in course.seconds),
+        provenance=provenance,
     ).sealed()
 
 
@@ -163,8 +175,8 @@ def _augmenters(spec: Augmentation | None, seed: int) -> Augmenters:
     if spec is None:
         return Augmenters()
     return Augmenters(
-        train=build_augmenter(spec, 2 * seed),
-        validation=build_augmenter(spec, 2 * seed + 1) if spec.validation else None,
+        train=Augmenter(spec, 2 * seed),
+        validation=Augmenter(spec, 2 * seed + 1) if spec.validation else None,
     )
 
 
@@ -259,17 +271,6 @@ def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.in
     return train[: spec.images], validation
 
 
-class _Fitted(NamedTuple):
-    history: dict[str, list[float]]
-    seconds: list[float]
-    best_epoch: int
-    best_weights: list[NDArray[Any]]
-
-    @property
-    def epochs(self) -> int:
-        return len(self.seconds)
-
-
 def _fit(
     model: keras.Model,
     engine: Engine,
@@ -277,29 +278,57 @@ def _fit(
     images: int,
     seed: int,
     on_epoch: Callable[[Progress], None] | None,
-) -> _Fitted:
+    resumable: _Resumable | None,
+) -> Course:
     """Run the epochs; stop as ``keras.callbacks.EarlyStopping`` would, keeping both weights."""
+    course = resumable and resumable.load()
+    course = course or Course(best_weights=model.get_weights())
     shuffle = np.random.default_rng(seed)
-    history: dict[str, list[float]] = {}
-    seconds: list[float] = []
+    for _ in range(course.epochs):
+        shuffle.permutation(images)
     stopping = spec.early_stopping
     monitor = stopping.monitor if stopping else "val_accuracy"
-    best, best_epoch, best_weights = -np.inf, 0, model.get_weights()
-    for epoch in range(1, spec.epochs + 1):
+    for epoch in range(course.epochs + 1, spec.epochs + 1):
         start = time.perf_counter()
         metrics = engine.train_epoch(shuffle.permutation(images).astype(np.int32))
         metrics |= {f"val_{key}": value for key, value in engine.evaluate("validation").items()}
-        seconds.append(time.perf_counter() - start)
+        course.seconds.append(time.perf_counter() - start)
         for key, value in metrics.items():
-            history.setdefault(key, []).append(value)
-        if on_epoch is not None:
-            on_epoch(Progress(epoch, spec.epochs, metrics, seconds[-1]))
+            course.history.setdefault(key, []).append(value)
         score = metrics[monitor] if monitor == "val_accuracy" else -metrics[monitor]
-        if epoch == 1 or score > best:  # a first loss of NaN counts, as it does in Keras
-            best, best_epoch, best_weights = score, epoch, model.get_weights()
-        elif stopping and epoch - best_epoch >= stopping.patience:
+        if epoch == 1 or score > course.best:  # a first loss of NaN counts, as it does in Keras
+            course.best, course.best_epoch = score, epoch
+            course.best_weights = model.get_weights()
+        if on_epoch is not None:
+            on_epoch(Progress(epoch, spec.epochs, metrics, course.seconds[-1]))
+        if stopping and epoch - course.best_epoch >= stopping.patience:
             break
-    return _Fitted(history, seconds, best_epoch, best_weights)
+        if resumable:
+            resumable.save(course)
+    return course
+
+
+class _Resumable(NamedTuple):
+    """A checkpoint with what is kept in it."""
+
+    checkpoint: Checkpoint
+    whose: dict[str, Any]
+    variables: list[Any]
+
+    @classmethod
+    def of(
+        cls, checkpoint: Checkpoint, model: keras.Model, augmenters: Augmenters, whose: Any
+    ) -> _Resumable:
+        model.optimizer.build(model.trainable_variables)
+        drawing = [each.variables for each in augmenters if isinstance(each, Augmenter)]
+        variables = [*model.variables, *model.optimizer.variables, *itertools.chain(*drawing)]
+        return cls(checkpoint, whose, variables)
+
+    def load(self) -> Course | None:
+        return self.checkpoint.load(self.whose, self.variables)
+
+    def save(self, course: Course) -> None:
+        self.checkpoint.save(self.whose, course, self.variables)
 
 
 def _plain_fit(
@@ -308,7 +337,7 @@ def _plain_fit(
     spec: Training,
     check: Callable[[], None],
     on_epoch: Callable[[Progress], None] | None,
-) -> _Fitted:
+) -> Course:
     """Train as the reports do: numpy floats, Keras' own shuffling, callbacks and ``model.fit``."""
     import keras
 
@@ -349,7 +378,7 @@ def _plain_fit(
         callbacks=callbacks,
         verbose=0,
     ).history
-    return _Fitted(history, seconds, best["epoch"], best["weights"])
+    return Course(history, seconds, best["score"], best["epoch"], best["weights"])
 
 
 def _snapshot(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy import ndimage, stats
 
-from fmnist_utils.augmentation import Augmentation, build_augmenter
+from fmnist_utils.augmentation import Augmentation, Augmenter
 from fmnist_utils.synthetic import draw
 
 Floats = NDArray[np.floating[Any]]
@@ -60,7 +60,7 @@ def moved(
     rows = []
     for ramp, length in ((x, width), (y, SIZE)):
         images = np.broadcast_to(ramp / length + 0.5, (n, SIZE, width))
-        values = (np.asarray(build_augmenter(spec, 0)(images))[:, middle] - 0.5) * length
+        values = (np.asarray(Augmenter(spec, 0)(images))[:, middle] - 0.5) * length
         solution, residuals, _, _ = np.linalg.lstsq(design, values.T.astype(float))
         assert residuals.max() < 1e-8  # still a ramp: no edge has come so far in
         rows.append(solution.T)
@@ -86,7 +86,7 @@ def amounts(name: str, n: int) -> dict[str, Floats]:
 
 
 def images_of(spec: Augmentation, images: Floats, seed: int = 0) -> Floats:
-    return np.asarray(build_augmenter(spec, seed)(images))
+    return np.asarray(Augmenter(spec, seed)(images))
 
 
 # --- geometry ------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_augmenter_leaves_the_global_draws_alone(garments: Floats) -> None:
 
 @pytest.mark.parametrize("name", ["rotation", "zoom", "shift", "shear"])
 def test_every_image_and_every_step_has_its_own_draw(name: str, garments: Floats) -> None:
-    augment = build_augmenter(GEOMETRY[name], 0)
+    augment = Augmenter(GEOMETRY[name], 0)
     same = np.stack([garments[0]] * 20)
     steps = np.concatenate([augment(same), augment(same)])
     assert len(np.unique(steps, axis=0)) == 40
@@ -228,7 +228,7 @@ def test_every_image_and_every_step_has_its_own_draw(name: str, garments: Floats
 
 def test_compiled_once_and_drawn_anew_in_every_step(garments: Floats) -> None:
     spec = ALL.model_copy(update={"horizontal_flip": True})
-    augment, eager = build_augmenter(spec, 0), build_augmenter(spec, 0)
+    augment, eager = Augmenter(spec, 0), Augmenter(spec, 0)
     traces = []
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE])])
@@ -278,7 +278,7 @@ def test_shape_and_range_are_kept(
     n: int, channel: bool, dtype: type[np.floating[Any]], seed: int, **spec: Any
 ) -> None:
     images = np.random.default_rng(n).random((n, SIZE, SIZE) + (1,) * channel).astype(dtype)
-    ours = build_augmenter(Augmentation(**spec), seed)(images)
+    ours = Augmenter(Augmentation(**spec), seed)(images)
     assert ours.shape == images.shape and ours.dtype == tf.float32
     assert np.min(ours) >= images.min() - 1e-6 and np.max(ours) <= images.max() + 1e-6
 

@@ -32,7 +32,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Replace training by run records out of thin air, and list what was trained."""
     done = []
 
-    def train(experiment: Experiment, seed: int, data: Any, on_epoch: Any, method: Any) -> Any:
+    def train(
+        experiment: Experiment, seed: int, data: Any, on_epoch: Any, method: Any, checkpoint: Any
+    ) -> Any:
         run = make_run(experiment, seed)
         for epoch in range(run.epochs):
             _ = on_epoch and on_epoch(epoch)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fmnist_utils import plots
-from fmnist_utils.augmentation import Augmentation, build_augmenter
+from fmnist_utils.augmentation import Augmentation, Augmenter
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import Experiment, load_report
 from fmnist_utils.training import TrainingError, split_parts
@@ -101,7 +101,7 @@ def test_the_first_row_has_training_images_and_the_last_what_the_augmenter_makes
     for image in images:
         assert (image == TRAINED).all(axis=(1, 2)).any()
     assert AUGMENTED.training.augmentation is not None
-    moved = build_augmenter(AUGMENTED.training.augmentation, 4)(images)
+    moved = Augmenter(AUGMENTED.training.augmentation, 4)(images)
     assert np.allclose(shown["all together"], moved, atol=1e-6)
     assert abs(shown["rotation ±8°"] - images).max() > 0.1
     assert 0 < abs(shown["shear ±0.3°"] - images).max() < 0.1

@@ -33,7 +33,9 @@ KEY = "fa1ce" * 8
 NO_IMAGES: Any = None
 
 
-def fake_train(experiment: Experiment, seed: int, data: Any, on_epoch: Any, method: Any) -> Run:
+def fake_train(
+    experiment: Experiment, seed: int, data: Any, on_epoch: Any, method: Any, checkpoint: Any
+) -> Run:
     """Take a run out of thin air, epoch by epoch; the second seed of all is interrupted."""
     run = make_run(experiment, seed)
     for epoch in range(run.epochs):

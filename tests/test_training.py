@@ -402,7 +402,7 @@ class Script:
 
 def play(script: Script, **protocol: Any) -> Any:
     spec = tiny(epochs=len(script.validation), **protocol).training
-    return training._fit(script, script, spec, 50, 1, None)  # type: ignore[arg-type]
+    return training._fit(script, script, spec, 50, 1, None, None)  # type: ignore[arg-type]
 
 
 # Few different values, so that ties and plateaus are common; all exact in single precision.

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fmnist_utils.augmentation import Augmentation, build_augmenter
+from fmnist_utils.augmentation import Augmentation, Augmenter
 from fmnist_utils.data import FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models import CNN
@@ -51,7 +51,7 @@ def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: 
     images = _as_trained(_picked(data, count, seed), experiment)
     rows = {"as they are": images}
     for label, transform in _transforms(spec):
-        rows[label] = np.asarray(build_augmenter(transform, seed)(images))
+        rows[label] = np.asarray(Augmenter(transform, seed)(images))
     return marked(_rows(rows), data)
 
 

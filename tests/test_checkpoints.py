@@ -1,0 +1,164 @@
+"""Tests of trainings that are stopped and go on."""
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import make_run
+
+from fmnist_utils import campaign, checkpoints
+from fmnist_utils.augmentation import Augmentation
+from fmnist_utils.campaign import Job, run_jobs
+from fmnist_utils.checkpoints import Checkpoint, CheckpointError, Course
+from fmnist_utils.data import FashionMNIST
+from fmnist_utils.models import CNN, ConvBlock, DenseBlock
+from fmnist_utils.reports import Experiment, load_report
+from fmnist_utils.reports.schema import EarlyStopping
+from fmnist_utils.runs import Method, Run, RunStore
+from fmnist_utils.training import Progress, train
+
+#: Everything that has a state of its own: moving statistics, random masks and random moves.
+NET = CNN(
+    builder="cnn",
+    conv=(ConvBlock(filters=2, kernel=3, batch_norm=True, pool=4),),
+    dense=(DenseBlock(units=8, dropout=0.5),),
+)
+MOVED = Augmentation(rotation_degrees=20, shift=0.1, horizontal_flip=True, validation=True)
+
+
+def experiment(**protocol: Any) -> Experiment:
+    base = load_report("baltzi")["mlp-1-hidden"]
+    protocol = {"batch_size": 32, "epochs": 4, "early_stopping": None} | protocol
+    spec = base.training.model_copy(update=protocol)
+    return base.model_copy(update={"model": NET, "training": spec})
+
+
+@pytest.fixture(scope="module")
+def data() -> FashionMNIST:
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (300, 28, 28), dtype=np.uint8)
+    labels = draw.integers(10, size=300, dtype=np.uint8)
+    return FashionMNIST(images[:200], labels[:200], images[200:], labels[200:], "real")
+
+
+def evidence(run: Run) -> dict[str, Any]:
+    return run.model_dump(exclude={"digest", "seconds_per_epoch"})
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_after(epoch: int) -> Any:
+    def on_epoch(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise Stopped
+
+    return on_epoch
+
+
+def half_done(path: Path, data: FashionMNIST, what: Experiment, method: Method | None) -> None:
+    """Stop a training in its third epoch; two are on disk."""
+    with pytest.raises(Stopped):
+        train(what, 1, data, stop_after(3), method=method, checkpoint=Checkpoint(path, 0))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "method"),
+    [
+        ({}, None),
+        ({"augmentation": MOVED}, None),
+        ({"epochs": 30, "early_stopping": EarlyStopping(monitor="val_loss", patience=2)}, None),
+        ({}, Method("mixed_bfloat16")),
+    ],
+)
+def test_stopped_training_ends_as_if_it_had_not_been_stopped(
+    tmp_path: Path, data: FashionMNIST, protocol: dict[str, Any], method: Method | None
+) -> None:
+    what, path = experiment(**protocol), tmp_path / "runs" / "a.npz"
+    half_done(path, data, what, method)
+    told: list[Progress] = []
+    resumed = train(what, 1, data, told.append, method=method, checkpoint=Checkpoint(path))
+    assert told[0].epoch == 3, "two epochs were kept"
+    assert evidence(resumed) == evidence(train(what, 1, data, method=method))
+    assert len(resumed.seconds_per_epoch) == resumed.final.epoch
+
+
+@pytest.mark.parametrize("changed", ["seed", "protocol", "precision", "images"])
+def test_the_checkpoint_of_another_training_is_left_alone(
+    tmp_path: Path, data: FashionMNIST, changed: str
+) -> None:
+    path = tmp_path / "a.npz"
+    half_done(path, data, experiment(), None)
+    what = experiment(batch_size=16) if changed == "protocol" else experiment()
+    images = replace(data, source="synthetic") if changed == "images" else data
+    method = Method("mixed_bfloat16") if changed == "precision" else None
+    told: list[Progress] = []
+    train(
+        what, 2 if changed == "seed" else 1, images, told.append,
+        method=method, checkpoint=Checkpoint(path),
+    )  # fmt: skip
+    assert told[0].epoch == 1
+
+
+@pytest.mark.parametrize("damage", [lambda all: all[: len(all) // 2], lambda all: b"", bytes.upper])
+def test_damaged_checkpoint_means_training_anew(
+    tmp_path: Path, data: FashionMNIST, damage: Any
+) -> None:
+    path = tmp_path / "a.npz"
+    half_done(path, data, experiment(), None)
+    path.write_bytes(damage(path.read_bytes()))
+    told: list[Progress] = []
+    train(experiment(), 1, data, told.append, checkpoint=Checkpoint(path))
+    assert told[0].epoch == 1
+
+
+def test_short_training_writes_nothing(tmp_path: Path, data: FashionMNIST) -> None:
+    train(experiment(), 1, data, checkpoint=Checkpoint(tmp_path / "a.npz"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_is_one_sentence_and_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "a.npz", 0)
+    checkpoint.save({"seed": 1}, Course(seconds=[1.0]), [])
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoints, "write_whole", full)
+    with pytest.raises(CheckpointError, match=r"^Checkpoint a.npz cannot be written to .*space"):
+        checkpoint.save({"seed": 1}, Course(seconds=[1.0, 1.0]), [])
+    course = checkpoint.load({"seed": 1}, [])
+    assert course is not None and course.epochs == 1
+
+
+def test_checkpoint_goes_when_the_run_is_on_disk_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, job = RunStore(tmp_path), Job(experiment(), 1)
+
+    def train(*_: Any, checkpoint: Checkpoint, **__: Any) -> Run:
+        checkpoint.save({}, Course(), [])
+        return make_run(job.experiment, 1)
+
+    monkeypatch.setattr(campaign, "train", train)
+    monkeypatch.setattr(checkpoints.time, "monotonic", iter(range(0, 10**6, 1000)).__next__)
+
+    def present(_: Job, run: Run) -> None:
+        assert not list(tmp_path.rglob("*.npz")) and list(tmp_path.rglob("*.json"))
+
+    def failing(run: Run) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "add", failing)
+        with pytest.raises(OSError):
+            run_jobs([job], store, None)  # type: ignore[arg-type]
+    assert len(list(tmp_path.rglob("*.npz"))) == 1
+    run_jobs([job], store, None, on_run=present)  # type: ignore[arg-type]
