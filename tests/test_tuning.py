@@ -239,6 +239,16 @@ def shipped() -> Iterator[tuple[Report, Search]]:
 EACH_SEARCH = pytest.mark.parametrize(("report", "search"), list(shipped()), ids=lambda x: x.id)
 
 
+def test_what_is_trained_as_the_winner_of_our_search_is_its_best_trial() -> None:
+    report = load_report("anastasopoulos-mpofu-smith")
+    search, trials = report.searches["as-listed"], load_trials(report, "as-listed")
+    assert trials is not None and len(trials.trials) == search.trials
+    best = search.vary(report[search.of], trials.ranked[0].settings, "best")
+    ours = report["tuned-by-our-search"]
+    assert ours.model == best.model
+    assert ours.training.optimizer == best.training.optimizer
+
+
 @EACH_SEARCH
 def test_our_search_follows_what_its_report_states(report: Report, search: Search) -> None:
     # A smaller variant of a search may have no claim of its own.
