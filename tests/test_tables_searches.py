@@ -229,6 +229,7 @@ def test_a_difference_has_its_interval(report):
     ones = [make_run(one, i, accuracy=0.90 + i / 1000) for i in (1, 2, 3)]
     others = [make_run(other, i, accuracy=0.90 + i / 500) for i in (1, 2, 3)]
     table = tables.differences(one, ones, other, others)
+    assert f"{one.title} and {other.title}" in table.caption
     (last,) = [r for r in table.rows if r[0] == "test, last epoch"]
     # Standard error √(0.1² / 3 + 0.2² / 3) = 0.129, Welch's degrees of freedom 50 / 17 = 2.94.
     assert last[1:] == ("90.20 ± 0.10", "90.40 ± 0.20", "-0.20 [-0.62, +0.22]")

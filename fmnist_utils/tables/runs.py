@@ -75,7 +75,7 @@ def differences(
             apart = contrast_text((1, a), (-1, b))
             rows.append((f"{split}, {when}", spread_text(a), spread_text(b), apart))
     headers = ("accuracy (%)", one.title, other.title, "difference (points), 95 % interval")
-    return Table(headers, tuple(rows), f"{one.title} and {other.title.lower()}, mean ± sd")
+    return Table(headers, tuple(rows), f"{one.title} and {other.title}, mean ± sd")
 
 
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
