@@ -7,7 +7,7 @@ import json
 import math
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,21 @@ class Course:
     def epochs(self) -> int:
         """How many epochs are done."""
         return len(self.seconds)
+
+    def add(
+        self,
+        metrics: Mapping[str, float],
+        seconds: float,
+        monitor: str,
+        weights: Callable[[], Arrays],
+    ) -> None:
+        """Note one more epoch; the first that is best by the monitored metric keeps its weights."""
+        self.seconds.append(seconds)
+        for key, value in metrics.items():
+            self.history.setdefault(key, []).append(value)
+        score = metrics[monitor] if monitor == "val_accuracy" else -metrics[monitor]
+        if self.epochs == 1 or score > self.best:  # a first loss of NaN counts, as it does in Keras
+            self.best, self.best_epoch, self.best_weights = score, self.epochs, weights()
 
 
 class Checkpoint:

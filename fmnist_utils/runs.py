@@ -222,6 +222,11 @@ def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[
     return np.bincount(pairs, minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 
 
+def accuracies(runs: Iterable[Run], split: str, at: str = "final") -> NDArray[np.float64]:
+    """Return the accuracies on one split in percent, shape ``(runs,)``: last or best epoch."""
+    return np.array([100 * getattr(getattr(run, at), split).accuracy for run in runs])
+
+
 def read_run(path: Path) -> Run:
     """Read one run record.
 
@@ -317,7 +322,7 @@ class RunStore:
         """Return the checkpoint of a run that is not finished, beside where its record will be."""
         method = method or Method.of(experiment)
         name = _filename(experiment.id, seed, fingerprint(experiment), method)
-        return Checkpoint(self.written / experiment.report / f"{name.removesuffix('.json')}.npz")
+        return Checkpoint((self.written / experiment.report / name).with_suffix(".npz"))
 
     def publish(self, run: Run, experiment: Experiment) -> bool:
         """Write a run into the package data, where it counts as evidence.

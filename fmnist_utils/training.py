@@ -281,24 +281,16 @@ def _fit(
     resumable: _Resumable | None,
 ) -> Course:
     """Run the epochs; stop as ``keras.callbacks.EarlyStopping`` would, keeping both weights."""
-    course = resumable and resumable.load()
-    course = course or Course(best_weights=model.get_weights())
+    course = (resumable and resumable.load()) or Course()
     shuffle = np.random.default_rng(seed)
     for _ in range(course.epochs):
         shuffle.permutation(images)
     stopping = spec.early_stopping
-    monitor = stopping.monitor if stopping else "val_accuracy"
     for epoch in range(course.epochs + 1, spec.epochs + 1):
         start = time.perf_counter()
         metrics = engine.train_epoch(shuffle.permutation(images).astype(np.int32))
         metrics |= {f"val_{key}": value for key, value in engine.evaluate("validation").items()}
-        course.seconds.append(time.perf_counter() - start)
-        for key, value in metrics.items():
-            course.history.setdefault(key, []).append(value)
-        score = metrics[monitor] if monitor == "val_accuracy" else -metrics[monitor]
-        if epoch == 1 or score > course.best:  # a first loss of NaN counts, as it does in Keras
-            course.best, course.best_epoch = score, epoch
-            course.best_weights = model.get_weights()
+        course.add(metrics, time.perf_counter() - start, _monitor(spec), model.get_weights)
         if on_epoch is not None:
             on_epoch(Progress(epoch, spec.epochs, metrics, course.seconds[-1]))
         if stopping and epoch - course.best_epoch >= stopping.patience:
@@ -306,6 +298,11 @@ def _fit(
         if resumable:
             resumable.save(course)
     return course
+
+
+def _monitor(spec: Training) -> str:
+    """Return the metric that chooses the best epoch."""
+    return spec.early_stopping.monitor if spec.early_stopping else "val_accuracy"
 
 
 class _Resumable(NamedTuple):
@@ -344,9 +341,7 @@ def _plain_fit(
     if spec.augmentation is not None:
         raise TrainingError("Plain fit takes no augmentation: train it without --plain-fit.")
     stopping = spec.early_stopping
-    monitor = stopping.monitor if stopping else "val_accuracy"
-    seconds: list[float] = []
-    best: dict[str, Any] = {}
+    course = Course()
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -356,29 +351,29 @@ def _plain_fit(
             self.start = time.perf_counter()
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            seconds.append(time.perf_counter() - self.start)
-            score = logs[monitor] if monitor == "val_accuracy" else -logs[monitor]
-            if epoch == 0 or score > best["score"]:
-                best.update(score=score, epoch=epoch + 1, weights=model.get_weights())
+            seconds = time.perf_counter() - self.start
+            course.add(logs, seconds, _monitor(spec), model.get_weights)
             if on_epoch is not None:
-                on_epoch(Progress(epoch + 1, spec.epochs, dict(logs), seconds[-1]))
+                on_epoch(Progress(epoch + 1, spec.epochs, dict(logs), seconds))
 
     callbacks = [Watch()]
     if stopping:
-        callbacks.append(keras.callbacks.EarlyStopping(monitor, patience=stopping.patience))
+        callbacks.append(
+            keras.callbacks.EarlyStopping(stopping.monitor, patience=stopping.patience)
+        )
     train, validation = (
         (parts[name].images.astype(np.float32) / 255, parts[name].labels)
         for name in ("train", "validation")
     )
-    history = model.fit(
+    model.fit(
         *train,
         validation_data=validation,
         batch_size=spec.batch_size,
         epochs=spec.epochs,
         callbacks=callbacks,
         verbose=0,
-    ).history
-    return Course(history, seconds, best["score"], best["epoch"], best["weights"])
+    )
+    return course
 
 
 def _snapshot(

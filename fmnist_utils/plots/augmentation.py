@@ -13,7 +13,7 @@ from fmnist_utils.data import FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models import CNN
 from fmnist_utils.plots.canvas import WIDTH, figure, marked
-from fmnist_utils.plots.images import pick
+from fmnist_utils.plots.images import draw
 from fmnist_utils.plots.rows import folded
 from fmnist_utils.reports import Experiment
 from fmnist_utils.training import input_images
@@ -48,7 +48,8 @@ def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: 
             f"{experiment.title} is trained on images as they are: give an experiment that has "
             "training.augmentation."
         )
-    images = _as_trained(_picked(data, count, seed), experiment)
+    picked = draw(len(data.train_images), count, seed)
+    images = _as_trained(data.train_images[picked], experiment)
     rows = {"as they are": images}
     for label, transform in _transforms(spec):
         rows[label] = np.asarray(Augmenter(transform, seed)(images))
@@ -94,14 +95,9 @@ def resized(
     FmnistError
         When there are fewer images than asked for.
     """
-    images = _picked(data, count, seed)
+    images = data.train_images[draw(len(data.train_images), count, seed)]
     rows = {label: _as_trained(images, experiment) for label, experiment in experiments.items()}
     return marked(_rows(rows), data)
-
-
-def _picked(data: FashionMNIST, count: int, seed: int) -> NDArray[np.uint8]:
-    rng = np.random.default_rng(seed)
-    return data.train_images[pick(np.arange(len(data.train_images)), count, rng)]
 
 
 def _as_trained(images: NDArray[np.uint8], experiment: Experiment) -> Floats:

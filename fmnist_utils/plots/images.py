@@ -66,8 +66,7 @@ def random_samples(data: FashionMNIST, count: int = 25, seed: int = 0) -> Figure
     FmnistError
         When there are fewer images than asked for.
     """
-    rng = np.random.default_rng(seed)
-    picked = pick(np.arange(len(data.train_images)), count, rng)
+    picked = draw(len(data.train_images), count, seed)
     titles = [data.class_names[label] for label in data.train_labels[picked]]
     columns = 4 if count % 4 == 0 and count % 5 else min(count, 5)
     return marked(grid(data.train_images[picked], titles, columns), data)
@@ -82,6 +81,11 @@ def mean_images(data: FashionMNIST) -> Figure:
         ]
     )
     return marked(grid(means, data.class_names, columns=5), data)
+
+
+def draw(n: int, count: int, seed: int) -> NDArray[np.intp]:
+    """Draw some of n images without replacement."""
+    return pick(np.arange(n), count, np.random.default_rng(seed))
 
 
 def pick(pool: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -15,7 +15,7 @@ from fmnist_utils.data import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.canvas import Floats, figure, marked, note
 from fmnist_utils.plots.claims import LOOKS
-from fmnist_utils.plots.images import grid, pick
+from fmnist_utils.plots.images import draw, grid
 from fmnist_utils.runs import Run
 from fmnist_utils.verdicts import Word
 
@@ -94,7 +94,7 @@ def predictions(data: FashionMNIST, run: Run, count: int = 15, seed: int = 0) ->
     if untested := _not_tested_on(data, run):
         return untested
     labels, classes, percents = data.test_labels, run.predictions, run.confidences
-    picked = pick(np.arange(len(labels)), count, np.random.default_rng(seed))
+    picked = draw(len(labels), count, seed)
     right = labels == classes
     titles = [
         f"{data.class_names[labels[i]]}\n{'✓' if right[i] else '✗'} {data.class_names[classes[i]]}"

@@ -11,7 +11,7 @@ from fmnist_utils import verdicts as vd
 from fmnist_utils.data import CLASS_NAMES
 from fmnist_utils.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.reports import Experiment, Report
-from fmnist_utils.runs import Run, RunStore
+from fmnist_utils.runs import Run, RunStore, accuracies
 from fmnist_utils.tables.cells import Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.tables.words import (
     contrast_text,
@@ -34,10 +34,7 @@ def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") 
     """
     rows = []
     for label, runs in runs_by_label.items():
-        train, test = (
-            np.array([100 * getattr(run.final, split).accuracy for run in runs])
-            for split in ("train", "test")
-        )
+        train, test = (accuracies(runs, split) for split in ("train", "test"))
         rows.append(
             (
                 label,
@@ -68,10 +65,7 @@ def differences(
     rows = []
     for split in ("validation", "test"):
         for when, epoch in (("last epoch", "final"), ("best validation epoch", "best")):
-            a, b = (
-                np.array([100 * getattr(getattr(run, epoch), split).accuracy for run in runs])
-                for runs in (ones, others)
-            )
+            a, b = (accuracies(runs, split, epoch) for runs in (ones, others))
             apart = contrast_text((1, a), (-1, b))
             rows.append((f"{split}, {when}", spread_text(a), spread_text(b), apart))
     headers = ("accuracy (%)", one.title, other.title, "difference (points), 95 % interval")
@@ -107,8 +101,7 @@ def _accuracy_cells(
     """Hold runs against what the report states of an experiment, if it states an accuracy."""
     claim = vd.accuracy_claims(report, split).get(base)
     if claim is None:
-        ours = np.array([100 * getattr(run.final, split).accuracy for run in runs])
-        return "not stated", spread_text(ours), ""
+        return "not stated", spread_text(accuracies(runs, split)), ""
     verdict = vd.judge(report[base], claim, runs)
     return reported_text(claim), ours_cell(verdict), verdict_badge(verdict)
 

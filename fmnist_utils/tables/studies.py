@@ -8,7 +8,7 @@ import numpy as np
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.schema import Split
-from fmnist_utils.runs import Run
+from fmnist_utils.runs import Run, accuracies
 from fmnist_utils.tables.cells import Stacked, Table
 from fmnist_utils.tables.words import contrast_text, spread_text
 
@@ -42,7 +42,7 @@ def factorial(groups: Groups, x: str, line: str, split: Split = "test") -> Table
     few, many = _two_values(x, [place for place, _ in groups])
     off, on = _two_values(line, [name for _, name in groups])
     few_off, few_on, many_off, many_on = (
-        _accuracies(groups.get((place, name), ()), split)
+        accuracies(groups.get((place, name), ()), split)
         for place in (few, many)
         for name in (off, on)
     )
@@ -74,11 +74,6 @@ def _two_values(factor: str, values: Sequence[str]) -> tuple[str, str]:
     return distinct
 
 
-def _accuracies(runs: Sequence[Run], split: Split) -> np.ndarray:
-    """Return accuracies after the last epoch in percent."""
-    return np.array([100 * getattr(run.final, split).accuracy for run in runs])
-
-
 def effects(
     groups: Groups, against: str | Mapping[str, str], x: str, line: str, split: Split = "test"
 ) -> Table:
@@ -107,7 +102,7 @@ def effects(
     rows = []
     for name in dict.fromkeys(name for _, name in groups):
         found = {
-            place: _accuracies(runs, split)
+            place: accuracies(runs, split)
             for (place, of_line), runs in groups.items()
             if of_line == name
         }
