@@ -35,7 +35,7 @@ from fmnist_utils.plots.canvas import (
 from fmnist_utils.plots.claims import LOOKS, REPORTED
 from fmnist_utils.plots.rows import folded, label_rows, rows_height, text_at_end
 from fmnist_utils.reports.schema import Split
-from fmnist_utils.runs import Method, Run
+from fmnist_utils.runs import Method, Run, accuracies
 from fmnist_utils.verdicts import Word
 
 
@@ -65,10 +65,10 @@ def seed_strip(
     names = [folded(label) for label in runs_by_label]
     with figure(height=1 + rows_height(names)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
-            accuracies = sorted(100 * getattr(getattr(run, at), split).accuracy for run in runs)
-            ax.plot(accuracies, _staggered(y, len(accuracies), 0.14), "o", **_OURS)
-            if accuracies:
-                ax.plot([np.mean(accuracies)] * 2, [y - 0.32, y + 0.32], color="black", linewidth=2)
+            scores = np.sort(accuracies(runs, split, at))
+            ax.plot(scores, _staggered(y, len(scores), 0.14), "o", **_OURS)
+            if runs:
+                ax.plot([scores.mean()] * 2, [y - 0.32, y + 0.32], color="black", linewidth=2)
             if label in reported:
                 ax.plot(reported[label], y, **REPORTED)
             text_at_end(ax, y, _seeds(runs), GREY)
@@ -189,9 +189,8 @@ def _accuracies_and_gaps(
     """Read test accuracies, and what the training images have more, in percent."""
     test, gaps = {}, {}
     for label, runs in runs_by_label.items():
-        ends = [run.final for run in runs]
-        test[label] = [100 * end.test.accuracy for end in ends]
-        gaps[label] = [100 * (end.train.accuracy - end.test.accuracy) for end in ends]
+        test[label] = accuracies(runs, "test").tolist()
+        gaps[label] = (accuracies(runs, "train") - accuracies(runs, "test")).tolist()
     return test, gaps
 
 
@@ -272,19 +271,15 @@ def interaction(
         Name of the second factor, each of whose values has a line.
     split : {"train", "validation", "test"}
     """
-    accuracies = {
-        key: [100 * getattr(run.final, split).accuracy for run in runs]
-        for key, runs in groups.items()
-        if runs
-    }
-    if not accuracies:
+    scores = {key: accuracies(runs, split).tolist() for key, runs in groups.items() if runs}
+    if not scores:
         return note("There is no run of this study yet.")
-    places = list(dict.fromkeys(place for place, _ in accuracies))
-    names = list(dict.fromkeys(name for _, name in accuracies))
+    places = list(dict.fromkeys(place for place, _ in scores))
+    names = list(dict.fromkeys(name for _, name in scores))
     with figure(height=4) as (fig, ax):
         shifts = 0.08 * (np.arange(len(names)) - (len(names) - 1) / 2)
         for i, name in enumerate(names):
-            of_line = {p: accuracies[p, name] for p in places if (p, name) in accuracies}
+            of_line = {p: scores[p, name] for p in places if (p, name) in scores}
             at = [places.index(place) + shifts[i] for place in of_line]
             _draw_line(ax, at, list(of_line.values()), name, i)
         ax.set_xticks(range(len(places)), [folded(place) for place in places])
