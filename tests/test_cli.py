@@ -35,7 +35,7 @@ def experiment() -> Experiment:
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, with package data elsewhere; return that folder of runs."""
-    for module in (runs, tuning):
+    for module in (runs, tuning.trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "package/baltzi/runs"

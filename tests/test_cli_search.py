@@ -22,11 +22,11 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     both = {"tiny": report, "bare": bare}
     monkeypatch.setattr(reports, "load_report", both.__getitem__)
     monkeypatch.setattr(reports, "list_reports", lambda: list(both))
-    for module in (runs, tuning):
+    for module in (runs, tuning.trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(data, "load_data", lambda: IMAGES)
-    monkeypatch.setattr(tuning, "train", fake_train)
+    monkeypatch.setattr(tuning.work, "train", fake_train)
     monkeypatch.chdir(tmp_path)
     return report
 
@@ -84,7 +84,7 @@ def test_ctrl_c_says_that_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuning, "train", interrupted)
+    monkeypatch.setattr(tuning.work, "train", interrupted)
     result = fmnist("tiny")
     assert (result.exit_code, result.stderr) == (130, f"{cli.INTERRUPTED}\n")
 
@@ -136,7 +136,7 @@ def test_a_search_without_a_finished_trial_publishes_nothing(
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuning, "train", interrupted)
+    monkeypatch.setattr(tuning.work, "train", interrupted)
     fmnist("tiny")
     assert list(Path("searches").rglob("*.json"))
     result = publish()

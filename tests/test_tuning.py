@@ -164,7 +164,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Experiment, int]]:
         done.append((experiment, seed))
         return fake_train(experiment, seed, data)
 
-    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(tuning.work, "train", train)
     return done
 
 
@@ -450,7 +450,7 @@ def test_a_search_cut_short_goes_on_to_the_same_table(
             raise fault
         return fake_train(experiment, seed, data)
 
-    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(tuning.work, "train", train)
     whole = run_search(tiny, search, IMAGES, tmp_path / "whole")
     seeds, at = calls[:], 4
     calls.clear()
@@ -495,7 +495,7 @@ def train(experiment, seed, data):
         os.kill(os.getpid(), signal.SIGKILL)
     return fake_train(experiment, seed, data)
 
-tuning.train = train
+tuning.work.train = train
 folder = Path(sys.argv[1])
 report = read_report(folder / "report.yaml")
 tuning.run_search(report, search_with(report, sys.argv[2]), IMAGES, folder)
@@ -579,7 +579,7 @@ def test_a_trial_of_a_machine_that_died_is_taken_over(
         return fake_train(experiment, seed, data)
 
     with monkeypatch.context() as patch, pytest.raises(Died):
-        patch.setattr(tuning, "train", die)
+        patch.setattr(tuning.work, "train", die)
         run_search(tiny, search, IMAGES, tmp_path / "a", last, storage=f"sqlite:///{database}")
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE trial_heartbeats SET heartbeat = '2026-01-01 00:00:00'")
@@ -604,8 +604,8 @@ def test_a_storage_that_is_lost_in_mid_search_is_one_sentence(
             time.sleep(1.2)  # until the next sign of life
         return fake_train(experiment, seed, data)
 
-    monkeypatch.setattr(tuning, "train", train)
-    monkeypatch.setattr(tuning, "_HEARTBEAT", 1)
+    monkeypatch.setattr(tuning.work, "train", train)
+    monkeypatch.setattr(tuning.with_optuna, "_HEARTBEAT", 1)
     search = search_with(tiny, "optuna")
     with pytest.raises(TuningError, match=r"^The storage of search tuner failed [^\n]*$"):
         run_search(tiny, search, IMAGES, tmp_path, storage=f"sqlite:///{database}")
@@ -673,7 +673,7 @@ def test_a_disk_that_keras_tuner_cannot_write_is_one_sentence(
             block()
         return fake_train(experiment, seed, data)
 
-    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(tuning.work, "train", train)
     if at == 1:
         block()
     with pytest.raises(TuningError, match=f"tuner[^\n]*{name}[^\n]*$"):
@@ -714,7 +714,7 @@ def test_a_real_search_trains_and_repeats(
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Publish into an empty folder."""
-    monkeypatch.setattr(tuning, "reports_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(tuning.trials, "reports_folder", lambda: tmp_path / "package")
     return tmp_path / "package"
 
 
@@ -812,7 +812,7 @@ def test_whatever_a_search_of_the_book_draws_can_be_published(
     def train(experiment: Experiment, seed: int, data: Any) -> Any:
         return make_run(experiment, seed, method=Method.of(experiment))
 
-    monkeypatch.setattr(tuning, "train", train)
+    monkeypatch.setattr(tuning.work, "train", train)
     table = run_search(report, search, IMAGES, tmp_path)
     assert publish_trials(report, table) and len(table.trials) == search.trials
 

@@ -1,0 +1,160 @@
+"""What can be built, and what a search is worth."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fmnist_utils.arithmetic import times
+from fmnist_utils.models import CNN, MLP
+from fmnist_utils.reports import Report
+from fmnist_utils.reports.search import Parameter, Search, Setting
+from fmnist_utils.tuning.trials import Trials, TuningError
+
+
+def too_small(model: MLP | CNN) -> str | None:
+    """Say where the images of a network shrink below one pixel; None when it can be built."""
+    if not isinstance(model, CNN):
+        return None
+    sides = model.input_shape[:2]
+    for i, block in enumerate(model.conv, start=1):
+        if block.padding == "valid":
+            if block.kernel > min(sides):
+                return f"layer {i}: a kernel of {block.kernel} does not fit {times(sides)} pixels"
+            sides = tuple(side - block.kernel + 1 for side in sides)
+        if block.pool is not None:
+            if block.pool_padding == "same":
+                sides = tuple(-(-side // block.pool) for side in sides)
+            elif block.pool > min(sides):
+                return f"layer {i}: a pooling of {block.pool} does not fit {times(sides)} pixels"
+            else:
+                sides = tuple(side // block.pool for side in sides)
+    return None
+
+
+_SIZES = ("kernel", "padding", "pool", "pool_padding", "resize")
+
+
+def unbuildable(report: Report, search: Search, parameter: str) -> tuple[Setting, ...]:
+    """List the values of one parameter that cannot be built, whatever the other parameters are.
+
+    Parameters
+    ----------
+    report, search
+        The search and its report.
+    parameter : str
+        A name in ``search.space``.
+    """
+    others = {
+        name: item.values
+        for name, item in search.space.items()
+        if name != parameter and any(path.rpartition(".")[2] in _SIZES for path in item.sets)
+    }
+    experiment = report.experiments[search.of]
+
+    def can_be_built(value: Setting) -> bool:
+        for rest in itertools.product(*others.values()):
+            values = {**dict(zip(others, rest, strict=True)), parameter: value}
+            if too_small(search.vary(experiment, values).model) is None:
+                return True
+        return False
+
+    return tuple(value for value in search.space[parameter].values if not can_be_built(value))
+
+
+def expected_best(scores: Sequence[float], n: int) -> float:
+    """Return the expected maximum of n scores drawn from these without replacement.
+
+    What a search of n trials would have found on average, as Dodge et al. (2019, "Show Your Work",
+    EMNLP) ask for; in the unbiased form of Tang et al. (2020, "Showing Your Work Doesn't Always
+    Work", ACL). Of N scores in ascending order, the i-th is the largest of n with probability
+    C(i - 1, n - 1) / C(N, n).
+
+    Parameters
+    ----------
+    scores : sequence of float
+        One per trial; for a loss, negated.
+    n : int
+        From 1, which gives the mean, to ``len(scores)``, which gives the maximum.
+
+    Raises
+    ------
+    ValueError
+        When there are fewer than n scores, or n is less than 1.
+    """
+    if not 1 <= n <= len(scores):
+        raise ValueError(f"the best of {n} cannot be expected from {len(scores)} scores")
+    total = math.comb(len(scores), n)
+    return math.fsum(
+        value * (math.comb(i, n - 1) / total) for i, value in enumerate(sorted(scores))
+    )
+
+
+def importance(search: Search, trials: Trials, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """Estimate how much each parameter says about the score of a trial.
+
+    Permutation importance (Breiman 2001, "Random Forests"): a random forest learns from the
+    settings of two thirds of the trials at which place they come when all are ranked by score,
+    and predicts the places of the others. Importance is by how much the mean absolute error of
+    these predictions rises when one parameter is shuffled among them. Places, not scores: one
+    network that learned nothing would outweigh all others.
+
+    From a few dozen trials this is a hint, not a measurement: a parameter with a small effect
+    drowns in noise, and may come out negative.
+
+    Parameters
+    ----------
+    search : Search
+        Says how settings are encoded: numbers as they are, or as their logarithm where they are
+        drawn in it; words and lists by their position among the choices.
+    trials : Trials
+        Those that could not be built or diverged (NaN) are left out.
+    seed : int
+        Of the divisions, the forests and the shuffling.
+
+    Returns
+    -------
+    dict
+        Parameter to mean and standard deviation over 20 random divisions of the trials, in places.
+        The deviation says how much hangs on which trials happen to be predicted.
+
+    Raises
+    ------
+    TuningError
+        When fewer than five trials were trained.
+    """
+    trained = [trial for trial in trials.ranked if math.isfinite(trial.score or 0.0)]
+    if len(trained) < 5:
+        raise TuningError(
+            f"The importance of parameters needs at least 5 trained trials; search {search.id} "
+            f"has {len(trained)}: run more of it."
+        )
+    from scipy.stats import rankdata
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+    from sklearn.model_selection import ShuffleSplit
+
+    settings = [trial.settings for trial in trained]
+    space = search.space.items()
+    x = np.array([[_encoded(item, values[name]) for name, item in space] for values in settings])
+    y = rankdata([trial.score for trial in trained])
+    rises = []
+    for known, held_out in ShuffleSplit(20, test_size=1 / 3, random_state=seed).split(x):
+        forest = RandomForestRegressor(n_estimators=30, random_state=seed).fit(x[known], y[known])
+        found = permutation_importance(
+            forest, x[held_out], y[held_out],
+            scoring="neg_mean_absolute_error", n_repeats=5, random_state=seed,
+        )  # fmt: skip
+        rises.append(found.importances_mean)
+    means, sds = np.mean(rises, axis=0).tolist(), np.std(rises, axis=0, ddof=1).tolist()
+    return dict(zip(search.space, zip(means, sds, strict=True), strict=True))
+
+
+def _encoded(item: Parameter, value: Setting) -> float:
+    """Return a value as a number that a decision tree can split."""
+    if isinstance(value, str | tuple):
+        return float((item.choices or ()).index(value))
+    return math.log(value) if item.log else float(value)

@@ -1,0 +1,237 @@
+"""What a search leaves behind: one table of trials, and where it is kept."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.files import write_whole
+from fmnist_utils.reports import Report, reports_folder
+from fmnist_utils.reports.search import Search, Setting
+from fmnist_utils.runs import Provenance, fingerprint
+from fmnist_utils.sealed import Sealed, sha256
+from fmnist_utils.strict import Strict
+
+LOCAL_SEARCHES = Path("searches")
+TABLE = "trials.json"
+
+
+class TuningError(FmnistError):
+    """A search that cannot be run, or a table of trials that cannot be trusted."""
+
+
+class Execution(Strict):
+    """One training within a trial.
+
+    Attributes
+    ----------
+    score : float
+        The search's objective at its best epoch: a fraction of images, or nats per image.
+    epoch : int
+        That epoch, counted from 1.
+    test_accuracy : float
+        Fraction of the test images, at the epoch that the protocol keeps; it chooses nothing.
+    seconds : float
+        Wall-clock time of all epochs.
+    """
+
+    seed: int
+    score: float
+    epoch: int
+    test_accuracy: float
+    seconds: float
+
+
+class Trial(Strict):
+    """One combination that was drawn, and what came of it.
+
+    Attributes
+    ----------
+    number : int
+        In the order of drawing, from 1.
+    settings : dict
+        Parameter to value.
+    executions : tuple of Execution
+        None where the combination cannot be built.
+    failure : str
+        Why it cannot be built.
+    """
+
+    number: int
+    settings: dict[str, Setting]
+    executions: tuple[Execution, ...] = ()
+    failure: str | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def score(self) -> float | None:
+        """Mean of the executions' scores, as KerasTuner has it; None when nothing was trained."""
+        scores = [execution.score for execution in self.executions]
+        return math.fsum(scores) / len(scores) if scores else None
+
+    def sentence(self, of: int) -> str:
+        """Say which trial of how many it is, its scores and how long it took."""
+        if self.failure is not None:
+            return f"trial {self.number} of {of}: cannot be built: {self.failure}"
+        scores = ", ".join(f"{item.score:.4f}" for item in self.executions)
+        seconds = sum(item.seconds for item in self.executions)
+        return f"trial {self.number} of {of}: {self.score:.4f} ({scores}), {seconds:.0f} s"
+
+
+class Trials(Sealed):
+    """The table of a search's trials, in the order of drawing.
+
+    `fingerprint` identifies what the search tries, `digest` is the SHA-256 of all other fields.
+    """
+
+    report: str
+    search: str
+    objective: str
+    fingerprint: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def scores(self) -> list[float]:
+        """Scores of the trials that were trained, in the order of drawing."""
+        return [trial.score for trial in self.trials if trial.score is not None]
+
+    @property
+    def failed(self) -> tuple[Trial, ...]:
+        """The trials that could not be built."""
+        return tuple(trial for trial in self.trials if trial.failure is not None)
+
+    @property
+    def ranked(self) -> list[Trial]:
+        """The trials that were trained, best first; one that diverged (NaN) comes last."""
+        sign = -1 if self.objective == "val_accuracy" else 1
+
+        def place(trial: Trial) -> tuple[bool, float]:
+            score = trial.score or 0.0
+            return math.isnan(score), sign * score
+
+        return sorted((trial for trial in self.trials if trial.executions), key=place)
+
+
+def search_fingerprint(report: Report, search: Search, images: str | None = None) -> str:
+    """Identify what a search tries: its space, draws and trainings, but not how many trials.
+
+    `images` is the fingerprint of the images; that of the official data set by default.
+    """
+    base = search.vary(report.experiments[search.of], {})
+    content = search.model_dump(
+        mode="json", include={"tool", "objective", "executions", "seed", "space"}, exclude_none=True
+    )
+    return sha256({"experiment": fingerprint(base, images), "search": content})[:16]
+
+
+def read_trials(path: Path) -> Trials:
+    """Read one table of trials.
+
+    Raises
+    ------
+    TuningError
+        When the file is damaged or was edited by hand.
+    """
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        table = Trials.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise TuningError(f"{name} is no table of trials; delete it and search again.") from error
+    if not table.is_intact:
+        raise TuningError(f"{name} does not fit its own digest: it was edited or damaged.")
+    return table
+
+
+def write_trials(table: Trials, path: Path) -> None:
+    """Write one table of trials, atomically.
+
+    Raises
+    ------
+    TuningError
+        When the folder cannot be written, or the disk is full.
+    """
+    write_content("table", path, table)
+
+
+def write_content(what: str, path: Path, content: Strict) -> None:
+    """Write a table or a record atomically, or say in a `TuningError` why not."""
+    try:
+        write_whole(path, f"{content.model_dump_json(exclude_unset=True)}\n".encode())
+    except OSError as error:
+        raise TuningError(f"The {what} {path} cannot be written: {error}.") from error
+
+
+def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) -> Trials | None:
+    """Read the trials of a search: the published or the local ones, whichever are more.
+
+    There may be fewer than ``search.trials``: a search that is not finished is of use already.
+
+    Parameters
+    ----------
+    report : Report
+    search_id : str
+        One of ``report.searches``.
+    local : pathlib.Path
+        Where `fmnist search` writes, one folder per report.
+
+    Returns
+    -------
+    Trials or None
+        None when there are none yet.
+
+    Raises
+    ------
+    TuningError
+        When there is no such search, or a table is damaged, or the published one is stale.
+    """
+    found = find_trials(report, search_id, local)
+    return found[1] if found else None
+
+
+def find_trials(
+    report: Report, search_id: str, local: Path = LOCAL_SEARCHES
+) -> tuple[Path, Trials] | None:
+    """Read what `load_trials` reads, and say in which file it stands."""
+    search = get_search(report, search_id)
+    wanted = search_fingerprint(report, search)
+    published = published_path(report, search)
+    paths = (published, table_path(report, search, local / report.id))
+    tables = {path: read_trials(path) for path in paths if path.exists()}
+    if published in tables and tables[published].fingerprint != wanted:
+        raise TuningError(
+            f"{report.id}/searches/{published.name} is stale: it is not what the search tries "
+            f"now; delete it and run fmnist search {report.id} {search.id} again."
+        )
+    valid = [item for item in tables.items() if item[1].fingerprint == wanted]
+    return max(valid, key=lambda item: len(item[1].trials), default=None)
+
+
+def get_search(report: Report, search_id: str) -> Search:
+    """Return a search of a report by its id.
+
+    Raises
+    ------
+    TuningError
+        With the known ids, when there is no such search.
+    """
+    if search_id not in report.searches:
+        known = f"it has {', '.join(report.searches)}" if report.searches else "it has none"
+        raise TuningError(f"Report {report.id} has no search {search_id!r}; {known}.")
+    return report.searches[search_id]
+
+
+def published_path(report: Report, search: Search) -> Path:
+    """Return where the published table of a search belongs: package data."""
+    return reports_folder() / report.id / "searches" / f"{search.id}.json"
+
+
+def table_path(report: Report, search: Search, folder: Path, images: str | None = None) -> Path:
+    """Return where a search that is run in a folder keeps its table.
+
+    What is tried is part of the path, so that a changed search never goes on from an older one.
+    """
+    name = f"{search.id}.{search_fingerprint(report, search, images)[:8]}"
+    return folder / name / TABLE
