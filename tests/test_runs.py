@@ -605,7 +605,9 @@ def test_every_experiment_of_a_chapter_ships_with_five_runs_or_three_long_ones(
 ) -> None:
     store, report = RunStore(tmp_path), load_report(report_id)
     for name in report.experiments:
-        runs = store.runs(report[name]) or store.runs(report[STANDS_IN.get(name, name)])
+        runs = store.runs(report[name])
+        if len(runs) < 3:
+            runs = store.runs(report[STANDS_IN.get(name, name)])
         seconds = [sum(run.seconds_per_epoch) for run in runs]
         enough = 3 if len(runs) >= 3 and min(seconds) > 60 else 5
         assert len(runs) >= enough, f"{name}: fmnist run {report_id}"

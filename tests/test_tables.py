@@ -202,6 +202,12 @@ def test_classification_report_may_be_that_of_the_best_validation_epoch(report):
     assert "best" not in final.caption
 
 
+def test_a_classification_report_of_one_run_shows_no_spread(runs):
+    table = tables.classification_report(runs["cnn-2-conv"][:1])
+    assert "±" not in str(table.rows)
+    assert table.caption == "Test set, one run"
+
+
 def test_classification_report_without_runs_is_an_empty_table():
     assert tables.classification_report([]).rows == ()
 

@@ -142,13 +142,13 @@ def classification_report(runs: Sequence[Run], at: Literal["final", "best"] = "f
     if not runs:
         return Table(headers, (), "No runs yet")
     scores = np.array([vd.class_scores(np.array(getattr(run, at).test_confusion)) for run in runs])
-    mean, sd = scores.mean(axis=0), scores.std(axis=0, ddof=min(1, len(runs) - 1))
     rows = tuple(
-        (name, *(f"{100 * mean[i, j]:.1f} ± {100 * sd[i, j]:.1f}" for j in range(3)))
+        (name, *(spread_text(100 * scores[:, i, j], decimals=1) for j in range(3)))
         for i, name in enumerate(CLASS_NAMES)
     )
     where = "Test set" if at == "final" else "Test set at the best validation epoch"
-    return Table(headers, rows, f"{where}, mean and standard deviation over {len(runs)} runs")
+    over = f"mean and standard deviation over {len(runs)} runs" if len(runs) > 1 else "one run"
+    return Table(headers, rows, f"{where}, {over}")
 
 
 def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
