@@ -248,6 +248,13 @@ def test_a_space_shows_lists_intervals_and_defaults(report, sweep):
     assert len(tables.space(sweep, "cnn").rows) == len(sweep.searches["cnn"].space)
 
 
+def test_a_space_without_defaults_has_no_column_for_them(sweep):
+    table = tables.space(sweep, "cnn")
+    assert table.headers == ("parameter", "values")
+    assert {len(row) for row in table.rows} == {2}
+    assert "40 trials of one training with 10 epochs" in table.caption
+
+
 def test_a_search_that_is_not_finished_is_left_to_do(report, monkeypatch):
     search = report.searches["as-listed"]
     tables_of_trials = {"as-listed": drawn(search, 0.9, 0.91), "as-in-figure-9": None}

@@ -21,7 +21,7 @@ from fmnist_utils.tuning import Trials, TuningError, get_search, unbuildable
 
 
 def space(report: Report, search_id: str) -> Table:
-    """Show what a search varies: every parameter with its values and the default stated for it.
+    """Show what a search varies: every parameter with its values, and defaults where stated.
 
     Parameters
     ----------
@@ -40,9 +40,12 @@ def space(report: Report, search_id: str) -> Table:
         (_words(name), _values_text(item), "" if item.default is None else value_text(item.default))
         for name, item in search.space.items()
     )
-    size = f"{search.trials} trials of {search.executions} trainings with {search.epochs} epochs"
+    headers = ("parameter", "values", "default")
+    width = 3 if any(default for _, _, default in rows) else 2
+    trained = "one training" if search.executions == 1 else f"{search.executions} trainings"
+    size = f"{search.trials} trials of {trained} with {search.epochs} epochs"
     caption = f"{search.title}: {size}, scored by {_OBJECTIVES[search.objective]}"
-    return Table(("parameter", "values", "default"), rows, caption)
+    return Table(headers[:width], tuple(row[:width] for row in rows), caption)
 
 
 def _words(name: str) -> str:
