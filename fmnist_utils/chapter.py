@@ -24,7 +24,7 @@ PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None, "TRAC
 
 #: A smoke run: enough steps to pass through every line of the trainer.
 _SMOKE_EPOCHS = 2
-_SMOKE_IMAGES = 512
+_SMOKE_IMAGES = 256
 
 
 class ParameterError(FmnistError):
@@ -77,7 +77,7 @@ def reproduce(
     seeds : int
         Use seeds 1 to `seeds`.
     mode : {"replay", "smoke", "full"}
-        ``replay`` reads the shipped runs; ``smoke`` trains two epochs on 512 images and records
+        ``replay`` reads the shipped runs; ``smoke`` trains two epochs on 256 images and records
         nothing; ``full`` trains what the store lacks, and stores it.
     store : RunStore, optional
         Where runs are; the shipped ones and ``./runs`` by default.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import base64
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from PIL import Image
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.files import write_whole
@@ -166,9 +169,25 @@ def _clean(notebook: Notebook) -> Notebook:
         if cell["cell_type"] == "code":
             outputs = cell["outputs"]
             cell["outputs"] = [item for item in outputs if item.get("name") != "stderr"]
+            for data in (item["data"] for item in cell["outputs"] if "data" in item):
+                if "image/png" in data:
+                    data["image/png"] = _with_palette(data["image/png"])
         if not cell["metadata"].get("tags", True):
             del cell["metadata"]["tags"]
     return notebook
+
+
+def _with_palette(png: str) -> str:
+    """Give a base64 picture a palette of 256 colours: a figure has few, and is a third the size."""
+    picture: Image.Image = Image.open(io.BytesIO(base64.b64decode(png)))
+    if picture.mode == "P":
+        return png
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
+        picture = picture.convert("RGB")
+    few = picture.quantize(256, dither=Image.Dither.NONE)
+    content = io.BytesIO()
+    few.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def _has_tag(cell: Mapping[str, Any], tag: str) -> bool:

@@ -1,6 +1,8 @@
 """The committed notebooks: as sources, run in smoke mode, and held to their stored output."""
 
 import ast
+import base64
+import io
 import json
 import os
 import re
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 from fmnist_utils.chapter import PARAMETERS
 from fmnist_utils.runs import Run
@@ -87,6 +90,14 @@ def test_every_picture_has_alternative_text_and_a_caption(path):
 def test_cells_are_short(path):
     for cell in code_cells(path):
         assert len(cell.source.splitlines()) <= 8, cell.source
+
+
+@every_notebook
+def test_pictures_are_stored_with_a_palette_and_so_at_a_third_of_their_size(path):
+    for output in (output for cell in code_cells(path) for output in cell.outputs):
+        if "image/png" in output.get("data", {}):
+            picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+            assert picture.mode == "P"
 
 
 # --- run, against the installed package ----------------------------------------------------------
