@@ -1,4 +1,4 @@
-"""What either tool is given: a search, how to try a combination, and whom to tell."""
+"""What both tools share: one piece of work, the import of a tool, an error in one line."""
 
 from __future__ import annotations
 
