@@ -81,7 +81,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_ctrl_c_says_that_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*arguments: Any) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tuning.work, "train", interrupted)
@@ -133,7 +133,7 @@ def test_one_of_the_two_folders_is_enough(tiny: Report) -> None:
 def test_a_search_without_a_finished_trial_publishes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def interrupted(*arguments: Any) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tuning.work, "train", interrupted)

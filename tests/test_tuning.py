@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from test_project import faults
 
 from fmnist_utils import tuning
+from fmnist_utils.checkpoints import Checkpoint
 from fmnist_utils.data import FashionMNIST
 from fmnist_utils.models import CNN, ConvBlock, build
 from fmnist_utils.reports import (
@@ -148,7 +149,7 @@ def images() -> FashionMNIST:
 IMAGES = images()
 
 
-def fake_train(experiment: Experiment, seed: int, data: Any) -> Any:
+def fake_train(experiment: Experiment, seed: int, data: Any, checkpoint: Any = None) -> Any:
     """Return a run whose accuracies follow from experiment and seed."""
     rate = experiment.training.optimizer.learning_rate
     accuracy = 0.5 + 30 * rate + 0.001 * (seed % 7)
@@ -160,7 +161,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Experiment, int]]:
     """Replace training by run records out of thin air, and list what was trained."""
     done = []
 
-    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
         done.append((experiment, seed))
         return fake_train(experiment, seed, data)
 
@@ -444,7 +445,7 @@ def test_a_search_cut_short_goes_on_to_the_same_table(
     calls: list[int] = []
     at: int | None = None
 
-    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
         calls.append(seed)
         if len(calls) == at:
             raise fault
@@ -462,7 +463,7 @@ def test_a_search_cut_short_goes_on_to_the_same_table(
     at = None
     assert run_search(tiny, search, IMAGES, tmp_path / "cut") == whole
     # Only the trial in progress is trained again.
-    assert calls[:4] == seeds[:4] and sorted(calls[4:]) == seeds[2:]
+    assert calls[:4] == seeds[:4] and calls[4:] == seeds[2:]
     calls.clear()
     assert run_search(tiny, search, IMAGES, tmp_path / "cut") == whole
     assert calls == []
@@ -490,7 +491,7 @@ from fmnist_utils import tuning
 from fmnist_utils.reports.source import read_report
 from test_tuning import IMAGES, fake_train, search_with
 
-def train(experiment, seed, data):
+def train(experiment, seed, data, checkpoint):
     if seed >= int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
     return fake_train(experiment, seed, data)
@@ -538,6 +539,52 @@ def test_fewer_trials_are_the_first_of_all(
             run_search(tiny, search, IMAGES, tmp_path, trials=wrong)
 
 
+@BOTH
+def test_fewer_trials_than_a_longer_search_began_with_are_enough(
+    tiny: Report, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = search_with(tiny, tool)
+    seeds: list[int] = []
+    interrupted = False
+
+    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
+        if seed == 3 and not interrupted:
+            raise KeyboardInterrupt
+        seeds.append(seed)
+        return fake_train(experiment, seed, data)
+
+    monkeypatch.setattr(tuning.work, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(tiny, search, IMAGES, tmp_path)
+    interrupted = True
+    few = run_search(tiny, search, IMAGES, tmp_path, trials=3)
+    assert [trial.number for trial in few.trials] == [1, 2, 3]
+    assert seeds == [execution.seed for trial in few.trials for execution in trial.executions]
+
+
+@BOTH
+def test_a_trial_cut_short_goes_on_from_its_checkpoints_and_leaves_none(
+    tiny: Report, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[int, bool]] = []
+
+    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Checkpoint) -> Any:
+        found.append((seed, checkpoint.path.exists()))
+        checkpoint.path.touch()
+        if len(found) == 2:
+            raise KeyboardInterrupt
+        return fake_train(experiment, seed, data)
+
+    monkeypatch.setattr(tuning.work, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(tiny, search_with(tiny, tool), IMAGES, tmp_path, trials=2)
+    run_search(tiny, search_with(tiny, tool), IMAGES, tmp_path, trials=2)
+    first, second = found[:2]
+    assert found[2:4] == [(first[0], True), (second[0], True)], "both had begun"
+    assert not any(began for _, began in found[4:])
+    assert not list(tmp_path.rglob("*.npz"))
+
+
 def test_machines_that_share_a_storage_share_the_trials(
     tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
 ) -> None:
@@ -573,7 +620,7 @@ def test_a_trial_of_a_machine_that_died_is_taken_over(
     last = whole.trials.index([trial for trial in whole.trials if trial.executions][-1]) + 1
     database = tmp_path / "shared.db"
 
-    def die(experiment: Experiment, seed: int, data: Any) -> Any:
+    def die(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
         if seed > 2 * (last - 1):
             raise Died
         return fake_train(experiment, seed, data)
@@ -596,7 +643,7 @@ def test_a_storage_that_is_lost_in_mid_search_is_one_sentence(
 ) -> None:
     database = tmp_path / "shared.db"
 
-    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
         if seed > 4:
             database.unlink()
             if loss == "overwritten":
@@ -668,7 +715,7 @@ def test_a_disk_that_keras_tuner_cannot_write_is_one_sentence(
         place.parent.mkdir(exist_ok=True)
         place.write_text("in the way")
 
-    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
         if seed > at:
             block()
         return fake_train(experiment, seed, data)
@@ -809,7 +856,7 @@ def test_a_table_is_published_once_and_grows(tiny: Report, searched: Trials) -> 
 def test_whatever_a_search_of_the_book_draws_can_be_published(
     report: Report, search: Search, tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(experiment: Experiment, seed: int, data: Any) -> Any:
+    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
         return make_run(experiment, seed, method=Method.of(experiment))
 
     monkeypatch.setattr(tuning.work, "train", train)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fmnist_utils.arithmetic import times
+from fmnist_utils.arithmetic import times, windowed
 from fmnist_utils.models import CNN, MLP
 from fmnist_utils.reports import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
@@ -21,17 +21,14 @@ def too_small(model: MLP | CNN) -> str | None:
         return None
     sides = model.input_shape[:2]
     for i, block in enumerate(model.conv, start=1):
-        if block.padding == "valid":
-            if block.kernel > min(sides):
-                return f"layer {i}: a kernel of {block.kernel} does not fit {times(sides)} pixels"
-            sides = tuple(side - block.kernel + 1 for side in sides)
+        steps = [("kernel", block.kernel, 1, block.padding)]
         if block.pool is not None:
-            if block.pool_padding == "same":
-                sides = tuple(-(-side // block.pool) for side in sides)
-            elif block.pool > min(sides):
-                return f"layer {i}: a pooling of {block.pool} does not fit {times(sides)} pixels"
-            else:
-                sides = tuple(side // block.pool for side in sides)
+            steps.append(("pooling", block.pool, block.pool, block.pool_padding or "valid"))
+        for what, window, stride, padding in steps:
+            after = tuple(windowed(side, window, stride)[padding == "same"] for side in sides)
+            if min(after) < 1:
+                return f"layer {i}: a {what} of {window} does not fit {times(sides)} pixels"
+            sides = after
     return None
 
 

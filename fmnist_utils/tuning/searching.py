@@ -79,6 +79,7 @@ def run_search(
 
         def tell(trial: Trial, every: Iterable[Trial]) -> None:
             _write_table(report, search, data, path, every)
+            work.forget(trial)
             if on_trial is not None:
                 on_trial(trial)
             check()

@@ -29,14 +29,16 @@ def run_optuna(work: Work) -> list[Trial]:
     """Search in an Optuna study; each of its trials also holds our record of it.
 
     A seeded sampler that is made anew would start its sequence anew. So all combinations are drawn
-    first, always the same ones, and queued; machines that share a storage take them from there.
+    first, always the same ones, and queued one by one, the first that nobody has; machines that
+    share a storage divide them so.
     """
     optuna = import_tool(work.search)
     from optuna.trial import TrialState
 
     def objective(trial: Any) -> float:
         number = trial.user_attrs.get("number")
-        if number is None or _is_taken(trial, number):  # two machines queued it at the same time
+        # Two machines may queue the same one at the same time, or one that we do not want.
+        if number not in draws or _is_taken(trial, number):
             raise optuna.TrialPruned
         tokens = {name: _suggest(trial, name, item) for name, item in work.search.space.items()}
         record = work.try_out(number, tokens)
@@ -55,8 +57,7 @@ def run_optuna(work: Work) -> list[Trial]:
             known = _records(study)
             # Optuna itself looks for machines that died only when it starts a trial.
             optuna.storages.fail_stale_trials(study)
-            _queue(study, draws)
-            if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            if not _queue_next(study, draws):
                 return list(known.values())
             study.optimize(objective, n_trials=1, catch=(_CannotBeBuilt,))
             every = _records(study)
@@ -136,19 +137,22 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return chain
 
 
-def _queue(study: optuna.Study, draws: Mapping[int, Mapping[str, Scalar]]) -> None:
-    """Queue the combinations that nobody has tried, is trying, or has queued."""
+def _queue_next(study: optuna.Study, draws: Mapping[int, Mapping[str, Scalar]]) -> bool:
+    """Queue the first combination that nobody has; False when none is left to be tried."""
     from optuna.trial import TrialState
 
-    open_states = (TrialState.WAITING, TrialState.RUNNING)
-    cared_for = {
-        trial.user_attrs.get("number")
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state in open_states or "record" in trial.user_attrs
-    }
+    every = study.get_trials(deepcopy=False)
+
+    def numbers(state: TrialState) -> set[int | None]:
+        return {trial.user_attrs.get("number") for trial in every if trial.state == state}
+
+    waiting = numbers(TrialState.WAITING)
+    cared_for = waiting | numbers(TrialState.RUNNING) | _records(study).keys()
     for number, tokens in draws.items():
         if number not in cared_for:
             study.enqueue_trial(dict(tokens), user_attrs={"number": number})
+            return True
+    return not waiting.isdisjoint(draws)
 
 
 def _is_taken(trial: optuna.Trial, number: int) -> bool:

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 
 from fmnist_utils.backend import import_keras
+from fmnist_utils.checkpoints import Checkpoint
 from fmnist_utils.data import FashionMNIST
 from fmnist_utils.reports import Experiment, Report
 from fmnist_utils.reports.search import Scalar, Search, Setting
@@ -41,7 +42,10 @@ class Work:
         return {name: item.value(tokens[name]) for name, item in self.search.space.items()}
 
     def try_out(self, number: int, tokens: Mapping[str, Scalar]) -> Trial:
-        """Train what a tool has drawn, or say why it cannot be built; once is enough for all."""
+        """Train what a tool has drawn, or say why it cannot be built; once is enough for all.
+
+        What was cut short goes on from its checkpoints, which lie there until `forget`.
+        """
         search, values = self.search, self.values(tokens)
         published = self.published.get(number)
         if published is not None and published.settings == values:
@@ -60,8 +64,14 @@ class Work:
             provenance=done[-1][1],
         )
 
+    def forget(self, trial: Trial) -> None:
+        """Delete the checkpoints of a trial whose record is safe."""
+        for path in self.folder.glob(f"{self.search.id}-{trial.number}.*.npz"):
+            path.unlink()
+
     def _execute(self, experiment: Experiment, seed: int) -> tuple[Execution, Provenance]:
-        run = train(experiment, seed, self.data)
+        checkpoint = Checkpoint(self.folder / f"{experiment.id}.{seed}.npz")
+        run = train(experiment, seed, self.data, checkpoint=checkpoint)
         history = np.array(run.history[self.search.objective])
         score = history if self.search.objective == "val_accuracy" else -history
         best = int(np.argmax(np.where(np.isnan(score), -np.inf, score)))
