@@ -78,9 +78,12 @@ def pages(root: Path) -> list[Path]:
     Raises
     ------
     BookError
-        When there is no book in the folder, or a page of it is missing.
+        When there is no book in the folder, it lists no page, or a page of it is missing.
     """
-    return [_page_file(root, name) for name in _page_names(read_yaml(root / "_toc.yml"))]
+    names = list(_page_names(read_yaml(root / "_toc.yml")))
+    if not names:
+        raise BookError("_toc.yml lists no page: give it at least a root.")
+    return [_page_file(root, name) for name in names]
 
 
 def chapters(root: Path) -> list[Path]:
@@ -114,7 +117,6 @@ def build_book(
     mode: Mode = "replay",
     data: Literal["auto", "real", "synthetic"] = "auto",
     executed: Path | None = None,
-    parameters: Mapping[str, Any] | None = None,
     console: Console | None = None,
 ) -> Path:
     """Execute the chapters that changed and render the book, every warning an error.
@@ -134,8 +136,6 @@ def build_book(
         garments when the real ones cannot be had, and says so on every page.
     executed : pathlib.Path, optional
         Take notebooks of the same name from this folder instead of executing them here.
-    parameters : mapping, optional
-        Further parameters; every chapter has to declare them.
     console : rich.console.Console, optional
         Where progress is shown.
 
@@ -147,8 +147,7 @@ def build_book(
     Raises
     ------
     BookError
-        When a chapter fails, does not declare a parameter, or a page does not render cleanly; or
-        when a tool is not installed.
+        When a chapter fails, or a page does not render cleanly; or when a tool is not installed.
     DataError
         When `data` is "real" and the images cannot be had.
     """
@@ -159,7 +158,7 @@ def build_book(
     if executed is not None and not executed.is_dir():
         raise BookError(f"There is no folder {executed} with executed notebooks.")
     images = _find_images(data, console)
-    chapter_maker = _ChapterMaker(root, mode, images, dict(parameters or {}), console)
+    chapter_maker = _ChapterMaker(root, mode, images, console)
     staged = _stage_spine(root, [name for name in (images.source, mode) if name in _BANNERS])
     # The front page comes last: it counts what the chapters may just have trained.
     for page in (*others, front):
@@ -271,11 +270,8 @@ def _stage_spine(root: Path, banners: Iterable[str]) -> set[Path]:
 class _ChapterMaker:
     """Puts executed chapters into the stage."""
 
-    def __init__(
-        self, root: Path, mode: Mode, images: _Images, extra: dict[str, Any], console: Console
-    ) -> None:
-        self._root, self._mode, self._images = root, mode, images
-        self._extra, self._console = extra, console
+    def __init__(self, root: Path, mode: Mode, images: _Images, console: Console) -> None:
+        self._root, self._mode, self._images, self._console = root, mode, images, console
         self._world = _digest([_tree_digests(Path(__file__).parent), _versions()])
 
     def stage(self, page: Path, ready: Path | None) -> Path:
@@ -283,32 +279,31 @@ class _ChapterMaker:
         name = page.relative_to(self._root)
         staged = _stage_of(self._root) / name
         parameters = self._parameters(page)
-        # Looked at anew each time: a chapter in full mode adds to them.
-        trained = [_tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
-        made_from = _digest([self._world, trained, _cells(page), parameters])
         start = time.perf_counter()
         if ready is not None:
             notebook = adopted(page, ready)
             outcome = "taken as executed"
-        elif staged.exists() and read_notebook(staged)["metadata"].get(_MADE_FROM) == made_from:
+        elif staged.exists() and read_notebook(staged)["metadata"].get(
+            _MADE_FROM
+        ) == self._made_from(page, parameters):
             _say(self._console, f"{name}: unchanged")
             return staged
         else:
             with self._console.status(f"Executing {name}"), self._surroundings() as folder:
                 notebook = execute(page, name, parameters, folder, self._root / "_build/logs")
-            notebook["metadata"][_MADE_FROM] = made_from
+            # Looked at anew: in full mode the chapter may just have added to the runs.
+            notebook["metadata"][_MADE_FROM] = self._made_from(page, parameters)
             outcome = f"executed in {time.perf_counter() - start:.0f} s"
         _say(self._console, f"{name}: {outcome}")
         return _stage(self._root, name, dump(notebook))
 
     def _parameters(self, page: Path) -> dict[str, Any]:
-        declared = declared_parameters(page)
-        for name in self._extra:
-            if name not in declared:
-                known = ", ".join(declared) or "none"
-                raise BookError(f"{page.name} has no parameter {name}; it declares {known}.")
-        given = {"MODE": self._mode, "DATA": self._images.source, **self._extra}
-        return {name: given[name] for name in declared if name in given}
+        given = {"MODE": self._mode, "DATA": self._images.source}
+        return {name: given[name] for name in declared_parameters(page) if name in given}
+
+    def _made_from(self, page: Path, parameters: dict[str, Any]) -> str:
+        trained = [_tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
+        return _digest([self._world, trained, _cells(page), parameters])
 
     @contextmanager
     def _surroundings(self) -> Iterator[Path]:

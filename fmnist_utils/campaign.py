@@ -28,20 +28,20 @@ def missing_jobs(
     store: RunStore,
     experiments: Iterable[Experiment],
     seeds: Iterable[int],
-    method: Method | None = None,
+    method: Callable[[Experiment], Method] = Method.of,
 ) -> list[Job]:
     """List the runs that the store lacks, seed by seed.
 
-    Without a `method` each experiment is trained by its own. All of them get their first seed
-    before any gets its second, so that a campaign that is cut short leaves comparable evidence for
-    each.
+    `method` says how to train an experiment; by default as the book does. All of them get their
+    first seed before any gets its second, so that a campaign that is cut short leaves comparable
+    evidence for each.
     """
-    seeds = list(seeds)
-    lacking = [(experiment, store.missing(experiment, seeds, method)) for experiment in experiments]
+    seeds, chosen = list(seeds), [(experiment, method(experiment)) for experiment in experiments]
+    lacking = [(*what, store.missing(what[0], seeds, what[1])) for what in chosen]
     return [
-        Job(experiment, seed, method)
+        Job(experiment, seed, how)
         for seed in seeds
-        for experiment, absent in lacking
+        for experiment, how, absent in lacking
         if seed in absent
     ]
 

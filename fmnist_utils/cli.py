@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import os
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +41,12 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except FmnistError as error:
             print(error, file=sys.stderr)
+            raise typer.Exit(2) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who read our output has seen enough; click's business
+                raise
+            what = error.strerror or type(error).__name__
+            print(f"{what}: {error.filename or 'this command'} cannot go on.", file=sys.stderr)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             print(INTERRUPTED, file=sys.stderr)
@@ -167,9 +175,16 @@ def run(
     store = RunStore()
     if unseeded and not plain_fit:
         raise FmnistError("--unseeded belongs to --plain-fit: our trainer shuffles every epoch.")
-    asked = precision or plain_fit
-    method = Method(precision or "float32", plain_fit, unseeded) if asked else None
-    jobs = missing_jobs(store, _chosen(report, experiments), range(1, seeds + 1), method)
+    chosen = _chosen(report, experiments)
+    augmented = [item.id for item in chosen if item.training.augmentation]
+    if plain_fit and augmented:
+        raise FmnistError(f"--plain-fit takes no augmentation: leave out {', '.join(augmented)}.")
+
+    def method(experiment: Experiment) -> Method:
+        own = Method.of(experiment)
+        return Method(precision or own.precision, plain_fit, unseeded)
+
+    jobs = missing_jobs(store, chosen, range(1, seeds + 1), method)
     if not jobs:
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")
         return
@@ -276,19 +291,17 @@ def _records(report_id: str) -> tuple[dict[str, list[Run]], list[str]]:
 
 
 def _status_row(experiment: Experiment, runs: list[Run]) -> Iterator[str]:
-    from fmnist_utils.runs import Method, fingerprint
+    from fmnist_utils.runs import fingerprint, valid_runs
 
     wanted = fingerprint(experiment)
-    method = Method.of(experiment)
-    full = [run for run in runs if run.provenance.method == method]
-    valid = {run.seed: run for run in reversed(full) if run.fingerprint == wanted}
+    valid = valid_runs(runs, experiment)
     stale = sum(run.fingerprint != wanted for run in runs)
-    epochs = [run.epochs for run in valid.values()]
+    epochs = [run.epochs for run in valid]
     yield f"{experiment.report}/{experiment.id}"
     yield str(len(valid)) if valid else "[yellow]0[/yellow]"
-    yield _ranges(sorted(valid))
+    yield _ranges([run.seed for run in valid])
     yield f"{min(epochs)}–{max(epochs)}" if epochs else ""
-    yield ", ".join(sorted({run.provenance.device for run in valid.values()}))
+    yield ", ".join(sorted({run.provenance.device for run in valid}))
     yield f"[red]{stale} stale[/red]" if stale else ""
 
 
@@ -362,13 +375,19 @@ def _publish_each(
 ) -> list[bool | None]:
     """Publish each file: True when it is new, False when it is there, None when it is refused."""
     outcomes: list[bool | None] = []
-    for path in sorted(itertools.chain(*(place.rglob(pattern) for place in folders))):
+    paths = itertools.chain(*(place.rglob(pattern) for place in folders))
+    for path in sorted(paths, key=_in_numbers):
         try:
             outcomes.append(publish(path))
         except FmnistError as error:
             print(f"Refused: {error}", file=sys.stderr)
             outcomes.append(None)
     return outcomes
+
+
+def _in_numbers(path: Path) -> list[str]:
+    """Order names so that seed 100 comes after seed 11, as no seed may be left out."""
+    return [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
 
 
 def _publish_run(path: Path) -> bool:
@@ -498,17 +517,20 @@ def _findings_table(title: str, findings: Iterable[Finding]) -> Table:
 
 def _coloured(verdict: Verdict) -> Text:
     note = f" ({verdict.note})" if verdict.note else ""
-    return Text(f"{verdict.word}{note}", _STYLES.get(verdict.word, "red"))
+    return Text(f"{verdict.word}{note}", _STYLES[verdict.word])
 
 
 _STYLES = {
     "reproduced": "green",
     "equal": "green",
     "followed": "green",
-    "consistent": "green",
     "close": "cyan",
+    "consistent": "yellow",
     "consistent, imprecise": "yellow",
+    "not reproduced": "red",
+    "differs": "red",
     "pending": "dim",
+    "not tested": "dim",
     "high": "red",
     "medium": "yellow",
     "low": "dim",

@@ -24,14 +24,17 @@ class BookError(FmnistError):
     """A book that cannot be built as it is."""
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> dict[str, Any]:
     """Read one of the book's settings files, ``_config.yml`` or ``_toc.yml``."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BookError(f"There is no {path.name} here: run this in the book's folder.") from error
     except yaml.YAMLError as error:
         raise BookError(f"{path.name} is not valid YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise BookError(f"{path.name} holds no settings: restore it from version control.")
+    return settings
 
 
 def declared_parameters(path: Path) -> dict[str, Any]:

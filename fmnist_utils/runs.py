@@ -256,6 +256,22 @@ def read_run(path: Path) -> Run:
     return run
 
 
+def valid_runs(
+    records: Iterable[Run], experiment: Experiment, method: Method | None = None
+) -> list[Run]:
+    """Choose the records of an experiment as it is now, trained by one method, in order of seeds.
+
+    Of several records of one seed the first counts. `method` is by default the one by which the
+    book trains the experiment.
+    """
+    method, wanted = method or Method.of(experiment), fingerprint(experiment)
+    by_seed: dict[int, Run] = {}
+    for run in records:
+        if run.fingerprint == wanted and run.provenance.method == method:
+            by_seed.setdefault(run.seed, run)
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
 class RunStore:
     """The folders that hold run records: one that is written, others that are only read.
 
@@ -286,18 +302,7 @@ class RunStore:
 
         `method` is the one by which the book trains the experiment, unless another is asked for.
         """
-        method = method or Method.of(experiment)
-        wanted = fingerprint(experiment)
-        by_seed: dict[int, Run] = {}
-        for run in self.all_runs(experiment):
-            if run.fingerprint == wanted and run.provenance.method == method:
-                by_seed.setdefault(run.seed, run)
-        return [by_seed[seed] for seed in sorted(by_seed)]
-
-    def stale(self, experiment: Experiment) -> list[Run]:
-        """Read the records that an earlier version of the experiment left behind."""
-        wanted = fingerprint(experiment)
-        return [run for run in self.all_runs(experiment) if run.fingerprint != wanted]
+        return valid_runs(self.all_runs(experiment), experiment, method)
 
     def missing(
         self, experiment: Experiment, seeds: Iterable[int], method: Method | None = None

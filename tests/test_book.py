@@ -346,17 +346,6 @@ def test_a_kernel_that_dies_is_one_sentence(root: Path) -> None:
         build(root)
 
 
-def test_a_parameter_must_be_declared(root: Path) -> None:
-    with pytest.raises(BookError, match=r"one.ipynb has no parameter SEED; it declares MODE, DATA"):
-        build(root, parameters={"SEED": 1})
-
-
-def test_a_declared_parameter_is_passed_on(root: Path) -> None:
-    write_chapter(root, code(f"{PARAMETERS}\nSEEDS = 10", "parameters"), code("print(SEEDS)"))
-    build(root, parameters={"SEEDS": 3})
-    assert printed(root) == "3\n"
-
-
 @pytest.mark.parametrize("source", ["N = 2 * 5", "N = M = 1", "print(1)", "N ="])
 def test_parameters_are_plain_values(root: Path, source: str) -> None:
     write_chapter(root, code(source, "parameters"))
@@ -373,6 +362,20 @@ def test_a_missing_page_is_named(root: Path) -> None:
 def test_a_file_that_is_no_notebook_is_named(root: Path) -> None:
     (root / "chapters/one.ipynb").write_text("# One")
     with pytest.raises(BookError, match=r"one.ipynb is not a notebook"):
+        build(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wrong"),
+    [
+        ("_toc.yml", "", "_toc.yml holds no settings"),
+        ("_toc.yml", "format: jb-book", "_toc.yml lists no page"),
+        ("_config.yml", "", "_config.yml holds no settings"),
+    ],
+)
+def test_empty_settings_are_named(root: Path, name: str, content: str, wrong: str) -> None:
+    (root / name).write_text(content)
+    with pytest.raises(BookError, match=wrong):
         build(root)
 
 

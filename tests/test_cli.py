@@ -15,7 +15,7 @@ import pytest
 from factories import make_run
 from typer.testing import CliRunner, Result
 
-from fmnist_utils import campaign, cli, runs, tuning
+from fmnist_utils import campaign, cli, data, runs, tuning
 from fmnist_utils.reports import Experiment, load_report
 from fmnist_utils.runs import read_run, write_run
 
@@ -98,6 +98,17 @@ def test_a_missing_extra_is_one_sentence(
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.endswith(f"pip install fmnist-utils[{extra}].\n")
     assert not (endless_book / "started").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    endless_book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(endless_book)
+    (endless_book / "_build").touch()
+    result = fmnist("book", "--data", "synthetic")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "_build" in result.stderr and "cannot go on" in result.stderr
 
 
 @pytest.mark.parametrize("backend", ["jax", "nonsense"])
@@ -228,6 +239,13 @@ def test_new_runs_are_published_once(published: Path, experiment: Experiment) ->
     result = fmnist("publish-runs", "runs")
     assert result.stdout == "1 runs published, 2 already there, 0 refused.\n"
     assert result.exit_code == 0
+
+
+def test_a_hundred_seeds_are_published_at_once(published: Path, experiment: Experiment) -> None:
+    for seed in range(1, 102):
+        write_run(make_run(experiment, seed), Path("runs/baltzi"))
+    result = fmnist("publish-runs")
+    assert result.stdout == "101 runs published, 0 already there, 0 refused.\n", result.stderr
 
 
 def edited(experiment: Experiment) -> None:
@@ -401,7 +419,7 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "method"),
     [
-        ([], None),
+        ([], runs.Method()),
         (["--precision", "mixed_bfloat16"], runs.Method("mixed_bfloat16")),
         (["--plain-fit"], runs.Method(plain_fit=True)),
         (["--precision", "float32"], runs.Method()),
@@ -410,11 +428,33 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
 def test_run_trains_by_the_method_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], method: runs.Method | None
 ) -> None:
-    asked = []
-    monkeypatch.setattr(campaign, "missing_jobs", lambda *args: asked.append(args[-1]) or [])
-    result = fmnist("run", "baltzi", "mlp-baseline", *arguments)
-    assert result.exit_code == 0 and asked == [method]
-    assert "Nothing to train" in result.stdout
+    trained: list[runs.Method] = []
+    monkeypatch.setattr(
+        campaign, "run_jobs", lambda jobs, *_: trained.extend(job.method for job in jobs)
+    )
+    monkeypatch.setattr(data, "load_data", lambda: None)
+    result = fmnist("run", "baltzi", "mlp-baseline", "--seeds", "99", *arguments)
+    assert result.exit_code == 0 and set(trained) == {method}
+
+
+def test_plain_fit_keeps_the_precision_of_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[runs.Method] = []
+    monkeypatch.setattr(
+        campaign, "run_jobs", lambda jobs, *_: trained.extend(job.method for job in jobs)
+    )
+    monkeypatch.setattr(data, "load_data", lambda: None)
+    result = fmnist("run", "chalkiopoulos-tsoukalelis", "mlp-256", "--plain-fit")
+    assert result.exit_code == 0, result.stderr
+    assert set(trained) == {runs.Method("mixed_bfloat16", plain_fit=True)}
+
+
+def test_plain_fit_refuses_augmentation_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(campaign, "missing_jobs", lambda *_: pytest.fail("was about to train"))
+    result = fmnist("run", "fashion-mnist-report", "lenet-5", "four-conv-padded", "--plain-fit")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "--plain-fit takes no augmentation: leave out four-conv-padded.\n"
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,6 @@ def test_store_gives_one_valid_run_per_seed_in_order(
     assert [run.seed for run in runs] == [1, 2, 3, 10]
     assert runs[2].final.test.accuracy == 0.8, "what is published counts first"
     assert store.missing(experiment, range(1, 6)) == [4, 5]
-    assert store.stale(experiment) == []
 
 
 def test_stale_run_is_shown_but_not_used(store: RunStore, experiment: Experiment) -> None:
@@ -292,7 +291,6 @@ def test_stale_run_is_shown_but_not_used(store: RunStore, experiment: Experiment
         store.add(make_run(older, seed))
     store.add(make_run(experiment, 2))
     assert [run.seed for run in store.runs(experiment)] == [2]
-    assert [run.seed for run in store.stale(experiment)] == [1, 2]
     assert store.missing(experiment, [1, 2]) == [1]
     assert len(store.all_runs(experiment)) == 3, "new evidence does not overwrite old"
 
@@ -509,12 +507,8 @@ def test_diverged_run_is_never_an_unreadable_record(
 ) -> None:
     run = make_run(experiment)
     diverged = run.model_copy(update={"history": run.history | {"loss": (math.nan,) * 3}})
-    try:
-        store.add(diverged)
-    except RunError:
-        assert everything_under(store.written) == []
-    else:
-        assert math.isnan(store.runs(experiment)[0].history["loss"][0])
+    store.add(diverged)
+    assert math.isnan(store.runs(experiment)[0].history["loss"][0])
 
 
 # --- what ships ----------------------------------------------------------------------------------
