@@ -8,6 +8,7 @@ as a finding of its own, and is sorted in with the others.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import defaultdict
@@ -32,8 +33,8 @@ from fmnist_utils.reports.schema import (
     same_value,
 )
 from fmnist_utils.runs import Run, RunStore
-from fmnist_utils.training import split_rows
-from fmnist_utils.verdicts import MIN_RUNS, measure
+from fmnist_utils.training import split_sizes
+from fmnist_utils.verdicts import MIN_RUNS, measure, parameter_totals
 
 Check = Callable[[Report], Iterator[Finding]]
 
@@ -139,11 +140,9 @@ def unexplained_counts(report: Report) -> Iterator[Finding]:
         claims = [claim for claim in experiment.stated if claim.quantity in counts]
         if not claims or experiment.table:
             continue
-        model = experiment.build()
-        trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+        totals = parameter_totals(experiment.build())
         for claim in claims:
-            stated = int(claim.number)
-            built = trainable if claim.quantity == "trainable_params" else model.count_params()
+            stated, built = int(claim.number), totals[claim.quantity]
             if stated != built:
                 yield Finding(
                     id=f"count-{experiment.id}-{claim.id}",
@@ -316,7 +315,7 @@ def disagreeing_statements(report: Report) -> Iterator[Finding]:
                 what += f"{claim.unit} {claim.numbers}"
             groups[experiment.id if experiment else "", what].append(claim)
     for (experiment_id, _), claims in groups.items():
-        odd = [claim for claim in claims if not _agree(claims[0], claim)]
+        odd = [other for one, other in itertools.combinations(claims, 2) if not _agree(one, other)]
         if odd:
             values = dict.fromkeys(_show(claim) for claim in claims)
             title = f" of {_title(report, experiment_id)}" if experiment_id else ""
@@ -654,7 +653,10 @@ def impossible_epochs(report: Report) -> Iterator[Finding]:
                 if stopping is None:
                     problem = f"nothing ends training before {limit} epochs"
                 elif epochs <= stopping.patience:
-                    problem = f"a patience of {stopping.patience} allows no end before"
+                    problem = (
+                        f"with a patience of {stopping.patience} training ends "
+                        f"after epoch {stopping.patience + 1} at the earliest"
+                    )
             if problem:
                 yield Finding(
                     id=f"epochs-{experiment.id}-{claim.id}",
@@ -688,7 +690,7 @@ def unequal_protocols(report: Report) -> Iterator[Finding]:
                 claimed="models that are compared were not trained alike",
                 because="; ".join(
                     f"{_words(path)} {value} for {_listed(e.title for e, _ in claims)}, "
-                    f"{_training_images(claims[0][0]):,} training images"
+                    f"{split_sizes(claims[0][0].training)['train']:,} training images"
                     for value, claims in values.items()
                 ),
                 consequence="Part of what separates the models may be the protocol, so each is "
@@ -745,7 +747,7 @@ def _spread(claim: Claim, runs: Sequence[Run]) -> float:
     """Return the standard deviation, in points, of what is claimed; nan for too few runs."""
     if len(runs) < MIN_RUNS:
         return math.nan
-    sd = float(np.std(measure(claim, runs), ddof=1) * (100 if claim.unit == "plain" else 1))
+    sd = float(np.std(measure(claim, runs), ddof=1) * 100 / claim.whole)
     return sd / math.sqrt(claim.mean_of or 1)
 
 
@@ -770,23 +772,11 @@ def _noise(
     )
 
 
-def _held_out(experiment: Experiment) -> int:
-    _, validation = split_rows(experiment.training, count("train_images"))
-    return count("test_images") if validation is None else len(validation)
-
-
-def _training_images(experiment: Experiment) -> int:
-    return len(split_rows(experiment.training, count("train_images"))[0])
-
-
 def _images(experiment: Experiment, claim: Claim) -> int:
     """Return how many images stand behind a claimed accuracy."""
-    if claim.split == "test":
-        return count("test_images")
-    held_out = _held_out(experiment)
-    if claim.split == "validation":
-        return held_out
-    return _training_images(experiment) + (held_out if claim.reading.endswith("-all") else 0)
+    sizes = split_sizes(experiment.training)
+    held_out = sizes["validation"] if claim.reading.endswith("-all") else 0
+    return sizes[claim.split or "test"] + held_out
 
 
 # --- words ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.runs import Method, Run, RunStore
+from fmnist_utils.runs import Method, Run, RunStore, accuracies
 
 #: Percentage points of test accuracy; less than a third of the margin of a verdict.
 MARGIN = 0.3
@@ -134,4 +134,4 @@ def allowed(method: Method, store: RunStore) -> bool:
 
 
 def _test_accuracies(runs: Iterable[Run]) -> tuple[float, ...]:
-    return tuple(100 * run.final.test.accuracy for run in runs if run.seed <= SEEDS)
+    return tuple(accuracies([run for run in runs if run.seed <= SEEDS], "test").tolist())

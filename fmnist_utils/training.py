@@ -25,7 +25,7 @@ from fmnist_utils.arithmetic import times
 from fmnist_utils.augmentation import Augmentation, Augmenter
 from fmnist_utils.backend import import_keras
 from fmnist_utils.checkpoints import Checkpoint, Course
-from fmnist_utils.data import FashionMNIST, one_hot, split_indices
+from fmnist_utils.data import FashionMNIST, count, one_hot, split_indices
 from fmnist_utils.engines import (
     Augmenters,
     Engine,
@@ -269,6 +269,14 @@ def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.in
         seed=held_out.seed,
     )
     return train[: spec.images], validation
+
+
+def split_sizes(spec: Training) -> dict[str, int]:
+    """Count the images of the official data set that a protocol trains, validates and tests on."""
+    train, validation = split_rows(spec, count("train_images"))
+    test = count("test_images")
+    held_out = test if validation is None else len(validation)
+    return {"train": len(train), "validation": held_out, "test": test}
 
 
 def _fit(

@@ -15,6 +15,7 @@ binomial term is added, except where the claim was measured on images that are n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,7 +33,7 @@ from fmnist_utils.reports import READINGS, Claim, Experiment, Report
 from fmnist_utils.reports.schema import PrintedLayer, same_value
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs import Run, RunStore, Snapshot
-from fmnist_utils.training import split_rows
+from fmnist_utils.training import split_sizes
 
 Floats = NDArray[np.float64]
 
@@ -74,13 +75,14 @@ class Verdict:
         Id of the experiment the claim belongs to; None for claims about the data or several.
     mean, sd, low, high : float or None
         Of our runs, in the claim's unit; `low` and `high` bound the 95 % prediction interval of
-        one more run, or for an ordering the bootstrap interval of the share of pairs won.
+        one more run, for an ordering the bootstrap interval of the share of pairs won, and for a
+        bound the exact interval of the share of runs that keep it.
     runs : int
-        How many runs, or pairs of runs, the verdict rests on.
+        How many runs the verdict rests on; where two experiments are compared, those of either.
     ours : object
         What an exact claim was compared with.
     note : str
-        What the word leaves open, e.g. ``we got lower`` or ``1 of 5 runs diverged``.
+        What the numbers leave open, e.g. ``we got lower`` or ``1 of 5 runs diverged``.
     """
 
     experiment: str | None
@@ -204,6 +206,7 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
     Returns
     -------
     ndarray of float64, shape ``(len(runs),)``
+        NaN for a run that diverged, or ended before the epoch that the claim is about.
     """
     reading = reading or claim.reading
     return np.array([_measure_one(claim, run, reading) for run in runs])
@@ -213,17 +216,17 @@ def _measure_one(claim: Claim, run: Run, reading: str) -> float:
     if claim.quantity == "epochs_trained":
         return run.epochs
     if claim.quantity == "lowest_val_loss_epoch":
-        return int(np.argmin(run.history["val_loss"])) + 1
-    scale = 1.0 if claim.unit == "plain" else 100.0
+        losses = run.history["val_loss"]
+        return int(np.argmin(losses)) + 1 if np.isfinite(losses).all() else np.nan
     name = "loss" if claim.quantity == "loss" else "accuracy"
     if claim.epoch is not None:
         history = run.history[f"val_{name}" if claim.split == "validation" else name]
-        return scale * history[claim.epoch - 1] if claim.epoch <= len(history) else np.nan
+        return claim.whole * history[claim.epoch - 1] if claim.epoch <= len(history) else np.nan
     moment, _, part = reading.partition("-")
     snapshot = run.best if moment == "best" else run.final
     if claim.label is not None:
-        return scale * _class_score(claim, np.array(snapshot.test_confusion))
-    return scale * _evaluated(run, snapshot, name, claim.split or "test", part)
+        return claim.whole * _class_score(claim, np.array(snapshot.test_confusion))
+    return claim.whole * _evaluated(run, snapshot, name, claim.split or "test", part)
 
 
 def _class_score(claim: Claim, confusion: NDArray[np.int64]) -> float:
@@ -308,7 +311,8 @@ def judge(
     if claim.quantity == "images":
         return _judge_exact(experiment.id, claim, _images(experiment, claim))
     if claim.quantity in _TOTALS:
-        return _judge_exact(experiment.id, claim, _totals(experiment.build())[claim.quantity])
+        totals = parameter_totals(experiment.build())
+        return _judge_exact(experiment.id, claim, totals[claim.quantity])
     if claim.kind == "untested":
         return _not_tested(experiment.id, claim, runs)
     values = measure(claim, runs, reading)
@@ -352,9 +356,9 @@ def _judge_values(
 def _margin(claim: Claim) -> float | None:
     """Return Delta in the claim's unit; None where the interval alone decides."""
     if claim.quantity in ("accuracy", "difference"):
-        return ACCURACY_MARGIN / (100.0 if claim.unit == "plain" else 1.0)
+        return ACCURACY_MARGIN * claim.whole / 100
     if claim.label is not None:
-        return CLASS_MARGIN / (100.0 if claim.unit == "plain" else 1.0)
+        return CLASS_MARGIN * claim.whole / 100
     return LOSS_MARGIN * abs(claim.number) if claim.quantity == "loss" else None
 
 
@@ -363,9 +367,8 @@ def _sampling_variance(experiment: Experiment, claim: Claim, runs: Sequence[Run]
     drawn = experiment.training.validation.take == "random"
     if claim.split != "validation" or claim.quantity != "accuracy" or not (drawn and runs):
         return 0.0
-    scale = 1.0 if claim.unit == "plain" else 100.0
-    p = claim.number / scale
-    return scale**2 * 2 * p * (1 - p) / runs[0].images["validation"]
+    p = claim.number / claim.whole
+    return claim.whole**2 * 2 * p * (1 - p) / runs[0].images["validation"]
 
 
 def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
@@ -386,16 +389,24 @@ def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict
         values = measure(claim, paired) - measure(claim, [theirs[run.seed] for run in paired])
         return _judge_values(None, claim, values)
     if claim.quantity == "bound":
-        return _judge_ordering(claim, *_against_bound(claim, measure(claim, ours)))
+        return _judge_bound(claim, measure(claim, ours))
     others = list(runs.get(claim.than or "", ()))
     return _judge_ordering(claim, measure(claim, ours), measure(claim, others))
 
 
-def _against_bound(claim: Claim, values: Floats) -> tuple[Floats, Floats]:
-    """Turn a bound into an ordering against a constant; a value that rounds to it keeps it."""
-    slack = claim.half_width if claim.relation == "at_least" else -claim.half_width
-    limit = np.full_like(values, claim.number - slack)
-    return (values, limit) if claim.relation == "at_least" else (limit, values)
+def _judge_bound(claim: Claim, values: Floats) -> Verdict:
+    """Judge by the share of runs that keep a bound, with its interval of Clopper and Pearson.
+
+    A value that rounds to the bound keeps it. The bootstrap would not do: where all runs keep a
+    bound, every resample does, so that its interval would be a point.
+    """
+    n = len(values)
+    if n < MIN_RUNS:
+        return Verdict(None, claim, Word.PENDING, runs=n)
+    beyond = values - claim.number if claim.relation == "at_least" else claim.number - values
+    kept = int(np.count_nonzero(beyond >= -claim.half_width))
+    interval = stats.binomtest(kept, n).proportion_ci()
+    return _judge_share(claim, kept / n, float(interval.low), float(interval.high), n)
 
 
 def _judge_ordering(
@@ -404,17 +415,19 @@ def _judge_ordering(
     n = min(len(above), len(below))
     if n < MIN_RUNS:
         return Verdict(experiment_id, claim, Word.PENDING, runs=n)
-    share, low, high = pairs_won(above, below)
+    return _judge_share(claim, *pairs_won(above, below), n, experiment_id)
+
+
+def _judge_share(
+    claim: Claim, share: float, low: float, high: float, n: int, experiment_id: str | None = None
+) -> Verdict:
     if share >= ORDERING_THRESHOLD and low > 0.5:
         word = Word.REPRODUCED
     elif high < ORDERING_THRESHOLD:
         word = Word.NOT_REPRODUCED
     else:
         word = Word.IMPRECISE
-    note = f"holds in {100 * share:.0f} % of pairs of runs"
-    if claim.quantity == "bound":
-        note = f"holds in {100 * share:.0f} % of runs"
-    return Verdict(experiment_id, claim, word, share, None, low, high, n, note=note)
+    return Verdict(experiment_id, claim, word, share, None, low, high, n)
 
 
 def _judge_setting(used: Any, claim: Claim, experiment_id: str | None = None) -> Verdict:
@@ -445,10 +458,7 @@ def _images(experiment: Experiment, claim: Claim) -> Any:
     """Return how many images a split has, or, as the claim does, the shape of its array."""
     if claim.label is not None:
         return data.count("test_images_per_class")
-    train, validation = split_rows(experiment.training, data.count("train_images"))
-    test = data.count("test_images")
-    held_out = test if validation is None else len(validation)
-    n = {"train": len(train), "validation": held_out, "test": test}[claim.split or "test"]
+    n = split_sizes(experiment.training)[claim.split or "test"]
     if isinstance(claim.value, tuple):
         rest = {1: (), 2: (10,), 3: (28, 28), 4: (28, 28, 1)}
         return (n, *rest.get(len(claim.value), ()))
@@ -481,7 +491,7 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
         return []
     model = model or experiment.build()
     built = aligned_layers(experiment, models.layer_table(model))
-    totals = _totals(model)
+    totals = parameter_totals(model)
     return [
         _judge_exact(
             experiment.id,
@@ -497,9 +507,10 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
 _TOTALS = ("total_params", "trainable_params", "non_trainable_params")
 
 
-def _totals(model: Any) -> dict[str, int]:
+def parameter_totals(model: Any) -> dict[str, int]:
+    """Count a Keras model's parameters: all, those that are trained, and the others."""
     total = int(model.count_params())
-    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return dict(zip(_TOTALS, (total, trainable, total - trainable), strict=True))
 
 
@@ -556,7 +567,7 @@ def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
 
 def reported_accuracies(report: Report, split: str = "test") -> dict[str, float]:
     """Return what each experiment reports as its accuracy on a split, in percent."""
-    return {name: claim.number for name, claim in accuracy_claims(report, split).items()}
+    return {name: claim.percent for name, claim in accuracy_claims(report, split).items()}
 
 
 def judge_accuracies(

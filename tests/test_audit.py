@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -436,6 +437,26 @@ def test_a_false_best_is_found_with_the_differences_that_build_on_it() -> None:
     assert ordering.id == "ordering-better" and "88.40 %" in ordering.because
     assert difference.id == "false-best-over-best"
     assert "89.5 % − 91.13 % = −1.63" in difference.because
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["88", "88.3", "87.8"])))
+def test_statements_are_held_against_each_other_in_any_order(order: tuple[str, ...]) -> None:
+    content = tiny()
+    content["claims"] = content["derivations"] = []
+    stated = [accuracy(f"again-{i}", "test", value) for i, value in enumerate(order)]
+    content["experiments"] = {"small": experiment("small", *stated)}
+    assert [name.split("-")[0] for name in audited(content)].count("disagreement") == 1
+
+
+def test_training_cannot_end_before_its_patience() -> None:
+    content = tiny()
+    content["claims"] = content["derivations"] = []
+    content["experiments"] = {"small": experiment("small", claim("end", "epochs_trained", "10"))}
+    because = {item.id: item.because for item in audit.audit(Report.model_validate(content))}
+    assert (
+        because["epochs-small-end"]
+        == "with a patience of 10 training ends after epoch 11 at the earliest"
+    )
 
 
 def test_the_opposite_statement_is_quoted_against_a_false_ordering() -> None:

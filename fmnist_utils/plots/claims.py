@@ -39,9 +39,9 @@ REPORTED: Any = {
 def to_axis(claim: Claim) -> float:
     """Return the factor from the claim's unit to the axis': shares in percent, losses in nats."""
     if claim.quantity == "loss":
-        return 0.01 if claim.unit == "percent" else 1.0
+        return 1 / claim.whole
     share = claim.quantity in ("accuracy", "difference") or claim.label is not None
-    return 100.0 if share and claim.unit == "plain" else 1.0
+    return 100 / claim.whole if share else 1.0
 
 
 def stated(claim: Claim) -> str:

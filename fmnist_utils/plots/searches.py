@@ -21,6 +21,7 @@ from fmnist_utils.plots.canvas import BLUE, GREY, Floats, figure, note
 from fmnist_utils.plots.claims import REPORTED
 from fmnist_utils.plots.rows import folded, label_rows, rows_height, text_at_end
 from fmnist_utils.reports.search import Parameter, Search, Setting
+from fmnist_utils.tables.words import key_text
 from fmnist_utils.tuning import Trials, TuningError
 
 _DRAWS = 1_000
@@ -339,7 +340,7 @@ def _look(rank: int, top: int) -> dict[str, Any]:
 
 
 def _label_axes(ax: Axes, names: Sequence[str]) -> None:
-    words = [textwrap.fill(_words(name), 14) for name in names]
+    words = [textwrap.fill(key_text(name), 14) for name in names]
     ax.set_xticks(range(len(names)), words, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks([])
     ax.tick_params(length=0)
@@ -347,10 +348,6 @@ def _label_axes(ax: Axes, names: Sequence[str]) -> None:
     ax.spines[:].set_visible(False)
     ax.set_xlim(-0.05, len(names) - 0.95)
     ax.set_ylim(-0.04, 1.04)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").replace("-", " ")
 
 
 def _line_handles(trials: Trials, scores: Floats, top: int) -> list[Artist]:
@@ -395,7 +392,7 @@ def importance(search: Search, trials: Trials | None) -> Figure:
             capsize=3, label="± standard deviation",
         )  # fmt: skip
         ax.axvline(0, color="black", linewidth=0.8)
-        label_rows(ax, [folded(_words(name)) for name in names])
+        label_rows(ax, [folded(key_text(name)) for name in names])
         ax.set_xlabel("rise of the error in a trial's predicted rank (places)")
         fig.legend(loc="outside upper center", ncols=2)
     return fig

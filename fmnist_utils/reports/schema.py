@@ -176,6 +176,16 @@ class Claim(Strict):
         return float(self.value)
 
     @property
+    def whole(self) -> float:
+        """What a fraction of 1 is in the claim's unit: 100 in percent or points, else 1."""
+        return 1.0 if self.unit == "plain" else 100.0
+
+    @property
+    def percent(self) -> float:
+        """The value of an accuracy, or of another share, in percent."""
+        return 100.0 * self.number / self.whole
+
+    @property
     def half_width(self) -> float:
         """Half of the last printed digit, in the claim's unit: what rounding may have hidden."""
         if not isinstance(self.value, Decimal):

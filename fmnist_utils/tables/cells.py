@@ -109,9 +109,8 @@ class Scored:
 
 
 def verdict_badge(verdict: Verdict) -> Badge:
-    """Return a verdict's word; an exact one needs no note."""
-    noted = verdict.claim.kind in ("measured", "untested")
-    return Badge(verdict.word, verdict.note if noted else "")
+    """Return a verdict's word with what the numbers beside it leave open."""
+    return Badge(verdict.word, verdict.note)
 
 
 def placed_claim(claim: Claim) -> Stacked:

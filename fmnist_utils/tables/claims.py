@@ -83,7 +83,7 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
         )
         for verdict in vd.judge_accuracies(report, runs, split)
     )
-    headers = ("model", "reported", "reproduced (%), 95 % interval", "verdict")
+    headers = ("model", "reported", "reproduced, 95 % interval", "verdict")
     return Table(headers, rows, f"{split} accuracy of every model".capitalize())
 
 
@@ -122,14 +122,18 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
     ]
     rows = []
     for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():
-        scale = 1.0 if claim.unit == "plain" else 100.0
         key = f"{'val_' if claim.split == 'validation' else ''}{claim.quantity}"
-        histories = [scale * np.array(run.history[key]) for run in runs]
-        at = sorted(1 + int(np.argmin(abs(values - claim.number))) for values in histories)
+        histories = [claim.whole * np.array(run.history[key]) for run in runs]
+        at = sorted(1 + _closest(values, claim.number) for values in histories)
         last = spread_text(np.array([values[-1] for values in histories]))
         rows.append((placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
     headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
     return Table(headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers")
+
+
+def _closest(values: np.ndarray, wanted: float) -> int:
+    """Return the place of the value that is closest; what diverged is infinitely far away."""
+    return int(np.argmin(np.nan_to_num(abs(values - wanted), nan=np.inf)))
 
 
 def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Table:

@@ -91,7 +91,7 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
             rows.append(
                 (report[name].title, *_accuracy_cells(report, base, runs.get(name, ()), split))
             )
-    headers = ("protocol", "reported", "reproduced (%), 95 % interval", "verdict")
+    headers = ("protocol", "reported", "reproduced, 95 % interval", "verdict")
     return Table(headers, tuple(rows), f"{split} accuracy under other choices".capitalize())
 
 
@@ -101,7 +101,8 @@ def _accuracy_cells(
     """Hold runs against what the report states of an experiment, if it states an accuracy."""
     claim = vd.accuracy_claims(report, split).get(base)
     if claim is None:
-        return "not stated", spread_text(accuracies(runs, split)), ""
+        ours = spread_text(accuracies(runs, split))
+        return "not stated", ours and f"{ours} %", ""
     verdict = vd.judge(report[base], claim, runs)
     return reported_text(claim), ours_cell(verdict), verdict_badge(verdict)
 

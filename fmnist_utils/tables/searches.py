@@ -7,16 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from fmnist_utils import verdicts as vd
 from fmnist_utils.arithmetic import windowed
 from fmnist_utils.models import CNN, MLP
 from fmnist_utils.reports import Claim, Experiment, Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
-from fmnist_utils.runs import Run
+from fmnist_utils.runs import Run, accuracies
 from fmnist_utils.tables.cells import Stacked, Table
-from fmnist_utils.tables.words import reported_text, spread_text, value_text
+from fmnist_utils.tables.words import key_text, reported_text, spread_text, value_text
 from fmnist_utils.tuning import Trials, TuningError, get_search, unbuildable
 
 
@@ -37,7 +35,7 @@ def space(report: Report, search_id: str) -> Table:
     """
     search = get_search(report, search_id)
     rows = tuple(
-        (_words(name), _values_text(item), "" if item.default is None else value_text(item.default))
+        (key_text(name), _values_text(item), _default_text(item))
         for name, item in search.space.items()
     )
     headers = ("parameter", "values", "default")
@@ -48,8 +46,8 @@ def space(report: Report, search_id: str) -> Table:
     return Table(headers[:width], tuple(row[:width] for row in rows), caption)
 
 
-def _words(name: str) -> str:
-    return name.replace("-", " ").replace("_", " ")
+def _default_text(parameter: Parameter) -> str:
+    return "" if parameter.default is None else value_text(parameter.default)
 
 
 def _values_text(parameter: Parameter) -> str:
@@ -96,7 +94,7 @@ def sides(report: Report, search_id: str) -> Table:
                 "no" if value in impossible else "yes",
             )
         )
-    headers = (_words(name), "sides", "sides if pooling pads", "can be built")
+    headers = (key_text(name), "sides", "sides if pooling pads", "can be built")
     caption = f"{search.title}: side of the maps, first of the image, then after each block"
     lost = _lost_text(search, len(impossible), len(parameter.values))
     return Table(headers, tuple(rows), f"{caption}; {lost}")
@@ -151,14 +149,13 @@ def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[
     search = get_search(report, search_id)
     experiments = {name: report[name] for name in runs}
     claims = {name: _score(experiment) for name, experiment in experiments.items()}
-    test = {name: [100 * run.final.test.accuracy for run in found] for name, found in runs.items()}
     rows = (
         *_parameter_rows(search, [_used(search, item) for item in experiments.values()]),
         ("score, reported (%)", *(_stated(claim) for claim in claims.values())),
         ("score, ours (%)", *(_measured(claim, runs[name]) for name, claim in claims.items())),
         (
             "test accuracy after the last epoch, ours (%)",
-            *(spread_text(np.array(values)) or "no runs yet" for values in test.values()),
+            *(spread_text(accuracies(found, "test")) or "no runs yet" for found in runs.values()),
         ),
     )
     headers = ("setting", *(experiment.title for experiment in experiments.values()))
@@ -226,7 +223,7 @@ def _parameter_rows(
 ) -> Iterable[tuple[str, ...]]:
     """Yield one row per parameter, its name in words and its value in every column."""
     for name, parameter in search.space.items():
-        yield _words(name), *(_setting_text(parameter, column[name]) for column in columns)
+        yield key_text(name), *(_setting_text(parameter, column[name]) for column in columns)
 
 
 def _setting_text(parameter: Parameter, value: Setting) -> str:
@@ -255,7 +252,7 @@ def _score(experiment: Experiment) -> Claim | None:
 def _stated(claim: Claim | None) -> str:
     if claim is None:
         return "not stated"
-    return f"{100 * claim.number:.2f}" if claim.unit == "plain" else reported_text(claim)
+    return f"{claim.percent:.2f}" if claim.unit == "plain" else reported_text(claim)
 
 
 def _measured(claim: Claim | None, runs: Sequence[Run]) -> Any:
@@ -263,8 +260,6 @@ def _measured(claim: Claim | None, runs: Sequence[Run]) -> Any:
     if not runs:
         return "no runs yet"
     if claim is None:
-        best = np.array([100 * run.best.validation.accuracy for run in runs])
-        return Stacked(spread_text(best), "best epoch")
-    scale = 100.0 if claim.unit == "plain" else 1.0
+        return Stacked(spread_text(accuracies(runs, "validation", "best")), "best epoch")
     when = "best epoch" if claim.reading.startswith("best") else "last epoch"
-    return Stacked(spread_text(scale * vd.measure(claim, runs)), when)
+    return Stacked(spread_text(100 / claim.whole * vd.measure(claim, runs)), when)

@@ -33,6 +33,11 @@ def value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def key_text(name: str) -> str:
+    """Write the name of a parameter as words."""
+    return name.replace("-", " ").replace("_", " ")
+
+
 def reported_text(claim: Claim) -> str:
     """Write what the report states, with its unit, as printed."""
     if claim.quantity in ("ordering", "class_ordering"):
@@ -50,7 +55,8 @@ def ours_text(verdict: Verdict) -> str:
     if verdict.mean is None:
         return "" if verdict.runs or verdict.claim.kind == "untested" else "no runs yet"
     if verdict.claim.quantity in ("ordering", "class_ordering", "bound"):
-        return f"{100 * verdict.mean:.0f} % of {verdict.runs} runs"
+        among = f"{verdict.runs}" if verdict.claim.quantity == "bound" else "pairs of"
+        return f"{100 * verdict.mean:.0f} % of {among} runs"
     mean = _number(verdict.mean, verdict.claim)
     return mean if verdict.sd is None else f"{mean} ± {_number(verdict.sd, verdict.claim)}"
 
