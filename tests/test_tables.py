@@ -234,6 +234,26 @@ def test_results_and_variants_have_a_row_per_model(report, runs):
     assert len(tables.variants(report, every).rows) == len(bases) + len(report.variants)
 
 
+def test_a_comparison_says_which_way_it_failed_and_an_ordering_counts_pairs(report, runs):
+    found = {"mlp-baseline": runs["mlp-baseline"], "cnn-2-conv": runs["cnn-2-conv"]}
+    difference = next(item for item in report.claims if item.quantity == "difference")
+    off = difference.model_copy(update={"of": "cnn-2-conv", "than": "mlp-baseline"})
+    other = off.model_copy(update={"id": "y", "quantity": "ordering", "value": None})
+    told = report.model_copy(update={"claims": (off, other)})
+    table = tables.comparisons(told, found)
+    assert cells(table, "verdict") == ["not reproduced (we got higher)", "reproduced"]
+    assert cells(table, "reproduced, 95 % interval")[1].startswith("100 % of pairs of runs")
+
+
+def test_numbers_stand_in_the_unit_of_their_report():
+    fractions = load_report("chalkiopoulos-tsoukalelis")
+    name = next(iter(vd.accuracy_claims(fractions)))
+    found = {name: [make_run(fractions[name], seed, accuracy=0.9) for seed in (1, 2, 3)]}
+    table = tables.results(fractions, found)
+    assert cells(table, "reproduced, 95 % interval")[0].startswith("0.9")
+    assert not any("%)" in header for header in table.headers)
+
+
 def test_campaign_lists_only_what_ran(report, runs):
     assert cells(tables.campaign({**runs, "mlp-1-hidden": []}), "experiment") == list(runs)
 
@@ -298,7 +318,9 @@ def test_variants_show_only_what_is_asked_for_and_need_no_claim(report, runs):
             }
         }
     )
-    assert set(cells(tables.variants(silent, some), "reported")) == {"not stated"}
+    table = tables.variants(silent, some)
+    assert set(cells(table, "reported")) == {"not stated"}
+    assert all(cell.endswith(" %") for cell in cells(table, "reproduced, 95 % interval"))
 
 
 def test_what_is_left_to_do_comes_with_its_command(report, tmp_path):
