@@ -245,6 +245,13 @@ def test_a_comparison_says_which_way_it_failed_and_an_ordering_counts_pairs(repo
     assert cells(table, "reproduced, 95 % interval")[1].startswith("100 % of pairs of runs")
 
 
+def test_one_point_is_singular_and_still_a_number(report):
+    gain = next(item for item in report.claims if item.id == "cnn-gains-one")
+    assert tables.reported_text(gain) == "1 point"
+    table = Table(("claim", "reported"), (("a", "1 point"), ("b", "3.7 points")))
+    assert table._repr_html_().count("text-align:right") == 3
+
+
 def test_numbers_stand_in_the_unit_of_their_report():
     fractions = load_report("chalkiopoulos-tsoukalelis")
     name = next(iter(vd.accuracy_claims(fractions)))

@@ -29,7 +29,7 @@ _BADGES = {
 
 
 #: Numbers, their units, what stands between two of them, and the words for none.
-_NUMERIC = re.compile(r"([\d\s.,±≤≥%-]|to|points|no runs yet)*")
+_NUMERIC = re.compile(r"([\d\s.,±≤≥%-]|to|points?|no runs yet)*")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ def reported_text(claim: Claim) -> str:
         return "higher"
     sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[claim.relation]
     unit = {"percent": " %", "points": " points", "plain": ""}[claim.unit]
+    unit = " point" if unit == " points" and claim.value == 1 else unit
     unit = " min" if claim.quantity == "minutes" else unit
     return f"{sign}{printed_text(claim.value)}{unit}"
 
