@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fmnist_utils import audit, cli, tables
-from fmnist_utils.audit import read_architecture
+from fmnist_utils.audit.layers import read_architecture
 from fmnist_utils.data import CLASS_NAMES
 from fmnist_utils.reports import (
     LayerTable,

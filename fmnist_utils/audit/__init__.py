@@ -1,0 +1,76 @@
+"""Hold each report against itself: can what it states be true, and does it agree with itself.
+
+Each check is one idea: a function that reads a report and yields findings. A check whose numbers
+a report does not state yields nothing. Printed numbers are compared through their rounding, so
+that honest rounding is never a finding. What no arithmetic can find stands in the report's file
+as a finding of its own, and is sorted in with the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from fmnist_utils.audit import layers, numbers, protocol, statements
+from fmnist_utils.reports import Report
+from fmnist_utils.reports.schema import SEVERITIES, Finding
+from fmnist_utils.runs import Run, RunStore
+
+Check = Callable[[Report], Iterator[Finding]]
+
+#: Every check that needs the report alone.
+CHECKS: tuple[Check, ...] = (
+    layers.impossible_layers,
+    layers.wrong_totals,
+    layers.prose_against_table,
+    layers.unexplained_counts,
+    layers.unstated_model_settings,
+    layers.unshown_attempts,
+    statements.disagreeing_statements,
+    statements.false_orderings,
+    statements.wrong_differences,
+    statements.differences_from_a_false_best,
+    statements.broken_bounds,
+    numbers.wrong_derivations,
+    numbers.impossible_percentages,
+    numbers.impossible_shares,
+    numbers.impossible_f1,
+    numbers.recall_against_accuracy,
+    numbers.wrong_supports,
+    protocol.impossible_epochs,
+    protocol.unequal_protocols,
+    protocol.unreported_criterion,
+)
+
+
+def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> list[Finding]:
+    """List where a report contradicts itself, cannot be right, or cannot be followed.
+
+    Parameters
+    ----------
+    report : Report
+        The report as data.
+    runs : mapping, optional
+        Experiment id to its runs; with them the audit also says which differences between single
+        runs are within the noise of the seeds.
+
+    Returns
+    -------
+    list of Finding
+        What the checks find and what the report's file declares, the most severe first.
+    """
+    found = [finding for check in CHECKS for finding in check(report)]
+    found += protocol.within_seed_noise(report, runs or {})
+    found += report.findings
+    return sorted(found, key=lambda finding: list(SEVERITIES).index(finding.severity))
+
+
+def audit_report(report: Report, store: RunStore) -> list[Finding]:
+    """Audit a report together with the runs that a store has of its experiments."""
+    runs = {name: store.runs(experiment) for name, experiment in report.experiments.items()}
+    return audit(report, runs)
+
+
+def count_severities(findings: Iterable[Finding]) -> dict[str, int]:
+    """Count findings by severity; every severity is present, the highest first."""
+    severities: list[str] = [finding.severity for finding in findings]
+    return {severity: severities.count(severity) for severity in SEVERITIES}
