@@ -12,11 +12,7 @@ from fmnist_utils.audit import words
 from fmnist_utils.data import count
 from fmnist_utils.models import CNN
 from fmnist_utils.reports import Assumption, Experiment, LayerTable, Report
-from fmnist_utils.reports.schema import (
-    Finding,
-    PrintedLayer,
-    same_value,
-)
+from fmnist_utils.reports.schema import Finding, PrintedLayer, same_value
 from fmnist_utils.verdicts import parameter_totals
 
 

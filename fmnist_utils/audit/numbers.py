@@ -12,11 +12,7 @@ from fmnist_utils.arithmetic import Interval
 from fmnist_utils.audit import words
 from fmnist_utils.data import count
 from fmnist_utils.reports import Claim, Experiment, Report
-from fmnist_utils.reports.schema import (
-    ClassScores,
-    Derivation,
-    Finding,
-)
+from fmnist_utils.reports.schema import ClassScores, Derivation, Finding
 from fmnist_utils.training import split_sizes
 
 

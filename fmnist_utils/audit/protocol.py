@@ -13,9 +13,7 @@ from fmnist_utils import arithmetic
 from fmnist_utils.audit import words
 from fmnist_utils.audit.statements import claims_compared
 from fmnist_utils.reports import Claim, Experiment, Report
-from fmnist_utils.reports.schema import (
-    Finding,
-)
+from fmnist_utils.reports.schema import Finding
 from fmnist_utils.runs import Run
 from fmnist_utils.training import split_sizes
 from fmnist_utils.verdicts import MIN_RUNS, measure

@@ -9,9 +9,7 @@ from decimal import Decimal
 
 from fmnist_utils.audit import words
 from fmnist_utils.reports import Claim, Experiment, Report
-from fmnist_utils.reports.schema import (
-    Finding,
-)
+from fmnist_utils.reports.schema import Finding
 
 
 def disagreeing_statements(report: Report) -> Iterator[Finding]:
