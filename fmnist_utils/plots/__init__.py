@@ -18,6 +18,7 @@ from fmnist_utils.plots.images import (
     samples,
 )
 from fmnist_utils.plots.networks import activation_functions, network
+from fmnist_utils.plots.overview import deviations, size_and_accuracy
 from fmnist_utils.plots.predictions import confusion_matrix, mistaken, predictions
 from fmnist_utils.plots.scores import class_scores
 from fmnist_utils.plots.searches import (
@@ -34,6 +35,7 @@ __all__ = [
     "class_scores",
     "compare_curves",
     "confusion_matrix",
+    "deviations",
     "epochs",
     "equivalence",
     "expected_best",
@@ -53,6 +55,7 @@ __all__ = [
     "resized",
     "samples",
     "seed_strip",
+    "size_and_accuracy",
     "style",
     "trial_scores",
     "watermark",

@@ -640,6 +640,11 @@ class Report(Strict):
     findings: tuple[Finding, ...] = ()
 
     @property
+    def short_name(self) -> str:
+        """The authors' last names, or the title of a report without authors."""
+        return ", ".join(name.split()[-1] for name in self.authors) or self.title
+
+    @property
     def trainable(self) -> dict[str, Experiment]:
         """All that is trained: the report's experiments, then our variants of them."""
         varied = {

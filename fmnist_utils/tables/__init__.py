@@ -26,6 +26,12 @@ from fmnist_utils.tables.models import (
     parameter_counts,
     protocol,
 )
+from fmnist_utils.tables.overview import (
+    assumption_effects,
+    directions,
+    omissions,
+    seed_noise,
+)
 from fmnist_utils.tables.runs import (
     campaign,
     classification_report,
@@ -54,6 +60,7 @@ __all__ = [
     "Table",
     "architecture",
     "architectures_with",
+    "assumption_effects",
     "assumptions",
     "at_epochs",
     "audit_counts",
@@ -68,6 +75,7 @@ __all__ = [
     "counts",
     "data_summary",
     "differences",
+    "directions",
     "effects",
     "epochs",
     "equivalence",
@@ -77,6 +85,7 @@ __all__ = [
     "held_against",
     "interval_text",
     "judged",
+    "omissions",
     "ours_text",
     "parameter_counts",
     "protocol",
@@ -85,6 +94,7 @@ __all__ = [
     "reported_trials",
     "results",
     "scoreboard",
+    "seed_noise",
     "sides",
     "space",
     "study",

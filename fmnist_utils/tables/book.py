@@ -42,7 +42,7 @@ def scoreboard(store: RunStore | None = None) -> Table:
         by_word = vd.count_words(found)
         numbers = sum(verdict.claim.numbers for verdict in found)
         columns = [sum(by_word[word] for word in words) for words in _COLUMNS.values()]
-        rows.append((_short_name(report), str(numbers), *map(str, columns)))
+        rows.append((report.short_name, str(numbers), *map(str, columns)))
     headers = ("report", "numbers", *_COLUMNS)
     return Table(headers, tuple(rows), "Verdicts on every claim, report by report")
 
@@ -89,15 +89,10 @@ def audit_counts(store: RunStore | None = None) -> Table:
     for report_id in list_reports():
         report = load_report(report_id)
         found = audit.count_severities(audit.audit_report(report, store))
-        rows.append((_short_name(report), *map(str, found.values()), str(sum(found.values()))))
+        rows.append((report.short_name, *map(str, found.values()), str(sum(found.values()))))
     meanings = "; ".join(f"{word}: {meaning}" for word, meaning in SEVERITIES.items())
     headers = ("report", *SEVERITIES, "all")
     return Table(headers, tuple(rows), f"Findings of the audit, report by report ({meanings})")
-
-
-def _short_name(report: Report) -> str:
-    """Name a report by its authors, or by its title when it has none."""
-    return ", ".join(name.split()[-1] for name in report.authors) or report.title
 
 
 def _sentence(text: str) -> str:

@@ -1,0 +1,132 @@
+"""All reports side by side: counted, listed and drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from factories import make_run
+from figures import words
+
+from fmnist_utils import overview, plots, tables
+from fmnist_utils.reports import Experiment, load_report
+from fmnist_utils.runs import Method, RunStore, accuracies
+from fmnist_utils.verdicts import judge_accuracies, reported_accuracies
+
+BALTZI = load_report("baltzi")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs", tmp_path / "published")
+
+
+def add(store: RunStore, experiment: Experiment, values: Sequence[float], gap: float = 0) -> None:
+    for seed, accuracy in enumerate(values, start=1):
+        method = Method.of(experiment)
+        store.add(make_run(experiment, seed, accuracy=accuracy, gap=gap, method=method))
+
+
+def around(accuracy: float) -> list[float]:
+    return [accuracy - 0.001, accuracy, accuracy + 0.001]
+
+
+def cells(table: tables.Table, column: str) -> list[str]:
+    return [str(row[table.headers.index(column)]) for row in table.rows]
+
+
+def test_directions_count_every_accuracy_once(store: RunStore) -> None:
+    stated = [
+        len(judge_accuracies(report, {}, split))
+        for split in overview.SPLITS
+        for report in overview.every_report()
+    ]
+    table = tables.directions(store)
+    assert sum(map(int, cells(table, "numbers"))) == sum(stated)
+    assert cells(table, "pending") == cells(table, "numbers")
+    reported = reported_accuracies(BALTZI)
+    add(store, BALTZI["mlp-baseline"], around(reported["mlp-baseline"] / 100))
+    add(store, BALTZI["mlp-1-hidden"], around(reported["mlp-1-hidden"] / 100 + 0.03))
+    add(store, BALTZI["cnn-2-conv"], around(reported["cnn-2-conv"] / 100 - 0.03))
+    test = dict(zip(table.headers, tables.directions(store).rows[-1], strict=True))
+    assert (test["compatible"], test["ours higher"], test["ours lower"]) == ("1", "1", "1")
+    assert int(test["pending"]) == int(test["numbers"]) - 3
+
+
+def test_omissions_are_the_assumptions_of_the_reports() -> None:
+    table = tables.omissions()
+    column = dict(zip(cells(table, "setting"), cells(table, "Baltzi"), strict=True))
+    assert column["learning rate"] == "missing" and column["batch size"] == "stated"
+    assert column["amounts of augmentation"] == "–", "no model of this report augments"
+    dropping = [e for e in BALTZI.experiments.values() if "dropout" in e.model_dump_json()]
+    missing = [e for e in dropping if any(a.setting.endswith("dropout") for a in e.assumed)]
+    assert column["dropout rates"].startswith(f"missing for {len(missing)} of")
+    nameless = dict(zip(cells(table, "setting"), cells(table, "Fashion MNIST Report"), strict=True))
+    assert nameless["amounts of augmentation"] == "missing"
+    assert nameless["batch size"] == "missing for 1 of 6"
+
+
+def test_seed_noise_is_the_spread_of_test_accuracy(store: RunStore) -> None:
+    assert tables.seed_noise(store).rows == ()
+    add(store, BALTZI["mlp-baseline"], [0.84, 0.85, 0.86])
+    add(store, BALTZI["mlp-1-hidden"], [0.88, 0.883, 0.886])
+    add(store, BALTZI["cnn-1-conv"], [0.9, 0.91])  # too few
+    (row,) = tables.seed_noise(store).rows
+    assert row == ("Baltzi", "2", "0.30", "0.65", "1.00", f"{1.96 * np.hypot(0.65, 0.65):.2f}")
+
+
+def test_an_effect_is_that_of_a_choice_which_the_report_leaves_open(store: RunStore) -> None:
+    """A study of ours, or a choice without enough runs, is none."""
+    base = BALTZI["cnn-1-conv"]
+    add(store, base, around(0.9))
+    names = [name for name, item in BALTZI.variants.items() if item.of == "cnn-1-conv"]
+    opened = [item.setting for item in base.assumed]
+    open_ones = [n for n in names if set(BALTZI.variants[n].settings) <= set(opened)]
+    small, large, few = open_ones[:3]
+    add(store, BALTZI[small], around(0.901))
+    add(store, BALTZI[large], around(0.88))
+    add(store, BALTZI[few], [0.5, 0.5])
+    for study in set(names) - set(open_ones):
+        add(store, BALTZI[study], around(0.6))
+    table = tables.assumption_effects(store)
+    titles = [BALTZI.variants[name].title for name in (large, small)]
+    assert cells(table, "choice") == [f"{title} [Baltzi]" for title in titles]
+    changes = cells(table, "difference (points), 95 % interval")
+    assert [change.split()[0] for change in changes] == ["-2.00", "+0.10"]
+
+
+def test_shipped_choices_are_all_of_assumptions() -> None:
+    found = list(overview.choices(RunStore()))
+    assert found
+    for choice in found:
+        opened = [item.setting for item in choice.base.experiment.assumed]
+        for path in choice.variant.settings:
+            assert any(path.startswith(known) or known.startswith(path) for known in opened)
+
+
+def test_deviations_are_in_points_whatever_the_unit(store: RunStore) -> None:
+    report = load_report("chalkiopoulos-tsoukalelis")
+    name, reported = next(iter(reported_accuracies(report).items()))
+    add(store, report[name], around(reported / 100 + 0.02))
+    (ax,) = plots.deviations(store).axes
+    (mark,) = [line for line in ax.lines if line.get_marker() not in ("None", "", None)]
+    runs = store.runs(report[name])
+    claim = next(item for item in report[name].stated if item.split == "test")
+    read = accuracies(runs, "test", "best" if claim.reading.startswith("best") else "final")
+    assert mark.get_xdata() == pytest.approx([read.mean() - reported])
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"{report.short_name}\ntest"]
+
+
+def test_models_stand_at_their_size_and_accuracy(store: RunStore) -> None:
+    add(store, BALTZI["mlp-baseline"], around(0.85))
+    (ax,) = plots.size_and_accuracy(store).axes
+    (point,) = ax.containers
+    assert point.lines[0].get_xdata() == pytest.approx([7_850])
+    assert point.lines[0].get_ydata() == pytest.approx([85.0])
+    assert ax.get_xscale() == "log"
+
+
+@pytest.mark.parametrize("draw", [plots.deviations, plots.size_and_accuracy])
+def test_without_runs_a_figure_says_so(draw: object, store: RunStore) -> None:
+    assert callable(draw)
+    assert any("three runs" in word for word in words(draw(store)))
