@@ -373,7 +373,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def split_indices(
-    labels_or_n: int | NDArray[np.uint8],
+    n: int,
     *,
     fraction: float | None = None,
     count: int | None = None,
@@ -384,8 +384,8 @@ def split_indices(
 
     Parameters
     ----------
-    labels_or_n : int or array
-        Number of examples, or an array with one row per example.
+    n : int
+        Number of examples.
     fraction : float, optional
         Share of the examples to validate on, between 0 and 1, rounded as Keras rounds
         ``validation_split``: ``floor(n * (1 - fraction))`` examples are left to train on.
@@ -407,7 +407,6 @@ def split_indices(
         If not exactly one of `fraction` and `count` is given, a part would be empty, `take` is
         unknown or "random" lacks a seed.
     """
-    n = labels_or_n if isinstance(labels_or_n, int) else len(labels_or_n)
     size = _validation_size(n, fraction, count)
     order = np.arange(n, dtype=np.int32)
     if take == "last":
@@ -440,25 +439,24 @@ def _validation_size(n: int, fraction: float | None, count: int | None) -> int:
     return size
 
 
-def one_hot(labels: NDArray[np.uint8], num_classes: int = 10) -> NDArray[np.float32]:
+def one_hot(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Encode labels as rows with a single one.
 
     Parameters
     ----------
     labels : uint8 array, shape (n,)
-        Class indices below `num_classes`.
-    num_classes : int
-        Number of columns.
+        Class indices.
 
     Returns
     -------
-    float32 array, shape (n, num_classes)
+    float32 array, shape (n, 10)
 
     Raises
     ------
     DataError
         If a label is out of range.
     """
-    if labels.size and labels.max() >= num_classes:
-        raise DataError(f"Label {labels.max()} is out of range: there are {num_classes} classes.")
-    return np.eye(num_classes, dtype=np.float32)[labels]
+    classes = len(CLASS_NAMES)
+    if labels.size and labels.max() >= classes:
+        raise DataError(f"Label {labels.max()} is out of range: there are {classes} classes.")
+    return np.eye(classes, dtype=np.float32)[labels]

@@ -55,9 +55,6 @@ if TYPE_CHECKING:
     import keras
 
 
-_DEFAULT = Method()
-
-
 class TrainingError(FmnistError):
     """A training that was asked for and cannot be done."""
 
@@ -104,6 +101,17 @@ def train(
     Run
         With history, evaluations of the last and of the best validation epoch, predictions and
         provenance; not yet written anywhere.
+
+    Raises
+    ------
+    TrainingError
+        When the images do not fit the model, or plain fit is asked to augment.
+    BackendError
+        When Keras or its backend cannot be imported.
+    CheckpointError
+        When the checkpoint cannot be written.
+    KeyboardInterrupt
+        After Ctrl-C, between two batches; the checkpoint keeps what it has.
     """
     method = method or Method.of(experiment)
     identity = fingerprint(experiment, data.fingerprint)
@@ -152,7 +160,7 @@ def train(
     ).sealed()
 
 
-def compiled_model(experiment: Experiment, method: Method = _DEFAULT) -> keras.Model:
+def compiled_model(experiment: Experiment, method: Method) -> keras.Model:
     """Build the experiment's model and compile it with the experiment's optimizer and loss.
 
     Variables, loss and output stay float32 in either precision.

@@ -401,11 +401,6 @@ def test_a_random_split_depends_on_its_seed_alone() -> None:
     assert one.tolist() == again.tolist() != other.tolist()
 
 
-def test_labels_may_stand_for_their_number() -> None:
-    train, validation = data.split_indices(np.zeros(10, np.uint8), fraction=0.2)
-    assert (len(train), len(validation)) == (8, 2)
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock, build, layer_table
 from fmnist_utils.reports import Experiment, list_reports, load_report
+from fmnist_utils.runs import Method
 from fmnist_utils.training import compiled_model
 from fmnist_utils.verdicts import aligned_layers
 
@@ -25,7 +26,7 @@ EACH_EXPERIMENT = pytest.mark.parametrize(
 
 @EACH_EXPERIMENT
 def test_built_model_is_the_printed_one_and_gives_probabilities(experiment: Experiment) -> None:
-    model = compiled_model(experiment)
+    model = compiled_model(experiment, Method())
     if experiment.table is not None:
         printed = [(row.type, row.shape, row.params) for row in experiment.table.layers]
         rows = aligned_layers(experiment, layer_table(model))

@@ -336,7 +336,7 @@ def both(request: pytest.FixtureRequest, data: FashionMNIST) -> Iterator[dict[st
     results = {}
     for kind in ("TensorFlowEngine", "KerasEngine"):
         keras.utils.set_random_seed(3)
-        model = compiled_model(experiment)
+        model = compiled_model(experiment, Method())
         engine = engine_of(kind, model, parts, 32)
         orders = [np.random.default_rng(i).permutation(480).astype(np.int32) for i in range(2)]
         results[kind] = {
@@ -541,7 +541,7 @@ def test_augmented_training_repeats_itself_and_differs_from_plain(data: FashionM
 def test_fused_adam_takes_the_steps_that_keras_adam_takes(data: FashionMNIST) -> None:
     import keras
 
-    models = [compiled_model(tiny(PLAIN)) for _ in range(2)]
+    models = [compiled_model(tiny(PLAIN), Method()) for _ in range(2)]
     models[1].set_weights(models[0].get_weights())
     models[1].compile(
         keras.optimizers.Adam(0.001), loss="categorical_crossentropy", metrics=["accuracy"]
