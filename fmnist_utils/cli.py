@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fmnist_utils.tuning import Trial, Trials
     from fmnist_utils.verdicts import Verdict
 
+AGAIN = "mend that, and run the same command again."
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
 
 
@@ -45,8 +46,8 @@ class _Commands(TyperGroup):
         except OSError as error:
             if error.errno == errno.EPIPE:  # who read our output has seen enough; click's business
                 raise
-            what = error.strerror or type(error).__name__
-            print(f"{what}: {error.filename or 'this command'} cannot go on.", file=sys.stderr)
+            where, why = error.filename or "A file", error.strerror or type(error).__name__
+            print(f"{where} cannot be read or written ({why}): {AGAIN}", file=sys.stderr)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             print(INTERRUPTED, file=sys.stderr)
