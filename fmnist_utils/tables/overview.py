@@ -28,7 +28,8 @@ def directions(store: RunStore | None = None) -> Table:
     for split in overview.SPLITS:
         of_split = [verdict for verdict in found if verdict.claim.split == split]
         sides = [_side(verdict) for verdict in of_split]
-        rows.append((split, str(len(sides)), *(str(sides.count(side)) for side in _SIDES)))
+        name = "training" if split == "train" else split
+        rows.append((name, str(len(sides)), *(str(sides.count(side)) for side in _SIDES)))
     headers = ("accuracy", "numbers", *_SIDES)
     return Table(headers, tuple(rows), "Accuracies of models, all reports together")
 
