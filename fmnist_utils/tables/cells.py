@@ -45,8 +45,7 @@ class Badge:
 
     def html(self) -> str:
         """Return the coloured badge, its note behind it."""
-        note = f"<br><small>{html.escape(self.note)}</small>" if self.note else ""
-        return _coloured(self.word, self.word) + note
+        return _coloured(self.word, self.word) + _below(self.note)
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,11 @@ def _coloured(text: str, look: Word) -> str:
     return f'<span class="verdict {name}" style="{style}">{text}</span>'
 
 
+def _below(text: str) -> str:
+    """Write text in a line of its own, smaller; nothing for an empty one."""
+    return f'<br><small class="below">{html.escape(text)}</small>' if text else ""
+
+
 @dataclass(frozen=True)
 class Stacked:
     """A cell of two lines: what it says, and smaller below it a place, a reason or an interval."""
@@ -85,8 +89,7 @@ class Stacked:
 
     def html(self) -> str:
         """Return the two lines."""
-        small = f'<br><small class="below">{html.escape(self.below)}</small>' if self.below else ""
-        return _html(self.main) + small
+        return _html(self.main) + _below(self.below)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Scored:
         """Return the printed number over ours; a word says what the colour does."""
         word = self.verdict.word
         ours = _coloured(html.escape(ours_text(self.verdict)), word)
-        small = "" if word == Word.REPRODUCED else f"<br><small>{html.escape(word)}</small>"
+        small = _below("" if word == Word.REPRODUCED else word)
         return f"{reported_text(self.verdict.claim)}<br>{ours}{small}"
 
 
