@@ -283,9 +283,7 @@ class _ChapterMaker:
         if ready is not None:
             notebook = adopted(page, ready)
             outcome = "taken as executed"
-        elif staged.exists() and read_notebook(staged)["metadata"].get(
-            _MADE_FROM
-        ) == self._made_from(page, parameters):
+        elif _known_origin(staged) == self._made_from(page, parameters):
             _say(self._console, f"{name}: unchanged")
             return staged
         else:
@@ -318,6 +316,11 @@ class _ChapterMaker:
                 if own.is_dir():
                     (Path(folder) / own.name).symlink_to(own, target_is_directory=True)
             yield Path(folder)
+
+
+def _known_origin(staged: Path) -> str | None:
+    """Return what a staged chapter was made from; None when there is none, or none that we made."""
+    return read_notebook(staged)["metadata"].get(_MADE_FROM) if staged.exists() else None
 
 
 @contextmanager

@@ -37,7 +37,9 @@ def missing_jobs(
     evidence for each.
     """
     seeds, chosen = list(seeds), [(experiment, method(experiment)) for experiment in experiments]
-    lacking = [(*what, store.missing(what[0], seeds, what[1])) for what in chosen]
+    lacking = [
+        (experiment, how, store.missing(experiment, seeds, how)) for experiment, how in chosen
+    ]
     return [
         Job(experiment, seed, how)
         for seed in seeds

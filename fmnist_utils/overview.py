@@ -44,7 +44,7 @@ def accuracies(store: RunStore) -> list[tuple[Report, Verdict]]:
     """
     found = []
     for report in every_report():
-        runs = {name: store.runs(experiment) for name, experiment in report.experiments.items()}
+        runs = store.runs_of(report)
         for split in SPLITS:
             found += [(report, verdict) for verdict in judge_accuracies(report, runs, split)]
     return found
@@ -53,10 +53,9 @@ def accuracies(store: RunStore) -> list[tuple[Report, Verdict]]:
 def models(store: RunStore) -> Iterator[Model]:
     """Yield every model of every report that has runs enough for a verdict."""
     for report in every_report():
-        for experiment in report.experiments.values():
-            runs = store.runs(experiment)
+        for name, runs in store.runs_of(report).items():
             if len(runs) >= MIN_RUNS:
-                yield Model(report, experiment, runs)
+                yield Model(report, report.experiments[name], runs)
 
 
 def choices(store: RunStore) -> Iterator[Choice]:

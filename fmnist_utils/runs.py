@@ -19,7 +19,7 @@ from fmnist_utils.data import official_fingerprint
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.files import write_whole
 from fmnist_utils.models import NUM_CLASSES
-from fmnist_utils.reports import Experiment, reports_folder
+from fmnist_utils.reports import Experiment, Report, reports_folder
 from fmnist_utils.reports.schema import Precision
 from fmnist_utils.sealed import Sealed, sha256
 from fmnist_utils.strict import Strict
@@ -303,6 +303,10 @@ class RunStore:
         `method` is the one by which the book trains the experiment, unless another is asked for.
         """
         return valid_runs(self.all_runs(experiment), experiment, method)
+
+    def runs_of(self, report: Report) -> dict[str, list[Run]]:
+        """Read the valid records of every experiment of a report, by the experiment's id."""
+        return {name: self.runs(experiment) for name, experiment in report.experiments.items()}
 
     def missing(
         self, experiment: Experiment, seeds: Iterable[int], method: Method | None = None

@@ -585,7 +585,7 @@ def judge_report(report: Report, store: RunStore) -> list[Verdict]:
 
     Builds every model to check the layer tables, so it needs Keras and a few seconds.
     """
-    runs = {name: store.runs(experiment) for name, experiment in report.experiments.items()}
+    runs = store.runs_of(report)
     verdicts = judge_claims(report, runs)
     for search in report.searches.values():
         verdicts += judge_search(search)

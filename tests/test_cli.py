@@ -416,6 +416,17 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
     assert not (endless_book / "_build/html").exists()
 
 
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[runs.Method]:
+    """List by which methods jobs would be trained, instead of training them."""
+    methods: list[runs.Method] = []
+    monkeypatch.setattr(
+        campaign, "run_jobs", lambda jobs, *_: methods.extend(job.method for job in jobs)
+    )
+    monkeypatch.setattr(data, "load_data", lambda: None)
+    return methods
+
+
 @pytest.mark.parametrize(
     ("arguments", "method"),
     [
@@ -426,23 +437,13 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
     ],
 )
 def test_run_trains_by_the_method_that_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], method: runs.Method | None
+    trained: list[runs.Method], arguments: list[str], method: runs.Method
 ) -> None:
-    trained: list[runs.Method] = []
-    monkeypatch.setattr(
-        campaign, "run_jobs", lambda jobs, *_: trained.extend(job.method for job in jobs)
-    )
-    monkeypatch.setattr(data, "load_data", lambda: None)
     result = fmnist("run", "baltzi", "mlp-baseline", "--seeds", "99", *arguments)
     assert result.exit_code == 0 and set(trained) == {method}
 
 
-def test_plain_fit_keeps_the_precision_of_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
-    trained: list[runs.Method] = []
-    monkeypatch.setattr(
-        campaign, "run_jobs", lambda jobs, *_: trained.extend(job.method for job in jobs)
-    )
-    monkeypatch.setattr(data, "load_data", lambda: None)
+def test_plain_fit_keeps_the_precision_of_the_experiment(trained: list[runs.Method]) -> None:
     result = fmnist("run", "chalkiopoulos-tsoukalelis", "mlp-256", "--plain-fit")
     assert result.exit_code == 0, result.stderr
     assert set(trained) == {runs.Method("mixed_bfloat16", plain_fit=True)}

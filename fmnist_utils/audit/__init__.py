@@ -66,8 +66,7 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
 
 def audit_report(report: Report, store: RunStore) -> list[Finding]:
     """Audit a report together with the runs that a store has of its experiments."""
-    runs = {name: store.runs(experiment) for name, experiment in report.experiments.items()}
-    return audit(report, runs)
+    return audit(report, store.runs_of(report))
 
 
 def count_severities(findings: Iterable[Finding]) -> dict[str, int]:

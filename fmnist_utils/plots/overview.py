@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -9,7 +11,7 @@ from matplotlib.patches import Patch
 
 from fmnist_utils import overview
 from fmnist_utils.plots.canvas import GREY, SHADE, SPLIT_WORDS, figure, note, series
-from fmnist_utils.plots.claims import LOOKS
+from fmnist_utils.plots.claims import LOOKS, to_axis
 from fmnist_utils.plots.rows import folded, label_rows, rows_height
 from fmnist_utils.runs import RunStore, accuracies
 from fmnist_utils.verdicts import ACCURACY_MARGIN, Verdict, Word, parameter_totals
@@ -36,15 +38,13 @@ def deviations(store: RunStore | None = None) -> Figure:
         ax.axvline(0, color="black", linewidth=0.8, zorder=1)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):
-                color, marker, filled = LOOKS[verdict.word]
-                ax.plot(
-                    _distance(verdict), y + 0.16 * (i % 3 - 1), marker, color=color, markersize=7.5,
-                    markerfacecolor=color if filled else "white", markeredgewidth=1.5,
-                )  # fmt: skip
+                ax.plot(_distance(verdict), y + 0.16 * (i % 3 - 1), **_mark(verdict.word))
         label_rows(ax, names)
         ax.set_xlabel("ours − reported (percentage points)")
         words = dict.fromkeys(verdict.word for found in rows.values() for verdict in found)
-        handles: list[Artist] = [_handle(word) for word in Word if word in words]
+        handles: list[Artist] = [
+            Line2D([], [], label=word, **_mark(word)) for word in Word if word in words
+        ]
         handles.append(Patch(color=SHADE, label="within the margin"))
         fig.legend(handles=handles, loc="outside upper center", ncols=3)
     return fig
@@ -53,15 +53,16 @@ def deviations(store: RunStore | None = None) -> Figure:
 def _distance(verdict: Verdict) -> float:
     """Return our mean minus the reported value in percentage points."""
     assert verdict.mean is not None
-    return (verdict.mean - verdict.claim.number) * 100 / verdict.claim.whole
+    return to_axis(verdict.claim) * (verdict.mean - verdict.claim.number)
 
 
-def _handle(word: Word) -> Line2D:
+def _mark(word: Word) -> dict[str, Any]:
+    """Return the looks of a verdict's mark, in the figure and in its legend."""
     color, marker, filled = LOOKS[word]
-    return Line2D(
-        [], [], linestyle="none", marker=marker, color=color, markersize=7.5, label=word,
-        markerfacecolor=color if filled else "white", markeredgewidth=1.5,
-    )  # fmt: skip
+    return {
+        "linestyle": "none", "marker": marker, "markersize": 7.5, "color": color,
+        "markerfacecolor": color if filled else "white", "markeredgewidth": 1.5,
+    }  # fmt: skip
 
 
 def size_and_accuracy(store: RunStore | None = None) -> Figure:
@@ -92,7 +93,8 @@ def size_and_accuracy(store: RunStore | None = None) -> Figure:
             Line2D([], [], linestyle="none", marker=series(i)[1], color=series(i)[0], label=name)
             for i, name in enumerate(names)
         ]
-        hollow = {"marker": "o", "color": GREY, "markerfacecolor": "white"}
-        handles.append(Line2D([], [], linestyle="none", label="fewer images", **hollow))  # type: ignore[arg-type]
+        hollow = Line2D([], [], linestyle="none", marker="o", color=GREY, label="fewer images")
+        hollow.set_markerfacecolor("white")
+        handles.append(hollow)
         fig.legend(handles=handles, loc="outside upper center", ncols=2)
     return fig

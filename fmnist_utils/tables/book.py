@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fmnist_utils import audit
 from fmnist_utils import verdicts as vd
-from fmnist_utils.reports import Report, list_reports, load_report
+from fmnist_utils.overview import every_report
+from fmnist_utils.reports import Report
 from fmnist_utils.reports.schema import SEVERITIES
 from fmnist_utils.runs import RunStore
 from fmnist_utils.tables.cells import Badge, SeverityBadge, Stacked, Table
@@ -36,8 +37,7 @@ def scoreboard(store: RunStore | None = None) -> Table:
     """Count the verdicts of every report: what was measured, then what was exact."""
     store = store or RunStore()
     rows = []
-    for report_id in list_reports():
-        report = load_report(report_id)
+    for report in every_report():
         found = vd.judge_report(report, store)
         by_word = vd.count_words(found)
         numbers = sum(verdict.claim.numbers for verdict in found)
@@ -86,8 +86,7 @@ def audit_counts(store: RunStore | None = None) -> Table:
     """Count the findings of every report by severity."""
     store = store or RunStore()
     rows = []
-    for report_id in list_reports():
-        report = load_report(report_id)
+    for report in every_report():
         found = audit.count_severities(audit.audit_report(report, store))
         rows.append((report.short_name, *map(str, found.values()), str(sum(found.values()))))
     meanings = "; ".join(f"{word}: {meaning}" for word, meaning in SEVERITIES.items())

@@ -141,15 +141,15 @@ def _queue_next(study: optuna.Study, draws: Mapping[int, Mapping[str, Scalar]]) 
     """Queue the first combination that nobody has; False when none is left to be tried."""
     from optuna.trial import TrialState
 
-    every = study.get_trials(deepcopy=False)
-
-    def numbers(state: TrialState) -> set[int | None]:
-        return {trial.user_attrs.get("number") for trial in every if trial.state == state}
-
-    waiting = numbers(TrialState.WAITING)
-    cared_for = waiting | numbers(TrialState.RUNNING) | _records(study).keys()
+    waiting, cared_for = set(), set()
+    for trial in study.get_trials(deepcopy=False):
+        number = trial.user_attrs.get("number")
+        if trial.state == TrialState.WAITING:
+            waiting.add(number)
+        elif trial.state == TrialState.RUNNING or "record" in trial.user_attrs:
+            cared_for.add(number)
     for number, tokens in draws.items():
-        if number not in cared_for:
+        if number not in waiting | cared_for:
             study.enqueue_trial(dict(tokens), user_attrs={"number": number})
             return True
     return not waiting.isdisjoint(draws)
