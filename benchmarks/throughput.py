@@ -23,13 +23,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from fmnist_utils import training
-from fmnist_utils.backend import import_keras
-from fmnist_utils.engines import Part, make_engine
-from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock, build
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.reports.schema import Precision
-from fmnist_utils.runs import Method
+from fmnist_utils.models.build import build
+from fmnist_utils.models.keras_import import import_keras
+from fmnist_utils.models.spec import CNN, MLP, ConvBlock, DenseBlock
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.protocol import Precision
+from fmnist_utils.runs.record import Method
+from fmnist_utils.training.epochs import Part, make_engine
+from fmnist_utils.training.train import compiled_model
 
 
 class Net(NamedTuple):
@@ -152,7 +154,7 @@ def ours(
     experiment: Experiment, net: Net, images: np.ndarray, labels: np.ndarray, precision: Precision
 ) -> Callable[[int], None]:
     """Train as the book does."""
-    model = training.compiled_model(experiment, Method(precision))
+    model = compiled_model(experiment, Method(precision))
     engine = make_engine(model, {"train": Part(images, labels)}, net.batch_size)
     draw = np.random.default_rng(0)
 

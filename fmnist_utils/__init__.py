@@ -10,10 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fmnist_utils import equivalence, plots, tables, verdicts
-    from fmnist_utils.chapter import check_parameters, reproduce, search
-    from fmnist_utils.data import load_data
-    from fmnist_utils.reports import load_report
+    from fmnist_utils import plots, tables, verdicts
+    from fmnist_utils.book.chapter import check_parameters, reproduce, search
+    from fmnist_utils.data.download import load_data
+    from fmnist_utils.reports.load import load_report
+    from fmnist_utils.verdicts import equivalence
 
 __all__ = [
     "check_parameters",
@@ -28,11 +29,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "check_parameters": "fmnist_utils.chapter",
-    "load_data": "fmnist_utils.data",
-    "load_report": "fmnist_utils.reports",
-    "reproduce": "fmnist_utils.chapter",
-    "search": "fmnist_utils.chapter",
+    "check_parameters": "fmnist_utils.book.chapter",
+    "equivalence": "fmnist_utils.verdicts",
+    "load_data": "fmnist_utils.data.download",
+    "load_report": "fmnist_utils.reports.load",
+    "reproduce": "fmnist_utils.book.chapter",
+    "search": "fmnist_utils.book.chapter",
 }
 
 

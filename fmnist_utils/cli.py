@@ -23,12 +23,13 @@ from typer.core import TyperGroup
 from fmnist_utils.errors import FmnistError
 
 if TYPE_CHECKING:
-    from fmnist_utils.reports import Experiment, Report
-    from fmnist_utils.reports.schema import Finding
+    from fmnist_utils.reports.experiment import Experiment
+    from fmnist_utils.reports.findings import Finding
+    from fmnist_utils.reports.report import Report
     from fmnist_utils.reports.search import Search
-    from fmnist_utils.runs import Run
+    from fmnist_utils.runs.record import Run
     from fmnist_utils.tuning import Trial, Trials
-    from fmnist_utils.verdicts import Verdict
+    from fmnist_utils.verdicts.outcome import Verdict
 
 AGAIN = "mend that, and run the same command again."
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
@@ -97,7 +98,7 @@ def book(
     ] = None,
 ) -> None:
     """Run every chapter that changed and build the site."""
-    from fmnist_utils.book import build_book
+    from fmnist_utils.book.site import build_book
 
     index = build_book(Path(), mode=mode, data=data, executed=executed, console=console)
     _say(f"The book is in {os.path.relpath(index)}")
@@ -106,7 +107,7 @@ def book(
 @app.command()
 def refresh() -> None:
     """Run every chapter in replay mode and store the outputs in its source."""
-    from fmnist_utils.book import refresh_chapters
+    from fmnist_utils.book.site import refresh_chapters
 
     refresh_chapters(Path(), console)
 
@@ -116,9 +117,9 @@ def set_repository(
     url: Annotated[str, typer.Argument(help="https://github.com/OWNER/REPOSITORY")],
 ) -> None:
     """Point the book, its badges and its install cells at another repository."""
-    from fmnist_utils import repository
+    from fmnist_utils.book import links
 
-    changed = repository.set_repository(Path(), url)
+    changed = links.set_repository(Path(), url)
     for path in changed:
         _say(f"{path} rewritten")
     if not changed:
@@ -131,7 +132,7 @@ def set_repository(
 @app.command()
 def data() -> None:
     """Fetch and verify the data set, and say where it is."""
-    from fmnist_utils.data import fetch_data
+    from fmnist_utils.data.download import fetch_data
 
     _say(f"Fashion-MNIST is complete and verified in {fetch_data()}")
 
@@ -163,11 +164,12 @@ def run(
     ] = "none",
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
-    from fmnist_utils.campaign import missing_jobs, run_jobs, run_jobs_on_cluster
-    from fmnist_utils.data import load_data
-    from fmnist_utils.progress import TrainingProgress
-    from fmnist_utils.runs import Method, RunStore
-    from fmnist_utils.tracking import TrackingError, make_tracker
+    from fmnist_utils.campaign.jobs import missing_jobs, run_jobs, run_jobs_on_cluster
+    from fmnist_utils.campaign.progress import TrainingProgress
+    from fmnist_utils.campaign.tracking import TrackingError, make_tracker
+    from fmnist_utils.data.download import load_data
+    from fmnist_utils.runs.record import Method
+    from fmnist_utils.runs.store import RunStore
 
     if scheduler is not None and tracker != "none":
         raise TrackingError(
@@ -215,8 +217,8 @@ def search(
     ] = None,
 ) -> None:
     """Run a report's hyperparameter search, or go on where it stopped."""
-    from fmnist_utils.data import load_data
-    from fmnist_utils.reports import load_report
+    from fmnist_utils.data.download import load_data
+    from fmnist_utils.reports.load import load_report
     from fmnist_utils.tuning import LOCAL_SEARCHES, TuningError, get_search, run_search
 
     loaded = load_report(report)
@@ -237,7 +239,7 @@ def _say_trial(of: int, trial: Trial) -> None:
 
 
 def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:
-    from fmnist_utils.reports import load_report
+    from fmnist_utils.reports.load import load_report
 
     report = load_report(report_id)
     trainable = report.trainable
@@ -254,7 +256,7 @@ def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment
 @app.command()
 def status() -> None:
     """Show which runs and trials there are, which are stale, and which records are damaged."""
-    from fmnist_utils.reports import list_reports, load_report
+    from fmnist_utils.reports.load import list_reports, load_report
 
     table = Table(box=None, pad_edge=False)
     for name in ("experiment", "valid", "seeds", "epochs", "device", "stale"):
@@ -278,7 +280,8 @@ def status() -> None:
 
 def _records(report_id: str) -> tuple[dict[str, list[Run]], list[str]]:
     """Read all run records of a report, by experiment, and what is wrong with the others."""
-    from fmnist_utils.runs import RunError, RunStore, read_run
+    from fmnist_utils.runs.record import RunError, read_run
+    from fmnist_utils.runs.store import RunStore
 
     records: dict[str, list[Run]] = defaultdict(list)
     damaged = []
@@ -292,7 +295,7 @@ def _records(report_id: str) -> tuple[dict[str, list[Run]], list[str]]:
 
 
 def _status_row(experiment: Experiment, runs: list[Run]) -> Iterator[str]:
-    from fmnist_utils.runs import fingerprint, valid_runs
+    from fmnist_utils.runs.record import fingerprint, valid_runs
 
     wanted = fingerprint(experiment)
     valid = valid_runs(runs, experiment)
@@ -350,7 +353,7 @@ def publish_runs(
     ] = None,
 ) -> None:
     """Check new runs and searches and copy them into the package, where they are evidence."""
-    from fmnist_utils.runs import LOCAL_RUNS, RunStore
+    from fmnist_utils.runs.store import LOCAL_RUNS, RunStore
     from fmnist_utils.tuning import LOCAL_SEARCHES, TABLE
 
     _refuse_installed_package(RunStore().published)
@@ -392,7 +395,8 @@ def _in_numbers(path: Path) -> list[str]:
 
 
 def _publish_run(path: Path) -> bool:
-    from fmnist_utils.runs import RunStore, read_run
+    from fmnist_utils.runs.record import read_run
+    from fmnist_utils.runs.store import RunStore
 
     record = read_run(path)
     return RunStore().publish(record, _experiment_of(record))
@@ -415,7 +419,7 @@ def _refuse_installed_package(folder: Path) -> None:
 
 
 def _report_of(table: Trials) -> Report:
-    from fmnist_utils.reports import list_reports, load_report
+    from fmnist_utils.reports.load import list_reports, load_report
     from fmnist_utils.tuning import TuningError
 
     if table.report not in list_reports():
@@ -424,8 +428,8 @@ def _report_of(table: Trials) -> Report:
 
 
 def _experiment_of(record: Run) -> Experiment:
-    from fmnist_utils.reports import list_reports, load_report
-    from fmnist_utils.runs import RunError
+    from fmnist_utils.reports.load import list_reports, load_report
+    from fmnist_utils.runs.record import RunError
 
     known = load_report(record.report).trainable if record.report in list_reports() else {}
     if record.experiment not in known:
@@ -441,7 +445,7 @@ def _experiment_of(record: Run) -> Experiment:
 @app.command()
 def reports() -> None:
     """List the reports of the book."""
-    from fmnist_utils.reports import list_reports, load_report
+    from fmnist_utils.reports.load import list_reports, load_report
 
     for report_id in list_reports():
         _say(f"{report_id}  {load_report(report_id).title}")
@@ -450,9 +454,10 @@ def reports() -> None:
 @app.command()
 def report(report_id: ReportId) -> None:
     """Print every claim of a report with its verdict."""
-    from fmnist_utils.reports import load_report
-    from fmnist_utils.runs import RunStore
-    from fmnist_utils.verdicts import count_words, judge_report
+    from fmnist_utils.reports.load import load_report
+    from fmnist_utils.runs.store import RunStore
+    from fmnist_utils.verdicts.collect import judge_report
+    from fmnist_utils.verdicts.outcome import count_words
 
     loaded = load_report(report_id)
     verdicts = judge_report(loaded, RunStore())
@@ -490,8 +495,8 @@ def audit(
 ) -> None:
     """Print where a report contradicts itself, cannot be right, or cannot be followed."""
     from fmnist_utils.audit import audit_report, count_severities
-    from fmnist_utils.reports import list_reports, load_report
-    from fmnist_utils.runs import RunStore
+    from fmnist_utils.reports.load import list_reports, load_report
+    from fmnist_utils.runs.store import RunStore
 
     for name in [report_id] if report_id else list_reports():
         loaded = load_report(name)

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.models import NUM_CLASSES
-from fmnist_utils.reports import Experiment
-from fmnist_utils.runs import (
+from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.runs.record import (
     Evaluation,
     Method,
     Provenance,

@@ -10,15 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from fmnist_utils.data import CLASS_NAMES
-from fmnist_utils.equivalence import PLAIN_FIT, Comparison
-from fmnist_utils.models import CNN as Convolutional
-from fmnist_utils.models import ConvBlock, DenseBlock
-from fmnist_utils.reports import load_report
-from fmnist_utils.reports.schema import ClassScores, EpochTable, ScoreTable
-from fmnist_utils.runs import Run
-from fmnist_utils.synthetic import load_synthetic
-from fmnist_utils.verdicts import Verdict, judge, judge_claims, judge_experiment, readings
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES
+from fmnist_utils.data.garments import load_synthetic
+from fmnist_utils.models.spec import CNN as Convolutional
+from fmnist_utils.models.spec import ConvBlock, DenseBlock
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.printed import ClassScores, EpochTable, ScoreTable
+from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.collect import judge_claims, judge_experiment
+from fmnist_utils.verdicts.equivalence import PLAIN_FIT, Comparison
+from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.measure import readings
+from fmnist_utils.verdicts.outcome import Verdict
 
 mpl.use("agg")
 

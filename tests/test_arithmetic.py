@@ -10,8 +10,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fmnist_utils import arithmetic
-from fmnist_utils.arithmetic import Interval
+from fmnist_utils.models.architectures import (
+    USUAL_FILTERS,
+    USUAL_UNITS,
+    architectures_with,
+    common_width,
+    convolution_stack,
+)
+from fmnist_utils.models.layer_rules import kernel_size, layer_misfit, windowed
+from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing
+from fmnist_utils.stats import chance_difference
 
 PERCENT = Fraction(1, 100)
 
@@ -40,7 +48,7 @@ def test_a_float32_printed_in_full_stands_for_the_true_share(count: int) -> None
     text = repr(float(np.float32(count / 10_000)))
     interval = printed(text)
     assert interval.low <= Fraction(count, 10_000) <= interval.high
-    possible = arithmetic.possible_counts(interval, 10_000)
+    possible = possible_counts(interval, 10_000)
     assert count in possible and (len(text) < 10 or len(possible) == 1)
 
 
@@ -53,15 +61,15 @@ def test_interval_operations_hold_the_true_results(
     y = printed(str(round(Decimal(float(b)), places_b)))
     exact = Interval.exactly
     assert (x + y).meets(exact(a + b)) and (x - y).meets(exact(a - b))
-    assert arithmetic.mean([x, y], [3, 1]).meets(exact((3 * a + b) / 4))
+    assert mean([x, y], [3, 1]).meets(exact((3 * a + b) / 4))
     if y.low > 0:
         assert (x / y).meets(exact(a / b))
     if a + b:
-        assert arithmetic.f1(x, y).meets(exact(2 * a * b / (a + b)))
+        assert f1(x, y).meets(exact(2 * a * b / (a + b)))
 
 
 def test_f1_of_rounded_precision_and_recall() -> None:
-    possible = arithmetic.f1(printed("0.96"), printed("0.98"))
+    possible = f1(printed("0.96"), printed("0.98"))
     assert possible.high < printed("0.98").low
     assert possible.meets(printed("0.97"))
 
@@ -81,7 +89,7 @@ def test_f1_of_rounded_precision_and_recall() -> None:
     ],
 )
 def test_grim(percent: str, images: int, possible: bool) -> None:
-    assert bool(arithmetic.possible_counts(printed(percent, PERCENT), images)) is possible
+    assert bool(possible_counts(printed(percent, PERCENT), images)) is possible
 
 
 @settings(deadline=None)
@@ -89,17 +97,17 @@ def test_grim(percent: str, images: int, possible: bool) -> None:
 def test_the_true_group_size_is_always_allowed(size: int, data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(0, size), min_size=1, max_size=5))
     rounded = [printed(f"{float(round(Fraction(100 * n, size), 2)):.2f}", PERCENT) for n in counts]
-    assert size in arithmetic.sizes_allowing(rounded, range(1, 401))
+    assert size in sizes_allowing(rounded, range(1, 401))
 
 
 def test_several_shares_leave_few_common_denominators() -> None:
     thirds_and_fifths = [printed("33.33", PERCENT), printed("20.00", PERCENT)]
-    assert arithmetic.sizes_allowing(thirds_and_fifths, range(1, 40)) == [15, 30]
+    assert sizes_allowing(thirds_and_fifths, range(1, 40)) == [15, 30]
 
 
 def test_two_runs_of_one_model_seldom_differ_by_more_than_chance() -> None:
     a, b = np.random.default_rng(0).normal(90, [[0.2], [0.5]], (2, 100_000))
-    beyond = np.mean(abs(a - b) > arithmetic.chance_difference(0.2, 0.5))
+    beyond = np.mean(abs(a - b) > chance_difference(0.2, 0.5))
     assert beyond == pytest.approx(0.05, abs=0.003)
 
 
@@ -117,7 +125,7 @@ def positions(size: int, window: int, stride: int) -> int:
 @given(sizes, small, small)
 def test_windowed_counts_the_positions_of_a_window(size: int, window: int, stride: int) -> None:
     assume(window <= size)
-    valid, same = arithmetic.windowed(size, window, stride)
+    valid, same = windowed(size, window, stride)
     assert valid == positions(size, window, stride)
     assert same == len(range(0, size, stride))
 
@@ -128,11 +136,11 @@ def test_kernel_size_is_found_from_the_parameters(
     kernel: int, channels: int, filters: int, bias: bool
 ) -> None:
     parameters = np.empty((kernel, kernel, channels, filters), np.uint8).size + bias * filters
-    assert arithmetic.kernel_size(parameters, channels, filters) == kernel
+    assert kernel_size(parameters, channels, filters) == kernel
 
 
 def test_a_count_that_no_square_kernel_has() -> None:
-    assert arithmetic.kernel_size(2 * 3 * 16 * 32 + 32, 16, 32) is None
+    assert kernel_size(2 * 3 * 16 * 32 + 32, 16, 32) is None
 
 
 @pytest.mark.parametrize(
@@ -170,7 +178,7 @@ def test_layer_misfit(
     parameters: int,
     problem: str,
 ) -> None:
-    found = arithmetic.layer_misfit(kind, before, shape, parameters)
+    found = layer_misfit(kind, before, shape, parameters)
     assert found.startswith(problem) and bool(found) is bool(problem)
 
 
@@ -187,11 +195,11 @@ def count(filters: list[int], kernel: int, features: int, dense: list[int]) -> i
 
 @settings(deadline=None)
 @given(
-    st.lists(st.sampled_from(arithmetic.USUAL_FILTERS), min_size=1, max_size=2),
+    st.lists(st.sampled_from(USUAL_FILTERS), min_size=1, max_size=2),
     st.sampled_from([2, 3, 5]),
     st.booleans(),
     st.lists(st.booleans(), min_size=2, max_size=2),
-    st.lists(st.sampled_from(arithmetic.USUAL_UNITS), max_size=2),
+    st.lists(st.sampled_from(USUAL_UNITS), max_size=2),
 )
 def test_the_search_finds_the_architecture_that_was_counted(
     filters: list[int], kernel: int, same: bool, pools: list[bool], dense: list[int]
@@ -201,7 +209,7 @@ def test_the_search_finds_the_architecture_that_was_counted(
         size = size if same else positions(size, kernel, 1)
         size = positions(size, 2, 2) if pool else size
     total = count(filters, kernel, size**2 * filters[-1], dense)
-    found = arithmetic.architectures_with(total, depths=[len(filters)], kernels=[kernel])
+    found = architectures_with(total, depths=[len(filters)], kernels=[kernel])
     padding = "same" if same else "valid"
     wanted = (tuple(filters), kernel, padding, tuple(pools), tuple(dense))
     assert wanted in found
@@ -209,17 +217,17 @@ def test_the_search_finds_the_architecture_that_was_counted(
 
 
 def test_a_count_that_is_known_to_belong_to_one_architecture() -> None:
-    found = arithmetic.architectures_with(406_270, kernels=[3])
+    found = architectures_with(406_270, kernels=[3])
     assert list(map(str, found)) == [
         "conv 32, pool, conv 64, pool, dense 120, dense 84 (3 × 3, same)"
     ]
 
 
 def test_a_convolution_larger_than_its_image_cannot_be_built() -> None:
-    assert arithmetic.convolution_stack([8, 8, 8], 5, "valid", [True] * 3)[1] == 0
+    assert convolution_stack([8, 8, 8], 5, "valid", [True] * 3)[1] == 0
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([32, 64, 96]), min_size=1, max_size=3))
 def test_common_width_is_a_multiple_of_what_all_widths_share(dense: list[int]) -> None:
-    assert arithmetic.common_width(count([32], 3, 784, dense)) % 32 == 0
+    assert common_width(count([32], 3, 784, dense)) % 32 == 0

@@ -20,18 +20,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fmnist_utils import audit, cli, tables
-from fmnist_utils.audit.layers import read_architecture
-from fmnist_utils.data import CLASS_NAMES
-from fmnist_utils.reports import (
-    LayerTable,
-    Report,
-    ReportError,
-    list_reports,
-    load_report,
-    read_report,
-)
-from fmnist_utils.reports.schema import SEVERITIES
-from fmnist_utils.runs import RunStore
+from fmnist_utils.audit.layer_checks import read_architecture
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES
+from fmnist_utils.reports.findings import SEVERITIES
+from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.reports.printed import LayerTable
+from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.yaml_file import ReportError, read_report
+from fmnist_utils.runs.store import RunStore
 
 Content = dict[str, Any]
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy import ndimage, stats
 
-from fmnist_utils.augmentation import Augmentation, Augmenter
-from fmnist_utils.synthetic import draw
+from fmnist_utils.data.garments import draw
+from fmnist_utils.reports.protocol import Augmentation
+from fmnist_utils.training.augment import Augmenter
 
 Floats = NDArray[np.floating[Any]]
 

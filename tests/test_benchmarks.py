@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from fmnist_utils.models import build
+from fmnist_utils.models.build import build
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks/throughput.py"
 

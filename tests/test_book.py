@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from rich.console import Console
 
-from fmnist_utils import book
-from fmnist_utils.book import build_book, refresh_chapters
-from fmnist_utils.data import DataError
-from fmnist_utils.notebooks import BookError
-from fmnist_utils.repository import check_repository, repository, set_repository
+from fmnist_utils.book import site as book
+from fmnist_utils.book.links import check_repository, repository, set_repository
+from fmnist_utils.book.notebooks import BookError
+from fmnist_utils.book.site import build_book, pages, refresh_chapters
+from fmnist_utils.data.fashion_mnist import DataError
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = 'MODE = "replay"\nDATA = "real"  # or "synthetic"'
@@ -86,7 +86,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Stand in for the package folder, so that no edit of it makes these chapters run again."""
     folder = tmp_path_factory.mktemp("package")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(book, "__file__", str(folder / "book.py"))
+        patch.setattr(book, "__file__", str(folder / "book/site.py"))
         yield folder
 
 
@@ -534,9 +534,9 @@ def test_every_badge_and_install_cell_of_this_book_is_right() -> None:
 
 
 def test_every_chapter_of_this_book_is_listed() -> None:
-    listed = set(book.pages(ROOT))
+    listed = set(pages(ROOT))
     assert listed == {ROOT / "index.ipynb", *(ROOT / "chapters").glob("*.ipynb")}
-    assert book.pages(ROOT)[0] == ROOT / "index.ipynb"
+    assert pages(ROOT)[0] == ROOT / "index.ipynb"
 
 
 # --- Refreshing the sources ----------------------------------------------------------------------

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from factories import make_run
 
-from fmnist_utils import campaign
-from fmnist_utils.campaign import Job, missing_jobs, run_jobs
-from fmnist_utils.data import FashionMNIST
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.runs import RunError, RunStore, read_run
+from fmnist_utils.campaign import jobs as campaign_jobs
+from fmnist_utils.campaign.jobs import Job, missing_jobs, run_jobs
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.record import RunError, read_run
+from fmnist_utils.runs.store import RunStore
 
 BALTZI = load_report("baltzi")
 MLP, CNN = BALTZI["mlp-baseline"], BALTZI["cnn-1-conv"]
@@ -41,7 +43,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         done.append((experiment.id, seed))
         return run
 
-    monkeypatch.setattr(campaign, "train", train)
+    monkeypatch.setattr(campaign_jobs, "train", train)
     return done
 
 
@@ -119,7 +121,7 @@ def test_disk_that_fills_up_ends_the_campaign_at_that_run(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fmnist_utils.runs import RunStore
+from fmnist_utils.runs.store import RunStore
 from test_campaign import SHORT, images, missing_jobs, run_jobs
 
 def kill(job, progress):

@@ -8,12 +8,12 @@ import pytest
 from factories import make_run
 
 import fmnist_utils as fu
-from fmnist_utils import campaign
-from fmnist_utils.chapter import ParameterError
-from fmnist_utils.data import FashionMNIST
-from fmnist_utils.reports import load_report
-from fmnist_utils.runs import RunStore
-from fmnist_utils.tracking import Tracker, TrackingError
+from fmnist_utils.book.chapter import ParameterError
+from fmnist_utils.campaign import jobs as campaign_jobs
+from fmnist_utils.campaign.tracking import Tracker, TrackingError
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tuning import Trial
 
 
@@ -100,7 +100,7 @@ def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkey
     def run_jobs(jobs, store, data, on_epoch, on_run, tracker):
         heard.append(type(tracker))
 
-    monkeypatch.setattr(campaign, "run_jobs", run_jobs)
+    monkeypatch.setattr(campaign_jobs, "run_jobs", run_jobs)
     monkeypatch.setitem(sys.modules, "wandb", None)
     store = RunStore(tmp_path / "runs", tmp_path / "published")
     real = SimpleNamespace(source="real")
@@ -122,7 +122,7 @@ def some_trials(monkeypatch):
     """Nineteen trials of twenty are there."""
     trial = Trial(number=1, settings={}, failure="too small")
     found = SimpleNamespace(trials=[trial] * 19)
-    monkeypatch.setattr("fmnist_utils.chapter.load_trials", lambda report, name: found)
+    monkeypatch.setattr("fmnist_utils.book.chapter.load_trials", lambda report, name: found)
     return found
 
 
@@ -138,7 +138,7 @@ def test_full_mode_goes_on_with_a_search_and_says_what_it_does(some_trials, monk
         some_trials.trials.append(some_trials.trials[0])
         return some_trials
 
-    monkeypatch.setattr("fmnist_utils.chapter.run_search", run_search)
+    monkeypatch.setattr("fmnist_utils.book.chapter.run_search", run_search)
     report, real = load_report("anastasopoulos-mpofu-smith"), SimpleNamespace(source="real")
     for _ in range(2):  # the second time all are there
         assert fu.search(report, "as-listed", real, mode="full") is some_trials

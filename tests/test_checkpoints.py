@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from factories import make_run
 
-from fmnist_utils import campaign, checkpoints
-from fmnist_utils.augmentation import Augmentation
-from fmnist_utils.campaign import Job, run_jobs
-from fmnist_utils.checkpoints import Checkpoint, CheckpointError, Course
-from fmnist_utils.data import FashionMNIST
-from fmnist_utils.models import CNN, ConvBlock, DenseBlock
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.reports.schema import EarlyStopping
-from fmnist_utils.runs import Method, Run, RunStore
-from fmnist_utils.training import Progress, train
+from fmnist_utils.campaign import jobs as campaign_jobs
+from fmnist_utils.campaign.jobs import Job, run_jobs
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.models.spec import CNN, ConvBlock, DenseBlock
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.protocol import Augmentation, EarlyStopping
+from fmnist_utils.runs.record import Method, Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.training import checkpoint as checkpoint_module
+from fmnist_utils.training.checkpoint import Checkpoint, CheckpointError
+from fmnist_utils.training.course import Course, Progress
+from fmnist_utils.training.train import train
 
 #: Everything that has a state of its own: moving statistics, random masks and random moves.
 NET = CNN(
@@ -131,7 +134,7 @@ def test_full_disk_is_one_sentence_and_leaves_the_last_checkpoint(
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoints, "write_whole", full)
+    monkeypatch.setattr(checkpoint_module, "write_whole", full)
     with pytest.raises(CheckpointError, match=r"^Checkpoint a.npz cannot be written to .*space"):
         checkpoint.save({"seed": 1}, Course(seconds=[1.0, 1.0]), [])
     course = checkpoint.load({"seed": 1}, [])
@@ -147,8 +150,8 @@ def test_checkpoint_goes_when_the_run_is_on_disk_and_not_before(
         checkpoint.save({}, Course(), [])
         return make_run(job.experiment, 1)
 
-    monkeypatch.setattr(campaign, "train", train)
-    monkeypatch.setattr(checkpoints.time, "monotonic", iter(range(0, 10**6, 1000)).__next__)
+    monkeypatch.setattr(campaign_jobs, "train", train)
+    monkeypatch.setattr(checkpoint_module.time, "monotonic", iter(range(0, 10**6, 1000)).__next__)
 
     def present(_: Job, run: Run) -> None:
         assert not list(tmp_path.rglob("*.npz")) and list(tmp_path.rglob("*.json"))

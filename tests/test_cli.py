@@ -15,9 +15,14 @@ import pytest
 from factories import make_run
 from typer.testing import CliRunner, Result
 
-from fmnist_utils import campaign, cli, data, runs, tuning
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.runs import read_run, write_run
+from fmnist_utils import cli, tuning
+from fmnist_utils.campaign import jobs as campaign_jobs
+from fmnist_utils.data import download
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs import store as run_store
+from fmnist_utils.runs.record import Method, read_run
+from fmnist_utils.runs.store import write_run
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-c", "from fmnist_utils.cli import main; main()"]
@@ -35,7 +40,7 @@ def experiment() -> Experiment:
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, with package data elsewhere; return that folder of runs."""
-    for module in (runs, tuning.trials):
+    for module in (run_store, tuning.trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "package/baltzi/runs"
@@ -310,7 +315,7 @@ def test_an_installed_package_is_not_published_to(
 ) -> None:
     folder = tmp_path / "lib/site-packages/fmnist_utils/reports"
     folder.mkdir(parents=True)
-    monkeypatch.setattr(runs, "reports_folder", lambda: folder)
+    monkeypatch.setattr(run_store, "reports_folder", lambda: folder)
     result = fmnist("publish-runs", str(tmp_path))
     assert result.exit_code == 2
     assert "publish from a clone of the repository" in result.stderr
@@ -325,7 +330,7 @@ def short_report(tmp_path: Path, real_data_dir: Path) -> dict[str, str]:
     package = shutil.copytree(
         ROOT / "fmnist_utils",
         tmp_path / "code/fmnist_utils",
-        ignore=shutil.ignore_patterns("__pycache__", "runs"),
+        ignore=shutil.ignore_patterns("__pycache__", "*.seed*.json"),
     )
     report = package / "reports/baltzi/report.yaml"
     report.write_text(report.read_text().replace("epochs: 100", "epochs: 3"))
@@ -417,42 +422,42 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[runs.Method]:
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Method]:
     """List by which methods jobs would be trained, instead of training them."""
-    methods: list[runs.Method] = []
+    methods: list[Method] = []
     monkeypatch.setattr(
-        campaign, "run_jobs", lambda jobs, *_: methods.extend(job.method for job in jobs)
+        campaign_jobs, "run_jobs", lambda jobs, *_: methods.extend(job.method for job in jobs)
     )
-    monkeypatch.setattr(data, "load_data", lambda: None)
+    monkeypatch.setattr(download, "load_data", lambda: None)
     return methods
 
 
 @pytest.mark.parametrize(
     ("arguments", "method"),
     [
-        ([], runs.Method()),
-        (["--precision", "mixed_bfloat16"], runs.Method("mixed_bfloat16")),
-        (["--plain-fit"], runs.Method(plain_fit=True)),
-        (["--precision", "float32"], runs.Method()),
+        ([], Method()),
+        (["--precision", "mixed_bfloat16"], Method("mixed_bfloat16")),
+        (["--plain-fit"], Method(plain_fit=True)),
+        (["--precision", "float32"], Method()),
     ],
 )
 def test_run_trains_by_the_method_that_is_asked_for(
-    trained: list[runs.Method], arguments: list[str], method: runs.Method
+    trained: list[Method], arguments: list[str], method: Method
 ) -> None:
     result = fmnist("run", "baltzi", "mlp-baseline", "--seeds", "99", *arguments)
     assert result.exit_code == 0 and set(trained) == {method}
 
 
-def test_plain_fit_keeps_the_precision_of_the_experiment(trained: list[runs.Method]) -> None:
+def test_plain_fit_keeps_the_precision_of_the_experiment(trained: list[Method]) -> None:
     result = fmnist("run", "chalkiopoulos-tsoukalelis", "mlp-256", "--plain-fit")
     assert result.exit_code == 0, result.stderr
-    assert set(trained) == {runs.Method("mixed_bfloat16", plain_fit=True)}
+    assert set(trained) == {Method("mixed_bfloat16", plain_fit=True)}
 
 
 def test_plain_fit_refuses_augmentation_before_anything_is_trained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(campaign, "missing_jobs", lambda *_: pytest.fail("was about to train"))
+    monkeypatch.setattr(campaign_jobs, "missing_jobs", lambda *_: pytest.fail("was about to train"))
     result = fmnist("run", "fashion-mnist-report", "lenet-5", "four-conv-padded", "--plain-fit")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "--plain-fit takes no augmentation: leave out four-conv-padded.\n"

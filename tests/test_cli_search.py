@@ -10,8 +10,12 @@ from factories import make_run
 from test_tuning import IMAGES, TINY, fake_train, read
 from typer.testing import CliRunner, Result
 
-from fmnist_utils import cli, data, reports, runs, tuning
-from fmnist_utils.reports import Report
+from fmnist_utils import cli, tuning
+from fmnist_utils.data import download
+from fmnist_utils.reports import load
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs import store as run_store
+from fmnist_utils.runs.store import write_run
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +24,12 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     report = read(tmp_path, TINY)
     bare = report.model_copy(update={"id": "bare", "searches": {}})
     both = {"tiny": report, "bare": bare}
-    monkeypatch.setattr(reports, "load_report", both.__getitem__)
-    monkeypatch.setattr(reports, "list_reports", lambda: list(both))
-    for module in (runs, tuning.trials):
+    monkeypatch.setattr(load, "load_report", both.__getitem__)
+    monkeypatch.setattr(load, "list_reports", lambda: list(both))
+    for module in (run_store, tuning.trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     (tmp_path / "package").mkdir()
-    monkeypatch.setattr(data, "load_data", lambda: IMAGES)
+    monkeypatch.setattr(download, "load_data", lambda: IMAGES)
     monkeypatch.setattr(tuning.work, "train", fake_train)
     monkeypatch.chdir(tmp_path)
     return report
@@ -116,7 +120,7 @@ def test_a_search_is_published_as_it_grows_and_the_books_of_the_tool_are_not() -
 def test_runs_and_searches_are_published_together(tiny: Report) -> None:
     fmnist("tiny", "--trials", "1")
     for seed in (1, 2):
-        runs.write_run(make_run(tiny["cnn"], seed), Path("runs/tiny"))
+        write_run(make_run(tiny["cnn"], seed), Path("runs/tiny"))
     assert publish().stdout.startswith("2 runs and 1 tables of trials published, 0 already")
     Path("runs").rename("searches/runs")
     assert publish("searches").stdout.startswith("0 runs and 0 tables of trials published, 3 alr")
@@ -126,7 +130,7 @@ def test_one_of_the_two_folders_is_enough(tiny: Report) -> None:
     result = publish()
     assert result.exit_code == 2
     assert result.stderr.startswith("There is no folder runs or searches: ")
-    runs.write_run(make_run(tiny["cnn"]), Path("runs/tiny"))
+    write_run(make_run(tiny["cnn"]), Path("runs/tiny"))
     assert publish().stdout == "1 runs published, 0 already there, 0 refused.\n"
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from fmnist_utils.campaign import CampaignError, Job, run_jobs_on_cluster
-from fmnist_utils.data import load_data
-from fmnist_utils.reports import load_report
-from fmnist_utils.runs import RunStore, read_run
-from fmnist_utils.training import train
+from fmnist_utils.campaign.jobs import CampaignError, Job, run_jobs_on_cluster
+from fmnist_utils.data.download import load_data
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.record import read_run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.training.train import train
 
 distributed = pytest.importorskip("distributed", reason="needs the dask extra")
 

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fmnist_utils import data
-from fmnist_utils.data import DataError
+from fmnist_utils.data.download import fetch_data, load_data, read_idx, verify_data
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, DataError, official_fingerprint
+from fmnist_utils.data.fashion_mnist import FILES as data_FILES
+from fmnist_utils.data.inputs import one_hot, split_indices
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -96,7 +98,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def fetch(folder: Path, *urls: str, retries: int = 0) -> Path:
-    return data.fetch_data(folder, urls, files=FILES, retries=retries, timeout=1.0)
+    return fetch_data(folder, urls, files=FILES, retries=retries, timeout=1.0)
 
 
 # Fetching
@@ -183,7 +185,7 @@ def test_the_named_folder_is_never_written_to(
 ) -> None:
     monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path))
     with pytest.raises(DataError, match=r"images\.gz is missing in"):
-        data.fetch_data(mirrors=[mirrors.url("good")], files=FILES)
+        fetch_data(mirrors=[mirrors.url("good")], files=FILES)
     assert held(tmp_path) == {}
     assert mirrors.requests == []
 
@@ -213,7 +215,7 @@ def test_a_folder_in_place_of_a_file_is_an_error(folder: Path) -> None:
     (folder / "labels.gz").unlink()
     (folder / "labels.gz").mkdir()
     with pytest.raises(DataError, match=r"Cannot read .*labels\.gz"):
-        data.verify_data(folder, FILES)
+        verify_data(folder, FILES)
 
 
 @given(array=hnp.arrays(np.uint8, hnp.array_shapes(max_dims=3, max_side=5)))
@@ -222,7 +224,7 @@ def test_read_idx_gives_back_what_was_written(
 ) -> None:
     path = tmp_path_factory.mktemp("idx") / "file.gz"
     path.write_bytes(gzip.compress(idx(array)))
-    read = data.read_idx(path)
+    read = read_idx(path)
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, array)
 
@@ -248,7 +250,7 @@ def test_read_idx_rejects_damage(content: bytes, problem: str, tmp_path: Path) -
     path = tmp_path / "file.gz"
     path.write_bytes(content)
     with pytest.raises(DataError, match=problem) as caught:
-        data.read_idx(path)
+        read_idx(path)
     assert str(path) in str(caught.value)
 
 
@@ -257,7 +259,7 @@ def test_read_idx_rejects_damage(content: bytes, problem: str, tmp_path: Path) -
 
 def test_an_unknown_source_is_an_error() -> None:
     with pytest.raises(DataError, match=r"'mnist'.*'real' or 'synthetic'"):
-        data.load_data("mnist")
+        load_data("mnist")
 
 
 def test_the_named_folder_must_hold_the_files(
@@ -265,7 +267,7 @@ def test_the_named_folder_must_hold_the_files(
 ) -> None:
     monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path))
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is missing"):
-        data.load_data()
+        load_data()
 
 
 def test_the_argument_goes_before_the_environment(
@@ -273,23 +275,23 @@ def test_the_argument_goes_before_the_environment(
 ) -> None:
     monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path / "environment"))
     with pytest.raises(DataError, match="argument"):
-        data.load_data(folder=tmp_path / "argument")
+        load_data(folder=tmp_path / "argument")
 
 
 def test_foreign_files_are_never_loaded(tmp_path: Path) -> None:
-    for name in data.FILES:
+    for name in data_FILES:
         (tmp_path / name).write_bytes(CONTENT["images.gz"])
     with pytest.raises(DataError, match=r"train-images.* is not the official file"):
-        data.load_data(folder=tmp_path)
+        load_data(folder=tmp_path)
 
 
 def test_the_real_data_bear_out_every_fact(real_data_dir: Path) -> None:
-    real = data.load_data(folder=real_data_dir)
+    real = load_data(folder=real_data_dir)
     train, test = real.train_images, real.test_images
     pixels = np.concatenate([train.ravel(), test.ravel()])
     per_class = [np.bincount(labels).tolist() for labels in (real.train_labels, real.test_labels)]
     assert per_class == [[6_000] * 10, [1_000] * 10]
-    assert dict(data.FACTS) == {
+    assert dict(FACTS) == {
         "train_images": len(train),
         "test_images": len(test),
         "total_images": len(train) + len(test),
@@ -307,18 +309,18 @@ def test_the_real_data_bear_out_every_fact(real_data_dir: Path) -> None:
         "pixel_max": pixels.max(),
         "train_images_shape": train.shape,
         "test_images_shape": test.shape,
-        "train_onehot_shape": data.one_hot(real.train_labels).shape,
-        "test_onehot_shape": data.one_hot(real.test_labels).shape,
+        "train_onehot_shape": one_hot(real.train_labels).shape,
+        "test_onehot_shape": one_hot(real.test_labels).shape,
         "image_shape": train[0].shape,
         "image_shape_with_channel": train[0][..., np.newaxis].shape,
     }
 
 
 def test_the_real_data_are_loaded_once_and_cannot_be_changed(real_data_dir: Path) -> None:
-    real = data.load_data(folder=real_data_dir)
-    assert data.load_data(folder=real_data_dir) is real
+    real = load_data(folder=real_data_dir)
+    assert load_data(folder=real_data_dir) is real
     assert real.source == "real"
-    assert real.class_names == data.CLASS_NAMES
+    assert real.class_names == CLASS_NAMES
     with pytest.raises(ValueError, match="read-only"):
         real.train_images[0, 0, 0] = 1
 
@@ -330,19 +332,19 @@ def test_the_cache_is_used_when_no_folder_is_named(
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
     cache = tmp_path / "fmnist-utils"
     cache.mkdir()
-    for name in data.FILES:
+    for name in data_FILES:
         (cache / name).symlink_to((real_data_dir / name).resolve())
-    assert data.load_data().train_images.shape == (60_000, 28, 28)
+    assert load_data().train_images.shape == (60_000, 28, 28)
 
 
 def test_the_fingerprint_follows_the_data(real_data_dir: Path) -> None:
-    real = data.load_data(folder=real_data_dir)
-    assert real.fingerprint == data.official_fingerprint()
+    real = load_data(folder=real_data_dir)
+    assert real.fingerprint == official_fingerprint()
 
 
 def test_the_official_fingerprint_never_changes() -> None:
     # Every shipped run carries it: another value would make all of them stale.
-    assert data.official_fingerprint() == "45989d5fa2a2"
+    assert official_fingerprint() == "45989d5fa2a2"
 
 
 # Splitting
@@ -358,11 +360,11 @@ def test_a_split_is_disjoint_complete_and_repeatable(
     n: int, share: float, take: str, seed: int
 ) -> None:
     count = min(max(int(n * share), 1), n - 1)
-    train, validation = data.split_indices(n, count=count, take=take, seed=seed)
+    train, validation = split_indices(n, count=count, take=take, seed=seed)
     assert train.dtype == validation.dtype == np.int32
     assert len(validation) == count
     assert sorted([*train, *validation]) == list(range(n))
-    again = data.split_indices(n, count=count, take=take, seed=seed)
+    again = split_indices(n, count=count, take=take, seed=seed)
     np.testing.assert_array_equal(validation, again[1])
 
 
@@ -370,8 +372,8 @@ def test_a_split_is_disjoint_complete_and_repeatable(
 def test_first_and_last_are_the_ends(n: int, count: int) -> None:
     if count >= n:
         n = count + 1
-    assert data.split_indices(n, count=count, take="first")[1].tolist() == list(range(count))
-    assert data.split_indices(n, count=count, take="last")[1].tolist() == list(range(n - count, n))
+    assert split_indices(n, count=count, take="first")[1].tolist() == list(range(count))
+    assert split_indices(n, count=count, take="last")[1].tolist() == list(range(n - count, n))
 
 
 @pytest.mark.parametrize(("n", "fraction"), [(15, 0.25), (100, 0.9)])
@@ -386,18 +388,18 @@ def test_a_fraction_from_the_end_is_what_keras_takes(n: int, fraction: float) ->
     history = model.fit(
         examples, np.zeros_like(examples), validation_split=fraction, batch_size=n, verbose=0
     ).history
-    _, validation = data.split_indices(n, fraction=fraction)
+    _, validation = split_indices(n, fraction=fraction)
     assert history["val_loss"][0] == pytest.approx(validation.mean(), rel=1e-6)
 
 
 def test_a_random_split_depends_on_its_seed_alone() -> None:
     np.random.seed(1)
     state = np.random.get_state()[1].copy()
-    _, one = data.split_indices(1_000, fraction=0.2, take="random", seed=1)
+    _, one = split_indices(1_000, fraction=0.2, take="random", seed=1)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
     np.random.seed(2)
-    _, again = data.split_indices(1_000, fraction=0.2, take="random", seed=1)
-    _, other = data.split_indices(1_000, fraction=0.2, take="random", seed=2)
+    _, again = split_indices(1_000, fraction=0.2, take="random", seed=1)
+    _, other = split_indices(1_000, fraction=0.2, take="random", seed=2)
     assert one.tolist() == again.tolist() != other.tolist()
 
 
@@ -419,7 +421,7 @@ def test_a_random_split_depends_on_its_seed_alone() -> None:
 )
 def test_a_senseless_split_is_an_error(arguments: dict, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
-        data.split_indices(10, **arguments)
+        split_indices(10, **arguments)
 
 
 # Encoding
@@ -427,7 +429,7 @@ def test_a_senseless_split_is_an_error(arguments: dict, problem: str) -> None:
 
 @given(labels=hnp.arrays(np.uint8, st.integers(0, 50), elements=st.integers(0, 9)))
 def test_one_hot_marks_the_label(labels: np.ndarray) -> None:
-    encoded = data.one_hot(labels)
+    encoded = one_hot(labels)
     assert encoded.dtype == np.float32
     assert encoded.shape == (len(labels), 10)
     assert (encoded.sum(axis=1) == 1).all()
@@ -436,4 +438,4 @@ def test_one_hot_marks_the_label(labels: np.ndarray) -> None:
 
 def test_one_hot_rejects_a_label_out_of_range() -> None:
     with pytest.raises(DataError, match=r"Label 10 .* 10 classes"):
-        data.one_hot(np.array([0, 10], np.uint8))
+        one_hot(np.array([0, 10], np.uint8))

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fmnist_utils import equivalence
-from fmnist_utils.equivalence import BFLOAT16, PLAIN_FIT, welch_tost
-from fmnist_utils.reports import list_reports, load_report
-from fmnist_utils.runs import Method, RunStore
+from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.runs.record import Method
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.stats import welch_tost
+from fmnist_utils.verdicts.equivalence import BFLOAT16, EXPERIMENTS, PLAIN_FIT, compare
+from fmnist_utils.verdicts.equivalence import allowed as equivalence_allowed
 
 samples = st.lists(st.floats(80, 95), min_size=3, max_size=12).filter(lambda x: np.std(x) > 0.01)
 
@@ -46,7 +48,7 @@ def test_equivalence_is_not_the_absence_of_a_significant_difference():
 
 
 def fill(store: RunStore, method: Method, shift: float, seeds: int = 10) -> None:
-    for report_id, name in equivalence.EXPERIMENTS:
+    for report_id, name in EXPERIMENTS:
         for seed in range(1, seeds + 1):
             accuracy = 0.9 + 0.0002 * (seed % 4) + (shift if method != Method() else 0)
             store.add(
@@ -59,21 +61,21 @@ def fill(store: RunStore, method: Method, shift: float, seeds: int = 10) -> None
 def test_a_method_is_allowed_when_it_is_equivalent_everywhere(store, method, shift, allowed):
     fill(store, Method(), 0)
     fill(store, method, shift)
-    assert equivalence.allowed(method, store) == allowed
-    for item in equivalence.compare(method, store):
+    assert equivalence_allowed(method, store) == allowed
+    for item in compare(method, store):
         assert item.difference.mean == pytest.approx(100 * shift)
 
 
 def test_nothing_is_decided_before_all_seeds_are_there(store):
     fill(store, Method(), 0)
-    assert not equivalence.allowed(BFLOAT16, store)
+    assert not equivalence_allowed(BFLOAT16, store)
     fill(store, BFLOAT16, 0, seeds=9)
-    assert not equivalence.allowed(BFLOAT16, store)
-    assert {item.difference for item in equivalence.compare(BFLOAT16, store)} == {None}
+    assert not equivalence_allowed(BFLOAT16, store)
+    assert {item.difference for item in compare(BFLOAT16, store)} == {None}
 
 
 @pytest.mark.parametrize("report_id", list_reports())
 def test_experiments_use_bfloat16_only_if_it_is_equivalent(report_id, tmp_path):
     precisions = {experiment.precision for experiment in load_report(report_id).trainable.values()}
     if "mixed_bfloat16" in precisions:
-        assert equivalence.allowed(BFLOAT16, RunStore(tmp_path))
+        assert equivalence_allowed(BFLOAT16, RunStore(tmp_path))

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from fmnist_utils.interrupts import ctrl_c_at_checks
+from fmnist_utils.training.interrupts import ctrl_c_at_checks
 
 
 def press() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fmnist_utils.layers import batch_normalization
-from fmnist_utils.models import CNN, ConvBlock, DenseBlock, build, layer_table
+from fmnist_utils.models.build import build, layer_table
+from fmnist_utils.models.fused import batch_normalization
+from fmnist_utils.models.spec import CNN, ConvBlock, DenseBlock
 
 
 def step(layer: Any, images: Any) -> tuple[Any, list[Any]]:

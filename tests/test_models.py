@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock, build, layer_table
-from fmnist_utils.reports import Experiment, list_reports, load_report
-from fmnist_utils.runs import Method
-from fmnist_utils.training import compiled_model
-from fmnist_utils.verdicts import aligned_layers
+from fmnist_utils.models.build import build, layer_table
+from fmnist_utils.models.spec import CNN, MLP, ConvBlock, DenseBlock
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.runs.record import Method
+from fmnist_utils.training.train import compiled_model
+from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 EXPERIMENTS = [
     experiment

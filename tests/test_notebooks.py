@@ -15,8 +15,8 @@ import nbformat
 import pytest
 from PIL import Image
 
-from fmnist_utils.chapter import PARAMETERS
-from fmnist_utils.runs import Run
+from fmnist_utils.book.chapter import PARAMETERS
+from fmnist_utils.runs.record import Run
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = [ROOT / "index.ipynb", *sorted((ROOT / "chapters").glob("*.ipynb"))]

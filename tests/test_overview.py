@@ -8,10 +8,13 @@ import pytest
 from factories import make_run
 from figures import words
 
-from fmnist_utils import overview, plots, tables
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.runs import Method, RunStore, accuracies
-from fmnist_utils.verdicts import judge_accuracies, reported_accuracies
+from fmnist_utils import plots, tables
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.record import Method, accuracies
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.verdicts.across_reports import SPLITS, choices, every_report
+from fmnist_utils.verdicts.collect import judge_accuracies, reported_accuracies
 
 BALTZI = load_report("baltzi")
 
@@ -37,9 +40,7 @@ def cells(table: tables.Table, column: str) -> list[str]:
 
 def test_directions_count_every_accuracy_once(store: RunStore) -> None:
     stated = [
-        len(judge_accuracies(report, {}, split))
-        for split in overview.SPLITS
-        for report in overview.every_report()
+        len(judge_accuracies(report, {}, split)) for split in SPLITS for report in every_report()
     ]
     table = tables.directions(store)
     assert sum(map(int, cells(table, "numbers"))) == sum(stated)
@@ -96,7 +97,7 @@ def test_an_effect_is_that_of_a_choice_which_the_report_leaves_open(store: RunSt
 
 
 def test_shipped_choices_are_all_of_assumptions() -> None:
-    found = list(overview.choices(RunStore()))
+    found = list(choices(RunStore()))
     assert found
     for choice in found:
         opened = [item.setting for item in choice.base.experiment.assumed]

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fmnist_utils import plots
-from fmnist_utils.data import FashionMNIST
+from fmnist_utils.data.fashion_mnist import FashionMNIST
 
 OF_DATA: dict[str, Callable[[FashionMNIST], Figure]] = {
     "samples": plots.samples,

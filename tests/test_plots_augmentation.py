@@ -10,10 +10,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fmnist_utils import plots
-from fmnist_utils.augmentation import Augmentation, Augmenter
+from fmnist_utils.data.fashion_mnist import DataError
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.training import TrainingError, split_parts
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.protocol import Augmentation
+from fmnist_utils.training.augment import Augmenter
+from fmnist_utils.training.train import split_parts
 
 REPORT = load_report("fashion-mnist-report")
 PLAIN = REPORT["one-conv-fold"]
@@ -152,7 +155,7 @@ def test_an_mlp_that_takes_flat_images_is_shown_them_as_they_are() -> None:
 
 def test_a_model_of_another_size_that_does_not_resize_is_refused() -> None:
     model = LENET.model.model_copy(update={"resize": None})
-    with pytest.raises(TrainingError, match="28 × 28 pixels"):
+    with pytest.raises(DataError, match="28 × 28 pixels"):
         plots.resized(REAL, {"a": LENET.model_copy(update={"model": model})})
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from fmnist_utils import plots
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports import READINGS
-from fmnist_utils.verdicts import Word, judge
+from fmnist_utils.reports.quantities import READINGS
+from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.outcome import Word
 
 
 def test_forest_draws_each_number_once_with_its_verdict_in_words() -> None:

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from fmnist_utils import plots
-from fmnist_utils.equivalence import BFLOAT16, MARGIN, PLAIN_FIT, Comparison
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports.schema import Split
-from fmnist_utils.runs import Run
+from fmnist_utils.reports.claim import Split
+from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.equivalence import BFLOAT16, MARGIN, PLAIN_FIT, Comparison
 
 
 def test_seed_strip_shows_every_run_its_mean_and_the_reported_value() -> None:

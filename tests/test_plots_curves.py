@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fmnist_utils import plots
-from fmnist_utils.runs import Run
-from fmnist_utils.verdicts import judge
+from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.judge import judge
 
 
 @given(st.lists(st.integers(1, 12), min_size=2, max_size=8))

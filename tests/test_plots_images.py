@@ -3,7 +3,8 @@ import pytest
 from figures import REAL, SYNTHETIC, words
 
 from fmnist_utils import plots
-from fmnist_utils.data import CLASS_NAMES, load_data
+from fmnist_utils.data.download import load_data
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.errors import FmnistError
 
 

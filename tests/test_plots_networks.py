@@ -8,8 +8,9 @@ from matplotlib.patches import Rectangle
 
 from fmnist_utils import plots
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models import Activation, layer_table
-from fmnist_utils.reports import Experiment
+from fmnist_utils.models.build import layer_table
+from fmnist_utils.models.spec import Activation
+from fmnist_utils.reports.experiment import Experiment
 
 
 @pytest.mark.parametrize("name", get_args(Activation))

@@ -16,9 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fmnist_utils import plots
-from fmnist_utils.data import CLASS_NAMES, load_data
+from fmnist_utils.data.download import load_data
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.runs import Run, pack_confidences, pack_predictions
+from fmnist_utils.runs.record import Run, pack_confidences, pack_predictions
 
 
 @pytest.mark.parametrize("at", ["final", "best"])

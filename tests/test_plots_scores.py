@@ -3,8 +3,9 @@ from figures import CNN, SCORED, seeds, words
 from matplotlib.axes import Axes
 
 from fmnist_utils import plots
-from fmnist_utils.data import CLASS_NAMES
-from fmnist_utils.verdicts import Word, judge
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES
+from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.outcome import Word
 
 
 def marks(ax: Axes, markers: str) -> list[tuple[float, float]]:

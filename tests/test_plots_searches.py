@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from fmnist_utils import plots, tuning
-from fmnist_utils.reports import load_report
+from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.tuning import Execution, Trial, Trials
 

@@ -182,7 +182,7 @@ def test_the_front_page_which_is_executed_beside_no_gpu_trains_nothing() -> None
 
 
 def test_cached_data_set_is_named_by_its_hashes() -> None:
-    from fmnist_utils.data import FILES
+    from fmnist_utils.data.fashion_mnist import FILES
 
     caches = [
         step["with"]["key"]

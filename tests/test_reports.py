@@ -10,16 +10,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from fmnist_utils.reports import (
-    Claim,
-    Report,
-    ReportError,
-    list_reports,
-    load_report,
-    read_report,
-    reports_folder,
-)
-from fmnist_utils.reports.schema import READINGS, EpochTable, Validation, Variant
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Variant
+from fmnist_utils.reports.load import list_reports, load_report, reports_folder
+from fmnist_utils.reports.printed import EpochTable
+from fmnist_utils.reports.protocol import Validation
+from fmnist_utils.reports.quantities import READINGS
+from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.yaml_file import ReportError, read_report
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared/reports"
 EACH_REPORT = pytest.mark.parametrize("report_id", list_reports())

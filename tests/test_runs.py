@@ -21,16 +21,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from fmnist_utils import equivalence
-from fmnist_utils.data import read_idx
-from fmnist_utils.models import MLP, DenseBlock
-from fmnist_utils.reports import Claim, Experiment, list_reports, load_report, reports_folder
-from fmnist_utils.reports.schema import EarlyStopping, Optimizer, Validation
-from fmnist_utils.runs import (
+from fmnist_utils.data.download import read_idx
+from fmnist_utils.models.spec import MLP, DenseBlock
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import list_reports, load_report, reports_folder
+from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation, split_rows
+from fmnist_utils.runs.record import (
     Method,
     Run,
     RunError,
-    RunStore,
     confusion,
     fingerprint,
     pack_confidences,
@@ -38,9 +38,11 @@ from fmnist_utils.runs import (
     read_run,
     unpack_confidences,
     unpack_predictions,
-    write_run,
 )
-from fmnist_utils.training import split_rows
+from fmnist_utils.runs.store import RunStore, write_run
+from fmnist_utils.verdicts.equivalence import BFLOAT16 as equivalence_BFLOAT16
+from fmnist_utils.verdicts.equivalence import EXPERIMENTS, SEEDED_FIT
+from fmnist_utils.verdicts.equivalence import PLAIN_FIT as equivalence_PLAIN_FIT
 
 BFLOAT16 = Method("mixed_bfloat16")
 PLAIN_FIT = Method(plain_fit=True)
@@ -219,10 +221,10 @@ def test_fingerprint_changes_with_data_and_trainer(
 ) -> None:
     before = fingerprint(experiment)
     with monkeypatch.context() as patch:
-        patch.setattr("fmnist_utils.runs.TRAINER_VERSION", 10**6)
+        patch.setattr("fmnist_utils.runs.record.TRAINER_VERSION", 10**6)
         assert fingerprint(experiment) != before
     with monkeypatch.context() as patch:
-        patch.setattr("fmnist_utils.runs.official_fingerprint", lambda: "other images")
+        patch.setattr("fmnist_utils.runs.record.official_fingerprint", lambda: "other images")
         assert fingerprint(experiment) != before
     assert fingerprint(experiment) == before
 
@@ -255,8 +257,8 @@ def test_new_feature_that_is_not_used_leaves_runs_valid(experiment: Experiment) 
 
 def test_fingerprint_is_the_same_in_every_process(experiment: Experiment) -> None:
     code = (
-        "from fmnist_utils.reports import load_report\n"
-        "from fmnist_utils.runs import fingerprint\n"
+        "from fmnist_utils.reports.load import load_report\n"
+        "from fmnist_utils.runs.record import fingerprint\n"
         "print(fingerprint(load_report('baltzi')['mlp-1-hidden']))"
     )
     for seed in ("0", "4711"):
@@ -423,7 +425,8 @@ def test_limit_on_file_size_in_a_real_process(store: RunStore, record: Path) -> 
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from fmnist_utils.runs import RunError, read_run, write_run\n"
+        "from fmnist_utils.runs.record import RunError, read_run\n"
+        "from fmnist_utils.runs.store import write_run\n"
         "run = read_run(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
@@ -445,7 +448,8 @@ def test_kill_in_mid_write_leaves_no_half_record(
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from fmnist_utils.runs import read_run, write_run\n"
+        "from fmnist_utils.runs.record import read_run\n"
+        "from fmnist_utils.runs.store import write_run\n"
         "run = read_run(Path(sys.argv[1]))\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_run(run, Path(sys.argv[2]))"
@@ -523,8 +527,8 @@ def test_shipped_run_is_intact_and_not_stale(path: Path) -> None:
     wanted = fingerprint(report.trainable[run.experiment])
     assert run.fingerprint == wanted, f"{path.name} is stale: train it again or delete it"
     methods = {Method.of(report.trainable[run.experiment])}
-    if (run.report, run.experiment) in equivalence.EXPERIMENTS:
-        methods |= {equivalence.PLAIN_FIT, equivalence.SEEDED_FIT, equivalence.BFLOAT16}
+    if (run.report, run.experiment) in EXPERIMENTS:
+        methods |= {equivalence_PLAIN_FIT, SEEDED_FIT, equivalence_BFLOAT16}
     assert run.provenance.method in methods, "evidence of nothing that the book shows"
 
 

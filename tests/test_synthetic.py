@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from fmnist_utils import data
-from fmnist_utils.data import DataError, FashionMNIST
-from fmnist_utils.synthetic import draw, load_synthetic
+from fmnist_utils.data.download import load_data
+from fmnist_utils.data.fashion_mnist import FACTS, DataError, FashionMNIST, official_fingerprint
+from fmnist_utils.data.garments import draw, load_synthetic
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,14 @@ def test_the_seed_alone_decides() -> None:
 
 
 def test_the_fingerprint_is_not_that_of_the_real_data(garments: FashionMNIST) -> None:
-    assert garments.fingerprint != data.official_fingerprint()
+    assert garments.fingerprint != official_fingerprint()
 
 
 def test_load_data_gives_the_full_size() -> None:
-    synthetic = data.load_data("synthetic")
-    assert synthetic.train_images.shape == data.FACTS["train_images_shape"]
-    assert synthetic.test_images.shape == data.FACTS["test_images_shape"]
-    assert data.load_data("synthetic") is synthetic
+    synthetic = load_data("synthetic")
+    assert synthetic.train_images.shape == FACTS["train_images_shape"]
+    assert synthetic.test_images.shape == FACTS["test_images_shape"]
+    assert load_data("synthetic") is synthetic
 
 
 @pytest.mark.parametrize("sizes", [(0, 10), (10, 0), (15, 10), (10, 15), (-10, 10)])

@@ -7,12 +7,15 @@ import pytest
 from factories import make_run
 
 from fmnist_utils import tables
-from fmnist_utils import verdicts as vd
-from fmnist_utils.reports import READINGS, load_report
-from fmnist_utils.runs import RunStore
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.quantities import READINGS
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.stats import class_scores
 from fmnist_utils.tables import Badge, Stacked, Table
-from fmnist_utils.tables.book import MEANINGS
-from fmnist_utils.verdicts import Word
+from fmnist_utils.tables.report_tables import MEANINGS
+from fmnist_utils.verdicts.collect import accuracy_claims
+from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.outcome import Word
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +103,7 @@ def test_without_runs_everything_measured_is_pending(report):
 
 def test_runs_without_the_number_are_not_called_no_runs(report, runs):
     claim = report["mlp-baseline"]["train"].model_copy(update={"epoch": 60})
-    verdict = vd.judge(report["mlp-baseline"], claim, runs["mlp-baseline"])
+    verdict = judge(report["mlp-baseline"], claim, runs["mlp-baseline"])
     table = tables.judged([verdict])
     assert cells(table, "reproduced, 95 % interval") == [""]
     (word,) = cells(table, "verdict")
@@ -182,7 +185,7 @@ def test_classification_report_matches_scikit_learn(report, runs):
     run = runs["cnn-2-conv"][0]
     labels = np.tile(np.arange(10), 1000)
     expected = precision_recall_fscore_support(labels, run.predictions, zero_division=0)
-    found = vd.class_scores(np.array(run.final.test_confusion))
+    found = class_scores(np.array(run.final.test_confusion))
     np.testing.assert_allclose(found.T, expected[:3])
 
 
@@ -221,8 +224,8 @@ def test_scoreboard_counts_every_claim_once(report, tmp_path):
 
 
 def test_accuracy_claims_are_one_per_experiment(report):
-    assert list(vd.accuracy_claims(report)) == list(report.experiments)
-    assert [float(claim.value) for claim in vd.accuracy_claims(report).values()] == [
+    assert list(accuracy_claims(report)) == list(report.experiments)
+    assert [float(claim.value) for claim in accuracy_claims(report).values()] == [
         84.60, 89.18, 88.99, 90.08, 92.72,
     ]  # fmt: skip
 
@@ -254,7 +257,7 @@ def test_one_point_is_singular_and_still_a_number(report):
 
 def test_numbers_stand_in_the_unit_of_their_report():
     fractions = load_report("chalkiopoulos-tsoukalelis")
-    name = next(iter(vd.accuracy_claims(fractions)))
+    name = next(iter(accuracy_claims(fractions)))
     found = {name: [make_run(fractions[name], seed, accuracy=0.9) for seed in (1, 2, 3)]}
     table = tables.results(fractions, found)
     assert cells(table, "reproduced, 95 % interval")[0].startswith("0.9")
@@ -300,7 +303,7 @@ def test_study_shows_accuracy_and_gap(report):
 
 
 def test_equivalence_says_what_was_decided(report):
-    from fmnist_utils.equivalence import BFLOAT16, Comparison
+    from fmnist_utils.verdicts.equivalence import BFLOAT16, Comparison
 
     ours = tuple(90 + 0.1 * (i % 3) for i in range(10))
     off = tuple(value + 1 for value in ours)

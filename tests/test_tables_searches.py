@@ -7,7 +7,7 @@ from factories import make_run
 from test_tables import cells
 
 from fmnist_utils import tables
-from fmnist_utils.reports import load_report
+from fmnist_utils.reports.load import load_report
 from fmnist_utils.tables import Table
 from fmnist_utils.tuning import Execution, Trial, Trials, TuningError
 
@@ -259,7 +259,7 @@ def test_a_search_that_is_not_finished_is_left_to_do(report, monkeypatch):
     search = report.searches["as-listed"]
     tables_of_trials = {"as-listed": drawn(search, 0.9, 0.91), "as-in-figure-9": None}
     monkeypatch.setattr(
-        "fmnist_utils.tables.runs.load_trials", lambda _, name: tables_of_trials[name]
+        "fmnist_utils.tables.run_tables.load_trials", lambda _, name: tables_of_trials[name]
     )
     todo = {r[0]: r[1:] for r in tables.undone(report).rows}
     command = "fmnist search anastasopoulos-mpofu-smith"

@@ -12,9 +12,9 @@ from test_tables import cells
 
 from fmnist_utils import tables
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports import load_report
-from fmnist_utils.runs import Run
-from fmnist_utils.tables.words import contrast_text
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.text import contrast_text
 
 REPORT = load_report("fashion-mnist-report")
 ONE_CONV = REPORT["one-conv-fold"]

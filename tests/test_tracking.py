@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 import pytest
 from factories import make_run
 
-from fmnist_utils import campaign
-from fmnist_utils.campaign import Job, run_jobs
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.runs import Run, RunStore, fingerprint
-from fmnist_utils.tracking import Tracker, TrackingError, make_tracker
-from fmnist_utils.training import Progress
+from fmnist_utils.campaign import jobs as campaign_jobs
+from fmnist_utils.campaign.jobs import Job, run_jobs
+from fmnist_utils.campaign.tracking import Tracker, TrackingError, make_tracker
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.record import Run, fingerprint
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.training.course import Progress
 
 wandb = pytest.importorskip("wandb", reason="needs the wandb extra")
 
@@ -47,7 +49,7 @@ def fake_train(
 
 
 def interrupted_campaign() -> None:
-    campaign.train = fake_train  # type: ignore[assignment]
+    campaign_jobs.train = fake_train  # type: ignore[assignment]
     with make_tracker("wandb") as tracker:
         jobs = [Job(MLP, 1), Job(CNN, 1), Job(MLP, 2), Job(CNN, 2)]
         run_jobs(jobs, RunStore(Path("runs")), NO_IMAGES, tracker=tracker)
@@ -268,7 +270,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(campaign, "train", fake_train)
+    monkeypatch.setattr(campaign_jobs, "train", fake_train)
     wandb.teardown()  # settings are read from the environment once
     yield Here(RunStore(tmp_path / "runs", tmp_path / "published"), [])
     wandb.teardown()
@@ -463,8 +465,7 @@ def test_no_tracker_keeps_nothing_and_needs_no_package(
 
 
 def test_the_package_loads_without_wandb() -> None:
-    script = (
-        "import sys, fmnist_utils.campaign, fmnist_utils.chapter; print('wandb' in sys.modules)"
-    )
+    rooms = "fmnist_utils.campaign.jobs, fmnist_utils.book.chapter"
+    script = f"import sys, {rooms}; print('wandb' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "False\n"

@@ -23,15 +23,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fmnist_utils import engines, training
-from fmnist_utils.augmentation import Augmentation
-from fmnist_utils.data import FashionMNIST
-from fmnist_utils.engines import Part
-from fmnist_utils.models import CNN, MLP, ConvBlock, DenseBlock
-from fmnist_utils.reports import Experiment, load_report
-from fmnist_utils.reports.schema import EarlyStopping, Validation
-from fmnist_utils.runs import Method, Run, fingerprint
-from fmnist_utils.training import Progress, TrainingError, compiled_model, split_parts, train
+from fmnist_utils.data.fashion_mnist import DataError, FashionMNIST
+from fmnist_utils.models.spec import CNN, MLP, ConvBlock, DenseBlock
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.protocol import Augmentation, EarlyStopping, Validation
+from fmnist_utils.runs.record import Method, Run, fingerprint
+from fmnist_utils.training import epochs as engines
+from fmnist_utils.training import train as training
+from fmnist_utils.training.course import Progress, TrainingError
+from fmnist_utils.training.epochs import Augmenters, Part
+from fmnist_utils.training.train import _fit, compiled_model, split_parts, train
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
 DROPOUT = MLP(builder="mlp", hidden=(DenseBlock(units=32, dropout=0.6),))
@@ -271,7 +273,7 @@ def test_size_that_images_cannot_be_brought_to_is_named(
 ) -> None:
     taken = " × ".join(map(str, size))
     sentence = rf"^The images are 28 × 28 pixels and the model takes {taken}: {hint}\.$"
-    with pytest.raises(TrainingError, match=sentence):
+    with pytest.raises(DataError, match=sentence):
         resized(data, how, size)
 
 
@@ -280,7 +282,7 @@ def test_a_model_for_larger_images_trains(data: FashionMNIST, how: str) -> None:
     model = CONVOLUTION.model_copy(update={"input_shape": (32, 32, 1), "resize": how})
     run = train(tiny(model), 1, data)
     assert run.epochs == 2 and run.fingerprint != fingerprint(tiny(CONVOLUTION))
-    with pytest.raises(TrainingError, match="32 × 32 × 1"):
+    with pytest.raises(DataError, match="32 × 32 × 1"):
         train(tiny(model.model_copy(update={"resize": None})), 1, data)
 
 
@@ -402,7 +404,7 @@ class Script:
 
 def play(script: Script, **protocol: Any) -> Any:
     spec = tiny(epochs=len(script.validation), **protocol).training
-    return training._fit(script, script, spec, 50, 1, None, None)  # type: ignore[arg-type]
+    return _fit(script, script, spec, 50, 1, None, None)  # type: ignore[arg-type]
 
 
 # Few different values, so that ties and plateaus are common; all exact in single precision.
@@ -516,7 +518,7 @@ def test_augmentation_reaches_training_and_validation_batches_alone(kind: str) -
     part = Part(np.full((10, 1), 51, np.uint8), np.zeros((10, 1), np.float32))
     model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
     model.compile(optimizer="sgd", loss="mse", metrics=[Brightness()])
-    marks = engines.Augmenters(train=Marked(0.5), validation=Marked(0.75))
+    marks = Augmenters(train=Marked(0.5), validation=Marked(0.75))
     parts = dict.fromkeys(("train", "validation", "test"), part)
     engine = getattr(engines, kind)(model, parts, 4, augmenters=marks)
     order = np.arange(10, dtype=np.int32)
@@ -654,7 +656,7 @@ def test_a_global_seed_freezes_the_order_of_plain_fit(
     import keras
 
     batches: list[bytes] = []
-    plain = training.compiled_model
+    plain = compiled_model
 
     def watched(*arguments: Any) -> keras.Model:
         model = plain(*arguments)

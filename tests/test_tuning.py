@@ -27,20 +27,16 @@ from pydantic import ValidationError
 from test_project import faults
 
 from fmnist_utils import tuning
-from fmnist_utils.checkpoints import Checkpoint
-from fmnist_utils.data import FashionMNIST
-from fmnist_utils.models import CNN, ConvBlock, build
-from fmnist_utils.reports import (
-    Experiment,
-    Report,
-    ReportError,
-    list_reports,
-    load_report,
-    reports_folder,
-)
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.models.build import build
+from fmnist_utils.models.spec import CNN, ConvBlock
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import list_reports, load_report, reports_folder
+from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
-from fmnist_utils.reports.source import read_report
-from fmnist_utils.runs import Method
+from fmnist_utils.reports.yaml_file import ReportError, read_report
+from fmnist_utils.runs.record import Method
+from fmnist_utils.training.checkpoint import Checkpoint
 from fmnist_utils.tuning import (
     Trial,
     Trials,
@@ -60,7 +56,8 @@ from fmnist_utils.tuning import (
     unbuildable,
     write_trials,
 )
-from fmnist_utils.verdicts import Word, judge_search
+from fmnist_utils.verdicts.collect import judge_search
+from fmnist_utils.verdicts.outcome import Word
 
 TINY = """\
 id: tiny
@@ -488,7 +485,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from fmnist_utils import tuning
-from fmnist_utils.reports.source import read_report
+from fmnist_utils.reports.yaml_file import read_report
 from test_tuning import IMAGES, fake_train, search_with
 
 def train(experiment, seed, data, checkpoint):
@@ -995,7 +992,7 @@ def test_a_full_disk_keeps_the_published_table(
 
 def test_a_table_is_read_without_the_tools(tmp_path: Path) -> None:
     script = (
-        "import sys, fmnist_utils.tuning, fmnist_utils.reports as r\n"
+        "import sys, fmnist_utils.tuning, fmnist_utils.reports.load as r\n"
         "report = r.load_report('chalkiopoulos-tsoukalelis')\n"
         "fmnist_utils.tuning.load_trials(report, 'cnn')\n"
         "print([m for m in ('keras', 'tensorflow', 'keras_tuner', 'optuna') if m in sys.modules])"

@@ -13,26 +13,22 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models import MLP, DenseBlock, build
-from fmnist_utils.reports import Claim, Experiment, Report, load_report
-from fmnist_utils.reports.schema import Validation
-from fmnist_utils.runs import Evaluation, Run, RunStore
-from fmnist_utils.tables.words import ours_text
-from fmnist_utils.verdicts import (
-    Word,
-    compare,
-    count_words,
-    judge,
-    judge_claims,
-    judge_comparison,
-    judge_layers,
-    judge_report,
-    measure,
-    pairs_won,
-    prediction_error,
-    readings,
-    reported_accuracies,
-)
+from fmnist_utils.models.build import build
+from fmnist_utils.models.spec import MLP, DenseBlock
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.protocol import Validation
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Evaluation, Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.stats import compare, pairs_won, prediction_error
+from fmnist_utils.text import ours_text
+from fmnist_utils.verdicts.collect import judge_claims, judge_report, reported_accuracies
+from fmnist_utils.verdicts.judge import judge, judge_comparison
+from fmnist_utils.verdicts.measure import measure, readings
+from fmnist_utils.verdicts.outcome import Word, count_words
+from fmnist_utils.verdicts.printed_layers import judge_layers
 
 Floats = NDArray[np.float64]
 

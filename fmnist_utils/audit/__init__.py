@@ -10,35 +10,64 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from fmnist_utils.audit import layers, numbers, protocol, statements
-from fmnist_utils.reports import Report
-from fmnist_utils.reports.schema import SEVERITIES, Finding
-from fmnist_utils.runs import Run, RunStore
+from fmnist_utils.audit.layer_checks import (
+    impossible_layers,
+    prose_against_table,
+    unexplained_counts,
+    unshown_attempts,
+    unstated_model_settings,
+    wrong_totals,
+)
+from fmnist_utils.audit.number_checks import (
+    impossible_f1,
+    impossible_percentages,
+    impossible_shares,
+    recall_against_accuracy,
+    wrong_derivations,
+    wrong_supports,
+)
+from fmnist_utils.audit.protocol_checks import (
+    impossible_epochs,
+    unequal_protocols,
+    unreported_criterion,
+    within_seed_noise,
+)
+from fmnist_utils.audit.statement_checks import (
+    broken_bounds,
+    differences_from_a_false_best,
+    disagreeing_statements,
+    false_orderings,
+    wrong_differences,
+)
+from fmnist_utils.reports.findings import SEVERITIES, Finding
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
 
 Check = Callable[[Report], Iterator[Finding]]
 
 #: Every check that needs the report alone.
 CHECKS: tuple[Check, ...] = (
-    layers.impossible_layers,
-    layers.wrong_totals,
-    layers.prose_against_table,
-    layers.unexplained_counts,
-    layers.unstated_model_settings,
-    layers.unshown_attempts,
-    statements.disagreeing_statements,
-    statements.false_orderings,
-    statements.wrong_differences,
-    statements.differences_from_a_false_best,
-    statements.broken_bounds,
-    numbers.wrong_derivations,
-    numbers.impossible_percentages,
-    numbers.impossible_shares,
-    numbers.impossible_f1,
-    numbers.recall_against_accuracy,
-    numbers.wrong_supports,
-    protocol.impossible_epochs,
-    protocol.unequal_protocols,
-    protocol.unreported_criterion,
+    impossible_layers,
+    wrong_totals,
+    prose_against_table,
+    unexplained_counts,
+    unstated_model_settings,
+    unshown_attempts,
+    disagreeing_statements,
+    false_orderings,
+    wrong_differences,
+    differences_from_a_false_best,
+    broken_bounds,
+    wrong_derivations,
+    impossible_percentages,
+    impossible_shares,
+    impossible_f1,
+    recall_against_accuracy,
+    wrong_supports,
+    impossible_epochs,
+    unequal_protocols,
+    unreported_criterion,
 )
 
 
@@ -59,7 +88,7 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
         What the checks find and what the report's file declares, the most severe first.
     """
     found = [finding for check in CHECKS for finding in check(report)]
-    found += protocol.within_seed_noise(report, runs or {})
+    found += within_seed_noise(report, runs or {})
     found += report.findings
     return sorted(found, key=lambda finding: list(SEVERITIES).index(finding.severity))
 

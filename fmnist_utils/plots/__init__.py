@@ -5,11 +5,11 @@ expression of a cell. Figures are opaque black on white, so that inverting a cha
 form; colours come from seaborn's colour-blind palette and never carry a meaning alone.
 """
 
-from fmnist_utils.plots.augmentation import augmented, resized
-from fmnist_utils.plots.canvas import style, watermark
-from fmnist_utils.plots.claims import forest, readings
+from fmnist_utils.plots.augmented_images import augmented, resized
 from fmnist_utils.plots.comparisons import equivalence, interaction, ranking, seed_strip
 from fmnist_utils.plots.curves import compare_curves, epochs, learning_curves
+from fmnist_utils.plots.deviations import deviations, size_and_accuracy
+from fmnist_utils.plots.forest import forest, readings
 from fmnist_utils.plots.images import (
     class_counts,
     mean_images,
@@ -18,15 +18,15 @@ from fmnist_utils.plots.images import (
     samples,
 )
 from fmnist_utils.plots.networks import activation_functions, network
-from fmnist_utils.plots.overview import deviations, size_and_accuracy
 from fmnist_utils.plots.predictions import confusion_matrix, mistaken, predictions
 from fmnist_utils.plots.scores import class_scores
-from fmnist_utils.plots.searches import (
+from fmnist_utils.plots.search_plots import (
     expected_best,
     importance,
     parallel_coordinates,
     trial_scores,
 )
+from fmnist_utils.plots.style import style, watermark
 
 __all__ = [
     "activation_functions",

@@ -13,30 +13,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
-from fmnist_utils.equivalence import (
-    MARGIN,
-    PLAIN_FIT,
-    SEEDED_FIT,
-    SEEDS,
-    Comparison,
-    welch_interval,
-)
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.canvas import (
-    BLUE,
-    GREY,
-    ORANGE,
-    SHADE,
-    SPLIT_WORDS,
-    figure,
-    note,
-    series,
-)
-from fmnist_utils.plots.claims import LOOKS, REPORTED
-from fmnist_utils.plots.rows import folded, label_rows, rows_height, text_at_end
-from fmnist_utils.reports.schema import Split
-from fmnist_utils.runs import Method, Run, accuracies
-from fmnist_utils.verdicts import Word
+from fmnist_utils.plots.forest import LOOKS, REPORTED
+from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
+from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
+from fmnist_utils.reports.claim import Split
+from fmnist_utils.runs.record import Method, Run, accuracies
+from fmnist_utils.stats import welch_interval
+from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
+from fmnist_utils.verdicts.outcome import Word
 
 
 def seed_strip(

@@ -15,22 +15,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from fmnist_utils.plots.canvas import (
-    BLUE,
-    GREY,
-    ORANGE,
-    SPLIT_WORDS,
-    Floats,
-    figure,
-    note,
-    series,
-)
-from fmnist_utils.plots.claims import stated, to_axis
-from fmnist_utils.plots.rows import folded
-from fmnist_utils.reports import Experiment
-from fmnist_utils.reports.schema import EpochTable
-from fmnist_utils.runs import Run
-from fmnist_utils.verdicts import MIN_RUNS, prediction_error
+from fmnist_utils.plots.forest import stated, to_axis
+from fmnist_utils.plots.row_axes import folded
+from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, figure, note, series
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.printed import EpochTable
+from fmnist_utils.runs.record import Run
+from fmnist_utils.stats import prediction_error
+from fmnist_utils.verdicts.judge import MIN_RUNS
 
 
 class _Curve(NamedTuple):

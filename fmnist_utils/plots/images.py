@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 
-from fmnist_utils.data import FashionMNIST
+from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.canvas import BLUE, ORANGE, WIDTH, figure, marked
+from fmnist_utils.plots.style import BLUE, ORANGE, WIDTH, figure, marked
 
 
 def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1, seed: int = 0) -> Figure:

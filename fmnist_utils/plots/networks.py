@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fmnist_utils.data import FashionMNIST
+from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models import Layer, layer_table
-from fmnist_utils.plots.canvas import BLUE, GREY, ORANGE, WIDTH, Floats, figure, marked
-from fmnist_utils.reports import Experiment
+from fmnist_utils.models.build import Layer, layer_table
+from fmnist_utils.plots.style import BLUE, GREY, ORANGE, WIDTH, Floats, figure, marked
+from fmnist_utils.reports.experiment import Experiment
 
 _FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
     "relu": lambda x: np.maximum(x, 0),

@@ -11,13 +11,13 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from fmnist_utils.data import CLASS_NAMES, FashionMNIST
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.canvas import Floats, figure, marked, note
-from fmnist_utils.plots.claims import LOOKS
+from fmnist_utils.plots.forest import LOOKS
 from fmnist_utils.plots.images import draw, grid
-from fmnist_utils.runs import Run
-from fmnist_utils.verdicts import Word
+from fmnist_utils.plots.style import Floats, figure, marked, note
+from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.outcome import Word
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmnist_utils.plots.canvas import figure, note
-from fmnist_utils.plots.claims import LOOKS, REPORTED, draw_interval, to_axis
-from fmnist_utils.plots.rows import label_rows
-from fmnist_utils.reports import Experiment
-from fmnist_utils.runs import Run
-from fmnist_utils.verdicts import Verdict, Word, judge
+from fmnist_utils.plots.forest import LOOKS, REPORTED, draw_interval, to_axis
+from fmnist_utils.plots.row_axes import label_rows
+from fmnist_utils.plots.style import figure, note
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.outcome import Verdict, Word
 
 _PANELS = {"precision": "precision (%)", "recall": "recall (%)", "f1": "F1 (%)"}
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
-from fmnist_utils.reports.paths import look_up
-from fmnist_utils.strict import Strict
-
-if TYPE_CHECKING:
-    from fmnist_utils.reports.schema import Assumption, Claim, Experiment
+from fmnist_utils.records import Strict
+from fmnist_utils.reports.claim import Assumption, Claim
+from fmnist_utils.reports.experiment import Experiment, Variant
+from fmnist_utils.reports.settings import look_up
 
 
 def _plain(value: Any) -> Any:
@@ -200,8 +199,6 @@ class Search(Strict):
         name : str, optional
             Id of the trial; by default that of the search.
         """
-        from fmnist_utils.reports.schema import Variant
-
         settings: dict[str, Scalar | None] = {"training.epochs": self.epochs, **self.reduced}  # type: ignore[dict-item]
         for key, value in values.items():
             settings |= self.space[key].settings(value)

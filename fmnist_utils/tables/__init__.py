@@ -4,9 +4,8 @@ Every function returns a `Table`, which a notebook shows when it is the last exp
 What stands in it is text; a verdict has its word besides its colour.
 """
 
-from fmnist_utils.tables.book import audit_counts, counts, findings, scoreboard
-from fmnist_utils.tables.cells import Badge, Scored, SeverityBadge, Stacked, Table
-from fmnist_utils.tables.claims import (
+from fmnist_utils.tables.across_tables import assumption_effects, directions, omissions, seed_noise
+from fmnist_utils.tables.claim_tables import (
     cited,
     class_scores,
     closest_epochs,
@@ -18,21 +17,16 @@ from fmnist_utils.tables.claims import (
     results,
     verdicts,
 )
-from fmnist_utils.tables.data import class_balance, data_summary, facts
-from fmnist_utils.tables.models import (
+from fmnist_utils.tables.data_tables import class_balance, data_summary, facts
+from fmnist_utils.tables.model_tables import (
     architecture,
     architectures_with,
     assumptions,
     parameter_counts,
     protocol,
 )
-from fmnist_utils.tables.overview import (
-    assumption_effects,
-    directions,
-    omissions,
-    seed_noise,
-)
-from fmnist_utils.tables.runs import (
+from fmnist_utils.tables.report_tables import audit_counts, counts, findings, scoreboard
+from fmnist_utils.tables.run_tables import (
     campaign,
     classification_report,
     differences,
@@ -42,15 +36,10 @@ from fmnist_utils.tables.runs import (
     undone,
     variants,
 )
-from fmnist_utils.tables.searches import reported_trials, sides, space, top_trials
-from fmnist_utils.tables.studies import at_epochs, effects, factorial
-from fmnist_utils.tables.words import (
-    claim_text,
-    interval_text,
-    ours_text,
-    reported_text,
-    value_text,
-)
+from fmnist_utils.tables.search_tables import reported_trials, sides, space, top_trials
+from fmnist_utils.tables.study_tables import at_epochs, effects, factorial
+from fmnist_utils.tables.table import Badge, Scored, SeverityBadge, Stacked, Table
+from fmnist_utils.text import claim_text, interval_text, ours_text, reported_text, value_text
 
 __all__ = [
     "Badge",

@@ -5,7 +5,8 @@ each combination is trained by `training.train`. What a trial found is stored wi
 record of it, and the table is written anew after every trial: reading it needs neither tool.
 """
 
-from fmnist_utils.tuning.analysis import expected_best, importance, too_small, unbuildable
+from fmnist_utils.stats import expected_best
+from fmnist_utils.tuning.analysis import importance, too_small, unbuildable
 from fmnist_utils.tuning.evidence import check_trials, publish_trials
 from fmnist_utils.tuning.searching import run_search
 from fmnist_utils.tuning.trials import (

@@ -1,17 +1,17 @@
-"""What can be built, and what a search is worth."""
+"""What a table of trials says: which parameter matters, what cannot be built."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from fmnist_utils.arithmetic import times, windowed
-from fmnist_utils.models import CNN, MLP
-from fmnist_utils.reports import Report
+from fmnist_utils.models.layer_rules import windowed
+from fmnist_utils.models.spec import CNN, MLP
+from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
+from fmnist_utils.rounding import times
 from fmnist_utils.tuning.trials import Trials, TuningError
 
 
@@ -60,34 +60,6 @@ def unbuildable(report: Report, search: Search, parameter: str) -> tuple[Setting
         return False
 
     return tuple(value for value in search.space[parameter].values if not can_be_built(value))
-
-
-def expected_best(scores: Sequence[float], n: int) -> float:
-    """Return the expected maximum of n scores drawn from these without replacement.
-
-    What a search of n trials would have found on average, as Dodge et al. (2019, "Show Your Work",
-    EMNLP) ask for; in the unbiased form of Tang et al. (2020, "Showing Your Work Doesn't Always
-    Work", ACL). Of N scores in ascending order, the i-th is the largest of n with probability
-    C(i - 1, n - 1) / C(N, n).
-
-    Parameters
-    ----------
-    scores : sequence of float
-        One per trial; for a loss, negated.
-    n : int
-        From 1, which gives the mean, to ``len(scores)``, which gives the maximum.
-
-    Raises
-    ------
-    ValueError
-        When there are fewer than n scores, or n is less than 1.
-    """
-    if not 1 <= n <= len(scores):
-        raise ValueError(f"the best of {n} cannot be expected from {len(scores)} scores")
-    total = math.comb(len(scores), n)
-    return math.fsum(
-        value * (math.comb(i, n - 1) / total) for i, value in enumerate(sorted(scores))
-    )
 
 
 def importance(search: Search, trials: Trials, seed: int = 0) -> dict[str, tuple[float, float]]:

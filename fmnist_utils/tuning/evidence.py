@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fmnist_utils.reports import Report
+from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
 from fmnist_utils.tuning.trials import (
     Trial,

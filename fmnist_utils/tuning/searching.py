@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fmnist_utils.data import FashionMNIST
-from fmnist_utils.interrupts import ctrl_c_at_checks
-from fmnist_utils.reports import Report
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
+from fmnist_utils.training.interrupts import ctrl_c_at_checks
 from fmnist_utils.tuning.evidence import fault
 from fmnist_utils.tuning.trials import (
     Trial,

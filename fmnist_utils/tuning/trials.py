@@ -8,12 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.files import write_whole
-from fmnist_utils.reports import Report, reports_folder
+from fmnist_utils.records import Sealed, Strict, sha256, write_whole
+from fmnist_utils.reports.load import reports_folder
+from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search, Setting
-from fmnist_utils.runs import Provenance, fingerprint
-from fmnist_utils.sealed import Sealed, sha256
-from fmnist_utils.strict import Strict
+from fmnist_utils.runs.record import Provenance, fingerprint
 
 LOCAL_SEARCHES = Path("searches")
 TABLE = "trials.json"

@@ -11,13 +11,14 @@ from types import ModuleType
 
 import numpy as np
 
-from fmnist_utils.backend import import_keras
-from fmnist_utils.checkpoints import Checkpoint
-from fmnist_utils.data import FashionMNIST
-from fmnist_utils.reports import Experiment, Report
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.models.keras_import import import_keras
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Scalar, Search, Setting
-from fmnist_utils.runs import Provenance
-from fmnist_utils.training import train
+from fmnist_utils.runs.record import Provenance
+from fmnist_utils.training.checkpoint import Checkpoint
+from fmnist_utils.training.train import train
 from fmnist_utils.tuning.analysis import too_small
 from fmnist_utils.tuning.trials import Execution, Trial, TuningError
 

@@ -1,0 +1,204 @@
+"""Sums, shares and scores: what follows from other numbers, and what no count can give."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from fmnist_utils.audit.wording import (
+    SCALES,
+    interval,
+    joined,
+    listed,
+    quantity_name,
+    slug,
+    value_shown,
+)
+from fmnist_utils.data.fashion_mnist import count
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.findings import Derivation, Finding
+from fmnist_utils.reports.printed import ClassScores
+from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.reports.report import Report
+from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing, total
+
+
+def wrong_derivations(report: Report) -> Iterator[Finding]:
+    """Find numbers that do not follow from others: sums, shares, ratios, means, years."""
+    for item in report.derivations:
+        given = [_given(report, item, value) for value in item.given]
+        if item.rule != "proportion" and not _follows(item, _stated(item), given):
+            sign = " %" if item.unit == "percent" else ""
+            yield Finding(
+                id=item.id,
+                severity=item.severity,
+                where=item.where,
+                claimed=f"{item.stated}{sign}",
+                because=_derivation(report, item, given),
+                consequence=item.consequence,
+            )
+
+
+_RULES: dict[str, Callable[[list[Interval]], Interval]] = {
+    "sum": total,
+    "mean": mean,
+    "difference": lambda given: given[0] - given[1],
+    "ratio": lambda given: given[0] / given[1],
+}
+
+
+def _follows(item: Derivation, stated: Interval, given: list[Interval]) -> bool:
+    if item.rule == "not_before":
+        return stated.high >= given[0].low
+    if item.rule == "same":
+        return all(stated.meets(value) for value in given)
+    return stated.meets(_RULES[item.rule](given))
+
+
+def _stated(item: Derivation) -> Interval:
+    return Interval.printed(item.stated, SCALES[item.unit])
+
+
+def _given(report: Report, item: Derivation, value: Decimal | str) -> Interval:
+    if isinstance(value, str):
+        return interval(report.claim(value))
+    plain = item.unit == "plain" or item.rule in ("ratio", "proportion")
+    if plain and value.as_tuple().exponent == 0:
+        return Interval.exactly(value)
+    return Interval.printed(value, Fraction(1) if plain else SCALES[item.unit])
+
+
+def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
+    digits = "" if item.rule == "not_before" else ","  # a year has no thousands
+    parts = [
+        value_shown(report.claim(v)) if isinstance(v, str) else f"{v:{digits}}" for v in item.given
+    ]
+    if item.rule in ("same", "not_before"):
+        return f"it must be {item.rule.replace('_', ' ')} {' and '.join(parts)}"
+    result = float(_RULES[item.rule](given).middle / SCALES[item.unit])
+    sign = {"sum": " + ", "difference": " − ", "ratio": " / ", "mean": ", "}[item.rule]
+    return f"{'mean of ' * (item.rule == 'mean')}{sign.join(parts)} = {result:,.2f}"
+
+
+def impossible_percentages(report: Report) -> Iterator[Finding]:
+    """Find accuracies that no number of images gives (GRIM; Brown & Heathers 2017)."""
+    for experiment, claim in report.all_claims():
+        if experiment is None or claim.quantity != "accuracy":
+            continue
+        n = _images(experiment, claim) * (claim.mean_of or 1)
+        if not possible_counts(interval(claim), n):
+            yield Finding(
+                id=f"grim-{experiment.id}-{claim.id}",
+                severity="medium",
+                where=claim.where,
+                claimed=f"{quantity_name(claim)} of {experiment.title} is {value_shown(claim)}",
+                because=f"of {n:,} images that is {float(n * interval(claim).middle):.2f}",
+                consequence="The number was not measured on the images that the report names.",
+            )
+
+
+def impossible_shares(report: Report) -> Iterator[Finding]:
+    """Find shares of a group of images that no number of them gives (GRIM)."""
+    groups: dict[int, list[Derivation]] = defaultdict(list)
+    for item in report.derivations:
+        if item.rule == "proportion":
+            groups[int(_given(report, item, item.given[0]).middle)].append(item)
+    for size, items in groups.items():
+        odd = [i for i in items if not possible_counts(_stated(i), size)]
+        if odd:
+            counts = (f"{float(size * _stated(item).middle):,.2f}" for item in odd)
+            yield Finding(
+                id=odd[0].id,
+                severity=odd[0].severity,
+                where=joined(item.where for item in odd),
+                claimed=f"{listed(str(item.stated) for item in odd)}"
+                f"{' %' * (odd[0].unit == 'percent')} of {size:,} images",
+                because=f"that is {listed(counts)} images; {_common_size(items, size)}",
+                consequence=odd[0].consequence,
+            )
+
+
+def _common_size(items: Sequence[Derivation], size: int) -> str:
+    """Say which group of images could have all these shares."""
+    fitting = sizes_allowing(map(_stated, items), range(1, 2 * size + 1))
+    if not fitting:
+        return f"no group of up to {2 * size:,} has all {len(items)} shares"
+    nearest = min(fitting, key=lambda n: abs(n - size))
+    return f"the group nearest in size that has all {len(items)} shares is one of {nearest:,}"
+
+
+def impossible_f1(report: Report) -> Iterator[Finding]:
+    """Find F1 scores that precision and recall, as rounded, do not allow."""
+    for experiment, where, row, scale in _score_rows(report):
+        precision, recall, printed = (
+            Interval.printed(value, scale) for value in (row.precision, row.recall, row.f1)
+        )
+        possible = f1(precision, recall)
+        if not possible.meets(printed):
+            yield Finding(
+                id=f"f1-{experiment.id}-{slug(row.label)}",
+                severity="low",
+                where=f"{where}, {row.label}",
+                claimed=f"precision {row.precision}, recall {row.recall}, F1 {row.f1}",
+                because=f"F1 is at most {float(possible.high / scale):.4f} and at least "
+                f"{float(possible.low / scale):.4f}",
+                consequence="One of the three is misprinted; each gets its own verdict.",
+            )
+
+
+def recall_against_accuracy(report: Report) -> Iterator[Finding]:
+    """Find accuracies that are not the mean recall, weighted by images per class."""
+    for experiment in report.experiments.values():
+        scores = experiment.scores
+        if scores is None:
+            continue
+        recalls = [Interval.printed(row.recall, SCALES[scores.unit]) for row in scores.rows]
+        average = mean(recalls, [row.support for row in scores.rows])
+        for claim in experiment.stated:
+            if claim.quantity != "accuracy" or claim.split != scores.split:
+                continue
+            if not average.meets(interval(claim)):
+                yield Finding(
+                    id=f"recall-{experiment.id}-{claim.id}",
+                    severity="medium",
+                    where=f"{claim.where}; {scores.where}",
+                    claimed=f"{quantity_name(claim)} is {value_shown(claim)}",
+                    because=f"the recalls average to {100 * float(average.middle):.2f} %, between "
+                    f"{100 * float(average.low):.2f} and {100 * float(average.high):.2f}",
+                    consequence="Table and accuracy come from different evaluations.",
+                )
+
+
+def wrong_supports(report: Report) -> Iterator[Finding]:
+    """Find classification reports whose classes do not add up to the test images."""
+    for experiment in report.experiments.values():
+        scores = experiment.scores
+        if scores is None:
+            continue
+        summed = sum(row.support for row in scores.rows)
+        if summed != count("test_images"):
+            yield Finding(
+                id=f"support-{experiment.id}",
+                severity="medium",
+                where=scores.where,
+                claimed=f"scores on a test set of {summed:,} images",
+                because=f"the data set has {count('test_images'):,}",
+                consequence="The scores were not measured on the official test images.",
+            )
+
+
+def _score_rows(report: Report) -> Iterator[tuple[Experiment, str, ClassScores, Fraction]]:
+    for experiment in report.experiments.values():
+        if experiment.scores:
+            for row in experiment.scores.rows:
+                yield experiment, experiment.scores.where, row, SCALES[experiment.scores.unit]
+
+
+def _images(experiment: Experiment, claim: Claim) -> int:
+    """Return how many images stand behind a claimed accuracy."""
+    sizes = split_sizes(experiment.training)
+    held_out = sizes["validation"] if claim.reading.endswith("-all") else 0
+    return sizes[claim.split or "test"] + held_out

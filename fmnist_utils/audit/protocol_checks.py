@@ -1,0 +1,166 @@
+"""Protocols: what training they allow, whether models were trained alike, and told apart."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fmnist_utils.audit.statement_checks import claims_compared
+from fmnist_utils.audit.wording import (
+    experiment_title,
+    interval,
+    joined,
+    key,
+    listed,
+    quantity_name,
+    setting_text,
+    slug,
+    value_shown,
+    variants,
+)
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.findings import Finding
+from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.stats import chance_difference
+from fmnist_utils.verdicts.judge import MIN_RUNS
+from fmnist_utils.verdicts.measure import measure
+
+
+def impossible_epochs(report: Report) -> Iterator[Finding]:
+    """Find trainings that end neither at their limit nor as early stopping would."""
+    for experiment in report.experiments.values():
+        limit, stopping = experiment.training.epochs, experiment.training.early_stopping
+        for claim in experiment.stated:
+            if claim.quantity not in ("epochs_trained", "lowest_val_loss_epoch"):
+                continue
+            epochs, problem = int(claim.number), ""
+            if epochs > limit:
+                problem = f"training is limited to {limit} epochs"
+            elif claim.quantity == "epochs_trained" and epochs < limit:
+                if stopping is None:
+                    problem = f"nothing ends training before {limit} epochs"
+                elif epochs <= stopping.patience:
+                    problem = (
+                        f"with a patience of {stopping.patience} training ends "
+                        f"after epoch {stopping.patience + 1} at the earliest"
+                    )
+            if problem:
+                yield Finding(
+                    id=f"epochs-{experiment.id}-{claim.id}",
+                    severity="medium",
+                    where=claim.where,
+                    claimed=f"{quantity_name(claim)} of {experiment.title}: {epochs}",
+                    because=problem,
+                    consequence="The run reported did not follow the protocol stated.",
+                )
+
+
+#: What decides how many images a model sees, for how long, and which epoch counts. What a report
+#: tunes on purpose (optimizer, batch size) may differ.
+_PROTOCOL = ("training.validation", "training.epochs", "training.early_stopping")
+
+
+def unequal_protocols(report: Report) -> Iterator[Finding]:
+    """Find models that are compared, and were not trained alike."""
+    compared = {name for claim in report.claims for name in (claim.of, claim.than)}
+    stated: dict[str, dict[str, list[tuple[Experiment, Claim]]]] = defaultdict(dict)
+    for experiment, claim in report.all_claims():
+        path = claim.setting or ""
+        if experiment and experiment.id in compared and path.startswith(_PROTOCOL):
+            stated[path].setdefault(setting_text(claim), []).append((experiment, claim))
+    for path, values in stated.items():
+        if len(values) > 1:
+            yield Finding(
+                id=f"protocol-{slug(path.removeprefix('training.'))}",
+                severity="medium",
+                where=joined(claims[0][1].where for claims in values.values()),
+                claimed="models that are compared were not trained alike",
+                because="; ".join(
+                    f"{key(path)} {value} for {listed(e.title for e, _ in claims)}, "
+                    f"{split_sizes(claims[0][0].training)['train']:,} training images"
+                    for value, claims in values.items()
+                ),
+                consequence="Part of what separates the models may be the protocol, so each is "
+                "run by its own" + variants(report, [(name, path) for name in compared if name]),
+            )
+
+
+def unreported_criterion(report: Report) -> Iterator[Finding]:
+    """Find metrics that end a training, and are never stated."""
+    silent: dict[str, list[Experiment]] = defaultdict(list)
+    for experiment in report.experiments.values():
+        if stopping := experiment.training.early_stopping:
+            quantity = stopping.monitor.removeprefix("val_")
+            stated = {(claim.quantity, claim.split) for claim in experiment.stated}
+            told = any(c.setting == "training.early_stopping.monitor" for c in experiment.stated)
+            if told and (quantity, "validation") not in stated:
+                silent[quantity].append(experiment)
+    for quantity, experiments in silent.items():
+        yield Finding(
+            id=f"unreported-validation-{quantity}",
+            severity="medium",
+            where=joined(
+                claim.where
+                for experiment in experiments
+                for claim in experiment.stated
+                if claim.setting == "training.early_stopping.monitor"
+            ),
+            claimed=f"validation {quantity} ends the training of {len(experiments)} models",
+            because=f"no validation {quantity} is stated for any of them",
+            consequence="That training ended where its own rule ends it can be checked by the "
+            "number of epochs alone.",
+        )
+
+
+def within_seed_noise(report: Report, runs: Mapping[str, Sequence[Run]]) -> Iterator[Finding]:
+    """Find single runs that are compared, and differ by no more than seeds do."""
+    pairs: dict[Any, list[Claim]] = defaultdict(list)
+    for claim in report.claims:
+        pairs[frozenset((claim.of, claim.than)), claim.split].append(claim)
+    for claims in pairs.values():
+        one, other = claims_compared(report, claims[0])
+        if one and other:
+            spreads = [
+                _spread(side, runs.get(name or "", ()))
+                for side, name in ((one, claims[0].of), (other, claims[0].than))
+            ]
+            gap = 100 * abs(float(interval(one).middle - interval(other).middle))
+            reach = chance_difference(*spreads)
+            if gap < reach:  # never so when a spread is unknown
+                yield _noise(report, claims, gap, reach, spreads)
+
+
+def _spread(claim: Claim, runs: Sequence[Run]) -> float:
+    """Return the standard deviation, in points, of what is claimed; nan for too few runs."""
+    if len(runs) < MIN_RUNS:
+        return math.nan
+    sd = float(np.std(measure(claim, runs), ddof=1) * 100 / claim.whole)
+    return sd / math.sqrt(claim.mean_of or 1)
+
+
+def _noise(
+    report: Report, claims: Sequence[Claim], gap: float, reach: float, spreads: Sequence[float]
+) -> Finding:
+    claim = claims[0]
+    one, other = claims_compared(report, claim)
+    assert one and other
+    trained = [side.mean_of or 1 for side in (one, other)]
+    each = "one run each" if trained == [1, 1] else f"{trained[0]} and {trained[1]} runs"
+    terms = " + ".join(f"{sd:.3f}²" for sd in spreads)
+    return Finding(
+        id=f"noise-{claim.of}-{claim.than}-{claim.split}",
+        severity="medium",
+        where=joined(claim.where for claim in claims),
+        claimed=f"{experiment_title(report, claim.of)} ({value_shown(one)}) and "
+        f"{experiment_title(report, claim.than)} ({value_shown(other)}) are told apart by {each}",
+        because=f"they differ by {gap:.2f} points; the seed alone sets them apart by up to "
+        f"1.96 × √({terms}) = {reach:.2f} points in 95 % of cases",
+        consequence="So few cannot say which is better; we judge over pairs of seeds.",
+    )

@@ -1,0 +1,186 @@
+"""What a chapter calls: an experiment's runs or a search's trials, in the chapter's mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fmnist_utils.campaign.tracking import TRACKERS, make_tracker
+from fmnist_utils.data.fashion_mnist import FashionMNIST, count
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.protocol import Training
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.tuning import LOCAL_SEARCHES, Trial, Trials, get_search, load_trials, run_search
+
+MODES = ("replay", "smoke", "full")
+PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None, "TRACKER": TRACKERS}
+
+#: A smoke run: enough steps to pass through every line of the trainer.
+_SMOKE_EPOCHS = 2
+_SMOKE_IMAGES = 256
+
+
+class ParameterError(FmnistError):
+    """A chapter parameter that does not exist, or a value that it does not take."""
+
+
+def check_parameters(names: Mapping[str, Any]) -> None:
+    """Refuse what papermill would let pass: unknown parameters and values.
+
+    Parameters
+    ----------
+    names : mapping
+        The notebook's ``globals()``; parameters are the names in capitals.
+
+    Raises
+    ------
+    ParameterError
+        One sentence that names the parameter and what it takes.
+    """
+    for name, value in names.items():
+        if name.isupper() and not name.startswith("_"):
+            if name not in PARAMETERS:
+                known = ", ".join(PARAMETERS)
+                raise ParameterError(f"There is no parameter {name}; a chapter takes {known}.")
+            choices = PARAMETERS[name]
+            if choices and value not in choices:
+                raise ParameterError(f"{name} is {value!r}; it takes {', '.join(choices)}.")
+    seeds = names.get("SEEDS", 1)
+    if not isinstance(seeds, int) or seeds < 1:
+        raise ParameterError(f"SEEDS is {seeds!r}; it takes a whole number of at least 1.")
+
+
+def reproduce(
+    experiment: Experiment,
+    data: FashionMNIST,
+    *,
+    seeds: int = 10,
+    mode: str = "replay",
+    store: RunStore | None = None,
+    tracker: str = "none",
+) -> list[Run]:
+    """Return an experiment's runs.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to reproduce.
+    data : FashionMNIST
+        The images; not touched in replay mode.
+    seeds : int
+        Use seeds 1 to `seeds`.
+    mode : {"replay", "smoke", "full"}
+        ``replay`` reads the shipped runs; ``smoke`` trains two epochs on 256 images and records
+        nothing; ``full`` trains what the store lacks, and stores it.
+    store : RunStore, optional
+        Where runs are; the shipped ones and ``./runs`` by default.
+    tracker : {"none", "wandb"}
+        Where full mode also logs what it trains; ``wandb`` is Weights & Biases.
+
+    Returns
+    -------
+    list of Run
+        In order of seed.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown mode or tracker, or when synthetic images would be recorded as evidence.
+    TrackingError
+        When the tracker's package is not installed.
+    """
+    check_parameters({"MODE": mode, "SEEDS": seeds, "TRACKER": tracker})
+    store = store or RunStore()
+    if mode == "smoke":
+        return [_smoke(experiment, data)]
+    if mode == "full":
+        _train_missing(experiment, data, seeds, store, tracker)
+    return [run for run in store.runs(experiment) if run.seed <= seeds]
+
+
+def search(
+    report: Report, search_id: str, data: FashionMNIST, *, mode: str = "replay"
+) -> Trials | None:
+    """Return the trials of a hyperparameter search.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search_id : str
+        One of ``report.searches``.
+    data : FashionMNIST
+        The images; touched in full mode only.
+    mode : {"replay", "smoke", "full"}
+        ``full`` runs what is left of the search, hours on a CPU; the others show the trials that
+        there are.
+
+    Returns
+    -------
+    Trials or None
+        None when nothing was tried yet.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown mode, or when synthetic images would be recorded as evidence.
+    TuningError
+        When there is no such search, its table is damaged, or its tool is not installed.
+    """
+    check_parameters({"MODE": mode})
+    found, wanted = load_trials(report, search_id), get_search(report, search_id)
+    if mode != "full" or (found is not None and len(found.trials) == wanted.trials):
+        return found
+    _refuse_synthetic(data)
+    folder = LOCAL_SEARCHES / report.id
+
+    def tell(trial: Trial) -> None:
+        print(trial.sentence(wanted.trials))
+
+    return run_search(report, wanted, data, folder, on_trial=tell)
+
+
+def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
+    from fmnist_utils.training.train import train
+
+    few = FashionMNIST(
+        data.train_images[:_SMOKE_IMAGES],
+        data.train_labels[:_SMOKE_IMAGES],
+        data.test_images[:_SMOKE_IMAGES],
+        data.test_labels[:_SMOKE_IMAGES],
+        data.source,
+    )
+    protocol = _shortened(experiment.training, len(few.train_labels))
+    return train(experiment.model_copy(update={"training": protocol}), 1, few)
+
+
+def _shortened(protocol: Training, images: int) -> Training:
+    """Keep of a protocol what a few images and epochs allow."""
+    held_out = protocol.validation
+    if held_out.count is not None:
+        part = max(1, held_out.count * images // count("train_images"))
+        held_out = held_out.model_copy(update={"count": part})
+    changes = {"epochs": _SMOKE_EPOCHS, "validation": held_out, "images": None}
+    return protocol.model_copy(update=changes)
+
+
+def _train_missing(
+    experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore, tracker: str
+) -> None:
+    from fmnist_utils.campaign.jobs import missing_jobs, run_jobs
+    from fmnist_utils.campaign.progress import TrainingProgress
+
+    jobs = missing_jobs(store, [experiment], range(1, seeds + 1))
+    if not jobs:
+        return
+    _refuse_synthetic(data)
+    with make_tracker(tracker) as tracked, TrainingProgress(jobs) as progress:
+        run_jobs(jobs, store, data, progress.on_epoch, progress.on_run, tracked)
+
+
+def _refuse_synthetic(data: FashionMNIST) -> None:
+    if data.source != "real":
+        raise ParameterError('Full mode records evidence, so it needs DATA = "real".')

@@ -1,0 +1,1 @@
+"""Many trainings: what is missing, side by side, watched and logged."""

@@ -1,0 +1,128 @@
+"""Check one printed layer against the layer before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fmnist_utils.rounding import Shape, times
+
+
+def kernel_size(parameters: int, channels: int, filters: int) -> int | None:
+    """Return the side of the square kernel with so many parameters, with or without bias."""
+    for bias in (filters, 0):
+        area, rest = divmod(parameters - bias, channels * filters)
+        if rest == 0 and area > 0 and math.isqrt(area) ** 2 == area:
+            return math.isqrt(area)
+    return None
+
+
+def windowed(size: int, window: int, stride: int) -> tuple[int, int]:
+    """Return the output size of a convolution or pooling: with valid, and with same padding."""
+    return (size - window) // stride + 1, -(-size // stride)
+
+
+def layer_misfit(kind: str, before: Shape, shape: Shape, parameters: int) -> str:
+    """Say what is wrong with one row of a layer table, in the light of the row before.
+
+    Parameters
+    ----------
+    kind : str
+        Keras class name; a class without a rule is taken at its word.
+    before, shape : tuple of int
+        Input and printed output shape, without the batch axis.
+    parameters : int
+        As printed.
+
+    Returns
+    -------
+    str
+        The arithmetic; empty when the row can be right.
+    """
+    rule = _RULES.get(kind)
+    return rule(before, shape, parameters) if rule else ""
+
+
+def _input(before: Shape, shape: Shape, parameters: int) -> str:
+    if math.prod(shape) != math.prod(before):
+        return f"{times(shape)} = {math.prod(shape)} values, and an image has {math.prod(before)}"
+    return _none(parameters)
+
+
+def _flatten(before: Shape, shape: Shape, parameters: int) -> str:
+    if shape != (math.prod(before),):
+        return f"{times(before)} = {math.prod(before)}, not {times(shape)}"
+    return _none(parameters)
+
+
+def _unchanged(before: Shape, shape: Shape, parameters: int) -> str:
+    return _none(parameters) if shape == before else f"{times(before)} cannot become {times(shape)}"
+
+
+def _none(parameters: int) -> str:
+    return f"the layer has no parameters, not {parameters:,}" if parameters else ""
+
+
+def _dense(before: Shape, shape: Shape, parameters: int) -> str:
+    weights, units = before[-1] * shape[-1], shape[-1]
+    if before[:-1] != shape[:-1]:
+        return f"{times(before)} cannot become {times(shape)}"
+    if parameters not in (weights + units, weights):
+        return f"{before[-1]} × {units} + {units} = {weights + units:,}, not {parameters:,}"
+    return ""
+
+
+def _normalisation(before: Shape, shape: Shape, parameters: int) -> str:
+    channels = before[-1]
+    if shape == before and parameters not in (4 * channels, 3 * channels, 2 * channels):
+        return f"4 × {channels} = {4 * channels:,}, not {parameters:,}"
+    return "" if shape == before else f"{times(before)} cannot become {times(shape)}"
+
+
+def _convolution(before: Shape, shape: Shape, parameters: int) -> str:
+    kernel = kernel_size(parameters, before[-1], shape[-1])
+    if kernel is None:
+        one = before[-1] * shape[-1]
+        return f"no square kernel k has {one:,} k² + {shape[-1]} = {parameters:,} parameters"
+    reached = {
+        tuple(windowed(size, kernel, stride)[padding] for size in before[:-1])
+        for stride in range(1, kernel + 1)
+        for padding in (0, 1)
+    }
+    if shape[:-1] not in reached:
+        valid, same = windowed(before[0], kernel, 1)
+        made = f"makes {valid} or {same} of {before[0]}, not {shape[0]}"
+        return f"a {kernel} × {kernel} kernel {made}"
+    return ""
+
+
+def _pooling(before: Shape, shape: Shape, parameters: int) -> str:
+    if shape[-1] != before[-1] or not pool_windows(before, shape):
+        return f"{times(before)} cannot become {times(shape)}"
+    return _none(parameters)
+
+
+def pool_windows(before: Shape, shape: Shape) -> set[int]:
+    """Return the windows, equal to their stride as is the Keras default, that give this shape."""
+    return {
+        window
+        for window in range(1, max(before[:-1]) + 1)
+        for padding in (0, 1)
+        if all(
+            windowed(size, window, window)[padding] == out
+            for size, out in zip(before[:-1], shape[:-1], strict=True)
+        )
+    }
+
+
+_RULES: dict[str, Callable[[Shape, Shape, int], str]] = {
+    "InputLayer": _input,
+    "Flatten": _flatten,
+    "Dropout": _unchanged,
+    "Activation": _unchanged,
+    "Dense": _dense,
+    "BatchNormalization": _normalisation,
+    "Conv2D": _convolution,
+    "MaxPooling2D": _pooling,
+    "AveragePooling2D": _pooling,
+}

@@ -1,0 +1,122 @@
+"""The common ground of all figures: the book's style, and what carries which meaning."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+
+Floats = NDArray[np.float64]
+
+#: Inches: a font of 11 points is then 14 pixels high where a page is 720 pixels wide.
+WIDTH = 7.5
+
+BLUE, ORANGE = sns.color_palette("colorblind", 2).as_hex()
+GREY = "#6e6e6e"
+SHADE = "#ececec"
+
+_RC: Any = {
+    "figure.dpi": 144,
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e0e0e0",
+    "grid.linewidth": 0.6,
+    "font.size": 11,
+    "axes.labelsize": 11,
+    "axes.titlesize": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+}
+
+
+_PALETTE = sns.color_palette("colorblind").as_hex()
+_MARKERS = "osD^vPX<>*"
+
+SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def series(i: int) -> tuple[str, str]:
+    """Return colour and marker of one of several series, counted from 0: ten that differ."""
+    return _PALETTE[i % len(_PALETTE)], _MARKERS[i % len(_MARKERS)]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the book's style, whatever the user's own, which is back in force afterwards."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+@contextmanager
+def figure(
+    rows: int = 1, columns: int = 1, *, height: float, width: float = WIDTH, **kwargs: Any
+) -> Iterator[tuple[Figure, Any]]:
+    """Open a figure in the book's style and close it, also when drawing fails."""
+    with style():
+        fig, axes = plt.subplots(rows, columns, figsize=(width, height), **kwargs)
+        try:
+            yield fig, axes
+        finally:
+            plt.close(fig)
+
+
+def note(text: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    with figure(height=1.2) as (fig, ax):
+        ax.axis("off")
+        # Above a watermark, should there be one.
+        fig.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", zorder=1001)
+    return fig
+
+
+def watermark(fig: Figure) -> Figure:
+    """Write "synthetic preview" across a figure, once.
+
+    Parameters
+    ----------
+    fig : Figure
+        Drawn from synthetic images.
+
+    Returns
+    -------
+    Figure
+        The same one.
+    """
+    if any(text.get_gid() == "watermark" for text in fig.texts):
+        return fig
+    width, height = fig.get_size_inches()
+    angle = min(30.0, math.degrees(math.atan2(height, width)))
+    length = min(width / math.cos(math.radians(angle)), height / math.sin(math.radians(angle)))
+    words = "synthetic preview"
+    # A letter is about 0.6 of the font size wide; a margin of a tenth stays at both ends.
+    size = 0.8 * length * 72 / (0.6 * len(words))
+    fig.text(
+        0.5, 0.5, words, fontsize=size, rotation=angle, color="#e0523f", alpha=0.55,
+        ha="center", va="center", zorder=1000, gid="watermark", in_layout=False,
+    )  # fmt: skip
+    return fig
+
+
+def marked(fig: Figure, data: FashionMNIST) -> Figure:
+    """Watermark a figure drawn from synthetic images."""
+    return watermark(fig) if data.source == "synthetic" else fig

@@ -1,0 +1,68 @@
+"""Records on disk: strict fields, a digest that notices edits, writes that are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+def sha256(content: Any) -> str:
+    """Return the SHA-256 of JSON content, whatever the order of its keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Strict(BaseModel):
+    """A frozen record in which an unknown key is an error."""
+
+    # The loss of a diverged training is NaN, and its record must stay readable.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
+
+
+class Sealed(Strict):
+    """A record with the SHA-256 of all its other fields."""
+
+    digest: str = ""
+
+    def sealed(self) -> Self:
+        """Return the record with its digest filled in."""
+        return self.model_copy(update={"digest": self._digest()})
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the digest fits the record."""
+        return self.digest == self._digest()
+
+    def _digest(self) -> str:
+        # Fields that a record does not have are left out, so that a new optional one breaks none.
+        return sha256(self.model_dump(mode="json", exclude={"digest"}, exclude_unset=True))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file atomically, its folder made when missing.
+
+    A process that is killed, or a disk that is full, leaves what was there before.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,185 @@
+"""Claims and assumptions: what a report states, and what it leaves open."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    model_validator,
+)
+
+from fmnist_utils.data.fashion_mnist import FACTS
+from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.records import Strict
+from fmnist_utils.reports.quantities import (
+    _ALSO,
+    _NEEDED,
+    _OPTIONAL,
+    Comparison,
+    Exact,
+    Measured,
+    Reading,
+    Untested,
+)
+
+
+def _as_printed(value: Any) -> Any:
+    """Turn printed text into a Decimal that keeps its trailing zeros; leave words as they are."""
+    if isinstance(value, list | tuple):
+        return tuple(_as_printed(item) for item in value)
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return value
+
+
+#: A class of Fashion-MNIST by its number.
+Class = Annotated[int, Field(ge=0, lt=NUM_CLASSES)]
+
+
+Printed = Annotated[Decimal | str | tuple[Decimal, ...], BeforeValidator(_as_printed)]
+
+PrintedOrClaim = Annotated[Decimal | str, BeforeValidator(_as_printed)]
+
+
+Split = Literal["train", "validation", "test"]
+
+
+class Claim(Strict):
+    """One number or one ordering that a report states.
+
+    Which of the optional keys a claim needs follows from its quantity; a missing or superfluous
+    one is an error. ``confused`` is the share of a class that is taken for another one;
+    ``images`` is how many images a split has, or one class of the test set, or the shape of the
+    split's array; ``cited`` is a number from other work and ``minutes`` a training time, which we
+    show beside ours and do not judge.
+
+    Attributes
+    ----------
+    value : Decimal, str or tuple of Decimal
+        As printed, rounding included. For ``ordering`` there is none.
+    unit : str
+        ``percent`` (of images, or of a setting), ``points`` (percentage points) or ``plain``.
+    where : str
+        Where the report states it.
+    of, than : str
+        Ids of the experiments that a comparison sets against each other: `of` minus `than`
+        for a difference, `of` above `than` for an ordering, `of` against `value` for a bound.
+    reading : str
+        Which of `READINGS` gives the verdict.
+    epoch : int
+        For ``accuracy`` and ``loss``: the value is that of one epoch, counted from 1, as Keras
+        prints it.
+    label, predicted, than_label : int
+        The true class, 0 to 9; the one that is predicted in its place; the one that a
+        ``class_ordering`` says has a lower recall.
+    mean_of : int
+        The value is the mean of so many trainings.
+    """
+
+    id: str
+    quantity: Measured | Comparison | Exact | Untested
+    where: str
+    value: Printed | None = None
+    unit: Literal["percent", "points", "plain"] = "plain"
+    split: Split | None = None
+    reading: Reading = "final"
+    layer: int | None = None
+    setting: str | None = None
+    fact: str | None = None
+    of: str | None = None
+    than: str | None = None
+    relation: Literal["at_least", "at_most"] | None = None
+    epoch: PositiveInt | None = None
+    label: Class | None = None
+    predicted: Class | None = None
+    than_label: Class | None = None
+    mean_of: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _keys_fit_quantity(self) -> Claim:
+        needed = _NEEDED.get(self.quantity, {"value"})
+        given = {key for key in _OPTIONAL if getattr(self, key) is not None}
+        given -= _ALSO.get(self.quantity, set())
+        if given != needed:
+            wrong = ", ".join(sorted(needed ^ given))
+            verb = "needs" if needed - given else "does not take"
+            raise ValueError(f"claim {self.id}: a claim of quantity {self.quantity} {verb} {wrong}")
+        about = f"a claim of quantity {self.quantity} about"
+        if self.label is not None and self.split != "test":
+            raise ValueError(f"claim {self.id}: {about} a class needs split test")
+        if self.epoch is not None and self.split == "test":
+            raise ValueError(f"claim {self.id}: {about} an epoch does not take split test")
+        if "-" in self.reading and self.split != "train":
+            raise ValueError(f"claim {self.id}: reading {self.reading} is of training images only")
+        if self.quantity == "data" and self.fact not in FACTS:
+            raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
+        return self
+
+    @property
+    def kind(self) -> Literal["measured", "comparison", "exact", "untested"]:
+        """Whether the claim is held against runs, several experiments' runs, exactly, or not."""
+        if self.quantity in get_args(Measured):
+            return "measured"
+        if self.quantity in get_args(Untested):
+            return "untested"
+        return "comparison" if self.quantity in get_args(Comparison) else "exact"
+
+    @property
+    def numbers(self) -> int:
+        """How many stated numbers the claim holds: a shape has several, a word none."""
+        if isinstance(self.value, tuple):
+            return len(self.value)
+        return int(isinstance(self.value, Decimal))
+
+    @property
+    def number(self) -> float:
+        """The value as a float, in the claim's unit."""
+        if not isinstance(self.value, Decimal):
+            raise TypeError(f"claim {self.id} has no single number")
+        return float(self.value)
+
+    @property
+    def whole(self) -> float:
+        """What a fraction of 1 is in the claim's unit: 100 in percent or points, else 1."""
+        return 1.0 if self.unit == "plain" else 100.0
+
+    @property
+    def percent(self) -> float:
+        """The value of an accuracy, or of another share, in percent."""
+        return 100.0 * self.number / self.whole
+
+    @property
+    def half_width(self) -> float:
+        """Half of the last printed digit, in the claim's unit: what rounding may have hidden."""
+        if not isinstance(self.value, Decimal):
+            raise TypeError(f"claim {self.id} has no single number")
+        return 0.5 * 10.0 ** int(self.value.as_tuple().exponent)
+
+
+class Assumption(Strict):
+    """One setting that the report does not state, what we chose, and why.
+
+    `setting` is a dotted path into the experiment (``training.optimizer.learning_rate``) or a
+    choice of reading (``reading.weights``).
+    """
+
+    setting: str
+    chosen: Printed
+    because: str
+
+
+def same_value(printed: Any, used: Any) -> bool:
+    """Say whether a printed value equals a setting in use; words match in any case.
+
+    A list of words is printed as one text, with commas.
+    """
+    if isinstance(used, tuple) and isinstance(printed, str):
+        used = ", ".join(map(str, used))
+    if isinstance(used, bool) or isinstance(printed, str):
+        return str(printed).lower() == str(used).lower()
+    return bool(_as_printed(used) == printed)

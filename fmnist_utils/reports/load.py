@@ -1,0 +1,63 @@
+"""The five source reports as data."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from fmnist_utils.reports.claim import Assumption, Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.printed import LayerTable
+from fmnist_utils.reports.protocol import Training
+from fmnist_utils.reports.quantities import READINGS
+from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.yaml_file import ReportError, read_report
+
+__all__ = [
+    "READINGS",
+    "Assumption",
+    "Claim",
+    "Experiment",
+    "LayerTable",
+    "Report",
+    "ReportError",
+    "Training",
+    "list_reports",
+    "load_report",
+    "read_report",
+    "reports_folder",
+]
+
+
+def reports_folder() -> Path:
+    """Return the folder that holds one folder per report."""
+    return Path(__file__).parent
+
+
+def list_reports() -> list[str]:
+    """Return the ids of the reports of the book, in alphabetical order."""
+    return sorted(path.parent.name for path in reports_folder().glob("*/report.yaml"))
+
+
+@functools.cache
+def load_report(report_id: str) -> Report:
+    """Load one report by its id.
+
+    Parameters
+    ----------
+    report_id : str
+        For example ``"baltzi"``.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ReportError
+        When there is no such report, or its file does not fit the schema.
+    """
+    if report_id not in list_reports():
+        known = ", ".join(list_reports())
+        raise ReportError(f"There is no report {report_id!r}; the book has {known}.")
+    return read_report(reports_folder() / report_id / "report.yaml")

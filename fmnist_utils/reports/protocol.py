@@ -1,0 +1,153 @@
+"""The protocol of one training, and which images it trains on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from fmnist_utils.data.fashion_mnist import count
+from fmnist_utils.data.inputs import split_indices
+from fmnist_utils.records import Strict
+
+
+class Augmentation(Strict):
+    """How far images are moved at random; None means that a transform is not used.
+
+    Space that opens at an edge is filled with the nearest pixel, as ``ImageDataGenerator`` does by
+    default; values between pixels are bilinear.
+
+    Attributes
+    ----------
+    rotation_degrees : float
+        The angle about the image's centre is uniform in ±`rotation_degrees`.
+    zoom : float
+        The distance between two samples of the image is uniform in 1 ± `zoom` pixels, drawn for
+        each axis apart: above 1 the garment shrinks, below 1 it grows.
+    shift : float
+        The shifts are uniform in ±`shift` of the height and of the width, drawn apart.
+    shear_degrees : float
+        Rows slide along each other, the middle one stays. Vertical lines lean by an angle within
+        ±`shear_degrees`, uniform in its tangent. ``ImageDataGenerator`` does the same and then
+        stretches the height by the inverse cosine, 4 % at 15 degrees, which is left out here.
+    horizontal_flip, vertical_flip : bool
+        Mirror left and right, or top and bottom, with probability one half.
+    validation : bool
+        Augment the validation images too.
+    """
+
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] | None = None
+    zoom: Annotated[float, Field(ge=0, lt=1)] | None = None
+    shift: Annotated[float, Field(ge=0, le=1)] | None = None
+    shear_degrees: Annotated[float, Field(ge=0, le=45)] | None = None
+    horizontal_flip: bool | None = None
+    vertical_flip: bool | None = None
+    validation: bool | None = None
+
+    @model_validator(mode="after")
+    def _some_transform(self) -> Augmentation:
+        if not self.model_dump(exclude={"validation"}, exclude_none=True):
+            transforms = ", ".join(name for name in type(self).model_fields if name != "validation")
+            raise ValueError(f"an augmentation needs at least one of {transforms}")
+        return self
+
+
+def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+    """Return which of n training images a protocol trains on, and which it validates on.
+
+    Parameters
+    ----------
+    spec : Training
+        The protocol.
+    n : int
+        Number of training images.
+
+    Returns
+    -------
+    train, validation : int32 arrays
+        Ascending; `validation` is None where the test images take its place.
+    """
+    held_out = spec.validation
+    if held_out.take == "test":
+        return np.arange(n, dtype=np.int32)[: spec.images], None
+    train, validation = split_indices(
+        n,
+        fraction=held_out.fraction,
+        count=held_out.count,
+        take=held_out.take,
+        seed=held_out.seed,
+    )
+    return train[: spec.images], validation
+
+
+def split_sizes(spec: Training) -> dict[str, int]:
+    """Count the images of the official data set that a protocol trains, validates and tests on."""
+    train, validation = split_rows(spec, count("train_images"))
+    test = count("test_images")
+    held_out = test if validation is None else len(validation)
+    return {"train": len(train), "validation": held_out, "test": test}
+
+
+#: float32, or matrix products in bfloat16 with variables and everything else in float32.
+Precision = Literal["float32", "mixed_bfloat16"]
+
+
+class Validation(Strict):
+    """Which training images are held out for validation: a fraction or a count of them.
+
+    With ``take: test`` none is: the test images are looked at during training, as some do.
+    """
+
+    fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    count: PositiveInt | None = None
+    take: Literal["first", "last", "random", "test"]
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _can_be_taken(self) -> Validation:
+        given = (self.fraction is not None) + (self.count is not None)
+        if given != (self.take != "test"):
+            raise ValueError("a validation split needs either a fraction or a count, or take: test")
+        if (self.take == "random") != (self.seed is not None):
+            raise ValueError("a random validation split needs a seed, and no other takes one")
+        return self
+
+
+class Optimizer(Strict):
+    """A Keras optimizer; what is not named here stays at the Keras default."""
+
+    name: Literal["adam", "rmsprop", "sgd"]
+    learning_rate: PositiveFloat
+
+
+class EarlyStopping(Strict):
+    """Stop when the monitored validation metric has not improved for `patience` epochs."""
+
+    monitor: Literal["val_accuracy", "val_loss"]
+    patience: PositiveInt
+
+
+class Training(Strict):
+    """The protocol of one training.
+
+    `images` limits it to so many training images, the first ones that are not held out.
+
+    A feature that a report does not use is None, and None is left out of the fingerprint: new
+    optional features leave existing runs valid.
+    """
+
+    validation: Validation
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    optimizer: Optimizer
+    loss: Literal["categorical_crossentropy", "sparse_categorical_crossentropy"]
+    early_stopping: EarlyStopping | None = None
+    images: PositiveInt | None = None
+    augmentation: Augmentation | None = None

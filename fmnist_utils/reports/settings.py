@@ -1,0 +1,65 @@
+"""Settings by their dotted paths, and whether a claim or an assumption fits one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from fmnist_utils.reports.claim import Claim, same_value
+
+
+class HasSettings(Protocol):
+    """What has settings: an experiment, or a search."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the report's file."""
+
+    def setting(self, path: str) -> Any:
+        """Look up a setting by its dotted path."""
+
+
+def look_up(value: Any, path: str, owner: str) -> Any:
+    """Follow a dotted path such as ``training.optimizer.learning_rate``.
+
+    In a list a number is a position from 0 and ``count`` its length: ``model.hidden.count``.
+
+    Parameters
+    ----------
+    value : object
+        Where the path starts.
+    path : str
+        Names of attributes or keys, and positions.
+    owner : str
+        Whom the error names.
+
+    Raises
+    ------
+    KeyError
+        When the path leads nowhere.
+    """
+    for part in path.split("."):
+        try:
+            if isinstance(value, tuple):
+                value = len(value) if part == "count" else value[int(part)]
+            else:
+                value = value[part] if isinstance(value, dict) else getattr(value, part)
+        except (AttributeError, ValueError, IndexError, KeyError) as error:
+            raise KeyError(f"{owner} has no setting {path}") from error
+    return value
+
+
+def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
+    try:
+        used = subject.setting(path)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from error
+    if not same_value(chosen, used):
+        kind = type(subject).__name__.lower()
+        raise ValueError(f"{kind} {subject.id}: {path} is {used}, assumed {chosen}")
+
+
+def _check_setting(subject: HasSettings, claim: Claim) -> None:
+    try:
+        subject.setting(claim.setting or "")
+    except KeyError as error:
+        raise ValueError(f"claim {claim.id}: {error.args[0]}") from error

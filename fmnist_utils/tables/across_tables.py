@@ -1,0 +1,161 @@
+"""All reports side by side: which way numbers differ, what is left out, and what that changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from fmnist_utils.models.spec import CNN
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import accuracies
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.stats import chance_difference
+from fmnist_utils.tables.table import Stacked, Table
+from fmnist_utils.text import contrast_text, spread_text
+from fmnist_utils.verdicts.across_reports import (
+    SPLITS,
+    accuracy_verdicts,
+    choices,
+    every_report,
+    models,
+)
+from fmnist_utils.verdicts.outcome import Verdict, Word
+
+
+def directions(store: RunStore | None = None) -> Table:
+    """Count on which side of the reported accuracies our runs lie, by split.
+
+    One accuracy counts for each model and split, the first that a report states. *Compatible* is
+    inside the prediction interval of one more run; the others are outside.
+    """
+    found = [verdict for _, verdict in accuracy_verdicts(store or RunStore())]
+    rows = []
+    for split in SPLITS:
+        of_split = [verdict for verdict in found if verdict.claim.split == split]
+        sides = [_side(verdict) for verdict in of_split]
+        name = "training" if split == "train" else split
+        rows.append((name, str(len(sides)), *(str(sides.count(side)) for side in _SIDES)))
+    headers = ("accuracy", "numbers", *_SIDES)
+    return Table(headers, tuple(rows), "Accuracies of models, all reports together")
+
+
+_SIDES = ("compatible", "ours higher", "ours lower", "pending")
+
+
+def _side(verdict: Verdict) -> str:
+    if verdict.word == Word.PENDING or verdict.mean is None:
+        return "pending"
+    if verdict.word in (Word.REPRODUCED, Word.IMPRECISE):
+        return "compatible"
+    return "ours higher" if verdict.mean > verdict.claim.number else "ours lower"
+
+
+def omissions() -> Table:
+    """Show which settings each report states, and which we had to assume.
+
+    A setting counts for the models that have it: only some drop values or augment images.
+    """
+    reports = every_report()
+    rows = tuple(
+        (name, *(_stated(report, pattern, applies) for report in reports))
+        for name, (pattern, applies) in _SETTINGS.items()
+    )
+    headers = ("setting", *(report.short_name for report in reports))
+    return Table(headers, rows, "What the reports state of their trainings, and what is missing")
+
+
+def _stated(report: Report, pattern: str, applies: Callable[[Experiment], bool]) -> str:
+    """Say for how many of the models that have a setting it is missing."""
+    having = [experiment for experiment in report.experiments.values() if applies(experiment)]
+    missing = sum(
+        any(re.fullmatch(pattern, item.setting) for item in experiment.assumed)
+        for experiment in having
+    )
+    if not having:
+        return "–"
+    if missing in (0, len(having)):
+        return "missing" if missing else "stated"
+    return f"missing for {missing} of {len(having)}"
+
+
+def _always(_: Experiment) -> bool:
+    return True
+
+
+def _drops(experiment: Experiment) -> bool:
+    model = experiment.model
+    hidden = model.dense if isinstance(model, CNN) else model.hidden
+    rates = [block.dropout for block in hidden]
+    rates += [block.dropout for block in model.conv] if isinstance(model, CNN) else []
+    return any(rate is not None for rate in rates)
+
+
+def _convolves(experiment: Experiment) -> bool:
+    return isinstance(experiment.model, CNN)
+
+
+def _augments(experiment: Experiment) -> bool:
+    return experiment.training.augmentation is not None
+
+
+def _has_training_accuracy(experiment: Experiment) -> bool:
+    return any(item.quantity == "accuracy" and item.split == "train" for item in experiment.stated)
+
+
+#: Name of a setting, pattern of its paths, and which experiments have it.
+_SETTINGS: dict[str, tuple[str, Callable[[Experiment], bool]]] = {
+    "optimizer": (r"training\.optimizer\.name", _always),
+    "learning rate": (r"training\.optimizer\.learning_rate", _always),
+    "batch size": (r"training\.batch_size", _always),
+    "epochs": (r"training\.epochs", _always),
+    "how many images validate": (r"training\.validation\.(fraction|count)", _always),
+    "which images validate": (r"training\.validation\.take", _always),
+    "activations": (r"model\..*\.activation", _always),
+    "dropout rates": (r"model\..*\.dropout", _drops),
+    "kernels, padding, pooling": (r"model\..*\.(kernel|padding|pool|pool_padding)", _convolves),
+    "amounts of augmentation": (r"training\.augmentation\..*", _augments),
+    "which epoch the numbers are of": (r"reading\.weights", _always),
+    "how training accuracy is measured": (r"reading\.training accuracy.*", _has_training_accuracy),
+}
+
+
+def seed_noise(store: RunStore | None = None) -> Table:
+    """Show how far apart the seeds of one model lie, in test accuracy after the last epoch.
+
+    The last column is the difference that two single trainings of the median model exceed by
+    chance in one of twenty cases.
+    """
+    spreads: dict[str, list[float]] = {}
+    for model in models(store or RunStore()):
+        sd = float(accuracies(model.runs, "test").std(ddof=1))
+        spreads.setdefault(model.report.short_name, []).append(sd)
+    rows = []
+    for name, found in spreads.items():
+        middle = float(np.median(found))
+        values = (min(found), middle, max(found), chance_difference(middle, middle))
+        rows.append((name, str(len(found)), *(f"{value:.2f}" for value in values)))
+    headers = ("report", "models", "lowest sd", "median sd", "highest sd", "by chance (points)")
+    return Table(headers, tuple(rows), "Standard deviation of test accuracy over seeds, in points")
+
+
+def assumption_effects(store: RunStore | None = None) -> Table:
+    """Show what each assumption made otherwise changes in test accuracy, the largest change first.
+
+    Only variants that change what a report leaves open; accuracy is that after the last epoch, the
+    interval Welch's.
+    """
+    found = []
+    for choice in choices(store or RunStore()):
+        ours, other = (accuracies(runs, "test") for runs in (choice.base.runs, choice.runs))
+        change = contrast_text((1, other), (-1, ours))
+        what = Stacked(choice.variant.title, choice.base.report.short_name)
+        row = (what, spread_text(ours), spread_text(other), change)
+        found.append((abs(float(other.mean() - ours.mean())), row))
+    rows = tuple(row for _, row in sorted(found, key=lambda item: -item[0]))
+    headers = (
+        "choice", "as assumed (%)", "chosen so (%)", "difference (points), 95 % interval",
+    )  # fmt: skip
+    return Table(headers, rows, f"{len(rows)} assumptions made otherwise: test accuracy")

@@ -1,0 +1,206 @@
+"""What a report states of its trainings, beside ours, with verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.quantities import READINGS
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.tables.table import Scored, Stacked, Table, ours_cell, placed_claim, verdict_badge
+from fmnist_utils.text import claim_text, reported_text, spread_text
+from fmnist_utils.verdicts.collect import judge_accuracies
+from fmnist_utils.verdicts.judge import judge, judge_comparison
+from fmnist_utils.verdicts.measure import readings as possible_readings
+from fmnist_utils.verdicts.outcome import Verdict, count_words
+
+
+def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
+    """Lay out any verdicts: claim and place, reported, reproduced with its interval, verdict.
+
+    What a report states several times, alike, has one row that names every place.
+    """
+    rows = each_once(judgements, ours_cell)
+    return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
+
+
+def each_once(
+    judgements: Iterable[Verdict], ours: Callable[[Verdict], Any]
+) -> tuple[tuple[Any, ...], ...]:
+    """Lay out claims that read and fare alike in one row, with all their places."""
+    places: dict[tuple[Any, ...], list[str]] = {}
+    for v in judgements:
+        row = (claim_text(v.claim), reported_text(v.claim), ours(v), verdict_badge(v))
+        places.setdefault(row, []).append(v.claim.where)
+    return tuple((Stacked(row[0], "; ".join(where)), *row[1:]) for row, where in places.items())
+
+
+def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
+    """Show what an experiment's prose states of its training, with verdicts.
+
+    Its classification report and tables of epochs have views of their own.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claims.
+    runs : sequence of Run
+        Its runs; fewer than three leave every verdict pending.
+    """
+    found = [
+        judge(experiment, claim, runs)
+        for claim in experiment.stated
+        if claim.kind in ("measured", "untested")
+    ]
+    return judged(found, f"{experiment.title}: reported and reproduced, {len(runs)} runs")
+
+
+def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Table:
+    """Hold an experiment's accuracies and losses against runs that might explain them better.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claims.
+    runs : sequence of Run
+        Of another experiment, or of a variant.
+    title : str
+        What was trained instead.
+    """
+    claims = [claim for claim in experiment.stated if claim.quantity in ("accuracy", "loss")]
+    found = [judge(experiment, claim, runs) for claim in claims]
+    return judged(found, f"{experiment.title}: reported, and {title}, {len(runs)} runs")
+
+
+def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
+    """Set the reported accuracy of every experiment beside ours."""
+    rows = tuple(
+        (
+            report[verdict.experiment or ""].title,
+            reported_text(verdict.claim),
+            ours_cell(verdict),
+            verdict_badge(verdict),
+        )
+        for verdict in judge_accuracies(report, runs, split)
+    )
+    headers = ("model", "reported", "reproduced, 95 % interval", "verdict")
+    return Table(headers, rows, f"{split} accuracy of every model".capitalize())
+
+
+def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
+    """Show a report's comparisons between its models, with verdicts."""
+    claims = [claim for claim in report.claims if claim.kind == "comparison"]
+    return judged([judge_comparison(claim, runs) for claim in claims], "Comparisons in prose")
+
+
+def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
+    """Judge one claim under every way of reading it; the first row is the one that counts."""
+    claim = experiment[claim_id]
+    ways = possible_readings(claim, experiment)
+    found = {reading: judge(experiment, claim, runs, reading) for reading in ways}
+    rows = tuple(
+        (READINGS[reading], ours_cell(v), verdict_badge(v)) for reading, v in found.items()
+    )
+    headers = ("reading", "reproduced, 95 % interval", "verdict")
+    return Table(headers, rows, f"{experiment.title}: {reported_text(claim)}, read in every way")
+
+
+def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
+    """Show at which epoch our runs come closest to what is stated of training and validation.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claims, each number once; those about the test set have no history.
+    runs : sequence of Run
+        Of this experiment, or of another that might explain the numbers.
+    """
+    stated = [
+        claim
+        for claim in reversed(experiment.stated)
+        if claim.quantity in ("accuracy", "loss") and claim.split != "test" and not claim.epoch
+    ]
+    rows = []
+    for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():
+        key = f"{'val_' if claim.split == 'validation' else ''}{claim.quantity}"
+        histories = [claim.whole * np.array(run.history[key]) for run in runs]
+        at = sorted(1 + _closest(values, claim.number) for values in histories)
+        last = spread_text(np.array([values[-1] for values in histories]))
+        rows.append((placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
+    headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
+    return Table(headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers")
+
+
+def _closest(values: np.ndarray, wanted: float) -> int:
+    """Return the place of the value that is closest; what diverged is infinitely far away."""
+    return int(np.argmin(np.nan_to_num(abs(values - wanted), nan=np.inf)))
+
+
+def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Table:
+    """Show a printed classification report beside ours, with a verdict for every cell.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose report; without one the table is empty.
+    runs : sequence of Run
+        Its runs.
+    """
+    headers = ("class", "precision", "recall", "F1")
+    if experiment.scores is None:
+        return Table(headers, (), "No classification report is printed")
+    by_id = {claim.id: judge(experiment, claim, runs) for claim in experiment.scores.claims()}
+    cells = {name: Scored(verdict) for name, verdict in by_id.items()}
+    rows = tuple(
+        (row.label, *(cells[f"{name}-{i}"] for name in ("precision", "recall", "f1")))
+        for i, row in enumerate(experiment.scores.rows)
+    )
+    summary = _counted(v for v in by_id.values() if v.claim.kind == "measured")
+    return Table(headers, rows, f"{experiment.scores.where}, reported and ours: {summary}")
+
+
+def epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
+    """Show printed tables of epochs beside ours, with a verdict for every cell.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose tables; without one the result is empty.
+    runs : sequence of Run
+        Its runs.
+    """
+    printed = experiment.epoch_tables
+    columns = [
+        (f"{table.split} {metric}", [c for c in claims if c.quantity == metric])
+        for table in printed
+        for claims in [tuple(table.claims())]
+        for metric in ("loss", "accuracy")
+    ]
+    last = max((len(claims) for _, claims in columns), default=0)
+    judged_columns = [[judge(experiment, c, runs) for c in claims] for _, claims in columns]
+    rows = tuple(
+        (str(i + 1), *(Scored(column[i]) if i < len(column) else "" for column in judged_columns))
+        for i in range(last)
+    )
+    places = "; ".join(table.where for table in printed) or "No table of epochs is printed"
+    summary = _counted(verdict for column in judged_columns for verdict in column)
+    headers = ("epoch", *(header for header, _ in columns))
+    return Table(headers, rows, f"{places}, reported and ours: {summary}" if printed else places)
+
+
+def _counted(verdicts: Iterable[Verdict]) -> str:
+    return "; ".join(f"{n} {word}" for word, n in count_words(verdicts).items() if n)
+
+
+def cited(report: Report) -> Table:
+    """List the numbers that a report quotes from other work."""
+    rows = tuple(
+        (placed_claim(claim), reported_text(claim))
+        for claim in report.claims
+        if claim.quantity == "cited"
+    )
+    return Table(("quoted", "number"), rows, "Numbers from other work, which our runs do not test")

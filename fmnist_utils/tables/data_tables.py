@@ -1,0 +1,56 @@
+"""The data set, and what a report says of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
+from fmnist_utils.data.inputs import split_indices
+from fmnist_utils.reports.report import Report
+from fmnist_utils.tables.claim_tables import each_once
+from fmnist_utils.tables.table import Table
+from fmnist_utils.text import ours_text, value_text
+from fmnist_utils.verdicts.collect import judge_claims
+
+
+def facts(report: Report) -> Table:
+    """Show what a report says of the data set, held against the data set."""
+    found = [v for v in judge_claims(report, {}) if v.claim.quantity == "data"]
+    rows = each_once(found, ours_text)
+    caption = f"What the report says of the data, in {len(found)} places"
+    return Table(("claim", "reported", "in the data", "verdict"), rows, caption)
+
+
+def data_summary(data: FashionMNIST) -> Table:
+    """Describe the images: how many, of what shape and type, and how bright (of full scale)."""
+    rows = []
+    for name, images, labels in (
+        ("training", data.train_images, data.train_labels),
+        ("test", data.test_images, data.test_labels),
+    ):
+        per_class = np.bincount(labels, minlength=len(CLASS_NAMES))
+        rows.append(
+            (
+                name,
+                f"{len(images):,}",
+                value_text(images.shape[1:]),
+                str(images.dtype),
+                f"{per_class.min():,} to {per_class.max():,}",
+                f"{images.mean() / 255:.4f}",
+                f"{images.std() / 255:.4f}",
+                f"{100 * (images == 0).mean():.1f}",
+            )
+        )
+    headers = ("set", "images", "shape", "type", "per class", "mean", "sd", "zero pixels (%)")
+    return Table(headers, tuple(rows), f"The {data.source} images")
+
+
+def class_balance(data: FashionMNIST, fraction: float) -> Table:
+    """Count the classes in the last `fraction` of the training images."""
+    train, validation = split_indices(len(data.train_labels), fraction=fraction)
+    parts = [np.bincount(data.train_labels[rows], minlength=10) for rows in (train, validation)]
+    rows = tuple(
+        (name, f"{parts[0][i]:,}", f"{parts[1][i]:,}") for i, name in enumerate(CLASS_NAMES)
+    )
+    headers = ("class", "left for training", "held out for validation")
+    return Table(headers, rows, f"The last {100 * fraction:.0f} % held out")

@@ -1,0 +1,118 @@
+"""Model and protocol: as stated, as built, and as we had to assume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from fmnist_utils.models.architectures import architectures_with as find_architectures
+from fmnist_utils.models.build import layer_table
+from fmnist_utils.reports.claim import Assumption, Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.report import Report
+from fmnist_utils.tables.claim_tables import each_once
+from fmnist_utils.tables.table import Badge, Stacked, Table
+from fmnist_utils.text import ours_text, printed_text, reported_text, value_text
+from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.printed_layers import aligned_layers, judge_layers
+
+
+def architecture(experiment: Experiment, model: Any | None = None) -> Table:
+    """Set the layer table as printed beside the model as built.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With a printed layer table, or without one: then only ours is shown.
+    model : keras.Model, optional
+        The built model; built here when not given.
+    """
+    model = model or experiment.build()
+    built = aligned_layers(experiment, layer_table(model))
+    table = experiment.table
+    if table is None:
+        plain = tuple((row.type, value_text(row.shape), f"{row.params:,}") for row in built)
+        return Table(("layer", "output shape", "parameters"), plain, experiment.title)
+    by_cell = {v.claim.id: v for v in judge_layers(experiment, model)}
+    rows: list[tuple[Any, ...]] = []
+    for i, printed in enumerate(table.layers, start=1):
+        shape, params = by_cell[f"layer-{i}-shape"], by_cell[f"layer-{i}-params"]
+        word = Word.EQUAL if {shape.word, params.word} == {Word.EQUAL} else Word.DIFFERS
+        rows.append(
+            (printed.type, value_text(printed.shape), ours_text(shape), f"{printed.params:,}",
+             ours_text(params), Badge(word))
+        )  # fmt: skip
+    for name in ("total", "trainable", "non-trainable"):
+        verdict = by_cell[f"{name}-params"]
+        printed_total = reported_text(verdict.claim)
+        rows.append((name, "", "", printed_total, ours_text(verdict), Badge(verdict.word)))
+    headers = ("layer", "shape printed", "shape built", "params printed", "built", "verdict")
+    return Table(headers, tuple(rows), f"{table.where}, as printed and as built")
+
+
+def architectures_with(parameters: int) -> Table:
+    """List the plain CNNs of usual widths that have exactly so many parameters."""
+    rows = tuple((str(found),) for found in find_architectures(parameters))
+    return Table(("architecture",), rows, f"{len(rows)} plain CNNs have {parameters:,} parameters")
+
+
+def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Table:
+    """Count the trainable parameters of every reading of a description that leaves choices open.
+
+    Parameters
+    ----------
+    experiments : mapping
+        A reading, in words, to the experiment that builds it.
+    stated : int
+        The number of trainable parameters that the report states.
+    """
+    claim = Claim(
+        id="parameters", quantity="trainable_params", value=Decimal(stated), where="prose"
+    )
+    found = {label: judge(item, claim, []) for label, item in experiments.items()}
+    rows = tuple((label, ours_text(v), Badge(v.word)) for label, v in found.items())
+    headers = ("reading of the prose", "trainable parameters", "verdict")
+    return Table(headers, rows, f"Which reading has the {stated:,} trainable parameters stated")
+
+
+def protocol(experiment: Experiment) -> Table:
+    """Show model and protocol in use: what the prose states, and what we had to assume."""
+    stated = [judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
+    rows = [*each_once(stated, lambda verdict: value_text(verdict.ours))]
+    rows += [
+        (what, "not stated", chosen, "assumed") for what, chosen in _assumed(experiment.assumed)
+    ]
+    headers = ("setting", "reported", "used", "verdict")
+    return Table(headers, tuple(rows), f"{experiment.title}: protocol")
+
+
+def assumptions(report: Report) -> Table:
+    """List every setting that the report leaves out: what we chose, why, and for which models."""
+    assumed = {name: experiment.assumed for name, experiment in report.experiments.items()}
+    assumed |= {name: search.assumed for name, search in report.searches.items()}
+    users: dict[Assumption, tuple[str, ...]] = {}
+    for name, items in assumed.items():
+        for item in items:
+            users[item] = (*users.get(item, ()), name)
+    groups: dict[tuple[str, ...], list[Assumption]] = {}
+    for item, who in users.items():
+        groups.setdefault(who, []).append(item)
+    rows = tuple(
+        (what, chosen, "all" if len(who) == len(report.experiments) else ", ".join(who))
+        for who, items in groups.items()
+        for what, chosen in _assumed(items)
+    )
+    return Table(("setting, and why", "chosen", "experiments"), rows, "Assumptions")
+
+
+def _assumed(items: Iterable[Assumption]) -> Iterator[tuple[Stacked, str]]:
+    """Yield settings with their reason, and what was chosen; those alike stand together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for item in items:
+        parts = item.setting.split(".")
+        name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
+        alike.setdefault((item.because, printed_text(item.chosen)), []).append(name)
+    for (because, chosen), names in alike.items():
+        yield Stacked(", ".join(names).replace("_", " "), because), chosen

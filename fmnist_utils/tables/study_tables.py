@@ -1,0 +1,158 @@
+"""What studies of our own show: the effect of one choice, of two together, and of training on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.claim import Split
+from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.tables.table import Stacked, Table
+from fmnist_utils.text import contrast_text, spread_text
+
+#: Value of the first factor, value of the second, and their runs; as in `plots.interaction`.
+Groups = Mapping[tuple[str, str], Sequence[Run]]
+
+_DIFFERENCE = "difference (points), 95 % interval"
+
+
+def factorial(groups: Groups, x: str, line: str, split: Split = "test") -> Table:
+    """Show the effects of two factors with two values each, and whether they interact.
+
+    Four rows: the effect of the second factor at either value of the first; the effect of the
+    first, averaged over both values of the second; and the interaction, by how much the first two
+    rows differ. Accuracies are those after the last epoch, intervals Welch's; see `contrast_text`.
+
+    Parameters
+    ----------
+    groups : mapping of (str, str) to sequence of Run
+        Values of both factors to runs. An effect for which a group has fewer than two runs is
+        left empty.
+    x, line : str
+        Names of the two factors; each effect is the second value in `groups` against the first.
+    split : {"train", "validation", "test"}
+
+    Raises
+    ------
+    FmnistError
+        When a factor has not two values.
+    """
+    few, many = _two_values(x, [place for place, _ in groups])
+    off, on = _two_values(line, [name for _, name in groups])
+    few_off, few_on, many_off, many_on = (
+        accuracies(groups.get((place, name), ()), split)
+        for place in (few, many)
+        for name in (off, on)
+    )
+    effect = f"{line}: {on} against {off}"
+    rows = (
+        (Stacked(effect, f"{x}: {few}"), contrast_text((1, few_on), (-1, few_off))),
+        (Stacked(effect, f"{x}: {many}"), contrast_text((1, many_on), (-1, many_off))),
+        (
+            Stacked(f"{x}: {many} against {few}", f"mean over {line}"),
+            contrast_text((0.5, many_off), (0.5, many_on), (-0.5, few_off), (-0.5, few_on)),
+        ),
+        (
+            Stacked("interaction", "second row minus first"),
+            contrast_text((1, many_on), (-1, many_off), (-1, few_on), (1, few_off)),
+        ),
+    )
+    numbers = " or ".join(map(str, sorted({len(runs) for runs in groups.values()})))
+    caption = f"Effects on {split} accuracy after the last epoch, {numbers} runs in each group"
+    return Table(("effect", _DIFFERENCE), rows, caption)
+
+
+def _two_values(factor: str, values: Sequence[str]) -> tuple[str, str]:
+    distinct = tuple(dict.fromkeys(values))
+    if len(distinct) != 2:
+        raise FmnistError(
+            f"A factorial table takes two values of each factor, and {factor} has {len(distinct)} "
+            f"({', '.join(distinct)}): choose two, or use tables.effects."
+        )
+    return distinct
+
+
+def effects(
+    groups: Groups, against: str | Mapping[str, str], x: str, line: str, split: Split = "test"
+) -> Table:
+    """Show by how much each choice changes the accuracy of a model, line by line.
+
+    The interval is Welch's, for two means whose variances may differ; it needs two runs of each.
+
+    Parameters
+    ----------
+    groups : mapping of (str, str) to sequence of Run
+        Values of both factors to runs. One without runs keeps its row.
+    against : str or mapping of str to str
+        The value of the first factor that the others are compared with, the same for every line or
+        one for each.
+    x : str
+        Name of the first factor, the choice.
+    line : str
+        Name of the second factor, such as the model; only groups of the same line are compared.
+    split : {"train", "validation", "test"}
+
+    Raises
+    ------
+    FmnistError
+        When a line has no group to compare with.
+    """
+    rows = []
+    for name in dict.fromkeys(name for _, name in groups):
+        found = {
+            place: accuracies(runs, split)
+            for (place, of_line), runs in groups.items()
+            if of_line == name
+        }
+        reference = against if isinstance(against, str) else against.get(name, "")
+        if reference not in found:
+            raise FmnistError(
+                f"There is no {x} {reference!r} to compare with where {line} is {name}: "
+                f"give as against one of {', '.join(found)}."
+            )
+        for place, values in found.items():
+            apart = contrast_text((1, values), (-1, found[reference]))
+            change = "reference" if place == reference else apart
+            rows.append((name, place, str(values.size), spread_text(values), change))
+    headers = (line, x, "seeds", f"{split} accuracy (%)", _DIFFERENCE)
+    return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
+
+
+def at_epochs(runs_by_label: Mapping[str, Sequence[Run]], epochs: Collection[int]) -> Table:
+    """Show what trainings would have printed, had they stopped earlier.
+
+    Parameters
+    ----------
+    runs_by_label : mapping of str to sequence of Run
+        Each training's runs.
+    epochs : collection of int
+        Counted from 1. One that no run of a training reaches has no row; one that some reach
+        counts those.
+
+    Raises
+    ------
+    FmnistError
+        When an epoch is less than 1.
+    """
+    if any(epoch < 1 for epoch in epochs):
+        raise FmnistError(f"Epochs are counted from 1, and {min(epochs)} was asked for.")
+    rows = []
+    for label, runs in runs_by_label.items():
+        for epoch in epochs:
+            reached = [run.history for run in runs if run.epochs >= epoch]
+            train, validation, loss = (
+                np.array([history[key][epoch - 1] for history in reached])
+                for key in ("accuracy", "val_accuracy", "val_loss")
+            )
+            if reached:
+                percents = (spread_text(100 * train), spread_text(100 * validation))
+                row = (label, str(epoch), str(len(reached)), *percents, spread_text(loss, 3))
+                rows.append(row)
+    headers = (
+        "training", "epoch", "seeds", "training accuracy, running (%)", "validation accuracy (%)",
+        "validation loss",
+    )  # fmt: skip
+    caption = "Had it stopped earlier: mean ± standard deviation" if rows else "No run gets there"
+    return Table(headers, tuple(rows), caption)

@@ -1,0 +1,1 @@
+"""One experiment, one seed: from images to a run."""

@@ -1,0 +1,94 @@
+"""A training between two epochs, on disk: what was stopped goes on where it stopped."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.records import write_whole
+from fmnist_utils.training.course import Course
+
+
+class CheckpointError(FmnistError):
+    """A checkpoint that cannot be written."""
+
+
+class Checkpoint:
+    """The file of one training.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        An ``.npz`` file; its folder is made when missing.
+    seconds : float, optional
+        How much work a stopped training may lose, besides the epoch it is in. One that takes less
+        never writes.
+    """
+
+    def __init__(self, path: Path, seconds: float = 60.0) -> None:
+        self.path, self._seconds = path, seconds
+        self._written = time.monotonic()
+
+    def save(self, whose: dict[str, Any], course: Course, variables: Sequence[Any]) -> None:
+        """Write the file anew, unless that was done a short while ago.
+
+        Parameters
+        ----------
+        whose : dict
+            What names the training; JSON can hold it.
+        course : Course
+            Its course so far.
+        variables : sequence of keras.Variable
+            Whatever the next epoch depends on: weights, optimizer, streams of random numbers.
+
+        Raises
+        ------
+        CheckpointError
+            When the folder cannot be written, or the disk is full.
+        """
+        if time.monotonic() - self._written < self._seconds:
+            return
+        notes = asdict(course) | {"best_weights": len(course.best_weights), "whose": whose}
+        arrays = [*course.best_weights, *map(np.asarray, variables)]
+        content = io.BytesIO()
+        numbered: dict[str, Any] = {str(i): array for i, array in enumerate(arrays)}
+        np.savez(content, notes=np.array(json.dumps(notes)), **numbered)
+        try:
+            write_whole(self.path, content.getvalue())
+        except OSError as error:
+            raise CheckpointError(
+                f"Checkpoint {self.path.name} cannot be written to {self.path.parent}: {error}."
+            ) from error
+        self._written = time.monotonic()
+
+    def load(self, whose: dict[str, Any], variables: Sequence[Any]) -> Course | None:
+        """Set the variables as they were, and return the course.
+
+        None, and nothing set, when there is no file, when it is not whole, or when it belongs to
+        another training: then training starts anew.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                notes = json.loads(str(file["notes"]))
+                arrays = [file[str(i)] for i in range(len(file.files) - 1)]
+            if notes.pop("whose") != whose:
+                return None
+            weights = notes["best_weights"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        for variable, array in zip(variables, arrays[weights:], strict=True):
+            variable.assign(array)
+        return Course(**notes | {"best_weights": arrays[:weights]})
+
+    def remove(self) -> None:
+        """Delete the file, if there is one."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""What has happened in a training so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.protocol import Training
+
+
+class TrainingError(FmnistError):
+    """A training that was asked for and cannot be done."""
+
+
+class Progress(NamedTuple):
+    """One finished epoch, counted from 1, with the metrics that Keras would print."""
+
+    epoch: int
+    epochs: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+def _monitor(spec: Training) -> str:
+    """Return the metric that chooses the best epoch."""
+    return spec.early_stopping.monitor if spec.early_stopping else "val_accuracy"
+
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass
+class Course:
+    """What has happened in a training so far.
+
+    Attributes
+    ----------
+    history : dict
+        Per epoch, as Keras names them.
+    seconds : list of float
+        Per epoch.
+    best : float
+        The monitored metric of the best epoch; the higher, the better.
+    best_epoch : int
+        Counted from 1.
+    best_weights : list of numpy.ndarray
+        The model's weights after that epoch.
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    best: float = -math.inf
+    best_epoch: int = 0
+    best_weights: Arrays = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are done."""
+        return len(self.seconds)
+
+    def add(
+        self,
+        metrics: Mapping[str, float],
+        seconds: float,
+        monitor: str,
+        weights: Callable[[], Arrays],
+    ) -> None:
+        """Note one more epoch; the first that is best by the monitored metric keeps its weights."""
+        self.seconds.append(seconds)
+        for key, value in metrics.items():
+            self.history.setdefault(key, []).append(value)
+        score = metrics[monitor] if monitor == "val_accuracy" else -metrics[monitor]
+        if self.epochs == 1 or score > self.best:  # a first loss of NaN counts, as it does in Keras
+            self.best, self.best_epoch, self.best_weights = score, self.epochs, weights()

@@ -1,0 +1,64 @@
+"""Train with Keras' own ``fit``, which our trainer is held against."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_utils.reports.protocol import Training
+from fmnist_utils.training.course import Course, Progress, TrainingError, _monitor
+from fmnist_utils.training.epochs import Part
+
+if TYPE_CHECKING:
+    import keras
+
+
+def _plain_fit(
+    model: keras.Model,
+    parts: dict[str, Part],
+    spec: Training,
+    check: Callable[[], None],
+    on_epoch: Callable[[Progress], None] | None,
+) -> Course:
+    """Train as the reports do: numpy floats, Keras' own shuffling, callbacks and ``model.fit``."""
+    import keras
+
+    if spec.augmentation is not None:
+        raise TrainingError("Plain fit takes no augmentation: train it without --plain-fit.")
+    stopping = spec.early_stopping
+    course = Course()
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            check()
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            seconds = time.perf_counter() - self.start
+            course.add(logs, seconds, _monitor(spec), model.get_weights)
+            if on_epoch is not None:
+                on_epoch(Progress(epoch + 1, spec.epochs, dict(logs), seconds))
+
+    callbacks = [Watch()]
+    if stopping:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(stopping.monitor, patience=stopping.patience)
+        )
+    train, validation = (
+        (parts[name].images.astype(np.float32) / 255, parts[name].labels)
+        for name in ("train", "validation")
+    )
+    model.fit(
+        *train,
+        validation_data=validation,
+        batch_size=spec.batch_size,
+        epochs=spec.epochs,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    return course

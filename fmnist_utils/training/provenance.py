@@ -1,0 +1,78 @@
+"""What is needed to judge, and to repeat, a run: hardware, versions, revision."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+from fmnist_utils.runs.record import (
+    Method,
+    Provenance,
+)
+
+
+def _provenance(method: Method) -> Provenance:
+    import keras
+
+    backend = keras.backend.backend()
+    packages = ("fmnist-utils", "keras", backend, "numpy")
+    return Provenance(
+        backend=backend,
+        device=_device(backend),
+        precision=method.precision,
+        versions={"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in packages},
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        revision=_revision(),
+        # A record names only what is out of the ordinary, so that older records stay intact.
+        **{name: True for name in ("plain_fit", "unseeded") if getattr(method, name)},
+    )
+
+
+def _device(backend: str) -> str:
+    """Name the hardware: the GPU when the backend sees one, else the processor."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+    elif backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        if device.platform != "cpu":
+            return str(device.device_kind)
+    return _processor()
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _revision() -> str:
+    """Return the git revision of the code, or "unknown" when it was installed without git."""
+
+    def git(*arguments: str) -> str:
+        result = subprocess.run(
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return result.stdout.strip()
+
+    try:
+        # An installed copy may lie inside a repository that is not ours.
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,262 @@
+"""Train one experiment with one seed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.data.inputs import Resize, input_images, one_hot
+from fmnist_utils.models.keras_import import import_keras
+from fmnist_utils.models.spec import CNN
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.protocol import Augmentation, Training, split_rows
+from fmnist_utils.runs.record import (
+    Evaluation,
+    Method,
+    Run,
+    Snapshot,
+    confusion,
+    fingerprint,
+    pack_confidences,
+    pack_predictions,
+)
+from fmnist_utils.training.augment import Augmenter
+from fmnist_utils.training.checkpoint import Checkpoint
+from fmnist_utils.training.course import Course, Progress, _monitor
+from fmnist_utils.training.epochs import Augmenters, Engine, KerasEngine, Part, make_engine
+from fmnist_utils.training.interrupts import ctrl_c_at_checks
+from fmnist_utils.training.keras_fit import _plain_fit
+from fmnist_utils.training.optimizers import keras_optimizer, make_optimizer
+from fmnist_utils.training.provenance import _provenance
+
+if TYPE_CHECKING:
+    import keras
+
+
+def train(
+    experiment: Experiment,
+    seed: int,
+    data: FashionMNIST,
+    on_epoch: Callable[[Progress], None] | None = None,
+    *,
+    method: Method | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Run:
+    """Train an experiment once, by its own protocol.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to train.
+    seed : int
+        Seeds weight initialisation, dropout and shuffling; the same seed on the same machine and
+        library versions gives the same history.
+    data : FashionMNIST
+        The images; uint8 until a batch needs floats.
+    on_epoch : callable, optional
+        Told of every finished epoch.
+    method : Method, optional
+        Precision and trainer; by default as the book trains the experiment.
+    checkpoint : Checkpoint, optional
+        Where to keep what is trained so far, and to go on from: with the same result as without a
+        break. Plain fit takes none.
+
+    Returns
+    -------
+    Run
+        With history, evaluations of the last and of the best validation epoch, predictions and
+        provenance; not yet written anywhere.
+
+    Raises
+    ------
+    DataError
+        When the images do not fit the model.
+    TrainingError
+        When plain fit is asked to augment.
+    BackendError
+        When Keras or its backend cannot be imported.
+    CheckpointError
+        When the checkpoint cannot be written.
+    KeyboardInterrupt
+        After Ctrl-C, between two batches; the checkpoint keeps what it has.
+    """
+    method = method or Method.of(experiment)
+    identity = fingerprint(experiment, data.fingerprint)
+    with ctrl_c_at_checks() as check:
+        keras = import_keras()
+        provenance = _provenance(method)
+        environment = provenance.model_dump(exclude={"date", "revision"})
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(seed)
+        spec = experiment.training
+        model = compiled_model(experiment, method)
+        resize = experiment.model.resize if isinstance(experiment.model, CNN) else None
+        parts = split_parts(data, spec, experiment.model.input_shape, resize)
+        if method.plain_fit:
+            engine: Engine = KerasEngine(model, parts, spec.batch_size, check)
+            if method.unseeded and keras.backend.backend() == "tensorflow":
+                import tensorflow as tf
+
+                tf.random.set_seed(None)  # the weights are drawn; only the order is left to chance
+            course = _plain_fit(model, parts, spec, check, on_epoch)
+        else:
+            augmenters = _augmenters(spec.augmentation, seed)
+            engine = make_engine(model, parts, spec.batch_size, check, augmenters)
+            whose = {"seed": seed, "of": identity, "by": environment}
+            resumable = _Resumable.of(checkpoint, model, augmenters, whose) if checkpoint else None
+            images = parts["train"].labels.shape[0]
+            course = _fit(model, engine, spec, images, seed, on_epoch, resumable)
+        final, probabilities = _snapshot(engine, course.epochs, data.test_labels)
+        best = final
+        if course.best_epoch != course.epochs:
+            model.set_weights(course.best_weights)
+            best, _ = _snapshot(engine, course.best_epoch, data.test_labels)
+    return Run(
+        report=experiment.report,
+        experiment=experiment.id,
+        seed=seed,
+        fingerprint=identity,
+        images={name: int(part.labels.shape[0]) for name, part in parts.items()},
+        history={key: tuple(map(_short, values)) for key, values in course.history.items()},
+        final=final,
+        best=best,
+        test_predictions=pack_predictions(probabilities.argmax(axis=1).astype(np.uint8)),
+        test_confidences=pack_confidences(probabilities.max(axis=1)),
+        seconds_per_epoch=tuple(round(seconds, 3) for seconds in course.seconds),
+        provenance=provenance,
+    ).sealed()
+
+
+def compiled_model(experiment: Experiment, method: Method) -> keras.Model:
+    """Build the experiment's model and compile it with the experiment's optimizer and loss.
+
+    Variables, loss and output stay float32 in either precision.
+    """
+    keras = import_keras()
+    spec = experiment.training
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(method.precision)
+    try:
+        model = experiment.build(plain=method.plain_fit)
+    finally:
+        keras.config.set_dtype_policy(before)
+    optimizer = (keras_optimizer if method.plain_fit else make_optimizer)(spec.optimizer)
+    model.compile(optimizer=optimizer, loss=spec.loss, metrics=["accuracy"])
+    return model
+
+
+def _augmenters(spec: Augmentation | None, seed: int) -> Augmenters:
+    """Build the augmenters of a protocol, with streams of their own for training and validation."""
+    if spec is None:
+        return Augmenters()
+    return Augmenters(
+        train=Augmenter(spec, 2 * seed),
+        validation=Augmenter(spec, 2 * seed + 1) if spec.validation else None,
+    )
+
+
+def split_parts(
+    data: FashionMNIST,
+    spec: Training,
+    input_shape: tuple[int, ...],
+    resize: Resize | None = None,
+) -> dict[str, Part]:
+    """Split the images as the protocol says, shaped for the model: train, validation, test.
+
+    Raises
+    ------
+    DataError
+        When the images have another size than the model takes, and `resize` does not help.
+    """
+    train, validation = split_rows(spec, len(data.train_labels))
+    sparse = spec.loss == "sparse_categorical_crossentropy"
+
+    def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
+        shaped = input_images(images, input_shape, resize)
+        return Part(shaped, labels.astype(np.int32) if sparse else one_hot(labels))
+
+    test = part(data.test_images, data.test_labels)
+    return {
+        "train": part(data.train_images[train], data.train_labels[train]),
+        "validation": test
+        if validation is None
+        else part(data.train_images[validation], data.train_labels[validation]),
+        "test": test,
+    }
+
+
+def _fit(
+    model: keras.Model,
+    engine: Engine,
+    spec: Training,
+    images: int,
+    seed: int,
+    on_epoch: Callable[[Progress], None] | None,
+    resumable: _Resumable | None,
+) -> Course:
+    """Run the epochs; stop as ``keras.callbacks.EarlyStopping`` would, keeping both weights."""
+    course = (resumable and resumable.load()) or Course()
+    shuffle = np.random.default_rng(seed)
+    for _ in range(course.epochs):
+        shuffle.permutation(images)
+    stopping = spec.early_stopping
+    for epoch in range(course.epochs + 1, spec.epochs + 1):
+        start = time.perf_counter()
+        metrics = engine.train_epoch(shuffle.permutation(images).astype(np.int32))
+        metrics |= {f"val_{key}": value for key, value in engine.evaluate("validation").items()}
+        course.add(metrics, time.perf_counter() - start, _monitor(spec), model.get_weights)
+        if on_epoch is not None:
+            on_epoch(Progress(epoch, spec.epochs, metrics, course.seconds[-1]))
+        if stopping and epoch - course.best_epoch >= stopping.patience:
+            break
+        if resumable:
+            resumable.save(course)
+    return course
+
+
+class _Resumable(NamedTuple):
+    """A checkpoint with what is kept in it."""
+
+    checkpoint: Checkpoint
+    whose: dict[str, Any]
+    variables: list[Any]
+
+    @classmethod
+    def of(
+        cls, checkpoint: Checkpoint, model: keras.Model, augmenters: Augmenters, whose: Any
+    ) -> _Resumable:
+        model.optimizer.build(model.trainable_variables)
+        drawing = [each.variables for each in augmenters if isinstance(each, Augmenter)]
+        variables = [*model.variables, *model.optimizer.variables, *itertools.chain(*drawing)]
+        return cls(checkpoint, whose, variables)
+
+    def load(self) -> Course | None:
+        return self.checkpoint.load(self.whose, self.variables)
+
+    def save(self, course: Course) -> None:
+        self.checkpoint.save(self.whose, course, self.variables)
+
+
+def _snapshot(
+    engine: Engine, epoch: int, test_labels: NDArray[np.uint8]
+) -> tuple[Snapshot, NDArray[np.float32]]:
+    """Evaluate the weights as they are on every split; also return the test probabilities."""
+    parts = {
+        name: Evaluation(**{key: _short(value) for key, value in engine.evaluate(name).items()})
+        for name in ("train", "validation", "test")
+    }
+    probabilities = engine.predict("test")
+    classes = probabilities.argmax(axis=1).astype(np.uint8)
+    counts = tuple(tuple(map(int, row)) for row in confusion(test_labels, classes))
+    return Snapshot(epoch=epoch, **parts, test_confusion=counts), probabilities
+
+
+def _short(value: float) -> float:
+    """Six decimals: finer than one image in 60,000, and a third of the file's size."""
+    return round(float(value), 6)

@@ -1,0 +1,86 @@
+"""All reports side by side: their accuracies, what they leave out, and what our runs say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from fmnist_utils.reports.experiment import Experiment, Variant
+from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.verdicts.collect import judge_accuracies
+from fmnist_utils.verdicts.judge import MIN_RUNS
+from fmnist_utils.verdicts.outcome import Verdict
+
+SPLITS = ("train", "validation", "test")
+
+
+class Model(NamedTuple):
+    """One model of a report with its runs, at least three."""
+
+    report: Report
+    experiment: Experiment
+    runs: list[Run]
+
+
+class Choice(NamedTuple):
+    """One assumption made otherwise: the model as the book trains it, and under the other choice.
+
+    Both have at least three runs.
+    """
+
+    base: Model
+    variant: Variant
+    runs: list[Run]
+
+
+def every_report() -> list[Report]:
+    """Load all reports of the book, in the order of their ids."""
+    return [load_report(report_id) for report_id in list_reports()]
+
+
+def accuracy_verdicts(store: RunStore) -> list[tuple[Report, Verdict]]:
+    """Give the verdict on each accuracy that a report states of a model: one for each split.
+
+    Verdicts of the same report and split stand together; splits are in the order of `SPLITS`.
+    """
+    found = []
+    for report in every_report():
+        runs = store.runs_of(report)
+        for split in SPLITS:
+            found += [(report, verdict) for verdict in judge_accuracies(report, runs, split)]
+    return found
+
+
+def models(store: RunStore) -> Iterator[Model]:
+    """Yield every model of every report that has runs enough for a verdict."""
+    for report in every_report():
+        for name, runs in store.runs_of(report).items():
+            if len(runs) >= MIN_RUNS:
+                yield Model(report, report.experiments[name], runs)
+
+
+def choices(store: RunStore) -> Iterator[Choice]:
+    """Yield every variant that changes nothing but what a report leaves open, and has runs enough.
+
+    A variant that changes what is stated is a study of ours, not another reading of the report.
+    """
+    for base in models(store):
+        left_open = tuple(item.setting for item in base.experiment.assumed)
+        for name, variant in base.report.variants.items():
+            if variant.of != base.experiment.id or not _only(variant.settings, left_open):
+                continue
+            runs = store.runs(base.report[name])
+            if len(runs) >= MIN_RUNS:
+                yield Choice(base, variant, runs)
+
+
+def _only(changed: Iterable[str], left_open: Sequence[str]) -> bool:
+    """Say whether each changed path is among those left open, or holds or lies in one of them."""
+
+    def related(one: str, other: str) -> bool:
+        return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+    return all(any(related(path, known) for known in left_open) for path in changed)

@@ -1,0 +1,82 @@
+"""The verdicts of an experiment, of a search, of a whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.search import Search
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.verdicts.judge import (
+    _judge_fact,
+    _judge_setting,
+    _not_tested,
+    judge,
+    judge_comparison,
+)
+from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.printed_layers import judge_layers
+
+
+def judge_experiment(experiment: Experiment, runs: Sequence[Run]) -> list[Verdict]:
+    """Give the verdicts on all claims an experiment states outside its layer table."""
+    return [judge(experiment, claim, runs) for claim in experiment.results]
+
+
+def judge_search(search: Search) -> list[Verdict]:
+    """Give the verdicts on what a report states about a search: whether ours follows it."""
+    return [_judge_setting(search.setting(claim.setting or ""), claim) for claim in search.claims]
+
+
+def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
+    """Give the verdicts on a report's claims about the data and about several experiments."""
+    return [_judge_claim(claim, runs) for claim in report.claims]
+
+
+def _judge_claim(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
+    if claim.quantity == "data":
+        return _judge_fact(None, claim)
+    return _not_tested(None, claim) if claim.kind == "untested" else judge_comparison(claim, runs)
+
+
+def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
+    """Return each experiment's first claim about its accuracy on a split, by experiment id."""
+    found: dict[str, Claim] = {}
+    for experiment in report.experiments.values():
+        for claim in experiment.stated:
+            if claim.quantity == "accuracy" and claim.split == split:
+                found.setdefault(experiment.id, claim)
+    return found
+
+
+def reported_accuracies(report: Report, split: str = "test") -> dict[str, float]:
+    """Return what each experiment reports as its accuracy on a split, in percent."""
+    return {name: claim.percent for name, claim in accuracy_claims(report, split).items()}
+
+
+def judge_accuracies(
+    report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test"
+) -> list[Verdict]:
+    """Give one verdict per experiment, on its accuracy on a split."""
+    return [
+        judge(report[name], claim, runs.get(name, ()))
+        for name, claim in accuracy_claims(report, split).items()
+    ]
+
+
+def judge_report(report: Report, store: RunStore) -> list[Verdict]:
+    """Give the verdict on every number and ordering that a report states.
+
+    Builds every model to check the layer tables, so it needs Keras and a few seconds.
+    """
+    runs = store.runs_of(report)
+    verdicts = judge_claims(report, runs)
+    for search in report.searches.values():
+        verdicts += judge_search(search)
+    for name, experiment in report.experiments.items():
+        verdicts += judge_experiment(experiment, runs[name])
+        verdicts += judge_layers(experiment)
+    return verdicts
