@@ -137,6 +137,25 @@ def data() -> None:
     _say(f"Fashion-MNIST is complete and verified in {fetch_data()}")
 
 
+def _jobs_wanted(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if not text.isdigit() or int(text) < 1:
+        raise typer.BadParameter("give a whole number of at least 1, or auto")
+    return int(text)
+
+
+Jobs = Annotated[
+    Any,
+    typer.Option(
+        "--jobs",
+        parser=_jobs_wanted,
+        metavar="N|auto",
+        help="Train N runs side by side; auto: as many as cores and memory allow.",
+    ),
+]
+
+
 @app.command()
 def run(
     report: ReportId,
@@ -144,6 +163,14 @@ def run(
         list[str] | None, typer.Argument(help="Which experiments; all when none is named.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train seeds 1 to N of each experiment.")] = 10,
+    until_precise: Annotated[
+        bool,
+        typer.Option(
+            "--until-precise",
+            help="Then add seeds until the interval of its accuracy is narrow enough, at most 30.",
+        ),
+    ] = False,
+    jobs: Jobs = "auto",
     scheduler: Annotated[
         str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
     ] = None,
@@ -164,18 +191,12 @@ def run(
     ] = "none",
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
-    from fmnist_utils.campaign.jobs import missing_jobs, run_jobs, run_jobs_on_cluster
-    from fmnist_utils.campaign.progress import TrainingProgress
-    from fmnist_utils.campaign.tracking import TrackingError, make_tracker
-    from fmnist_utils.data.download import load_data
+    from fmnist_utils.campaign.jobs import missing_jobs
+    from fmnist_utils.campaign.precision import jobs_for_precision
+    from fmnist_utils.campaign.start import train_missing
     from fmnist_utils.runs.record import Method
     from fmnist_utils.runs.store import RunStore
 
-    if scheduler is not None and tracker != "none":
-        raise TrackingError(
-            "The workers of a Dask cluster log to no tracker: leave out --tracker or --scheduler."
-        )
-    store = RunStore()
     if unseeded and not plain_fit:
         raise FmnistError("--unseeded belongs to --plain-fit: our trainer shuffles every epoch.")
     chosen = _chosen(report, experiments)
@@ -187,19 +208,18 @@ def run(
         own = Method.of(experiment)
         return Method(precision or own.precision, plain_fit, unseeded)
 
-    jobs = missing_jobs(store, chosen, range(1, seeds + 1), method)
-    if not jobs:
+    store, trained = RunStore(), 0
+    missing = missing_jobs(store, chosen, range(1, seeds + 1), method)
+    while missing:
+        train_missing(
+            missing, store, at_once=jobs, scheduler=scheduler, tracker=tracker, console=console
+        )
+        trained += len(missing)
+        missing = jobs_for_precision(store, chosen, method) if until_precise else []
+    if not trained:
         _say(f"Nothing to train: every experiment has its {seeds} seeds.")
-        return
-    if scheduler is None:
-        watched = make_tracker(tracker, _say)
-        images = load_data()  # before the bars: it may have to show the progress of a download
-        with watched, TrainingProgress(jobs, console) as progress:
-            run_jobs(jobs, store, images, progress.on_epoch, progress.on_run, watched)
     else:
-        with TrainingProgress(jobs, console) as progress:
-            run_jobs_on_cluster(jobs, store, scheduler, progress.on_run)
-    _say(f"{len(jobs)} runs written to {store.written}; publish with fmnist publish-runs.")
+        _say(f"{trained} runs written to {store.written}; publish with fmnist publish-runs.")
 
 
 @app.command()

@@ -215,3 +215,37 @@ def expected_best(scores: Sequence[float], n: int) -> float:
     return math.fsum(
         value * (math.comb(i, n - 1) / total) for i, value in enumerate(sorted(scores))
     )
+
+
+def runs_for_precision(sd: float, margin: float, most: int = 30) -> int | None:
+    """Return how many runs make the 95 % prediction interval of one more run narrow enough.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation of the runs so far.
+    margin : float
+        What half the interval's width may be at most, in the same unit.
+    most : int
+        No more runs than this.
+
+    Returns
+    -------
+    int or None
+        The smallest number of runs, 3 at least, whose half-width t q is within the margin, if the
+        standard deviation stays as it is; None when `most` do not suffice. However many runs there
+        are, the half-width stays above 1.96 `sd`.
+
+    References
+    ----------
+    Maxwell, Kelley and Rausch (2008), Annual Review of Psychology 59, 537-563.
+
+    Examples
+    --------
+    >>> runs_for_precision(0.2, 1.0), runs_for_precision(0.45, 1.0), runs_for_precision(0.6, 1.0)
+    (4, 15, None)
+    """
+    for n in range(3, most + 1):
+        if stats.t.ppf(0.975, n - 1) * prediction_error(sd, n) <= margin:
+            return n
+    return None

@@ -1,8 +1,13 @@
 """Small, valid run records for tests that need runs but no training."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
+from fmnist_utils.campaign.crew import Crew, Tell
+from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.models.spec import NUM_CLASSES
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import (
@@ -15,6 +20,7 @@ from fmnist_utils.runs.record import (
     fingerprint,
     pack_predictions,
 )
+from fmnist_utils.training.course import Progress
 
 FLOAT32 = Method()
 
@@ -131,3 +137,20 @@ def _history(
 
 def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(round(float(value), 6) for value in values)
+
+
+class FakeCrew(Crew):
+    """A crew that makes runs by a function instead of training them, one at a time."""
+
+    size = 1
+
+    def __init__(self, train: Callable[..., Run]) -> None:
+        super().__init__()
+        self._make = train
+
+    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
+        run = self._make(job, checkpoint)
+        for i in range(run.epochs):
+            metrics = {name: values[i] for name, values in run.history.items()}
+            tell(job, Progress(i + 1, run.epochs, metrics, 1.5))
+        return run

@@ -1,27 +1,38 @@
 """Many runs: what is missing, in which order, and that nothing finished is ever lost."""
 
+import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
-from factories import make_run
+from factories import FakeCrew, make_run
+from filelock import FileLock
 
-from fmnist_utils.campaign import jobs as campaign_jobs
-from fmnist_utils.campaign.jobs import Job, missing_jobs, run_jobs
+from fmnist_utils.campaign.campaign import CampaignError, run_jobs
+from fmnist_utils.campaign.child import Order, write_images
+from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once, usable_cores
+from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
+from fmnist_utils.campaign.process import ProcessLostError, train_in_process
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.runs.record import RunError, read_run
+from fmnist_utils.runs.record import Run, RunError, read_run
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.training.checkpoint import finished_epochs
+from fmnist_utils.training.train import train
 
 BALTZI = load_report("baltzi")
 MLP, CNN = BALTZI["mlp-baseline"], BALTZI["cnn-1-conv"]
-NO_IMAGES: Any = None
 
 
 @pytest.fixture
@@ -29,26 +40,41 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs", published=tmp_path / "published")
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Replace training by run records out of thin air, and list what was trained."""
-    done = []
+def made(job: Job, checkpoint: Path) -> Run:
+    return make_run(job.experiment, job.seed)
 
-    def train(
-        experiment: Experiment, seed: int, data: Any, on_epoch: Any, method: Any, checkpoint: Any
-    ) -> Any:
-        run = make_run(experiment, seed)
-        for epoch in range(run.epochs):
-            _ = on_epoch and on_epoch(epoch)
-        done.append((experiment.id, seed))
-        return run
 
-    monkeypatch.setattr(campaign_jobs, "train", train)
-    return done
+class Log(Watcher):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.epochs: list[tuple[str, int]] = []
+        self.finished: list[str] = []
+        self.notes: list[str] = []
+
+    def on_start(self, job: Job) -> None:
+        self.started.append(job.name)
+
+    def on_epoch(self, job: Job, epoch: Any) -> None:
+        self.epochs.append((job.name, epoch.epoch))
+
+    def on_run(self, job: Job, run: Run) -> None:
+        self.finished.append(job.name)
+
+    def on_note(self, job: Job, note: str) -> None:
+        self.notes.append(f"{job.name} {note}")
 
 
 def names(jobs: list[Job]) -> list[tuple[str, int]]:
     return [(job.experiment.id, job.seed) for job in jobs]
+
+
+def records(store: RunStore) -> list[Path]:
+    return sorted(store.written.rglob("*.json"))
+
+
+# --- what is missing -----------------------------------------------------------------------------
 
 
 def test_all_experiments_get_a_seed_before_any_gets_the_next(store: RunStore) -> None:
@@ -69,69 +95,160 @@ def test_only_what_is_lacking_is_a_job(store: RunStore) -> None:
     assert missing_jobs(store, [], range(1, 4)) == []
 
 
-def test_each_run_is_on_disk_before_the_next_one_starts(
-    store: RunStore, trained: list[tuple[str, int]]
+# --- the campaign, without training --------------------------------------------------------------
+
+
+def test_each_run_is_on_disk_when_it_is_told_of_and_before_the_next_one_starts(
+    store: RunStore,
 ) -> None:
-    jobs = missing_jobs(store, [MLP, CNN], [1, 2])
-    epochs: list[tuple[str, int]] = []
-    finished: list[tuple[str, int]] = []
+    class Present(Log):
+        def on_start(self, job: Job) -> None:
+            super().on_start(job)
+            assert len(records(store)) == len(self.finished) == len(self.started) - 1
 
-    def on_epoch(job: Job, _: Any) -> None:
-        epochs.append((job.experiment.id, job.seed))
-        assert len(list(store.written.rglob("*.json"))) == len(finished) == len(trained)
+        def on_run(self, job: Job, run: Run) -> None:
+            super().on_run(job, run)
+            assert store.missing(job.experiment, [job.seed]) == []
 
-    def on_run(job: Job, run: Any) -> None:
-        assert store.missing(job.experiment, [job.seed]) == []
-        finished.append((run.experiment, run.seed))
-
-    runs = run_jobs(jobs, store, NO_IMAGES, on_epoch, on_run)
-    assert trained == finished == names(jobs) == [(run.experiment, run.seed) for run in runs]
-    assert epochs == [job for job in names(jobs) for _ in range(3)]
+    jobs, log = missing_jobs(store, [MLP, CNN], [1, 2]), Present()
+    runs = run_jobs(jobs, store, FakeCrew(made), [log])
+    assert log.started == log.finished == [job.name for job in jobs]
+    assert names(jobs) == [(run.experiment, run.seed) for run in runs]
+    assert log.epochs == [(job.name, epoch) for job in jobs for epoch in (1, 2, 3)]
     assert missing_jobs(store, [MLP, CNN], [1, 2]) == []
 
 
-def test_interrupt_loses_only_the_run_in_progress_and_the_rest_is_resumed(
-    store: RunStore, trained: list[tuple[str, int]]
-) -> None:
-    def interrupt(job: Job, _: Any) -> None:
-        if (job.experiment, job.seed) == (CNN, 1):
-            raise KeyboardInterrupt
+def test_an_interrupt_loses_no_finished_run_and_the_rest_goes_on_later(store: RunStore) -> None:
+    class Interrupt(Watcher):
+        def on_start(self, job: Job) -> None:
+            if (job.experiment, job.seed) == (CNN, 1):
+                signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, NO_IMAGES, interrupt)
-    files = [path for path in store.written.rglob("*") if path.is_file()]
-    assert [(run.experiment, run.seed) for run in map(read_run, files)] == [(MLP.id, 1)]
-
-    trained.clear()
-    run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, NO_IMAGES)
-    assert trained == [(CNN.id, 1), (MLP.id, 2), (CNN.id, 2)]
+        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(made), [Interrupt()])
+    assert (MLP.id, 1) in [(run.experiment, run.seed) for run in map(read_run, records(store))]
+    log = Log()
+    run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(made), [log])
+    assert f"baltzi/{MLP.id} seed 1" not in log.started
     assert [run.seed for run in store.runs(MLP)] == [run.seed for run in store.runs(CNN)] == [1, 2]
 
 
-def test_disk_that_fills_up_ends_the_campaign_at_that_run(
-    store: RunStore, trained: list[tuple[str, int]]
+def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(
+    store: RunStore,
 ) -> None:
+    store.written.parent.mkdir(exist_ok=True)
+    store.written.write_text("in the way")
+    with pytest.raises(RunError, match=r"Runs cannot be written to .*another one"):
+        run_jobs([Job(MLP, 1)], store, FakeCrew(lambda *_: pytest.fail("was trained")))
+
+
+def test_a_disk_that_fills_up_ends_the_campaign_at_that_run(store: RunStore) -> None:
+    log = Log()
     store.written.mkdir()
     (store.written / "baltzi").write_text("in the way")
     with pytest.raises(RunError, match="cannot be written"):
-        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, NO_IMAGES)
-    assert trained == [(MLP.id, 1)]
+        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(made), [log])
+    assert log.started == [f"baltzi/{MLP.id} seed 1"]
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from fmnist_utils.runs.store import RunStore
-from test_campaign import SHORT, images, missing_jobs, run_jobs
+def test_a_checkpoint_goes_when_the_run_is_on_disk_and_not_before(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left_behind(job: Job, checkpoint: Path) -> Run:
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.write_bytes(b"half a training")
+        return make_run(job.experiment, job.seed)
 
-def kill(job, progress):
-    if (job.seed, progress.epoch) == (2, 2):
-        os.kill(os.getpid(), signal.SIGKILL)
+    def failing(run: Run) -> Path:
+        raise RunError("the disk is full")
 
-store = RunStore(Path(sys.argv[1]), published=Path(sys.argv[2]))
-run_jobs(missing_jobs(store, [SHORT], [1, 2]), store, images(), kill)
-"""
-SHORT = MLP.model_copy(update={"training": MLP.training.model_copy(update={"epochs": 2})})
+    with monkeypatch.context() as patch, pytest.raises(RunError):
+        patch.setattr(store, "add", failing)
+        run_jobs([Job(MLP, 1)], store, FakeCrew(left_behind))
+    assert len(list(store.written.rglob("*.npz"))) == 1
+    run_jobs([Job(MLP, 1)], store, FakeCrew(left_behind))
+    assert not list(store.written.rglob("*.npz")) and len(records(store)) == 1
+
+
+def test_a_job_whose_process_is_lost_is_told_and_begun_again_three_times_at_most(
+    store: RunStore,
+) -> None:
+    lost = iter([True, True, False, True, True, True])
+
+    def losing(job: Job, checkpoint: Path) -> Run:
+        if next(lost):
+            raise ProcessLostError("was killed by SIGKILL")
+        return make_run(job.experiment, job.seed)
+
+    log = Log()
+    with pytest.raises(CampaignError, match=r"^1 of 2 runs failed: .* seed 2 \(was killed by SIG"):
+        run_jobs([Job(MLP, 1), Job(MLP, 2)], store, FakeCrew(losing), [log])
+    assert [run.seed for run in store.runs(MLP)] == [1]
+    assert len(log.started) == 6 and len(log.notes) == 4
+    assert set(log.notes) == {
+        f"baltzi/{MLP.id} seed {seed} was killed by SIGKILL; it goes on from its checkpoint"
+        for seed in (1, 2)
+    }
+
+
+def test_a_job_that_another_command_trains_is_waited_for_and_not_trained_twice(
+    store: RunStore,
+) -> None:
+    job, log = Job(MLP, 1), Log()
+    path = store.path(*job)
+    lock = FileLock(store.written / ".locks" / f"{path.stem}.lock", thread_local=False)
+    lock.acquire()
+
+    def finish_elsewhere() -> None:
+        while not log.notes:
+            time.sleep(0.05)
+        store.add(make_run(MLP, 1))
+        lock.release()
+
+    other = threading.Thread(target=finish_elsewhere)
+    other.start()
+    runs = run_jobs([job, Job(MLP, 2)], store, FakeCrew(made), [log])
+    other.join()
+    assert log.started == [f"baltzi/{MLP.id} seed 2"] and [run.seed for run in runs] == [2]
+    assert log.notes == [f"baltzi/{MLP.id} seed 1 is being trained by another command"]
+    assert store.missing(MLP, [1, 2]) == []
+
+
+# --- how many side by side -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "jobs", "cores", "gigabytes", "expected"),
+    [
+        ("auto", 9, 4, 64, 4),
+        ("auto", 2, 4, 64, 2),
+        ("auto", 9, 4, 5, 2),
+        ("auto", 9, 4, 1, 1),
+        (3, 9, 4, 1, 3),
+        (8, 9, 4, 64, 4),
+        (8, 2, 4, 64, 2),
+        ("auto", 0, 4, 64, 1),
+    ],
+)
+def test_as_many_as_cores_jobs_and_memory_allow(
+    monkeypatch: pytest.MonkeyPatch, wanted: Any, jobs: int, cores: int, gigabytes: int,
+    expected: int,
+) -> None:  # fmt: skip
+    free = psutil.virtual_memory()._replace(available=gigabytes * 1024**3)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    monkeypatch.setattr("fmnist_utils.campaign.crew.usable_cores", lambda: tuple(range(cores)))
+    monkeypatch.setattr("fmnist_utils.campaign.crew._has_gpu", lambda: False)
+    assert jobs_at_once(wanted, [Job(MLP, 1)] * jobs) == expected
+
+
+def test_jobs_share_the_cores_and_none_is_used_twice() -> None:
+    shares = LocalCrew(images(), 1)._shares
+    assert [list(share) for share in shares] == [list(usable_cores())]
+    halves = LocalCrew(images(), len(usable_cores()))._shares
+    assert sorted(core for share in halves for core in share) == list(usable_cores())
+
+
+# --- real processes ------------------------------------------------------------------------------
 
 
 def images() -> FashionMNIST:
@@ -140,19 +257,174 @@ def images() -> FashionMNIST:
     return FashionMNIST(shades, labels, shades[:50], labels[:50], "real")
 
 
-def test_killed_campaign_keeps_what_was_finished_and_goes_on(store: RunStore) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(store.written), str(store.published)],
+def trained_for(epochs: int, experiment: Experiment = MLP) -> Experiment:
+    protocol = experiment.training.model_copy(update={"epochs": epochs, "early_stopping": None})
+    return experiment.model_copy(update={"training": protocol})
+
+
+SHORT = trained_for(2)
+#: Long enough to be killed in the middle: its epochs take milliseconds.
+LONG = trained_for(100_000)
+
+
+def children() -> list[psutil.Process]:
+    """List the processes of this one that train."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "campaign.child" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture
+def no_child_is_left() -> Iterator[None]:
+    yield
+    assert children() == []
+
+
+@pytest.mark.slow
+def test_a_run_is_the_same_in_a_process_of_its_own_beside_others_and_here(
+    store: RunStore, no_child_is_left: None
+) -> None:
+    """Another thread that draws from Python's ``random`` changes nothing either."""
+    stop = threading.Event()
+
+    def draw() -> None:
+        while not stop.is_set():
+            random.random()
+
+    noise = threading.Thread(target=draw)
+    noise.start()
+    try:
+        jobs = [Job(SHORT, seed) for seed in (1, 2, 3)]
+        runs = run_jobs(jobs, store, LocalCrew(images(), len(usable_cores())))
+    finally:
+        stop.set()
+        noise.join()
+    for run in runs:
+        alone = train(SHORT, run.seed, images())
+        assert run.history == alone.history
+        assert run.test_predictions == alone.test_predictions
+        assert run.provenance.threads == 1 or len(usable_cores()) > 3
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_told_and_its_job_goes_on_from_its_checkpoint(
+    store: RunStore, no_child_is_left: None
+) -> None:
+    middle = trained_for(3000)
+
+    class Kill(Log):
+        def on_epoch(self, job: Job, epoch: Any) -> None:
+            super().on_epoch(job, epoch)
+            checkpoint = store.path(*job).with_suffix(".npz")
+            if not self.notes and len(self.started) == 1 and checkpoint.exists():
+                for child in children():
+                    child.kill()
+
+    log = Kill()
+    [run] = run_jobs([Job(middle, 1)], store, LocalCrew(images(), 1, every=0.0), [log])
+    assert log.notes == [
+        f"baltzi/{MLP.id} seed 1 was killed by SIGKILL; it goes on from its checkpoint"
+    ]
+    assert len(log.started) == 2 and run.epochs == 3000
+    numbers = [epoch for _, epoch in log.epochs]
+    again = next(i for i, (a, b) in enumerate(itertools.pairwise(numbers)) if b <= a)
+    assert numbers[again + 1] > 1, "the second process started from the beginning"
+    assert run.history == train(middle, 1, images()).history
+
+
+@pytest.mark.slow
+def test_a_process_that_stalls_is_noticed_and_killed(
+    tmp_path: Path, no_child_is_left: None
+) -> None:
+    order = Order(Job(LONG, 1), tmp_path / "a.npz", images=write_images(images(), tmp_path))
+
+    def stop_it(epoch: Any) -> None:
+        for child in children():
+            child.suspend()
+
+    with pytest.raises(ProcessLostError, match="gave no sign of life for 2 s"):
+        train_in_process(order, stop_it, lambda: False, silence=2.0)
+
+
+CAMPAIGN = """
+import signal, sys
+from pathlib import Path
+from fmnist_utils.campaign.campaign import run_jobs
+from fmnist_utils.campaign.crew import LocalCrew
+from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.runs.store import RunStore
+from test_campaign import LONG, SHORT, images
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
+store = RunStore(Path(sys.argv[1]), published=Path(sys.argv[2]))
+jobs = [Job(SHORT, 1), Job(SHORT, 2)] + [Job(LONG, 1)] * (sys.argv[3] == "long")
+run_jobs(jobs, store, LocalCrew(images(), 1, every=0.0))
+"""
+
+
+def start_campaign(store: RunStore, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CAMPAIGN, str(store.written), str(store.published), *arguments],
         cwd=Path(__file__).parent,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    files = [path for path in store.written.rglob("*") if path.is_file()]
-    assert [read_run(path).seed for path in files] == [1]
 
-    jobs = missing_jobs(store, [SHORT], [1, 2])
-    assert names(jobs) == [(MLP.id, 2)]
-    run_jobs(jobs, store, images())
-    assert [run.seed for run in store.runs(SHORT)] == [1, 2]
-    assert read_run(files[0]) == store.runs(SHORT)[0]
+
+def wait_for_checkpoint(store: RunStore, process: subprocess.Popen[str]) -> Path:
+    path = store.path(LONG, 1).with_suffix(".npz")
+    while finished_epochs(path) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_campaign_that_is_killed_keeps_runs_and_checkpoints_and_leaves_no_process(
+    store: RunStore, no_child_is_left: None, number: signal.Signals
+) -> None:
+    process = start_campaign(store, "long")
+    path = wait_for_checkpoint(store, process)
+    done = finished_epochs(path)
+    children_then = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode != 0
+    psutil.wait_procs(children_then, timeout=600)
+    assert not [child for child in children_then if child.is_running()]
+    assert [read_run(path).seed for path in records(store)] == [1, 2], errors
+    assert finished_epochs(path) >= done
+    with FileLock(store.written / ".locks" / f"{path.stem}.lock", timeout=0):
+        pass  # a lock of a process that is gone holds nobody up
+
+
+@pytest.mark.slow
+def test_two_commands_in_one_folder_train_each_run_once(
+    store: RunStore, no_child_is_left: None
+) -> None:
+    both = [start_campaign(store, "short") for _ in range(2)]
+    for process in both:
+        assert process.wait() == 0, process.communicate()
+    assert [read_run(path).seed for path in records(store)] == [1, 2]
+    assert len({path.stat().st_mtime_ns for path in records(store)}) == 2
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_campaign_does_not_grow_with_its_runs(
+    store: RunStore, no_child_is_left: None
+) -> None:
+    sizes = []
+
+    class Weigh(Watcher):
+        def on_run(self, job: Job, run: Run) -> None:
+            sizes.append(psutil.Process().memory_info().rss)
+
+    run_jobs([Job(SHORT, seed) for seed in range(1, 11)], store, LocalCrew(images(), 2), [Weigh()])
+    assert len(sizes) == 10
+    assert sizes[-1] - sizes[1] < 20e6  # one training more in here would be 43 MB

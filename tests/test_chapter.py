@@ -9,7 +9,8 @@ from factories import make_run
 
 import fmnist_utils as fu
 from fmnist_utils.book.chapter import ParameterError
-from fmnist_utils.campaign import jobs as campaign_jobs
+from fmnist_utils.campaign import start
+from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.tracking import Tracker, TrackingError
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.load import load_report
@@ -97,17 +98,17 @@ def test_a_wrong_parameter_is_one_sentence(names, sentence):
 def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkeypatch):
     heard = []
 
-    def run_jobs(jobs, store, data, on_epoch, on_run, tracker):
-        heard.append(type(tracker))
+    def run_jobs(jobs, store, crew, watchers):
+        heard.extend(type(watcher) for watcher in watchers)
 
-    monkeypatch.setattr(campaign_jobs, "run_jobs", run_jobs)
+    monkeypatch.setattr(start, "run_jobs", run_jobs)
     monkeypatch.setitem(sys.modules, "wandb", None)
     store = RunStore(tmp_path / "runs", tmp_path / "published")
     real = SimpleNamespace(source="real")
     fu.reproduce(experiment, real, mode="full", seeds=1, store=store, tracker="none")
     with pytest.raises(TrackingError, match=r"pip install fmnist-utils\[wandb\]"):
         fu.reproduce(experiment, real, mode="full", seeds=1, store=store, tracker="wandb")
-    assert heard == [Tracker]
+    assert heard == [CampaignProgress, Tracker]
 
 
 def test_replay_and_smoke_mode_track_nothing(experiment, few_images, tmp_path, monkeypatch):

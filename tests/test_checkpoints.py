@@ -8,17 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import make_run
 
-from fmnist_utils.campaign import jobs as campaign_jobs
-from fmnist_utils.campaign.jobs import Job, run_jobs
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.spec import CNN, ConvBlock, DenseBlock
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Augmentation, EarlyStopping
 from fmnist_utils.runs.record import Method, Run
-from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training import checkpoint as checkpoint_module
 from fmnist_utils.training.checkpoint import Checkpoint, CheckpointError
 from fmnist_utils.training.course import Course, Progress
@@ -139,29 +135,3 @@ def test_full_disk_is_one_sentence_and_leaves_the_last_checkpoint(
         checkpoint.save({"seed": 1}, Course(seconds=[1.0, 1.0]), [])
     course = checkpoint.load({"seed": 1}, [])
     assert course is not None and course.epochs == 1
-
-
-def test_checkpoint_goes_when_the_run_is_on_disk_and_not_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, job = RunStore(tmp_path), Job(experiment(), 1)
-
-    def train(*_: Any, checkpoint: Checkpoint, **__: Any) -> Run:
-        checkpoint.save({}, Course(), [])
-        return make_run(job.experiment, 1)
-
-    monkeypatch.setattr(campaign_jobs, "train", train)
-    monkeypatch.setattr(checkpoint_module.time, "monotonic", iter(range(0, 10**6, 1000)).__next__)
-
-    def present(_: Job, run: Run) -> None:
-        assert not list(tmp_path.rglob("*.npz")) and list(tmp_path.rglob("*.json"))
-
-    def failing(run: Run) -> None:
-        raise OSError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "add", failing)
-        with pytest.raises(OSError):
-            run_jobs([job], store, None)  # type: ignore[arg-type]
-    assert len(list(tmp_path.rglob("*.npz"))) == 1
-    run_jobs([job], store, None, on_run=present)  # type: ignore[arg-type]

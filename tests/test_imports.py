@@ -9,7 +9,7 @@ PACKAGE = Path(fmnist_utils.__file__).parent
 #: Low to high; names in one row may import each other, as long as no circle arises.
 FLOORS = (
     ("errors",), ("records", "stats", "rounding"), ("data",), ("models",), ("reports",), ("runs",),
-    ("training",), ("campaign",), ("tuning",), ("verdicts",), ("text",), ("audit",), ("tables",),
+    ("training",), ("verdicts",), ("campaign",), ("tuning",), ("text",), ("audit",), ("tables",),
     ("plots",), ("book",), ("cli", "__init__"),
 )  # fmt: skip
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
@@ -22,7 +22,7 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fmnist_utils"):
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {item.name for item in node.names if item.name.startswith("fmnist_utils")}
+            found |= {item.name for item in node.names if item.name.startswith("fmnist_utils.")}
     return found
 
 

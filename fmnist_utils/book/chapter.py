@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fmnist_utils.campaign.tracking import TRACKERS, make_tracker
+from fmnist_utils.campaign.tracking import TRACKERS
 from fmnist_utils.data.fashion_mnist import FashionMNIST, count
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment
@@ -170,15 +170,12 @@ def _shortened(protocol: Training, images: int) -> Training:
 def _train_missing(
     experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore, tracker: str
 ) -> None:
-    from fmnist_utils.campaign.jobs import missing_jobs, run_jobs
-    from fmnist_utils.campaign.progress import TrainingProgress
+    from fmnist_utils.campaign.jobs import missing_jobs
+    from fmnist_utils.campaign.start import train_missing
 
-    jobs = missing_jobs(store, [experiment], range(1, seeds + 1))
-    if not jobs:
-        return
-    _refuse_synthetic(data)
-    with make_tracker(tracker) as tracked, TrainingProgress(jobs) as progress:
-        run_jobs(jobs, store, data, progress.on_epoch, progress.on_run, tracked)
+    if jobs := missing_jobs(store, [experiment], range(1, seeds + 1)):
+        _refuse_synthetic(data)
+        train_missing(jobs, store, data, tracker=tracker)
 
 
 def _refuse_synthetic(data: FashionMNIST) -> None:

@@ -1,40 +1,52 @@
-"""Show the progress of long training, in a terminal, a log file or a notebook."""
+"""Show the progress of a campaign, in a terminal, a log file or a notebook."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-if TYPE_CHECKING:
-    from fmnist_utils.campaign.jobs import Job
-    from fmnist_utils.runs.record import Run
-    from fmnist_utils.training.course import Progress as Epoch
+from fmnist_utils.campaign.jobs import Job, Watcher
+from fmnist_utils.runs.record import Run
+from fmnist_utils.training.course import Progress as Epoch
+
+#: Where the output is no terminal, an epoch of a job is a line at most this often, in seconds.
+_LINE_EVERY = 60.0
 
 
-class TrainingProgress:
-    """Two bars, runs and epochs, with metrics and time left; one line per finished run.
+class CampaignProgress(Watcher):
+    """A bar for all runs and one for each job in training, with metrics and time left.
 
-    Where the output is no terminal the bars are left out and the lines remain.
+    Where the output is no terminal the bars are left out: a finished run is a line, and so is an
+    epoch now and then.
     """
 
-    def __init__(self, jobs: Sequence[Job], console: Console | None = None) -> None:
+    def __init__(self, runs: int, console: Console | None = None) -> None:
         self._console = console or Console()
+        self._drawn = self._console.is_terminal or self._console.is_jupyter
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not (self._console.is_terminal or self._console.is_jupyter),
+            disable=not self._drawn,
         )
-        self._runs = self._bars.add_task("runs", total=len(jobs))
-        self._epochs = self._bars.add_task("epochs")
+        self._runs = self._bars.add_task("runs", total=runs)
+        self._jobs: dict[str, TaskID] = {}
+        self._written: dict[str, float] = {}
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> CampaignProgress:
         """Show the bars."""
         self._bars.start()
         return self
@@ -48,22 +60,41 @@ class TrainingProgress:
         """Leave the terminal as it was, also after Ctrl-C."""
         self._bars.stop()
 
+    def on_start(self, job: Job) -> None:
+        """Add a bar for the job."""
+        if job.name not in self._jobs:
+            self._jobs[job.name] = self._bars.add_task(escape(job.name), total=None)
+            self._written[job.name] = time.monotonic()
+
     def on_epoch(self, job: Job, epoch: Epoch) -> None:
-        """Move the bar of epochs."""
+        """Move the bar of the job."""
         metrics = "  ".join(f"{key} {value:.4f}" for key, value in epoch.metrics.items())
+        text = f"{job.name}  {metrics}"
         self._bars.update(
-            self._epochs,
-            description=f"{job.experiment.id} seed {job.seed}  {metrics}",
+            self._jobs[job.name],
+            description=escape(text),
             completed=epoch.epoch,
             total=epoch.epochs,
         )
+        if not self._drawn and time.monotonic() - self._written[job.name] > _LINE_EVERY:
+            self._written[job.name] = time.monotonic()
+            left = (epoch.epochs - epoch.epoch) * epoch.seconds / 60
+            self._print(
+                f"{text}  epoch {epoch.epoch} of {epoch.epochs}, at most {left:.0f} min left"
+            )
 
     def on_run(self, job: Job, run: Run) -> None:
-        """Print one line for a finished run, and move the bar of runs."""
+        """Print a line for a finished run, and take the job's bar away."""
         self._bars.advance(self._runs)
-        self._console.print(
-            f"{job.experiment.report}/{job.experiment.id} seed {job.seed}: "
-            f"{run.epochs} epochs, {sum(run.seconds_per_epoch):.0f} s, "
-            f"test accuracy {100 * run.final.test.accuracy:.2f} %",
-            highlight=False,
+        self._bars.remove_task(self._jobs.pop(job.name))
+        self._print(
+            f"{job.name}: {run.epochs} epochs, {sum(run.seconds_per_epoch):.0f} s, "
+            f"test accuracy {100 * run.final.test.accuracy:.2f} %"
         )
+
+    def on_note(self, job: Job, note: str) -> None:
+        """Print a line."""
+        self._print(f"{job.name} {note}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import importlib
 import os
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
+from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.errors import FmnistError
-
-if TYPE_CHECKING:
-    from fmnist_utils.campaign.jobs import Job
-    from fmnist_utils.runs.record import Run
-    from fmnist_utils.training.course import Progress
+from fmnist_utils.runs.record import Method, Run, fingerprint
+from fmnist_utils.training.course import Progress
 
 TRACKERS = ("none", "wandb")
 PROJECT = "fmnist-reproduction"
-
-#: How long the end of a run may wait for its upload; what is late can be sent by wandb sync.
-_UPLOAD_SECONDS = 60
-
-#: What wandb itself reports for a process that Ctrl-C ended.
-_INTERRUPTED, _FAILED = 255, 1
 
 
 class TrackingError(FmnistError):
     """A tracker that was asked for and cannot be used."""
 
 
-class Tracker:
+class Tracker(Watcher):
     """Hears of every training of a campaign; this one keeps nothing."""
 
-    def __enter__(self) -> Tracker:
+    def __enter__(self) -> Self:
         """Begin a campaign."""
         return self
 
@@ -47,15 +37,6 @@ class Tracker:
     ) -> None:
         """End a campaign, which an exception may have cut short."""
 
-    def on_start(self, job: Job) -> None:
-        """Hear that a training starts."""
-
-    def on_epoch(self, epoch: Progress) -> None:
-        """Hear of a finished epoch."""
-
-    def on_run(self, run: Run) -> None:
-        """Hear of a finished run, whose record is written."""
-
 
 def make_tracker(name: str, say: Callable[[str], None] = print) -> Tracker:
     """Return a tracker; a context manager around the campaign that it is given to.
@@ -64,10 +45,10 @@ def make_tracker(name: str, say: Callable[[str], None] = print) -> Tracker:
     ----------
     name : {"none", "wandb"}
         ``wandb`` sends every run to Weights & Biases, project ``fmnist-reproduction``, or keeps it
-        in a folder when there is no API key. ``WANDB_MODE``, ``WANDB_DIR`` and the other variables
-        of wandb count as they always do.
+        in the folder ``wandb`` when there is no API key, where ``wandb sync`` finds it.
+        ``WANDB_MODE``, ``WANDB_DIR`` and the other variables of wandb count as they always do.
     say : callable
-        Told what the user has to know, a sentence each.
+        Told when logging fails, once.
 
     Raises
     ------
@@ -82,27 +63,12 @@ def make_tracker(name: str, say: Callable[[str], None] = print) -> Tracker:
 
 
 class WandbTracker(Tracker):
-    """One wandb run per training; whatever goes wrong here, the training goes on."""
+    """One wandb run per training; when wandb fails the training goes on without it."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._wandb = _import_wandb()
-        self._mode: str | None = None  # None once wandb has failed offline too
-        self._run: Any = None
-        self._unsent: list[Path] = []
-        self._warned = False
-
-    def __enter__(self) -> WandbTracker:
-        """Decide between online and offline, without asking the user."""
-        self._mode = "online"
-        with self._unharmed():
-            # Without silence wandb announces, on stderr, where it found the key.
-            quiet = self._wandb.Settings(silent=True)
-            mode: str = self._wandb.setup(settings=quiet).settings.mode
-            sends = mode not in ("offline", "dryrun", "disabled")
-            keyless = sends and not self._wandb.login(prompt=False, verify=False)
-            self._mode = "offline" if keyless else mode
-        return self
+        self._say, self._wandb = say, _import_wandb()
+        self._runs: dict[str, Any] = {}
+        self._works = True
 
     def __exit__(
         self,
@@ -110,84 +76,57 @@ class WandbTracker(Tracker):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close a run that was cut short, and say how to upload what is only here."""
-        cut_short = _INTERRUPTED if kind and issubclass(kind, KeyboardInterrupt) else _FAILED
-        self._finish(cut_short)
-        if self._unsent:
-            count = len(self._unsent)
-            runs = "1 run is" if count == 1 else f"{count} runs are"
-            self._say(
-                f"{runs} in {_shown(self._unsent[0].parent)}, not yet on Weights & Biases; "
-                f"to upload: {self._upload_command()}"
-            )
-
-    def _upload_command(self) -> str:
-        folder = shlex.quote(_shown(self._unsent[0].parent))
-        offline = all(path.name.startswith("offline-") for path in self._unsent)
-        return f"wandb sync {folder}" if offline else f"wandb sync --include-online {folder}"
+        """Close runs that were cut short."""
+        with self._unharmed():
+            for run in self._runs.values():
+                run.finish(exit_code=1)
 
     def on_start(self, job: Job) -> None:
-        """Start a wandb run; offline when online fails."""
-        while self._run is None and self._mode is not None:
-            with self._unharmed():
-                self._run = self._wandb.init(
+        """Start a wandb run, unless it goes on with one."""
+        with self._unharmed():
+            if job.name not in self._runs:
+                self._runs[job.name] = self._wandb.init(
                     project=PROJECT,
                     group=f"{job.experiment.report}/{job.experiment.id}",
                     name=f"{job.experiment.id}-seed{job.seed:02d}",
                     config=_config(job),
-                    mode=self._mode,
-                    settings=self._wandb.Settings(
-                        silent=True,
-                        console="off",  # else it wraps stdout, and the bars with it
-                        save_code=False,
-                        reinit="create_new",  # leaves alone a run that the user may have open
-                        finish_timeout=_UPLOAD_SECONDS,
-                        finish_timeout_raises=True,
-                    ),
+                    # Without a key wandb would ask for one, and wait.
+                    mode=None if self._has_key() else "offline",
+                    reinit="create_new",  # several jobs train side by side
+                    settings=self._wandb.Settings(silent=True, console="off", save_code=False),
                 )
-                self._unsent.append(_folder(self._run))
 
-    def on_epoch(self, epoch: Progress) -> None:
+    def on_epoch(self, job: Job, epoch: Progress) -> None:
         """Log the metrics of an epoch, with its number as the step."""
-        if self._run is not None:
-            with self._unharmed():
-                point = {**epoch.metrics, "seconds": epoch.seconds, "epoch": epoch.epoch}
-                self._run.log(point, step=epoch.epoch, commit=True)
+        with self._unharmed():
+            point = {**epoch.metrics, "seconds": epoch.seconds, "epoch": epoch.epoch}
+            self._runs[job.name].log(point, step=epoch.epoch)
 
-    def on_run(self, run: Run) -> None:
+    def on_run(self, job: Job, run: Run) -> None:
         """Add the evaluations and the provenance, and finish the wandb run."""
-        if self._run is not None:
-            with self._unharmed():
-                self._run.config.update(_provenance(run), allow_val_change=True)
-                self._run.summary.update(_summary(run))
-        self._finish(0)
+        with self._unharmed():
+            logged = self._runs.pop(job.name)
+            logged.config.update(_provenance(run), allow_val_change=True)
+            logged.summary.update(_summary(run))
+            logged.finish(exit_code=0)
 
-    def _finish(self, exit_code: int) -> None:
-        run, self._run = self._run, None
-        if run is not None:
-            with self._unharmed():
-                run.finish(exit_code=exit_code)
-                if not run.offline:
-                    self._unsent.remove(_folder(run))
+    def _has_key(self) -> bool:
+        return bool(os.environ.get("WANDB_MODE") or self._wandb.Api(timeout=1).api_key)
 
     @contextmanager
     def _unharmed(self) -> Iterator[None]:
-        """Turn any failure of wandb into one warning, and the next runs to offline, or to none."""
+        """Turn a failure of wandb into one warning, and leave it alone from then on."""
+        if not self._works:
+            return
         try:
             yield
         except Exception as error:
-            self._mode = "offline" if self._mode == "online" else None
-            failed, self._run = self._run, None
-            if failed is not None:
-                with suppress(Exception):
-                    failed.finish(exit_code=_FAILED)
-            if not self._warned:
-                self._warned = True
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                self._say(
-                    f"Weights & Biases failed ({reason.rstrip('.')}): the training goes on, and "
-                    "its run records are complete."
-                )
+            self._works = False
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            self._say(
+                f"Weights & Biases failed ({reason.rstrip('.')}): nothing more is logged there. "
+                "The training goes on, and its run records are complete."
+            )
 
 
 def _import_wandb() -> Any:
@@ -200,28 +139,15 @@ def _import_wandb() -> Any:
     )
 
 
-def _folder(run: Any) -> Path:
-    return Path(run.dir).parent
-
-
-def _shown(folder: Path) -> str:
-    """Shorten a path below the working directory, so that no notebook stores where that is."""
-    short = os.path.relpath(folder)
-    return str(folder) if short.startswith("..") else short
-
-
 def _config(job: Job) -> dict[str, Any]:
     """Describe a run before it starts: what is trained, and how."""
-    from fmnist_utils.runs.record import Method, fingerprint
-
     experiment = job.experiment
-    method = job.method or Method.of(experiment)
     return {
         "report": experiment.report,
         "experiment": experiment.id,
         "seed": job.seed,
         "fingerprint": fingerprint(experiment),
-        **method._asdict(),
+        **(job.method or Method.of(experiment))._asdict(),
         "model": experiment.model.model_dump(mode="json", exclude_none=True),
         "training": experiment.training.model_dump(mode="json", exclude_none=True),
     }

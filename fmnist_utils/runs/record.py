@@ -81,6 +81,7 @@ class Snapshot(Strict):
 class Provenance(Strict):
     """What is needed to judge, and to repeat, a run.
 
+    `threads` is how many computed the last part of the run; older records do not say.
     `plain_fit` and `unseeded` are set only in runs of Keras' own ``model.fit``; see `Method`.
     """
 
@@ -90,6 +91,7 @@ class Provenance(Strict):
     versions: dict[str, str]
     date: str
     revision: str
+    threads: int | None = None
     plain_fit: bool = False
     unseeded: bool = False
 

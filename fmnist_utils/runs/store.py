@@ -83,6 +83,24 @@ class RunStore:
         name = _filename(experiment.id, seed, fingerprint(experiment), method)
         return self.written / experiment.report / name
 
+    def check_writable(self) -> None:
+        """Try to write into the folder of new runs, before anything is trained.
+
+        Raises
+        ------
+        RunError
+            When that cannot be done.
+        """
+        probe = self.written / ".writable"
+        try:
+            write_whole(probe, b"")
+            probe.unlink()
+        except OSError as error:
+            raise RunError(
+                f"Runs cannot be written to {self.written} ({error.strerror}): make the folder "
+                "writable, or run the command in another one."
+            ) from error
+
     def publish(self, run: Run, experiment: Experiment) -> bool:
         """Write a run into the package data, where it counts as evidence.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import hashlib
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -14,7 +17,8 @@ from fmnist_utils.runs.record import (
 )
 
 
-def _provenance(method: Method) -> Provenance:
+def provenance_of(method: Method) -> Provenance:
+    """Describe what trains here and now, with Keras' backend loaded."""
     import keras
 
     backend = keras.backend.backend()
@@ -27,6 +31,7 @@ def _provenance(method: Method) -> Provenance:
         | {name: importlib.metadata.version(name) for name in packages},
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         revision=_revision(),
+        threads=threads(),
         # A record names only what is out of the ordinary, so that older records stay intact.
         **{name: True for name in ("plain_fit", "unseeded") if getattr(method, name)},
     )
@@ -45,16 +50,38 @@ def _device(backend: str) -> str:
         device = jax.devices()[0]
         if device.platform != "cpu":
             return str(device.device_kind)
-    return _processor()
+    return processor()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def threads() -> int:
+    """Return how many threads a training in this process computes with."""
+    limit = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if limit.isdigit() and int(limit) > 0:
+        return int(limit)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return the SHA-256 of the package's code: two machines that share it train alike."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _revision() -> str:

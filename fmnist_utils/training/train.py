@@ -33,7 +33,7 @@ from fmnist_utils.training.epochs import Augmenters, Engine, KerasEngine, Part, 
 from fmnist_utils.training.interrupts import ctrl_c_at_checks
 from fmnist_utils.training.keras_fit import _plain_fit
 from fmnist_utils.training.optimizers import keras_optimizer, make_optimizer
-from fmnist_utils.training.provenance import _provenance
+from fmnist_utils.training.provenance import provenance_of
 
 if TYPE_CHECKING:
     import keras
@@ -47,6 +47,7 @@ def train(
     *,
     method: Method | None = None,
     checkpoint: Checkpoint | None = None,
+    on_check: Callable[[], None] | None = None,
 ) -> Run:
     """Train an experiment once, by its own protocol.
 
@@ -66,6 +67,8 @@ def train(
     checkpoint : Checkpoint, optional
         Where to keep what is trained so far, and to go on from: with the same result as without a
         break. Plain fit takes none.
+    on_check : callable, optional
+        Called about once a second, between two batches; what it raises ends the training.
 
     Returns
     -------
@@ -88,10 +91,10 @@ def train(
     """
     method = method or Method.of(experiment)
     identity = fingerprint(experiment, data.fingerprint)
-    with ctrl_c_at_checks() as check:
+    with ctrl_c_at_checks(on_check) as check:
         keras = import_keras()
-        provenance = _provenance(method)
-        environment = provenance.model_dump(exclude={"date", "revision"})
+        provenance = provenance_of(method)
+        environment = provenance.model_dump(exclude={"date", "revision", "threads"})
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         spec = experiment.training

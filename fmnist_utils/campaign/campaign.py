@@ -1,0 +1,160 @@
+"""Many runs: side by side, each on disk as soon as it is finished, none trained twice."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+from filelock import FileLock, Timeout
+
+from fmnist_utils.campaign.crew import Crew
+from fmnist_utils.campaign.jobs import Job, Watcher
+from fmnist_utils.campaign.process import ProcessLostError
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.training.course import Progress
+from fmnist_utils.training.interrupts import ctrl_c_at_checks
+
+#: How often a job is begun whose process is lost.
+TRIES = 3
+#: Seconds between two looks at what has happened.
+_LOOK = 0.2
+
+
+class CampaignError(FmnistError):
+    """Runs that could not be made."""
+
+
+def run_jobs(
+    jobs: Sequence[Job], store: RunStore, crew: Crew, watchers: Iterable[Watcher] = ()
+) -> list[Run]:
+    """Train jobs; each run is on disk as soon as it is finished.
+
+    A training leaves checkpoints, from which the same job goes on after a break. A job whose
+    process dies or stalls is begun again. A job that another command is training in the same folder
+    is waited for, not trained twice.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Begun in this order.
+    store : RunStore
+        Where runs and checkpoints go.
+    crew : Crew
+        Who trains: see `LocalCrew` and `DaskCrew`.
+    watchers : iterable of Watcher
+        Told what happens.
+
+    Returns
+    -------
+    list of Run
+        In the order in which they were finished.
+
+    Raises
+    ------
+    RunError
+        When the folder cannot be written: before anything is trained, if it shows by then.
+    CampaignError
+        After all others are done, when jobs failed.
+    KeyboardInterrupt
+        After Ctrl-C, when all trainings have stopped.
+    """
+    store.check_writable()
+    campaign = _Campaign(jobs, store, crew, watchers)
+    with crew, ctrl_c_at_checks() as check:
+        while campaign.goes_on:
+            check()
+            campaign.begin()
+            campaign.look()
+    if campaign.failed:
+        raise CampaignError(
+            f"{len(campaign.failed)} of {len(jobs)} runs failed: {'; '.join(campaign.failed)}."
+        )
+    return campaign.finished
+
+
+class _Campaign:
+    """The state of a campaign: what waits, what is being trained, what has come of it."""
+
+    def __init__(
+        self, jobs: Iterable[Job], store: RunStore, crew: Crew, watchers: Iterable[Watcher]
+    ) -> None:
+        self._store, self._crew, self._watchers = store, crew, list(watchers)
+        self._waiting = deque(jobs)
+        self._running: dict[Future[Run], tuple[Job, FileLock]] = {}
+        self._epochs: queue.SimpleQueue[tuple[Job, Progress]] = queue.SimpleQueue()
+        self._begun: Counter[str] = Counter()
+        self._elsewhere: set[str] = set()
+        self.finished: list[Run] = []
+        self.failed: list[str] = []
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is anything left to be done."""
+        return bool(self._waiting or self._running)
+
+    def begin(self) -> None:
+        """Begin as many jobs as there is room for."""
+        for _ in range(len(self._waiting)):
+            if len(self._running) >= self._crew.size:
+                return
+            job = self._waiting.popleft()
+            path = self._store.path(*job)
+            lock = FileLock(self._store.written / ".locks" / f"{path.stem}.lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                self._waiting.append(job)
+                if job.name not in self._elsewhere:
+                    self._elsewhere.add(job.name)
+                    self._tell(Watcher.on_note, job, "is being trained by another command")
+                continue
+            if not self._store.missing(job.experiment, [job.seed], job.method):
+                lock.release()  # the other command has finished it
+                continue
+            self._begun[job.name] += 1
+            self._tell(Watcher.on_start, job)
+            future = self._crew.submit(job, path.with_suffix(".npz"), self._put)
+            self._running[future] = job, lock
+
+    def look(self) -> None:
+        """Wait a moment for jobs to finish; tell of them, and of epochs."""
+        done = wait(self._running, timeout=_LOOK, return_when=FIRST_COMPLETED).done
+        if not self._running:
+            time.sleep(_LOOK)  # all that waits is being trained elsewhere
+        while not self._epochs.empty():
+            self._tell(Watcher.on_epoch, *self._epochs.get())
+        for future in done:
+            job, lock = self._running.pop(future)
+            try:
+                self._end(job, future)
+            finally:  # when the run is on disk, and not before
+                lock.release()
+
+    def _end(self, job: Job, future: Future[Run]) -> None:
+        try:
+            run = future.result()
+        except ProcessLostError as error:
+            if self._begun[job.name] < TRIES:
+                self._tell(Watcher.on_note, job, f"{error}; it goes on from its checkpoint")
+                self._waiting.appendleft(job)
+            else:
+                self.failed.append(f"{job.name} ({error}, {TRIES} times)")
+        except FmnistError as error:
+            self.failed.append(f"{job.name} ({str(error).rstrip('.')})")
+        else:
+            self._store.add(run)
+            self._store.path(*job).with_suffix(".npz").unlink(missing_ok=True)
+            self.finished.append(run)
+            self._tell(Watcher.on_run, job, run)
+
+    def _put(self, job: Job, epoch: Progress) -> None:
+        self._epochs.put((job, epoch))
+
+    def _tell(self, what: Callable[..., None], *news: object) -> None:
+        for watcher in self._watchers:
+            getattr(watcher, what.__name__)(*news)

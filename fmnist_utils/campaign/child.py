@@ -1,0 +1,162 @@
+"""The process that trains one run, and nothing else.
+
+Keras takes the seeds of layers from Python's process-wide ``random``, and a process that trains
+many networks one after the other grows with each. In a process of its own a training meets neither
+another thread's draws nor another training's leftovers.
+
+It reads an `Order` from standard input and writes pickles to standard output: every epoch, a sign
+of life now and then, at last the run. It stops when its input ends, so that a parent that wants it
+to stop and one that was killed look alike.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock
+
+from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.data.download import load_data
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.training.checkpoint import Checkpoint
+from fmnist_utils.training.course import Course
+from fmnist_utils.training.train import train
+
+#: What a child says besides epochs, errors and runs.
+ALIVE, PAUSED = "alive", "paused"
+#: Seconds between two signs of life, and seconds to the end of a batch when the parent is gone.
+_BEAT, _GRACE = 5.0, 60.0
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+class Order(NamedTuple):
+    """What a child trains, and with what.
+
+    Attributes
+    ----------
+    job : Job
+        What to train.
+    checkpoint : pathlib.Path
+        Where the training is kept between two epochs.
+    cores : tuple of int
+        Numbers of the cores that it may use; all when empty.
+    threads : int, optional
+        How many threads it may use, where no cores are its own.
+    images : pathlib.Path, optional
+        A folder that `write_images` has filled; without it the child loads the official data set.
+    every : float
+        How many seconds of work may be lost, besides the epoch that is cut short.
+    pause : float, optional
+        End with the first epoch after so many seconds, as if interrupted, checkpoint written.
+    """
+
+    job: Job
+    checkpoint: Path
+    cores: tuple[int, ...] = ()
+    threads: int | None = None
+    images: Path | None = None
+    every: float = 60.0
+    pause: float | None = None
+
+
+def write_images(data: FashionMNIST, folder: Path) -> Path:
+    """Write images where every child maps them into memory, instead of holding its own copy."""
+    for name in _ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(data, name))
+    (folder / "source").write_text(data.source)
+    return folder
+
+
+def _read_images(folder: Path) -> FashionMNIST:
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    return FashionMNIST(**arrays, source=(folder / "source").read_text())  # type: ignore[arg-type]
+
+
+class _PauseError(Exception):
+    """The training may pause: its checkpoint has just been written."""
+
+
+class _PausingCheckpoint(Checkpoint):
+    def __init__(self, path: Path, every: float, pause: float) -> None:
+        super().__init__(path, every)
+        self._end = time.monotonic() + pause
+
+    def save(self, whose: dict[str, Any], course: Course, variables: Sequence[Any]) -> None:
+        over = time.monotonic() >= self._end
+        if over:
+            self._seconds = 0.0
+        super().save(whose, course, variables)
+        if over:
+            raise _PauseError
+
+
+def main() -> None:
+    """Train what standard input orders."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not come between the messages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def send(message: Any) -> None:
+        pickle.dump(message, out)
+        out.flush()
+
+    order: Order = pickle.load(sys.stdin.buffer)
+    stop = threading.Event()
+    threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
+    if order.cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, order.cores)
+    try:
+        send(_train(order, send, stop))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # nobody listens any more
+        os._exit(1)
+    except FmnistError as error:
+        send(error)
+
+
+def _await_end_of_input(stop: threading.Event) -> None:
+    """Have the training stop at its next batch; end the process if it does not."""
+    sys.stdin.buffer.read()
+    stop.set()
+    time.sleep(_GRACE)
+    os._exit(1)
+
+
+def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> Any:
+    beat = time.monotonic()
+
+    def check() -> None:
+        nonlocal beat
+        if stop.is_set():
+            raise KeyboardInterrupt
+        if time.monotonic() - beat > _BEAT:
+            beat = time.monotonic()
+            send(ALIVE)
+
+    order.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = (
+        Checkpoint(order.checkpoint, order.every)
+        if order.pause is None
+        else _PausingCheckpoint(order.checkpoint, order.every, order.pause)
+    )
+    # A child that lost its parent may still be at its last batch.
+    with FileLock(order.checkpoint.with_name(f".{order.checkpoint.stem}.lock")):
+        experiment, seed, method = order.job
+        data = _read_images(order.images) if order.images else load_data()
+        try:
+            return train(
+                experiment, seed, data, send, method=method, checkpoint=checkpoint, on_check=check
+            )
+        except _PauseError:
+            return PAUSED

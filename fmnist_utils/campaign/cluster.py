@@ -1,0 +1,242 @@
+"""Who trains: the workers of a Dask cluster, each job in a process of its own there too."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from concurrent.futures import TimeoutError as NotYetError
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pooch
+
+from fmnist_utils.campaign.campaign import CampaignError
+from fmnist_utils.campaign.child import Order
+from fmnist_utils.campaign.crew import Crew, Tell, usable_cores
+from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
+from fmnist_utils.records import write_whole
+from fmnist_utils.runs.record import Run
+from fmnist_utils.training.checkpoint import finished_epochs
+from fmnist_utils.training.course import Progress
+from fmnist_utils.training.provenance import code_digest
+
+#: Seconds after which a cluster without workers is given up.
+PATIENCE = 60.0
+
+
+class DaskCrew(Crew):
+    """The workers of a Dask cluster.
+
+    A job trains on one worker, with the worker's cores divided by its threads. Its checkpoint comes
+    back every few minutes, so that another worker can go on; until then it is in the worker's cache
+    folder, where the same worker finds it again. The package and the data set must be at hand on
+    every worker.
+
+    Parameters
+    ----------
+    address : str
+        Of the Dask scheduler, such as ``tcp://10.0.0.1:8786``.
+    pause : float
+        Seconds between two checkpoints that come back.
+    every : float
+        Seconds of work that a training may lose on its worker, besides the epoch that is cut short.
+    patience : float
+        Seconds to wait for a worker.
+    """
+
+    def __init__(
+        self, address: str, pause: float = 600.0, every: float = 60.0, patience: float = PATIENCE
+    ) -> None:
+        super().__init__()
+        self._address, self._patience = address, patience
+        self._times = {"pause": pause, "every": every}
+        self._size, self._looked, self._manned = 0, 0.0, time.monotonic()
+        self._listeners: dict[str, tuple[Job, Tell]] = {}
+        self._topic = f"fmnist-{uuid.uuid4().hex}"
+
+    def __enter__(self) -> Self:
+        """Connect; refuse a worker whose code is not the same as here.
+
+        Raises
+        ------
+        CampaignError
+            When Dask is not installed, the scheduler does not answer, no worker comes, or one has
+            no or another version of the package.
+        """
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise CampaignError(
+                "Training on a cluster needs the package distributed: "
+                "pip install fmnist-utils[dask]."
+            ) from error
+        try:
+            self._client = Client(self._address, timeout=10, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:  # the last for tls:// without certificate
+            raise CampaignError(
+                f"No Dask scheduler answers at {self._address}: {error}."
+            ) from error
+        try:
+            self._check_workers()
+            self._client.subscribe_topic(self._topic, self._hear)
+        except BaseException:
+            self._client.close()
+            raise
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what is still training, and leave the cluster."""
+        super().__exit__(kind, error, trace)
+        self._client.close()
+
+    @property
+    def size(self) -> int:
+        """How many threads all workers have together; none for long is an error.
+
+        Raises
+        ------
+        CampaignError
+            When the scheduler is gone, or all workers have been for a while.
+        """
+        now = time.monotonic()
+        if now - self._looked > 2.0:
+            self._looked = now
+            self._check_scheduler()
+            self._size = sum(self._client.nthreads().values())
+            self._manned = now if self._size else self._manned
+        if now - self._manned > self._patience:
+            raise CampaignError(
+                f"The Dask cluster at {self._address} has lost its workers: "
+                f"start one with dask worker {self._address}, and run the same command again."
+            )
+        return self._size
+
+    def _check_workers(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=self._patience)
+        except TimeoutError as error:
+            raise CampaignError(
+                f"The Dask cluster at {self._address} has no worker: start one with "
+                f"dask worker {self._address}."
+            ) from error
+        ours = code_digest()
+        for worker, digest in self._client.run(code_digest, on_error="return").items():
+            if isinstance(digest, Exception):
+                raise CampaignError(
+                    f"The worker at {worker} cannot import fmnist_utils ({digest}): install the "
+                    "same version there, or stop it."
+                )
+            if digest != ours:
+                raise CampaignError(_other_code(worker))
+
+    def _check_scheduler(self) -> None:
+        if self._client.status != "running":
+            raise CampaignError(
+                f"The Dask scheduler at {self._address} is gone: start it and its workers again, "
+                "and run the same command; what was finished is kept."
+            )
+
+    def _hear(self, event: Any) -> None:
+        name, *epoch = event[-1]
+        job, tell = self._listeners[name]
+        tell(job, Progress(*epoch))
+
+    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
+        self._listeners[job.name] = job, tell
+        while True:
+            content = checkpoint.read_bytes() if checkpoint.exists() else b""
+            result = self._wait_for(job, checkpoint.name, content)
+            if isinstance(result, Run):
+                self._client.run(forget_on_worker, checkpoint.name, wait=False, on_error="ignore")
+                return result
+            write_whole(checkpoint, result)
+
+    def _wait_for(self, job: Job, name: str, content: bytes) -> Any:
+        """Have a worker train until it pauses; return the run, or the checkpoint's content."""
+        # Large arguments travel better as data of their own than inside the task.
+        [sent] = self._client.scatter([content], hash=False)
+        future = self._client.submit(
+            train_on_worker, job, name, sent, code_digest(), self._topic, self._times, pure=False
+        )
+        while True:
+            try:
+                return future.result(timeout=1.0)
+            except (NotYetError, TimeoutError):
+                if self._stopped.is_set():
+                    future.cancel()
+                    raise StoppedError from None
+            except Exception as error:
+                self._check_scheduler()
+                if type(error).__module__.startswith("distributed"):  # its worker was lost
+                    raise ProcessLostError(f"lost its worker ({error})") from error
+                raise
+
+
+def _other_code(worker: str) -> str:
+    return (
+        f"The worker at {worker} runs other code of fmnist_utils: install the same version there, "
+        "or stop it"
+    )
+
+
+# --- on a worker ---------------------------------------------------------------------------------
+
+
+def train_on_worker(
+    job: Job, name: str, content: bytes, digest: str, topic: str, times: dict[str, Any]
+) -> Run | bytes:
+    """Train a job until it is finished or pauses; return its run, or its checkpoint's content.
+
+    Parameters
+    ----------
+    job : Job
+        What to train.
+    name : str
+        Of the checkpoint's file.
+    content : bytes
+        Of the checkpoint that the campaign has; the worker's own counts if it is further.
+    digest : str
+        Of the campaign's code: a worker with other code refuses.
+    topic : str
+        Where epochs are told of.
+    times : dict
+        `pause` and `every` of the `Order`.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    if code_digest() != digest:
+        raise CampaignError(_other_code(worker.address))
+    key = worker.get_current_task()
+    checkpoint = _cached(name)
+    if finished_epochs(content) > finished_epochs(checkpoint):
+        write_whole(checkpoint, content)
+
+    def stopped() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state not in ("executing", "long-running")
+
+    def tell(epoch: Progress) -> None:
+        worker.log_event(topic, [job.name, *epoch])
+
+    threads = max(1, len(usable_cores()) // worker.state.nthreads)
+    run = train_in_process(Order(job, checkpoint, threads=threads, **times), tell, stopped)
+    return checkpoint.read_bytes() if run is None else run
+
+
+def forget_on_worker(name: str) -> None:
+    """Delete a checkpoint that is no longer needed."""
+    _cached(name).unlink(missing_ok=True)
+
+
+def _cached(name: str) -> Path:
+    folder = Path(pooch.os_cache("fmnist-reproduction")) / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name

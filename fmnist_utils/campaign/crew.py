@@ -1,0 +1,170 @@
+"""Who trains: processes of this machine, as many side by side as its cores allow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import psutil
+
+from fmnist_utils.campaign.child import Order, write_images
+from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.process import train_in_process
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.runs.record import Run
+from fmnist_utils.training.course import Progress
+
+#: What one training may need, in bytes: the largest network of the reports takes 1.4 GB.
+MEMORY = 2 * 1024**3
+
+Tell = Callable[[Job, Progress], None]
+
+
+class Crew(ABC):
+    """Trains jobs side by side, each watched by a thread of its own.
+
+    A context manager, at whose end no training goes on.
+    """
+
+    _threads: ThreadPoolExecutor
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Get ready to train."""
+        self._threads = ThreadPoolExecutor(max_workers=1024)  # `size` says how many are busy
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what is still training, and wait until it has."""
+        self._stopped.set()
+        self._threads.shutdown(cancel_futures=True)
+
+    def submit(self, job: Job, checkpoint: Path, tell: Tell) -> Future[Run]:
+        """Begin a training, or go on with it.
+
+        Parameters
+        ----------
+        job : Job
+            What to train.
+        checkpoint : pathlib.Path
+            Where the training is kept between two epochs.
+        tell : callable
+            Told of every epoch, from another thread.
+
+        Returns
+        -------
+        Future of Run
+            Its errors are those of `train_in_process`.
+        """
+        return self._threads.submit(self._train, job, checkpoint.absolute(), tell)
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many jobs it takes at a time."""
+
+    @abstractmethod
+    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
+        """Have a job trained, and wait for it."""
+
+
+class LocalCrew(Crew):
+    """Processes of this machine, which share its cores evenly.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+        The images, which all processes map into memory.
+    size : int
+        How many train side by side; see `jobs_at_once`.
+    every : float
+        How many seconds of work a training may lose, besides the epoch that is cut short.
+    """
+
+    def __init__(self, data: FashionMNIST, size: int, every: float = 60.0) -> None:
+        super().__init__()
+        self._data, self._size, self._every = data, size, every
+        cores = usable_cores()
+        share = max(1, len(cores) // size)
+        self._shares = [cores[i * share : (i + 1) * share] for i in range(size)]
+
+    @property
+    def size(self) -> int:
+        """How many jobs it takes at a time."""
+        return self._size
+
+    def __enter__(self) -> Self:
+        """Write the images where all processes find them."""
+        self._folder = tempfile.TemporaryDirectory(prefix="fmnist-")
+        self._images = write_images(self._data, Path(self._folder.name))
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what is still training, and take the images away."""
+        super().__exit__(kind, error, trace)
+        self._folder.cleanup()
+
+    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
+        cores = self._shares.pop()
+        order = Order(job, checkpoint, cores, images=self._images, every=self._every)
+        try:
+            run = train_in_process(order, lambda epoch: tell(job, epoch), self._stopped.is_set)
+        finally:
+            self._shares.append(cores)
+        assert run is not None  # only an order that says so pauses
+        return run
+
+
+def usable_cores() -> tuple[int, ...]:
+    """Return the numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def jobs_at_once(wanted: int | Literal["auto"], jobs: Sequence[Job]) -> int:
+    """Return how many jobs to train side by side.
+
+    Parameters
+    ----------
+    wanted : int or "auto"
+        As many as this, or as is fastest: one on each core, as long as they fit into the free
+        memory, and one alone where there is a GPU, which they would share.
+    jobs : sequence of Job
+        What is to be trained.
+
+    Returns
+    -------
+    int
+        At least 1, and no more than there are jobs or cores.
+    """
+    most = max(1, min(len(usable_cores()), len(jobs)))
+    if wanted != "auto":
+        return min(wanted, most)
+    if _has_gpu():
+        return 1
+    return max(1, min(most, int(psutil.virtual_memory().available) // MEMORY))
+
+
+def _has_gpu() -> bool:
+    """Look for a GPU without loading a backend, which would take it."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))

@@ -1,0 +1,146 @@
+"""The parent's side of a training in a process of its own: start it, hear it, give it up."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import fmnist_utils
+from fmnist_utils.campaign.child import ALIVE, PAUSED, Order
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.runs.record import Run
+from fmnist_utils.training.course import Progress
+
+#: Seconds without a sign of life after which a training has stalled. To compile the largest
+#: network and take its first steps needs a minute on a slow machine.
+SILENCE = 1800.0
+
+
+class ProcessLostError(Exception):
+    """A training whose process died or stalled; it can go on from its checkpoint."""
+
+
+class StoppedError(Exception):
+    """A training that was asked to stop."""
+
+
+def train_in_process(
+    order: Order,
+    tell: Callable[[Progress], None],
+    stopped: Callable[[], bool],
+    silence: float = SILENCE,
+) -> Run | None:
+    """Train in a new process, and wait for it.
+
+    Parameters
+    ----------
+    order : Order
+        What to train.
+    tell : callable
+        Told of every finished epoch.
+    stopped : callable
+        Asked twice a second whether to stop.
+    silence : float
+        Seconds without a sign of life after which the process is killed.
+
+    Returns
+    -------
+    Run or None
+        None when the training pauses, with its state in the checkpoint.
+
+    Raises
+    ------
+    FmnistError
+        What the training itself refuses, such as images that do not fit the model.
+    ProcessLostError
+        When the process dies, or gives no sign of life.
+    StoppedError
+        When `stopped` said so, and the process has ended.
+    """
+    with tempfile.TemporaryFile() as errors, _start(order, errors) as child:
+        messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(child, messages), daemon=True).start()
+        heard, asked = time.monotonic(), False
+        while True:
+            if stopped() and not asked:
+                asked = True
+                child.stdin.close()  # type: ignore[union-attr]
+            try:
+                message = messages.get(timeout=0.5)
+            except queue.Empty:
+                if time.monotonic() - heard > silence:
+                    raise ProcessLostError(f"gave no sign of life for {silence:.0f} s") from None
+                continue
+            heard = time.monotonic()
+            if isinstance(message, Progress):
+                tell(message)
+            elif isinstance(message, Run):
+                return message
+            elif isinstance(message, FmnistError):
+                raise message
+            elif message == PAUSED:
+                return None
+            elif message != ALIVE:
+                if asked:
+                    raise StoppedError
+                raise ProcessLostError(_how_it_ended(child.wait(), errors))
+
+
+@contextmanager
+def _start(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a child on an order; whatever happens, no process is left behind."""
+    root = str(Path(fmnist_utils.__file__).parents[1])  # the very same code as ours
+    places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    threads = len(order.cores) or order.threads
+    names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS") if threads else ()
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", "from fmnist_utils.campaign.child import main; main()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(places)}
+        | dict.fromkeys(names, str(threads)),
+        start_new_session=True,  # Ctrl-C in a terminal reaches us, and we stop the child
+    )
+    try:
+        with suppress(BrokenPipeError):  # a child that is dead already is heard to have ended
+            pickle.dump(order, child.stdin)  # type: ignore[arg-type]
+            child.stdin.flush()  # type: ignore[union-attr]
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+def _listen(child: subprocess.Popen[bytes], messages: queue.SimpleQueue[Any]) -> None:
+    """Pass on what a child says, and None when it has ended."""
+    message: Any = ALIVE
+    while message is not None:
+        try:
+            message = pickle.load(child.stdout)  # type: ignore[arg-type]
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            message = None
+        messages.put(message)
+
+
+def _how_it_ended(code: int, errors: IO[bytes]) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    return f"ended with exit code {code}" + (f" ({lines[-1]})" if lines else "")

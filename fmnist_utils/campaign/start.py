@@ -1,0 +1,73 @@
+"""Begin a campaign: who trains, who watches, and what it will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from rich.console import Console
+
+from fmnist_utils.campaign.campaign import run_jobs
+from fmnist_utils.campaign.crew import Crew, LocalCrew, jobs_at_once
+from fmnist_utils.campaign.estimate import plan_text
+from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.progress import CampaignProgress
+from fmnist_utils.campaign.tracking import make_tracker
+from fmnist_utils.data.download import load_data
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
+
+
+def train_missing(
+    jobs: Sequence[Job],
+    store: RunStore,
+    data: FashionMNIST | None = None,
+    *,
+    at_once: int | Literal["auto"] = "auto",
+    scheduler: str | None = None,
+    tracker: str = "none",
+    console: Console | None = None,
+) -> list[Run]:
+    """Tell what jobs will take, then train them, with progress.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        See `missing_jobs`.
+    store : RunStore
+        Where runs and checkpoints go.
+    data : FashionMNIST, optional
+        The images; the official data set by default. The workers of a cluster load their own.
+    at_once : int or "auto"
+        How many train side by side on this machine; see `jobs_at_once`.
+    scheduler : str, optional
+        Train on the Dask cluster at this address instead.
+    tracker : {"none", "wandb"}
+        Where training is logged as well.
+    console : rich.console.Console, optional
+        Where it is told of.
+
+    Returns
+    -------
+    list of Run
+        As they were finished. Errors are those of `run_jobs`, `DaskCrew` and `make_tracker`.
+    """
+    console = console or Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    watching = make_tracker(tracker, say)
+    size = jobs_at_once(at_once, jobs)
+    crew: Crew
+    if scheduler is None:
+        # Before the bars are drawn: a download has one of its own.
+        crew = LocalCrew(data or load_data(), size)
+    else:
+        from fmnist_utils.campaign.cluster import DaskCrew
+
+        crew, size = DaskCrew(scheduler), 1
+    say(plan_text(jobs, store, size))
+    with watching, CampaignProgress(len(jobs), console) as progress:
+        return run_jobs(jobs, store, crew, (progress, watching))
