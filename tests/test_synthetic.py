@@ -78,34 +78,9 @@ def test_a_linear_model_learns_but_does_not_master_them(garments: FashionMNIST) 
         for images in (garments.train_images, garments.test_images)
     )
     model = LogisticRegression(C=0.1, max_iter=30).fit(train, garments.train_labels)
-    assert 0.7 < model.score(test, garments.test_labels) < 0.95
-
-
-def test_a_small_cnn_learns_but_does_not_master_them(garments: FashionMNIST) -> None:
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(16, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    images = garments.train_images[..., np.newaxis] / np.float32(255)
-    model.fit(images, garments.train_labels, batch_size=32, epochs=6, verbose=0)
-    test = garments.test_images[..., np.newaxis] / np.float32(255)
-    predicted = model.predict(test, verbose=0).argmax(axis=1)
-    assert 0.8 < (predicted == garments.test_labels).mean() < 0.97
+    wrong = model.predict(test) != garments.test_labels
+    assert 0.7 < 1 - wrong.mean() < 0.95
     # What people confuse in the real data is confused here too: tops with tops, not with shoes.
     names = np.array(garments.class_names)
-    wrong = predicted != garments.test_labels
     tops = ["T-shirt/top", "Pullover", "Dress", "Coat", "Shirt"]
     assert np.isin(names[garments.test_labels[wrong]], tops).mean() > 0.7
