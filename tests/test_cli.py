@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli, tuning
 from fmnist_utils.campaign import jobs as campaign_jobs
-from fmnist_utils.campaign import start
+from fmnist_utils.campaign import start as campaign_start
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import store as run_store
@@ -426,9 +426,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Method]:
     """List by which methods jobs would be trained, instead of training them."""
     methods: list[Method] = []
     monkeypatch.setattr(
-        start, "run_jobs", lambda jobs, *_: methods.extend(job.method for job in jobs)
+        campaign_start, "run_jobs", lambda jobs, *_: methods.extend(job.method for job in jobs)
     )
-    monkeypatch.setattr(start, "load_data", lambda: None)
+    monkeypatch.setattr(campaign_start, "load_data", lambda: None)
     return methods
 
 
