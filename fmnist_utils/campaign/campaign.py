@@ -65,7 +65,7 @@ def run_jobs(
     """
     store.check_writable()
     campaign = _Campaign(jobs, store, crew, watchers)
-    with crew, ctrl_c_at_checks() as check:
+    with campaign, crew, ctrl_c_at_checks() as check:
         while campaign.goes_on:
             check()
             campaign.begin()
@@ -91,6 +91,14 @@ class _Campaign:
         self._elsewhere: set[str] = set()
         self.finished: list[Run] = []
         self.failed: list[str] = []
+
+    def __enter__(self) -> None:
+        """Nothing is locked yet."""
+
+    def __exit__(self, *error: object) -> None:
+        """Leave to other commands what has not been finished, when its training has stopped."""
+        for _, lock in self._running.values():
+            lock.release()
 
     @property
     def goes_on(self) -> bool:
@@ -128,6 +136,7 @@ class _Campaign:
             time.sleep(_LOOK)  # all that waits is being trained elsewhere
         while not self._epochs.empty():
             self._tell(Watcher.on_epoch, *self._epochs.get())
+        self._crew.check()  # before a job is blamed for what ails them all
         for future in done:
             job, lock = self._running.pop(future)
             try:

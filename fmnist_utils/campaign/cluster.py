@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
+import warnings
 from concurrent.futures import TimeoutError as NotYetError
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -98,7 +100,11 @@ class DaskCrew(Crew):
 
     @property
     def size(self) -> int:
-        """How many threads all workers have together; none for long is an error.
+        """How many threads all workers have together."""
+        return self._size
+
+    def check(self) -> None:
+        """Count the workers every other second.
 
         Raises
         ------
@@ -106,17 +112,16 @@ class DaskCrew(Crew):
             When the scheduler is gone, or all workers have been for a while.
         """
         now = time.monotonic()
+        self._check_scheduler()
         if now - self._looked > 2.0:
             self._looked = now
-            self._check_scheduler()
             self._size = sum(self._client.nthreads().values())
             self._manned = now if self._size else self._manned
         if now - self._manned > self._patience:
             raise CampaignError(
-                f"The Dask cluster at {self._address} has lost its workers: "
-                f"start one with dask worker {self._address}, and run the same command again."
+                f"The Dask cluster at {self._address} has lost its workers: start one with "
+                f"dask worker {self._address}, and run the same command again."
             )
-        return self._size
 
     def _check_workers(self) -> None:
         try:
@@ -160,23 +165,33 @@ class DaskCrew(Crew):
 
     def _wait_for(self, job: Job, name: str, content: bytes) -> Any:
         """Have a worker train until it pauses; return the run, or the checkpoint's content."""
-        # Large arguments travel better as data of their own than inside the task.
-        [sent] = self._client.scatter([content], hash=False)
-        future = self._client.submit(
-            train_on_worker, job, name, sent, code_digest(), self._topic, self._times, pure=False
-        )
-        while True:
-            try:
-                return future.result(timeout=1.0)
-            except (NotYetError, TimeoutError):
+        with warnings.catch_warnings():
+            # Dask's advice is to scatter what is large; but that would be lost with its worker.
+            warnings.filterwarnings("ignore", "Sending large graph")
+            future = self._client.submit(
+                train_on_worker,
+                job,
+                name,
+                content,
+                code_digest(),
+                self._topic,
+                self._times,
+                pure=False,
+            )
+        try:
+            while True:
+                with suppress(NotYetError, TimeoutError):
+                    return future.result(timeout=1.0)
                 if self._stopped.is_set():
                     future.cancel()
-                    raise StoppedError from None
-            except Exception as error:
-                self._check_scheduler()
-                if type(error).__module__.startswith("distributed"):  # its worker was lost
-                    raise ProcessLostError(f"lost its worker ({error})") from error
-                raise
+                    raise StoppedError
+        except Exception as error:
+            self._check_scheduler()
+            if type(error).__module__.startswith("distributed"):  # its worker was lost
+                raise ProcessLostError(f"lost its worker ({error})") from error
+            raise
+        finally:
+            future.release()  # else it is computed again when the worker that holds it is lost
 
 
 def _other_code(worker: str) -> str:

@@ -77,6 +77,9 @@ class Crew(ABC):
     def size(self) -> int:
         """How many jobs it takes at a time."""
 
+    def check(self) -> None:  # noqa: B027 (for most crews there is nothing to check)
+        """Raise a `CampaignError` when nobody can train any more."""
+
     @abstractmethod
     def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
         """Have a job trained, and wait for it."""

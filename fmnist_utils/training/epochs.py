@@ -125,38 +125,35 @@ class TensorFlowEngine(Engine):
             name: (tf.constant(part.images), tf.constant(part.labels))
             for name, part in self._parts.items()
         }
-        order = tf.TensorSpec([None], tf.int32)
+        # Arguments, not captured: a graph that is kept would keep its images too.
+        images, labels = self._tensors["train"]
+        signature = [
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, *images.shape[1:]], images.dtype),
+            tf.TensorSpec([None, *labels.shape[1:]], labels.dtype),
+        ]
 
-        def compiled(
-            step: Callable[[Any], Any], name: str, size: int, augment: Augment | None = None
-        ) -> Any:
+        def compiled(step: Callable[[Any], Any], size: int, augment: Augment | None = None) -> Any:
             """Compile steps over slices of an order of images."""
-            images, labels = self._tensors[name]
 
-            def steps(order: Any) -> None:
+            def steps(order: Any, images: Any, labels: Any) -> None:
                 count = tf.shape(order)[0]
                 for start in tf.range(0, count, size):
                     rows = order[start : tf.minimum(start + size, count)]
                     batch = scaled(tf.gather(images, rows))
                     step((augment(batch) if augment else batch, tf.gather(labels, rows)))
 
-            return tf.function(steps, input_signature=[order])
+            return tf.function(steps, input_signature=signature)
 
         def scaled(images: Any) -> Any:
             return tf.cast(images, tf.float32) / 255.0
 
-        self._train_steps = compiled(
-            model.train_step, "train", self._batch_size, self._augmenters.train
-        )
-        self._test_steps = {
-            name: compiled(
-                model.test_step,
-                name,
-                EVALUATION_BATCH,
-                self._evaluation_augment(name),
-            )
-            for name in self._parts
-        }
+        self._train_steps = compiled(model.train_step, self._batch_size, self._augmenters.train)
+        plain = compiled(model.test_step, EVALUATION_BATCH)
+        moved = self._augmenters.validation
+        self._test_steps = {name: plain for name in self._parts}
+        if moved:
+            self._test_steps["validation"] = compiled(model.test_step, EVALUATION_BATCH, moved)
         self._forward = tf.function(
             lambda images: model(scaled(images), training=False), reduce_retracing=True
         )
@@ -164,23 +161,23 @@ class TensorFlowEngine(Engine):
     def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
         """Take one optimizer step per batch of the order; return the running metrics."""
         self._model.reset_metrics()
-        self._call(self._train_steps, order, self._batch_size)
+        self._call(self._train_steps, "train", order, self._batch_size)
         return self._metrics()
 
     def evaluate(self, name: str) -> dict[str, float]:
         """Return loss and accuracy of one split."""
         self._model.reset_metrics()
-        self._call(self._test_steps[name], self._all_rows(name), EVALUATION_BATCH)
+        self._call(self._test_steps[name], name, self._all_rows(name), EVALUATION_BATCH)
         return self._metrics()
 
-    def _call(self, compiled: Any, order: NDArray[np.int32], batch_size: int) -> None:
-        """Run compiled steps over an order, in calls of about a second between two checks."""
+    def _call(self, compiled: Any, name: str, order: NDArray[np.int32], batch_size: int) -> None:
+        """Run compiled steps over an order of a split, in calls of about a second each."""
         start = 0
         while start < len(order):
             self._check()
             stop = start + self._steps_per_call * batch_size
             began = time.perf_counter()
-            compiled(order[start:stop])
+            compiled(order[start:stop], *self._tensors[name])
             per_step = (time.perf_counter() - began) / self._steps_per_call
             if stop <= len(order):
                 fitting = int(_SECONDS_PER_CALL / per_step)
