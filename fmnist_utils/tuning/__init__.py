@@ -25,27 +25,3 @@ from fmnist_utils.tuning.trials import (
     table_path,
     write_trials,
 )
-
-__all__ = [
-    "LOCAL_SEARCHES",
-    "TABLE",
-    "Execution",
-    "Trial",
-    "Trials",
-    "TuningError",
-    "check_trials",
-    "expected_best",
-    "find_trials",
-    "get_search",
-    "importance",
-    "load_trials",
-    "publish_trials",
-    "published_path",
-    "read_trials",
-    "run_search",
-    "search_fingerprint",
-    "table_path",
-    "too_small",
-    "unbuildable",
-    "write_trials",
-]
