@@ -6,11 +6,12 @@ from fmnist_utils import plots
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.plots.style import watermark
 
 
 def test_watermark_is_written_once() -> None:
     fig = plots.samples(SYNTHETIC)
-    assert plots.watermark(fig) is fig
+    assert watermark(fig) is fig
     assert words(fig).count("synthetic preview") == 1
 
 

@@ -13,7 +13,7 @@ from fmnist_utils.data.inputs import input_images
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.plots.images import draw
-from fmnist_utils.plots.row_axes import folded
+from fmnist_utils.plots.labels import folded
 from fmnist_utils.plots.style import WIDTH, figure, marked
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Augmentation

@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from scipy import stats
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import LOOKS, REPORTED
-from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
+from fmnist_utils.plots.labels import folded, legend, marks, row_figure, shade, text_at_end
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Method, Run, accuracies
@@ -47,8 +44,7 @@ def seed_strip(
     reported = reported or {}
     if not any(runs_by_label.values()):
         return note("There is no run of these models yet.")
-    names = [folded(label) for label in runs_by_label]
-    with figure(height=1 + rows_height(names)) as (fig, ax):
+    with row_figure(list(runs_by_label)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
             scores = np.sort(accuracies(runs, split, at))
             ax.plot(scores, _staggered(y, len(scores), 0.14), "o", **_OURS)
@@ -57,10 +53,11 @@ def seed_strip(
             if label in reported:
                 ax.plot(reported[label], y, **REPORTED)
             text_at_end(ax, y, _seeds(runs), GREY)
-        label_rows(ax, names)
         epoch = {"final": "last", "best": "best"}[at]
         ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy at the {epoch} epoch (%)")
-        fig.legend(handles=_strip_handles(bool(reported)), loc="outside upper center", ncols=3)
+        mean = marks("|", color="black", markersize=12, markeredgewidth=2)
+        looks = {"one seed": marks("o", color=BLUE, markersize=5), "mean": mean}
+        legend(fig, looks | ({"reported": REPORTED} if reported else {}), columns=3)
     return fig
 
 
@@ -71,20 +68,6 @@ def _staggered(y: float, n: int, apart: float) -> Any:
 
 def _seeds(runs: Sequence[Run]) -> str:
     return f"{len(runs)} seed{'s' * (len(runs) != 1)}"
-
-
-def _strip_handles(reported: bool) -> list[Artist]:
-    handles = [
-        _dot("o", "one seed", color=BLUE, markersize=5),
-        _dot("|", "mean", color="black", markersize=12, markeredgewidth=2),
-    ]
-    if reported:
-        handles.append(Line2D([], [], label="reported", **REPORTED))
-    return handles
-
-
-def _dot(marker: str, label: str, **kwargs: Any) -> Artist:
-    return Line2D([], [], marker=marker, linestyle="none", label=label, **kwargs)
 
 
 _OURS: Any = {"color": BLUE, "markersize": 5, "alpha": 0.8}
@@ -106,16 +89,23 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
     """
     if not any(item.ours for item in comparisons):
         return note("There is no run to compare with yet.")
-    names = [folded(item.experiment.title) for item in comparisons]
-    with figure(height=1.3 + 1.2 * rows_height(names)) as (fig, ax):
+    names = [item.experiment.title for item in comparisons]
+    with row_figure(names, room=1.3, stretch=1.2) as (fig, ax):
         ax.axvspan(-MARGIN, MARGIN, color=SHADE, linewidth=0, zorder=0)
         ax.axvline(0, color="black", linewidth=0.8, zorder=1)
         for y, item in enumerate(comparisons):
             _draw_comparison(ax, y, item)
-        label_rows(ax, names)
         ax.set_xlabel("test accuracy − mean of ours (percentage points)")
-        handles = _comparison_handles(_method_name({item.method for item in comparisons}))
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        looks = {
+            "one seed, ours": marks("o", **_OURS),
+            f"one seed, {_method_name({item.method for item in comparisons})}": marks(
+                "s", **_OTHER
+            ),
+            "difference of means, 90 % interval": _INTERVAL
+            | {"marker": "D", "markerfacecolor": "white", "markersize": 7},
+            f"margin ±{MARGIN} points": shade(),
+        }
+        legend(fig, looks, columns=2)
     return fig
 
 
@@ -148,9 +138,8 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
     test, gaps = _accuracies_and_gaps(runs_by_label)
     zero = np.mean(test[baseline])
     ranked = sorted(test, key=lambda label: -np.mean(test[label] or -np.inf))
-    names = [folded(label) for label in ranked]
-    height, widths = 1.5 + 1.2 * rows_height(names), (3, 2)
-    with figure(1, 2, height=height, sharey=True, width_ratios=widths) as (fig, (left, right)):
+    layout: Any = {"room": 1.5, "stretch": 1.2, "sharey": True, "width_ratios": (3, 2)}
+    with row_figure(ranked, 2, **layout) as (fig, (left, right)):
         for y, label in enumerate(ranked):
             found = welch_interval((1, test[label]), (-1, test[baseline]))
             interval = None if label == baseline or found is None else found[1:]
@@ -161,10 +150,15 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
             middle = ranked.index(baseline)
             ax.axhspan(middle - 0.45, middle + 0.45, color=SHADE, linewidth=0, zorder=0)
             ax.axvline(0, color="black", linewidth=0.8, zorder=1)
-            label_rows(ax, names)
         left.set_xlabel("test accuracy −\nmean of the baseline (points)")
         right.set_xlabel("training − test\naccuracy (points)")
-        fig.legend(handles=_ranking_handles(), loc="outside upper center", ncols=2)
+        looks = {
+            "one seed": marks("o", **_OURS),
+            "mean": marks("D", **_MEAN),
+            "95 % interval of the difference": _INTERVAL,
+            "baseline": shade(),
+        }
+        legend(fig, looks, columns=2)
     return fig
 
 
@@ -188,16 +182,6 @@ def _draw_ranked(
         ax.plot(interval, [y + 0.24] * 2, zorder=3, **_INTERVAL)
     if len(values):
         ax.plot(np.mean(values), y + 0.24, "D", zorder=4, **_MEAN)
-
-
-def _ranking_handles() -> list[Artist]:
-    interval = Line2D([], [], label="95 % interval of the difference", **_INTERVAL)
-    return [
-        _dot("o", "one seed", **_OURS),
-        _dot("D", "mean", **_MEAN),
-        interval,
-        Patch(color=SHADE, label="baseline"),
-    ]
 
 
 def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
@@ -225,17 +209,6 @@ def _method_name(methods: set[Method]) -> str:
     if methods == {SEEDED_FIT}:
         return "Keras' own fit, seeded"
     return "bfloat16" if methods == {Method("mixed_bfloat16")} else "the other method"
-
-
-def _comparison_handles(other: str) -> list[Artist]:
-    interval = Line2D([], [], marker="D", markerfacecolor="white", markersize=7, **_INTERVAL)
-    interval.set(markeredgecolor="black", label="difference of means, 90 % interval")
-    return [
-        _dot("o", "one seed, ours", **_OURS),
-        _dot("s", f"one seed, {other}", **_OTHER),
-        interval,
-        Patch(color=SHADE, label=f"margin ±{MARGIN} points"),
-    ]
 
 
 def interaction(

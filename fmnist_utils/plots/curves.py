@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from fmnist_utils.plots.forest import stated, to_axis
-from fmnist_utils.plots.row_axes import folded
+from fmnist_utils.plots.labels import folded, legend, shade
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, figure, note, series
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed import EpochTable
@@ -34,6 +31,9 @@ class _Curve(NamedTuple):
     line: Literal["-", "--"]
     marker: str
     fill: str
+
+    def look(self, **kwargs: Any) -> dict[str, Any]:
+        return {"color": self.color, "linestyle": self.line, "linewidth": 2, **kwargs}
 
 
 _CURVES = (
@@ -61,11 +61,10 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
                 histories = [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
                 _draw_curve(ax, histories, curve)
         _label_axes(left, right)
-        fig.legend(handles=_curve_handles(len(runs)), loc="outside upper left")
+        legend(fig, _curve_looks(len(runs)), place="upper left")
         if experiment:
             length = float(np.mean([run.epochs for run in runs]))
-            marks = _draw_reported((left, right), experiment, length)
-            fig.legend(handles=marks, loc="outside upper right")
+            legend(fig, _draw_reported((left, right), experiment, length), place="upper right")
         _start_at_zero(left, right)
     return fig
 
@@ -125,45 +124,39 @@ def _while_half_go_on(histories: Sequence[Floats]) -> Any:
     return np.ma.masked_invalid(padded)[:, : lengths[math.ceil(len(histories) / 2) - 1]]
 
 
-def _curve_handles(runs: int) -> list[Artist]:
+def _curve_looks(runs: int) -> dict[str, Any]:
     """Explain the lines of the learning curves."""
-    handles: list[Artist] = [
-        Line2D(
-            [], [], color=curve.color, linestyle=curve.line, linewidth=2, label=curve.word,
-            marker=curve.marker if runs == 1 else None, markersize=4, markerfacecolor=curve.fill,
-        )
-        for curve in _CURVES
-    ]  # fmt: skip
     if runs == 1:
-        return handles
-    for handle in handles:
-        handle.set_label(f"{handle.get_label()}, mean of {runs} seeds")
-    thin = Line2D([], [], color=GREY, linewidth=0.7, marker="o", markersize=3.5)
-    thin.set_label("one seed, to its last epoch")
-    return [*handles, Patch(color=GREY, alpha=0.3, linewidth=0, label="mean ± sd"), thin]
+        return {
+            curve.word: curve.look(marker=curve.marker, markersize=4, markerfacecolor=curve.fill)
+            for curve in _CURVES
+        }
+    looks: dict[str, Any] = {f"{c.word}, mean of {runs} seeds": c.look() for c in _CURVES}
+    looks["mean ± sd"] = shade(GREY, alpha=0.3, linewidth=0)
+    thin = {"color": GREY, "linewidth": 0.7, "marker": "o", "markersize": 3.5}
+    return looks | {"one seed, to its last epoch": thin}
 
 
-def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> list[Artist]:
-    """Mark what the report states, each value once, and return the legend's handles."""
-    handles: list[Artist] = []
+def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> dict[str, Any]:
+    """Mark what the report states, each value once, and return the marks by their labels."""
+    drawn: dict[str, Any] = {}
     claims = {(claim.quantity, claim.split, claim.value): claim for claim in experiment.stated}
     for claim in claims.values():
         if claim.quantity == "epochs_trained":
             x = claim.number
             for ax in axes:
                 line = ax.axvline(x, color="black", linestyle=":", linewidth=1.2, zorder=2)
-            line.set_label(f"reported: {claim.value} epochs")
-            handles.append(line)
+            drawn[f"reported: {claim.value} epochs"] = line
     for claim in claims.values():
         if claim.quantity in ("accuracy", "loss") and claim.epoch is None:
             ax = axes[claim.quantity == "accuracy"]
             marker, fill = _REPORTED_MARKERS[claim.split or "test"]
-            handles += ax.plot(
+            label = f"reported: {stated(claim)}"
+            (drawn[label],) = ax.plot(
                 x, claim.number * to_axis(claim), marker, markersize=8, linestyle="none",
-                markerfacecolor=fill, markeredgecolor="black", zorder=4,
-                label=f"reported: {stated(claim)}",
+                markerfacecolor=fill, markeredgecolor="black", zorder=4, label=label,
             )  # fmt: skip
-    return handles
+    return drawn
 
 
 def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
@@ -192,9 +185,13 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
                     _draw_marked(ax, histories, curve, i)
         _label_axes(left, right)
         _start_at_zero(left, right)
-        fig.legend(handles=_series_handles(names), loc="outside upper left")
+        looks = {
+            name: {"color": series(i)[0], "marker": series(i)[1], "markersize": 5, "linewidth": 2}
+            for i, name in enumerate(names)
+        }
+        legend(fig, looks, place="upper left")
         several = any(len(runs) > 1 for runs in runs_by_label.values())
-        fig.legend(handles=_kind_handles(several), loc="outside upper right")
+        legend(fig, _kind_looks(several), place="upper right")
     return fig
 
 
@@ -216,27 +213,17 @@ def _draw_marked(ax: Axes, histories: Sequence[Floats], curve: _Curve, i: int) -
     )  # fmt: skip
 
 
-def _series_handles(names: Sequence[str]) -> list[Artist]:
-    """Explain colours and markers."""
-    handles: list[Artist] = []
-    for i, name in enumerate(names):
-        color, marker = series(i)
-        handles.append(Line2D([], [], color=color, marker=marker, markersize=5, linewidth=2))
-        handles[-1].set_label(name)
-    return handles
-
-
-def _kind_handles(several: bool) -> list[Artist]:
+def _kind_looks(several: bool) -> dict[str, Any]:
     """Explain lines and bands."""
-    handles: list[Artist] = [
-        Line2D(
-            [], [], color=GREY, linestyle=curve.line, linewidth=2, label=curve.word, marker="o",
-            markersize=5, markerfacecolor=GREY if curve.line == "-" else "white",
+    looks: dict[str, Any] = {
+        curve.word: curve.look(
+            color=GREY, marker="o", markersize=5,
+            markerfacecolor=GREY if curve.line == "-" else "white",
         )
         for curve in _CURVES
-    ]  # fmt: skip
-    band = Patch(color=GREY, alpha=0.3, linewidth=0, label="mean ± sd over the seeds")
-    return [*handles, band] if several else handles
+    }  # fmt: skip
+    band = {"mean ± sd over the seeds": shade(GREY, alpha=0.3, linewidth=0)}
+    return looks | (band if several else {})
 
 
 def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
@@ -263,8 +250,7 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
         _label_axes(left, right)
-        handles = _epoch_handles(curves, len(runs))
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        legend(fig, _epoch_looks(curves, len(runs)), columns=2)
     return fig
 
 
@@ -295,20 +281,18 @@ def _draw_table(axes: Sequence[Axes], table: EpochTable) -> None:
         )  # fmt: skip
 
 
-def _epoch_handles(curves: Sequence[_Curve], runs: int) -> list[Artist]:
+def _epoch_looks(curves: Sequence[_Curve], runs: int) -> dict[str, Any]:
     """Explain the printed values, then the lines and bands."""
-    handles: list[Artist] = []
+    looks: dict[str, Any] = {}
     splits = {word: split for split, word in SPLIT_WORDS.items()}
     for curve in curves:
         marker, fill = _REPORTED_MARKERS[splits[curve.word]]
-        point = Line2D([], [], color="black", marker=marker, markersize=4.5, markerfacecolor=fill)
-        point.set(linewidth=1, label=f"reported: {curve.word}, with rounding")
-        handles.append(point)
+        looks[f"reported: {curve.word}, with rounding"] = {
+            "color": "black", "marker": marker, "markersize": 4.5, "markerfacecolor": fill,
+            "linewidth": 1,
+        }  # fmt: skip
     if runs >= MIN_RUNS:
-        label = "95 % prediction interval"
-        handles.append(Patch(color=GREY, alpha=0.3, linewidth=0, label=label))
-    for curve in curves if runs else ():
-        line = Line2D([], [], color=curve.color, linestyle=curve.line, linewidth=2)
-        line.set_label(f"ours: {curve.word}, mean of {runs} seeds")
-        handles.append(line)
-    return handles
+        looks["95 % prediction interval"] = shade(GREY, alpha=0.3, linewidth=0)
+    if runs:
+        looks |= {f"ours: {c.word}, mean of {runs} seeds": c.look() for c in curves}
+    return looks

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from fmnist_utils.models.build import parameter_totals
 from fmnist_utils.plots.forest import LOOKS, to_axis
-from fmnist_utils.plots.row_axes import folded, label_rows, rows_height
+from fmnist_utils.plots.labels import legend, marks, row_figure, shade
 from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import RunStore
@@ -36,21 +33,16 @@ def deviations(store: RunStore | None = None) -> Figure:
             rows.setdefault(name, []).append(verdict)
     if not rows:
         return note("No accuracy with at least three runs to hold it against yet.")
-    names = [folded(name) for name in rows]
-    with figure(height=1.2 + rows_height(names)) as (fig, ax):
+    with row_figure(list(rows), room=1.2) as (fig, ax):
         ax.axvspan(-ACCURACY_MARGIN, ACCURACY_MARGIN, color=SHADE, linewidth=0, zorder=0)
         ax.axvline(0, color="black", linewidth=0.8, zorder=1)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):
                 ax.plot(_distance(verdict), y + 0.16 * (i % 3 - 1), **_mark(verdict.word))
-        label_rows(ax, names)
         ax.set_xlabel("ours − reported (percentage points)")
         words = dict.fromkeys(verdict.word for found in rows.values() for verdict in found)
-        handles: list[Artist] = [
-            Line2D([], [], label=word, **_mark(word)) for word in Word if word in words
-        ]
-        handles.append(Patch(color=SHADE, label="within the margin"))
-        fig.legend(handles=handles, loc="outside upper center", ncols=3)
+        looks: dict[str, Any] = {word: _mark(word) for word in Word if word in words}
+        legend(fig, looks | {"within the margin": shade()}, columns=3)
     return fig
 
 
@@ -63,10 +55,8 @@ def _distance(verdict: Verdict) -> float:
 def _mark(word: Word) -> dict[str, Any]:
     """Return the looks of a verdict's mark, in the figure and in its legend."""
     color, marker, filled = LOOKS[word]
-    return {
-        "linestyle": "none", "marker": marker, "markersize": 7.5, "color": color,
-        "markerfacecolor": color if filled else "white", "markeredgewidth": 1.5,
-    }  # fmt: skip
+    fill = color if filled else "white"
+    return marks(marker, markersize=7.5, color=color, markerfacecolor=fill, markeredgewidth=1.5)
 
 
 def size_and_accuracy(store: RunStore | None = None) -> Figure:
@@ -93,12 +83,7 @@ def size_and_accuracy(store: RunStore | None = None) -> Figure:
         ax.set_xscale("log")
         ax.set_xlabel("parameters")
         ax.set_ylabel("test accuracy (%)")
-        handles = [
-            Line2D([], [], linestyle="none", marker=series(i)[1], color=series(i)[0], label=name)
-            for i, name in enumerate(names)
-        ]
-        hollow = Line2D([], [], linestyle="none", marker="o", color=GREY, label="fewer images")
-        hollow.set_markerfacecolor("white")
-        handles.append(hollow)
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        looks = {name: marks(series(i)[1], color=series(i)[0]) for i, name in enumerate(names)}
+        looks["fewer images"] = marks("o", color=GREY, markerfacecolor="white")
+        legend(fig, looks, columns=2)
     return fig

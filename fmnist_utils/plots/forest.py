@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from fmnist_utils import tables
-from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
+from fmnist_utils.plots.labels import folded, label_rows, legend, rows_height, shade, text_at_end
 from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.quantities import READINGS
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN, CLASS_MARGIN
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.judge import ACCURACY_MARGIN, CLASS_MARGIN, judge
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
 #: Colour (dark enough for text), marker and fill of what carries each verdict.
@@ -36,6 +33,13 @@ REPORTED: Any = {
     "marker": "D", "linestyle": "none", "markersize": 9, "markerfacecolor": "none",
     "markeredgecolor": "black", "markeredgewidth": 1.5,
 }  # fmt: skip
+
+
+# In a legend, on the line that stands for its rounding.
+REPORTED_ROUNDED: Any = REPORTED | {
+    "color": "black", "linewidth": 3, "linestyle": "-", "markerfacecolor": "white",
+}  # fmt: skip
+_OURS: Any = {"color": GREY, "marker": "o", "linewidth": 2}
 
 
 def to_axis(claim: Claim) -> float:
@@ -79,30 +83,14 @@ _GROUPS = (
 )
 
 
-def forest(verdicts: Sequence[Verdict], labels: Sequence[str] | None = None) -> Figure:
+def forest(verdicts: Sequence[Verdict]) -> Figure:
     """Draw how far our runs lie from each number that a report states.
 
     One panel per unit. Zero is the reported value; our mean stands with the 95 % prediction
     interval of one more run, and the verdict in words. Only numbers that runs were held against
-    are drawn: settings, orderings and pending claims are left out.
-
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-    labels : sequence of str, optional
-        One per verdict. By default experiment and claim, and a number stated twice is drawn once.
-
-    Raises
-    ------
-    FmnistError
-        When there are not as many labels as verdicts.
+    are drawn, each once: settings, orderings and pending claims are left out.
     """
-    if labels is not None and len(labels) != len(verdicts):
-        raise FmnistError(
-            f"{len(labels)} labels do not fit {len(verdicts)} verdicts: give each one."
-        )
-    named = list(zip(labels, verdicts, strict=True)) if labels else _named_once(verdicts)
-    named = [(folded(name), item) for name, item in named if item.word != Word.PENDING]
+    named = _named_once([verdict for verdict in verdicts if verdict.word != Word.PENDING])
     panels = [
         (group, rows)
         for group in _GROUPS
@@ -116,8 +104,14 @@ def forest(verdicts: Sequence[Verdict], labels: Sequence[str] | None = None) -> 
     with figure(len(panels), height=height, height_ratios=sizes, squeeze=False) as (fig, axes):
         for ax, (group, rows) in zip(axes.flat, panels, strict=True):
             _draw_forest(ax, group, rows)
-        handles = _forest_handles(any(group.margin for group, _ in panels))
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        reported = REPORTED_ROUNDED | {"linewidth": 5}
+        looks = {
+            "ours: mean, 95 % prediction interval": _OURS,
+            "reported, with its rounding": reported,
+        }
+        if any(group.margin for group, _ in panels):
+            looks["close enough: within the margin"] = shade()
+        legend(fig, looks, columns=2)
     return fig
 
 
@@ -127,7 +121,7 @@ def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
         claim = verdict.claim
         if any(group.holds(claim) for group in _GROUPS):
             who = verdict.experiment or f"{claim.of} − {claim.than}"
-            name = f"{who}\n{stated(claim)}"
+            name = folded(f"{who}\n{stated(claim)}")
             named.setdefault((name, claim.reading), (name, verdict))
     return list(named.values())
 
@@ -167,51 +161,58 @@ def _write_word(ax: Axes, y: int, word: Word) -> None:
     text_at_end(ax, y, word.replace(", ", ",\n"), LOOKS[word][0])
 
 
-def _forest_handles(margin: bool) -> list[Artist]:
-    """Explain the forest plot."""
-    reported = Line2D([], [], color="black", linewidth=5, **REPORTED)
-    reported.set(linestyle="-", markerfacecolor="white", label="reported, with its rounding")
-    if not margin:
-        return [ours_handle(), reported]
-    shade = Patch(color=SHADE, label="close enough: within the margin")
-    return [ours_handle(), reported, shade]
+# --- scores of single classes --------------------------------------------------------------------
+
+_PANELS = {"precision": "precision (%)", "recall": "recall (%)", "f1": "F1 (%)"}
 
 
-def ours_handle() -> Artist:
-    """Explain what `draw_interval` draws."""
-    label = "ours: mean, 95 % prediction interval"
-    return Line2D([], [], color=GREY, marker="o", linewidth=2, label=label)
+def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
+    """Draw the classification report that is printed beside ours, one row per class.
 
-
-def readings(verdicts_by_reading: Mapping[str, Verdict]) -> Figure:
-    """Draw what our runs give under each reading of one claim, beside the reported value.
+    Our mean stands with the 95 % prediction interval of one more run; colour and marker say the
+    verdict.
 
     Parameters
     ----------
-    verdicts_by_reading : mapping of str to Verdict
-        One of `READINGS`, or any other name, to the same claim's verdict.
+    experiment : Experiment
+        Whose classification report.
+    runs : sequence of Run
+        Its runs. Without any, only the printed scores are drawn.
     """
-    if not verdicts_by_reading:
-        return note("There is no reading to compare.")
-    claim = next(iter(verdicts_by_reading.values())).claim
-    scale = to_axis(claim)
-    value, rounding = scale * claim.number, scale * claim.half_width
-    names = [folded(READINGS.get(key, key)) for key in verdicts_by_reading]
-    with figure(height=1 + rows_height(names)) as (fig, ax):
-        ax.axvspan(value - rounding, value + rounding, color="#d0d0d0", zorder=0)
-        line = ax.axvline(value, color="black", linestyle=":", linewidth=1.2, zorder=1)
-        line.set_label(f"reported: {stated(claim)}")
-        for y, verdict in enumerate(verdicts_by_reading.values()):
-            draw_interval(ax, y, verdict, scale)
-            _write_word(ax, y, verdict.word)
-        label_rows(ax, names)
-        ax.set_xlabel(_axis_label(claim))
-        fig.legend(handles=[ours_handle(), line], loc="outside upper center")
+    if experiment.scores is None:
+        return note("The report prints no scores of single classes for this experiment.")
+    verdicts = [
+        judge(experiment, claim, runs)
+        for claim in experiment.scores.claims()
+        if claim.kind == "measured"
+    ]
+    names = [row.label for row in experiment.scores.rows]
+    with figure(1, 3, height=1.1 + 0.4 * len(names), sharex=True, sharey=True) as (fig, axes):
+        for ax, (quantity, label) in zip(axes, _PANELS.items(), strict=True):
+            _draw_panel(ax, [item for item in verdicts if item.claim.quantity == quantity])
+            label_rows(ax, names)
+            ax.set_xlabel(label)
+        looks = {"reported, with its rounding": REPORTED_ROUNDED | {"markersize": 6}}
+        words = {item.word for item in verdicts if item.mean is not None}
+        for word, (color, marker, filled) in LOOKS.items():
+            if word in words:
+                looks[f"ours: {word}"] = {
+                    "color": color, "marker": marker, "markersize": 7.5, "linewidth": 2,
+                    "markeredgewidth": 0 if filled else 1.5,
+                    "markerfacecolor": color if filled else "white",
+                }  # fmt: skip
+        legend(fig, looks, columns=2)
     return fig
 
 
-def _axis_label(claim: Claim) -> str:
-    if claim.quantity in ("accuracy", "loss"):
-        unit = "%" if claim.quantity == "accuracy" else "nats"
-        return f"{SPLIT_WORDS[claim.split or 'test']} {claim.quantity} ({unit})"
-    return "percentage points" if claim.quantity == "difference" else "epochs"
+def _draw_panel(ax: Axes, verdicts: Sequence[Verdict]) -> None:
+    """Draw one score of every class: reported above, ours below."""
+    for y, verdict in enumerate(verdicts):
+        claim, scale = verdict.claim, to_axis(verdict.claim)
+        value, rounding = scale * claim.number, scale * claim.half_width
+        ax.plot(
+            [value - rounding, value + rounding], [y - 0.17] * 2,
+            color="black", linewidth=3, solid_capstyle="butt",
+        )  # fmt: skip
+        ax.plot(value, y - 0.17, **REPORTED | {"markerfacecolor": "white", "markersize": 6})
+        draw_interval(ax, y + 0.17, verdict, scale)
