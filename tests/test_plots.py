@@ -4,7 +4,6 @@ from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 from factories import make_run
 from figures import (
@@ -162,6 +161,6 @@ def png(fig: Figure) -> bytes:
 
 
 def test_a_failing_drawing_leaves_no_open_figure() -> None:
-    with pytest.raises(ValueError):
-        plots.confusion_matrix(np.eye(3), class_names=["one"])
+    with pytest.raises(TypeError):
+        plots.seed_strip({"a": seeds(3)}, {"a": lambda: "no number"})
     assert plt.get_fignums() == []

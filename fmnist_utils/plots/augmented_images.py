@@ -22,7 +22,7 @@ from fmnist_utils.training.augment import Augmenter
 Floats = NDArray[np.float32]
 
 
-def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: int = 0) -> Figure:
+def augmented(data: FashionMNIST, experiment: Experiment) -> Figure:
     """Show training images as they are, under each transform of an experiment, and under all.
 
     A transform draws the same amounts alone and together with the others, so that the last row
@@ -33,15 +33,11 @@ def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: 
     data : FashionMNIST
     experiment : Experiment
         One that is trained on augmented images.
-    count : int
-        How many images.
-    seed : int
-        Which images, and how far they are moved.
 
     Raises
     ------
     FmnistError
-        When the experiment has no augmentation, or there are fewer images than asked for.
+        When the experiment has no augmentation.
     """
     spec = experiment.training.augmentation
     if spec is None:
@@ -49,11 +45,11 @@ def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: 
             f"{experiment.title} is trained on images as they are: give an experiment that has "
             "training.augmentation."
         )
-    picked = draw(len(data.train_images), count, seed)
+    picked = draw(len(data.train_images), 8)
     images = _as_trained(data.train_images[picked], experiment)
     rows = {"as they are": images}
     for label, transform in _transforms(spec):
-        rows[label] = np.asarray(Augmenter(transform, seed)(images))
+        rows[label] = np.asarray(Augmenter(transform, 0)(images))
     return marked(_rows(rows), data)
 
 
@@ -74,9 +70,7 @@ def _transforms(spec: Augmentation) -> Iterator[tuple[str, Augmentation]]:
         yield "all together", spec
 
 
-def resized(
-    data: FashionMNIST, experiments: Mapping[str, Experiment], count: int = 5, seed: int = 0
-) -> Figure:
+def resized(data: FashionMNIST, experiments: Mapping[str, Experiment]) -> Figure:
     """Show the same training images at the size at which several models take them.
 
     Parameters
@@ -84,19 +78,13 @@ def resized(
     data : FashionMNIST
     experiments : mapping of str to Experiment
         Row labels to experiments.
-    count : int
-        How many images.
-    seed : int
-        Which ones.
 
     Raises
     ------
     DataError
         When a model takes another size and does not say how images are brought to it.
-    FmnistError
-        When there are fewer images than asked for.
     """
-    images = data.train_images[draw(len(data.train_images), count, seed)]
+    images = data.train_images[draw(len(data.train_images), 5)]
     rows = {label: _as_trained(images, experiment) for label, experiment in experiments.items()}
     return marked(_rows(rows), data)
 

@@ -211,13 +211,11 @@ def _method_name(methods: set[Method]) -> str:
     return "bfloat16" if methods == {Method("mixed_bfloat16")} else "the other method"
 
 
-def interaction(
-    groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: str, split: Split = "test"
-) -> Figure:
+def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: str) -> Figure:
     """Draw a study with two factors: whether the effect of one depends on the other.
 
-    Each mean final accuracy stands with its 95 % confidence interval (Student's t), which needs
-    two runs. Where lines are parallel, the factors do not interact.
+    Each mean test accuracy after the last epoch stands with its 95 % confidence interval (Student's
+    t), which needs two runs. Where lines are parallel, the factors do not interact.
 
     Parameters
     ----------
@@ -227,9 +225,8 @@ def interaction(
         Name of the first factor, whose values stand along the axis in the order of `groups`.
     line : str
         Name of the second factor, each of whose values has a line.
-    split : {"train", "validation", "test"}
     """
-    scores = {key: accuracies(runs, split).tolist() for key, runs in groups.items() if runs}
+    scores = {key: accuracies(runs, "test").tolist() for key, runs in groups.items() if runs}
     if not scores:
         return note("There is no run of this study yet.")
     places = list(dict.fromkeys(place for place, _ in scores))
@@ -244,7 +241,7 @@ def interaction(
         ax.set_xlim(-0.5, len(places) - 0.5)
         ax.grid(axis="x", visible=False)
         ax.set_xlabel(x)
-        ax.set_ylabel(f"{SPLIT_WORDS[split]} accuracy (%)")
+        ax.set_ylabel("test accuracy (%)")
         fig.legend(title=line, loc="outside upper center", ncols=min(len(names), 4))
     return fig
 

@@ -167,8 +167,8 @@ def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[
     return Table(headers, rows, caption)
 
 
-def top_trials(report: Report, search_id: str, trials: Trials | None, count: int = 5) -> Table:
-    """Show the best trials that we drew, best first: settings, score and test accuracy.
+def top_trials(report: Report, search_id: str, trials: Trials | None) -> Table:
+    """Show the five best trials that we drew, best first: settings, score and test accuracy.
 
     Parameters
     ----------
@@ -178,8 +178,6 @@ def top_trials(report: Report, search_id: str, trials: Trials | None, count: int
         The search whose parameters are the rows.
     trials : Trials or None
         Its trials; without a trained one the table says how to run the search.
-    count : int
-        How many trials to show.
 
     Raises
     ------
@@ -194,7 +192,7 @@ def top_trials(report: Report, search_id: str, trials: Trials | None, count: int
         return Table(headers, (row,), f"{search.title}: no trial was trained yet")
     if trials.search != search.id:
         raise TuningError(f"These are trials of search {trials.search}, not of {search.id}.")
-    best = trials.ranked[:count]
+    best = trials.ranked[:5]
     rows = (
         *_parameter_rows(search, [trial.settings for trial in best]),
         (
