@@ -5,12 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from fmnist_utils.data.fashion_mnist import FACTS
 from fmnist_utils.models.spec import NUM_CLASSES

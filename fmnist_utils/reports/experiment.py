@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from fmnist_utils.models.build import build as build_model
 from fmnist_utils.models.spec import ModelSpec
-from fmnist_utils.records import Strict
+from fmnist_utils.records import Strict, refuse_duplicates
 from fmnist_utils.reports.claim import Assumption, Claim, Printed
 from fmnist_utils.reports.printed import EpochTable, LayerTable, ScoreTable
 from fmnist_utils.reports.protocol import Precision, Training
@@ -122,9 +119,7 @@ class Experiment(Strict):
         if self.variant_of is not None:
             return self
         place = f"experiment {self.id}"
-        ids = [claim.id for claim in self.claims]
-        if duplicates := {i for i in ids if ids.count(i) > 1}:
-            raise ValueError(f"{place}: claim id {min(duplicates)} stands twice")
+        refuse_duplicates(f"{place}: claim id", (claim.id for claim in self.claims))
         assumed = {item.setting: item.chosen for item in self.assumed}
         for path, chosen in assumed.items():
             if not path.startswith("reading."):

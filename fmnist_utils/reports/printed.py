@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    PositiveInt,
-)
+from pydantic import Field, PositiveInt
 
 from fmnist_utils.models.spec import NUM_CLASSES
 from fmnist_utils.records import Strict

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from fmnist_utils.models.layer_rules import windowed
+from fmnist_utils.models.layer_rules import windows
 from fmnist_utils.models.spec import CNN, MLP
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -92,7 +92,7 @@ def sides(report: Report, search_id: str) -> Table:
             (
                 Stacked(value_text(value), experiment.title if own else ""),
                 _sides_text(model),
-                _sides_text(model, padded=True),
+                _sides_text(_padded(model)),
                 "no" if value in impossible else "yes",
             )
         )
@@ -106,16 +106,18 @@ def _is_pooling(parameter: Parameter) -> bool:
     return all(path.endswith(".pool") for path in parameter.sets)
 
 
-def _sides_text(model: MLP | CNN, padded: bool = False) -> str:
-    """Write the sides of square maps; pooling rounds them down, or up where it pads."""
-    sides = [model.input_shape[0]]
-    for block in model.conv if isinstance(model, CNN) else ():
-        side = windowed(sides[-1], block.kernel, 1)[block.padding == "same"]
-        if block.pool is not None:
-            pads = padded or block.pool_padding == "same"
-            side = windowed(side, block.pool, block.pool)[pads]
-        sides.append(max(side, 0))
-    return " → ".join(map(str, sides))
+def _sides_text(model: MLP | CNN) -> str:
+    """Write the sides of square maps, that of the image first, then after each block."""
+    sides = {0: model.input_shape[0]} | {item.layer: item.after[0] for item in windows(model)}
+    return " → ".join(map(str, sides.values()))
+
+
+def _padded(model: MLP | CNN) -> MLP | CNN:
+    """Let all pooling pad, so that it rounds sizes up."""
+    if isinstance(model, MLP):
+        return model
+    blocks = (block.model_copy(update={"pool_padding": "same"}) for block in model.conv)
+    return model.model_copy(update={"conv": tuple(blocks)})
 
 
 def _lost_text(search: Search, impossible: int, lists: int) -> str:
