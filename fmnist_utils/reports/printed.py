@@ -68,10 +68,7 @@ class ScoreTable(Strict):
     where: str
     split: Literal["test"]
     unit: Literal["percent", "plain"] = "plain"
-    rows: Annotated[
-        tuple[ClassScores, ...],
-        Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES),
-    ]
+    rows: Annotated[tuple[ClassScores, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
 
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell; the supports are exact."""

@@ -73,11 +73,7 @@ def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.in
     if held_out.take == "test":
         return np.arange(n, dtype=np.int32)[: spec.images], None
     train, validation = split_indices(
-        n,
-        fraction=held_out.fraction,
-        count=held_out.count,
-        take=held_out.take,
-        seed=held_out.seed,
+        n, fraction=held_out.fraction, count=held_out.count, take=held_out.take, seed=held_out.seed
     )
     return train[: spec.images], validation
 
