@@ -20,7 +20,7 @@ from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.findings import Derivation, Finding
-from fmnist_utils.reports.printed import ClassScores
+from fmnist_utils.reports.printed import ScoreTable
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.report import Report
 from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing, total
@@ -132,7 +132,8 @@ def _common_size(items: Sequence[Derivation], size: int) -> str:
 
 def impossible_f1(report: Report) -> Iterator[Finding]:
     """Find F1 scores that precision and recall, as rounded, do not allow."""
-    for experiment, where, row, scale in _score_rows(report):
+    for experiment, scores, row in ((e, s, row) for e, s in _scored(report) for row in s.rows):
+        scale = SCALES[scores.unit]
         precision, recall, printed = (
             Interval.printed(value, scale) for value in (row.precision, row.recall, row.f1)
         )
@@ -141,7 +142,7 @@ def impossible_f1(report: Report) -> Iterator[Finding]:
             yield Finding(
                 id=f"f1-{experiment.id}-{slug(row.label)}",
                 severity="low",
-                where=f"{where}, {row.label}",
+                where=f"{scores.where}, {row.label}",
                 claimed=f"precision {row.precision}, recall {row.recall}, F1 {row.f1}",
                 because=f"F1 is at most {float(possible.high / scale):.4f} and at least "
                 f"{float(possible.low / scale):.4f}",
@@ -151,10 +152,7 @@ def impossible_f1(report: Report) -> Iterator[Finding]:
 
 def recall_against_accuracy(report: Report) -> Iterator[Finding]:
     """Find accuracies that are not the mean recall, weighted by images per class."""
-    for experiment in report.experiments.values():
-        scores = experiment.scores
-        if scores is None:
-            continue
+    for experiment, scores in _scored(report):
         recalls = [Interval.printed(row.recall, SCALES[scores.unit]) for row in scores.rows]
         average = mean(recalls, [row.support for row in scores.rows])
         for claim in experiment.stated:
@@ -174,10 +172,7 @@ def recall_against_accuracy(report: Report) -> Iterator[Finding]:
 
 def wrong_supports(report: Report) -> Iterator[Finding]:
     """Find classification reports whose classes do not add up to the test images."""
-    for experiment in report.experiments.values():
-        scores = experiment.scores
-        if scores is None:
-            continue
+    for experiment, scores in _scored(report):
         summed = sum(row.support for row in scores.rows)
         if summed != count("test_images"):
             yield Finding(
@@ -190,11 +185,10 @@ def wrong_supports(report: Report) -> Iterator[Finding]:
             )
 
 
-def _score_rows(report: Report) -> Iterator[tuple[Experiment, str, ClassScores, Fraction]]:
+def _scored(report: Report) -> Iterator[tuple[Experiment, ScoreTable]]:
     for experiment in report.experiments.values():
         if experiment.scores:
-            for row in experiment.scores.rows:
-                yield experiment, experiment.scores.where, row, SCALES[experiment.scores.unit]
+            yield experiment, experiment.scores
 
 
 def _images(experiment: Experiment, claim: Claim) -> int:

@@ -12,7 +12,15 @@ from scipy import stats
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import LOOKS, REPORTED
-from fmnist_utils.plots.labels import folded, legend, marks, row_figure, shade, text_at_end
+from fmnist_utils.plots.labels import (
+    folded,
+    legend,
+    mark_zero,
+    marks,
+    row_figure,
+    shade,
+    text_at_end,
+)
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Method, Run, accuracies
@@ -91,8 +99,7 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
         return note("There is no run to compare with yet.")
     names = [item.experiment.title for item in comparisons]
     with row_figure(names, room=1.3, stretch=1.2) as (fig, ax):
-        ax.axvspan(-MARGIN, MARGIN, color=SHADE, linewidth=0, zorder=0)
-        ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+        mark_zero(ax, MARGIN)
         for y, item in enumerate(comparisons):
             _draw_comparison(ax, y, item)
         ax.set_xlabel("test accuracy − mean of ours (percentage points)")
@@ -149,7 +156,7 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
         for ax in (left, right):
             middle = ranked.index(baseline)
             ax.axhspan(middle - 0.45, middle + 0.45, color=SHADE, linewidth=0, zorder=0)
-            ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+            mark_zero(ax)
         left.set_xlabel("test accuracy −\nmean of the baseline (points)")
         right.set_xlabel("training − test\naccuracy (points)")
         looks = {

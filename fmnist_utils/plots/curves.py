@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -56,10 +56,8 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
     if not runs:
         return note("There is no run of this experiment yet.")
     with figure(1, 2, height=4.1) as (fig, (left, right)):
-        for ax, metric, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
-            for curve in _CURVES:
-                histories = [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
-                _draw_curve(ax, histories, curve)
+        for ax, curve, histories in _histories((left, right), _CURVES, runs):
+            _draw_curve(ax, histories, curve)
         _label_axes(left, right)
         legend(fig, _curve_looks(len(runs)), place="upper left")
         if experiment:
@@ -67,6 +65,15 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
             legend(fig, _draw_reported((left, right), experiment, length), place="upper right")
         _start_at_zero(left, right)
     return fig
+
+
+def _histories(
+    axes: Sequence[Axes], curves: Sequence[_Curve], runs: Sequence[Run]
+) -> Iterator[tuple[Axes, _Curve, list[Floats]]]:
+    """Yield the loss of every epoch for the left axes, then accuracies in percent for the right."""
+    for ax, metric, scale in zip(axes, ("loss", "accuracy"), (1.0, 100.0), strict=True):
+        for curve in curves if runs else ():
+            yield ax, curve, [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
 
 
 def _label_axes(left: Axes, right: Axes) -> None:
@@ -177,12 +184,8 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
     lines = max(4, sum(1 + name.count("\n") for name in names))
     with figure(1, 2, height=3.3 + 0.2 * lines) as (fig, (left, right)):
         for i, runs in enumerate(runs_by_label.values()):
-            for ax, metric, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
-                for curve in _CURVES if runs else ():
-                    histories = [
-                        scale * np.array(run.history[curve.prefix + metric]) for run in runs
-                    ]
-                    _draw_marked(ax, histories, curve, i)
+            for ax, curve, histories in _histories((left, right), _CURVES, runs):
+                _draw_marked(ax, histories, curve, i)
         _label_axes(left, right)
         _start_at_zero(left, right)
         looks = {
@@ -243,10 +246,8 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     parts = {SPLIT_WORDS[table.split] for table in experiment.epoch_tables}
     curves = [curve for curve in _CURVES if curve.word in parts]
     with figure(1, 2, height=4.1) as (fig, (left, right)):
-        for ax, metric, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
-            for curve in curves if runs else ():
-                histories = [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
-                _draw_band(ax, histories, curve)
+        for ax, curve, histories in _histories((left, right), curves, runs):
+            _draw_band(ax, histories, curve)
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
         _label_axes(left, right)

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from fmnist_utils.models.build import parameter_totals
 from fmnist_utils.plots.forest import LOOKS, to_axis
-from fmnist_utils.plots.labels import legend, marks, row_figure, shade
-from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note, series
+from fmnist_utils.plots.labels import legend, mark_zero, marks, row_figure, shade
+from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note, series
 from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
@@ -34,8 +34,7 @@ def deviations(store: RunStore | None = None) -> Figure:
     if not rows:
         return note("No accuracy with at least three runs to hold it against yet.")
     with row_figure(list(rows), room=1.2) as (fig, ax):
-        ax.axvspan(-ACCURACY_MARGIN, ACCURACY_MARGIN, color=SHADE, linewidth=0, zorder=0)
-        ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+        mark_zero(ax, ACCURACY_MARGIN)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):
                 ax.plot(_distance(verdict), y + 0.16 * (i % 3 - 1), **_mark(verdict.word))

@@ -10,8 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fmnist_utils import tables
-from fmnist_utils.plots.labels import folded, label_rows, legend, rows_height, shade, text_at_end
-from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note
+from fmnist_utils.plots.labels import (
+    folded,
+    label_rows,
+    legend,
+    mark_zero,
+    rows_height,
+    shade,
+    text_at_end,
+)
+from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import Run
@@ -128,9 +136,7 @@ def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
 
 def _draw_forest(ax: Axes, group: _Group, rows: Sequence[tuple[str, Verdict]]) -> None:
     """Draw the claims of one panel, the first on top."""
-    if group.margin:
-        ax.axvspan(-group.margin, group.margin, color=SHADE, linewidth=0, zorder=0)
-    ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+    mark_zero(ax, group.margin)
     for y, (_, verdict) in enumerate(rows):
         scale, reported = to_axis(verdict.claim), verdict.claim.number
         rounding = scale * verdict.claim.half_width

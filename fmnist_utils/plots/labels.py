@@ -71,6 +71,13 @@ def row_figure(
             label_rows(ax, names)
 
 
+def mark_zero(ax: Axes, margin: float | None = None) -> None:
+    """Draw a line where nothing differs, and shade the margin around it."""
+    if margin:
+        ax.axvspan(-margin, margin, color=SHADE, linewidth=0, zorder=0)
+    ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+
+
 def text_at_end(ax: Axes, y: int, text: str, color: str) -> None:
     """Write to the right of one row."""
     ax.text(

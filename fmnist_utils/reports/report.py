@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from fmnist_utils.records import Strict, first_problem, refuse_duplicates
+from fmnist_utils.records import Strict, refuse_duplicates
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
 from fmnist_utils.reports.findings import Derivation, Finding
 from fmnist_utils.reports.quantities import Comparison
 from fmnist_utils.reports.search import Search
-from fmnist_utils.reports.settings import _check_assumption, _check_setting
+from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
 
 
 class Report(Strict):
@@ -96,7 +95,7 @@ class Report(Strict):
         for item in self.derivations:
             for given in item.given:
                 if isinstance(given, str):
-                    with _named(f"derivation {item.id}"):
+                    with named_errors(f"derivation {item.id}"):
                         self.claim(given)
         return self
 
@@ -115,7 +114,7 @@ class Report(Strict):
         for name, variant in self.variants.items():
             if variant.of not in self.experiments or name in self.experiments:
                 raise ValueError(f"variant {name}: there is no experiment {variant.of} to vary")
-            with _named(f"variant {name}"):
+            with named_errors(f"variant {name}"):
                 self.experiments[variant.of].vary(name, variant)
         return self
 
@@ -131,17 +130,6 @@ class Report(Strict):
             for item in search.assumed:
                 _check_assumption(search, item.setting, item.chosen)
             for values in ({}, *search.each_alone()):
-                with _named(f"search {name}"):
+                with named_errors(f"search {name}"):
                     search.vary(self.experiments[search.of], values)
         return self
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Say in errors about settings and claims which part of the report they are about."""
-    try:
-        yield
-    except KeyError as error:
-        raise ValueError(f"{what}: {error.args[0]}") from error
-    except ValidationError as error:
-        raise ValueError(f"{what}: {first_problem(error)}") from error

@@ -86,19 +86,7 @@ def _always(_: Experiment) -> bool:
 
 
 def _drops(experiment: Experiment) -> bool:
-    model = experiment.model
-    hidden = model.dense if isinstance(model, CNN) else model.hidden
-    rates = [block.dropout for block in hidden]
-    rates += [block.dropout for block in model.conv] if isinstance(model, CNN) else []
-    return any(rate is not None for rate in rates)
-
-
-def _convolves(experiment: Experiment) -> bool:
-    return isinstance(experiment.model, CNN)
-
-
-def _augments(experiment: Experiment) -> bool:
-    return experiment.training.augmentation is not None
+    return '"dropout"' in experiment.model.model_dump_json(exclude_none=True)
 
 
 def _has_training_accuracy(experiment: Experiment) -> bool:
@@ -115,8 +103,14 @@ _SETTINGS: dict[str, tuple[str, Callable[[Experiment], bool]]] = {
     "which images validate": (r"training\.validation\.take", _always),
     "activations": (r"model\..*\.activation", _always),
     "dropout rates": (r"model\..*\.dropout", _drops),
-    "kernels, padding, pooling": (r"model\..*\.(kernel|padding|pool|pool_padding)", _convolves),
-    "amounts of augmentation": (r"training\.augmentation\..*", _augments),
+    "kernels, padding, pooling": (
+        r"model\..*\.(kernel|padding|pool|pool_padding)",
+        lambda experiment: isinstance(experiment.model, CNN),
+    ),
+    "amounts of augmentation": (
+        r"training\.augmentation\..*",
+        lambda experiment: experiment.training.augmentation is not None,
+    ),
     "which epoch the numbers are of": (r"reading\.weights", _always),
     "how training accuracy is measured": (r"reading\.training accuracy.*", _has_training_accuracy),
 }

@@ -79,13 +79,8 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
 def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
     """Set the reported accuracy of every experiment beside ours."""
     rows = tuple(
-        (
-            report[verdict.experiment or ""].title,
-            reported_text(verdict.claim),
-            ours_cell(verdict),
-            verdict_badge(verdict),
-        )
-        for verdict in judge_accuracies(report, runs, split)
+        (report[v.experiment or ""].title, reported_text(v.claim), ours_cell(v), verdict_badge(v))
+        for v in judge_accuracies(report, runs, split)
     )
     headers = ("model", "reported", "reproduced, 95 % interval", "verdict")
     return Table(headers, rows, f"{split} accuracy of every model".capitalize())
@@ -198,9 +193,6 @@ def _counted(verdicts: Iterable[Verdict]) -> str:
 
 def cited(report: Report) -> Table:
     """List the numbers that a report quotes from other work."""
-    rows = tuple(
-        (placed_claim(claim), reported_text(claim))
-        for claim in report.claims
-        if claim.quantity == "cited"
-    )
+    claims = [claim for claim in report.claims if claim.quantity == "cited"]
+    rows = tuple((placed_claim(claim), reported_text(claim)) for claim in claims)
     return Table(("quoted", "number"), rows, "Numbers from other work, which our runs do not test")
