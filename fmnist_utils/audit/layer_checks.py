@@ -110,8 +110,8 @@ def _search(parameters: int) -> str:
     """Say which usual architectures have so many parameters."""
     if found := architectures_with(parameters):
         return f"{len(found)} plain CNNs of usual widths have {parameters:,}, e.g. {found[0]}"
-    odd = 2 * common_width(parameters)
-    return f"no plain CNN of usual widths has it, and none whose widths are all multiples of {odd}"
+    step = 2 * common_width(parameters)
+    return f"no plain CNN of usual widths has it, and none whose widths are all multiples of {step}"
 
 
 def unstated_model_settings(report: Report) -> Iterator[Finding]:

@@ -107,17 +107,17 @@ def impossible_shares(report: Report) -> Iterator[Finding]:
         if item.rule == "proportion":
             groups[int(_given(report, item, item.given[0]).middle)].append(item)
     for size, items in groups.items():
-        odd = [i for i in items if not possible_counts(_stated(i), size)]
-        if odd:
-            counts = (f"{float(size * _stated(item).middle):,.2f}" for item in odd)
+        impossible = [i for i in items if not possible_counts(_stated(i), size)]
+        if impossible:
+            counts = (f"{float(size * _stated(item).middle):,.2f}" for item in impossible)
             yield Finding(
-                id=odd[0].id,
-                severity=odd[0].severity,
-                where=joined(item.where for item in odd),
-                claimed=f"{listed(str(item.stated) for item in odd)}"
-                f"{' %' * (odd[0].unit == 'percent')} of {size:,} images",
+                id=impossible[0].id,
+                severity=impossible[0].severity,
+                where=joined(item.where for item in impossible),
+                claimed=f"{listed(str(item.stated) for item in impossible)}"
+                f"{' %' * (impossible[0].unit == 'percent')} of {size:,} images",
                 because=f"that is {listed(counts)} images; {_common_size(items, size)}",
-                consequence=odd[0].consequence,
+                consequence=impossible[0].consequence,
             )
 
 

@@ -99,8 +99,10 @@ def unreported_criterion(report: Report) -> Iterator[Finding]:
         if stopping := experiment.training.early_stopping:
             quantity = stopping.monitor.removeprefix("val_")
             stated = {(claim.quantity, claim.split) for claim in experiment.stated}
-            told = any(c.setting == "training.early_stopping.monitor" for c in experiment.stated)
-            if told and (quantity, "validation") not in stated:
+            monitored = any(
+                c.setting == "training.early_stopping.monitor" for c in experiment.stated
+            )
+            if monitored and (quantity, "validation") not in stated:
                 silent[quantity].append(experiment)
     for quantity, experiments in silent.items():
         yield Finding(

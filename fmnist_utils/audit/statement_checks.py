@@ -32,17 +32,19 @@ def disagreeing_statements(report: Report) -> Iterator[Finding]:
                 what += f"{claim.unit} {claim.numbers}"
             groups[experiment.id if experiment else "", what].append(claim)
     for (experiment_id, _), claims in groups.items():
-        odd = [other for one, other in itertools.combinations(claims, 2) if not _agree(one, other)]
-        if odd:
+        conflicting = [
+            other for one, other in itertools.combinations(claims, 2) if not _agree(one, other)
+        ]
+        if conflicting:
             values = dict.fromkeys(value_shown(claim) for claim in claims)
             title = f" of {experiment_title(report, experiment_id)}" if experiment_id else ""
             yield Finding(
-                id="-".join(filter(None, ("disagreement", experiment_id, odd[0].id))),
+                id="-".join(filter(None, ("disagreement", experiment_id, conflicting[0].id))),
                 severity="medium",
                 where=joined(claim.where for claim in claims),
                 claimed=f"{quantity_name(claims[0])}{title} is {listed(values)}",
                 because="these cannot all be rounded from one number"
-                if odd[0].numbers == 1
+                if conflicting[0].numbers == 1
                 else "these are not the same",
                 consequence="Each statement gets its own verdict, and at most one can be right.",
             )

@@ -372,10 +372,10 @@ def _render(build: Path, console: Console) -> Path:
     Sphinx's own incremental build is not used: it forgets the warnings of pages that it does not
     read again, and leaves old titles in the sidebars of unchanged pages.
     """
-    site, work, aside = build / "html", build / "render", build / "html.last"
-    if aside.exists() and not site.exists():  # interrupted between the two moves below
-        os.replace(aside, site)
-    shutil.rmtree(aside, ignore_errors=True)
+    site, work, previous = build / "html", build / "render", build / "html.last"
+    if previous.exists() and not site.exists():  # interrupted between the two moves below
+        os.replace(previous, site)
+    shutil.rmtree(previous, ignore_errors=True)
     made_from = _digest([_tree_digests(build / "stage"), _versions()])
     stamp = site / ".made-from"
     if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == made_from:
@@ -386,9 +386,9 @@ def _render(build: Path, console: Console) -> Path:
     fresh = work / "_build/html"
     (fresh / ".made-from").write_text(made_from)
     if site.exists():
-        os.replace(site, aside)
+        os.replace(site, previous)
     os.replace(fresh, site)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)
     shutil.rmtree(work)
     return site / "index.html"
 

@@ -14,12 +14,12 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import LOOKS, REPORTED
 from fmnist_utils.plots.labels import (
     folded,
+    label_end,
     legend,
     mark_zero,
     marks,
     row_figure,
     shade,
-    text_at_end,
 )
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
@@ -60,7 +60,7 @@ def seed_strip(
                 ax.plot([scores.mean()] * 2, [y - 0.32, y + 0.32], color="black", linewidth=2)
             if label in reported:
                 ax.plot(reported[label], y, **REPORTED)
-            text_at_end(ax, y, _seeds(runs), GREY)
+            label_end(ax, y, _seeds(runs), GREY)
         epoch = {"final": "last", "best": "best"}[at]
         ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy at the {epoch} epoch (%)")
         mean = marks("|", color="black", markersize=12, markeredgewidth=2)
@@ -152,7 +152,7 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
             interval = None if label == baseline or found is None else found[1:]
             _draw_ranked(left, y, np.subtract(test[label], zero), interval)
             _draw_ranked(right, y, gaps[label])
-            text_at_end(right, y, _seeds(runs_by_label[label]), GREY)
+            label_end(right, y, _seeds(runs_by_label[label]), GREY)
         for ax in (left, right):
             middle = ranked.index(baseline)
             ax.axhspan(middle - 0.45, middle + 0.45, color=SHADE, linewidth=0, zorder=0)
@@ -200,13 +200,13 @@ def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
     found = item.difference
     if found is None:
         seeds = min(len(item.ours), len(item.other))
-        text_at_end(ax, y, f"{seeds} of {SEEDS}\nseeds", GREY)
+        label_end(ax, y, f"{seeds} of {SEEDS}\nseeds", GREY)
         return
     ax.plot([found.low, found.high], [y, y], zorder=3, **_INTERVAL)
     ax.plot(found.mean, y, "D", zorder=4, **_MEAN)
     word = "equivalent" if found.equivalent else "not\nequivalent"
     color = LOOKS[Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED][0]
-    text_at_end(ax, y, word, color)
+    label_end(ax, y, word, color)
 
 
 def _method_name(methods: set[Method]) -> str:

@@ -11,23 +11,24 @@ from fmnist_utils.plots.forest import LOOKS, to_axis
 from fmnist_utils.plots.labels import legend, mark_zero, marks, row_figure, shade
 from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note, series
 from fmnist_utils.runs.record import accuracies
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
 from fmnist_utils.verdicts.across_reports import models as models_of_all_reports
 from fmnist_utils.verdicts.judge import ACCURACY_MARGIN
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
-#: Fewer training images than this is a part of the data set.
+#: Fewer training images than this are a part of the data set: of all 60,000 no report holds out
+#: as many as a third.
 _WHOLE = 40_000
 
 
-def deviations(store: RunStore | None = None) -> Figure:
+def deviations(store: RunStore = STORE) -> Figure:
     """Draw how far our mean lies from each reported accuracy, a row for each report and split.
 
     One mark for each model that has three runs or more; colour and shape are the verdict's.
     """
     rows: dict[str, list[Verdict]] = {}
-    for report, verdict in accuracy_verdicts(store or RunStore()):
+    for report, verdict in accuracy_verdicts(store):
         if verdict.word != Word.PENDING:
             name = f"{report.short_name}\n{SPLIT_WORDS[verdict.claim.split or 'test']}"
             rows.setdefault(name, []).append(verdict)
@@ -58,13 +59,13 @@ def _mark(word: Word) -> dict[str, Any]:
     return marks(marker, markersize=7.5, color=color, markerfacecolor=fill, markeredgewidth=1.5)
 
 
-def size_and_accuracy(store: RunStore | None = None) -> Figure:
+def size_and_accuracy(store: RunStore = STORE) -> Figure:
     """Draw the test accuracy of every model against its number of parameters.
 
     Accuracy is that after the last epoch, mean and standard deviation over the runs. Models that
     learned from a part of the training images are hollow.
     """
-    models = list(models_of_all_reports(store or RunStore()))
+    models = list(models_of_all_reports(store))
     if not models:
         return note("There is no model with at least three runs yet.")
     names = list(dict.fromkeys(model.report.short_name for model in models))

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from fmnist_utils import tables
 from fmnist_utils.plots.labels import (
     folded,
+    label_end,
     label_rows,
     legend,
     mark_zero,
     rows_height,
     shade,
-    text_at_end,
 )
 from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note
 from fmnist_utils.reports.claim import Claim
@@ -128,8 +128,8 @@ def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
     for verdict in verdicts:
         claim = verdict.claim
         if any(group.holds(claim) for group in _GROUPS):
-            who = verdict.experiment or f"{claim.of} − {claim.than}"
-            name = folded(f"{who}\n{stated(claim)}")
+            owner = verdict.experiment or f"{claim.of} − {claim.than}"
+            name = folded(f"{owner}\n{stated(claim)}")
             named.setdefault((name, claim.reading), (name, verdict))
     return list(named.values())
 
@@ -164,7 +164,7 @@ def draw_interval(
 
 
 def _write_word(ax: Axes, y: int, word: Word) -> None:
-    text_at_end(ax, y, word.replace(", ", ",\n"), LOOKS[word][0])
+    label_end(ax, y, word.replace(", ", ",\n"), LOOKS[word][0])
 
 
 # --- scores of single classes --------------------------------------------------------------------

@@ -155,7 +155,7 @@ def class_counts(data: FashionMNIST) -> Figure:
 
 def pixel_histogram(data: FashionMNIST) -> Figure:
     """Count the grey levels of all training images, on a logarithmic scale."""
-    # In parts: counting turns bytes into 64-bit integers.
+    # A thousand images at a time: counting turns bytes into 64-bit integers.
     parts = np.array_split(data.train_images, 60)
     counts = np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], axis=0)
     background = counts[0] / counts.sum()

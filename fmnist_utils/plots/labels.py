@@ -78,7 +78,7 @@ def mark_zero(ax: Axes, margin: float | None = None) -> None:
     ax.axvline(0, color="black", linewidth=0.8, zorder=1)
 
 
-def text_at_end(ax: Axes, y: int, text: str, color: str) -> None:
+def label_end(ax: Axes, y: int, text: str, color: str) -> None:
     """Write to the right of one row."""
     ax.text(
         1.02, y, text, color=color, va="center_baseline", fontsize=10, linespacing=1,

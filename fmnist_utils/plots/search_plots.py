@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fmnist_utils import tuning
 from fmnist_utils.plots.forest import REPORTED
-from fmnist_utils.plots.labels import label_rows, legend, marks, row_figure, text_at_end
+from fmnist_utils.plots.labels import label_end, label_rows, legend, marks, row_figure
 from fmnist_utils.plots.style import BLUE, GREY, Floats, figure, note
 from fmnist_utils.reports.search import Parameter, Search, Setting
 from fmnist_utils.text import key_text
@@ -180,7 +180,7 @@ def trial_scores(trials: Trials | None, reported: Mapping[str, float] | None = N
         _draw_scores(ax, trials)
         for y, (label, score) in enumerate(printed):
             ax.plot(score, y, zorder=4, **REPORTED | {"markersize": 7})
-            text_at_end(ax, y, label, "black")
+            label_end(ax, y, label, "black")
         label_rows(ax, names)
         ax.tick_params(axis="y", labelsize=9)
         # To the right is better.

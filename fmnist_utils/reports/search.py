@@ -116,7 +116,7 @@ class Parameter(Strict):
         low, high = self.low or 0, self.high or 0
         if self.step is None:
             return (low, high)
-        n = int((high - low) / self.step + 1e-9)
+        n = int((high - low) / self.step + 1e-9)  # 0.5 / 0.05 may fall just short of 10
         return tuple(self.value(low + i * self.step) for i in range(n + 1))
 
     def settings(self, value: Setting) -> dict[str, Scalar | None]:

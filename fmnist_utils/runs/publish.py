@@ -14,7 +14,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import load
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import Run, RunError, fingerprint, read_run
-from fmnist_utils.runs.store import RunStore, write_run
+from fmnist_utils.runs.store import STORE, RunStore, write_run
 
 
 class Published(NamedTuple):
@@ -56,7 +56,7 @@ def _by_numbers(path: Path) -> list[str]:
 
 def check_folders(folders: Sequence[Path]) -> None:
     """Refuse to publish from no folder, or into a package that is no checkout."""
-    package = RunStore().published
+    package = STORE.published
     installed = {"site-packages", "dist-packages"} & set(package.parts)
     if installed or not os.access(package, os.W_OK):
         raise FmnistError(
@@ -74,7 +74,7 @@ def publish_run_file(path: Path) -> bool:
     known = load.load_report(run.report).trainable if run.report in load.list_reports() else {}
     if run.experiment not in known:
         raise RunError(f"{run.filename}: there is no experiment {run.report}/{run.experiment}.")
-    return publish_run(run, known[run.experiment], RunStore())
+    return publish_run(run, known[run.experiment], STORE)
 
 
 def publish_run(run: Run, experiment: Experiment, store: RunStore) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, RunError, fingerprint, read_run, valid_runs
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE
 
 
 class Status(NamedTuple):
@@ -27,7 +27,7 @@ def runs_status(report: Report) -> tuple[list[Status], list[str]]:
     """Return a row for each experiment and variant, and what is wrong with records of others."""
     records: dict[str, list[Run]] = defaultdict(list)
     problems = []
-    for path in RunStore().files(report.id):
+    for path in STORE.files(report.id):
         try:
             run = read_run(path)
             records[run.experiment].append(run)

@@ -35,7 +35,12 @@ class RunStore:
 
     def __init__(self, written: Path = LOCAL_RUNS, published: Path | None = None) -> None:
         self.written = written
-        self.published = published or reports_folder()
+        self._published = published
+
+    @property
+    def published(self) -> Path:
+        """Where the shipped runs are."""
+        return self._published or reports_folder()
 
     def files(self, report_id: str, pattern: str = "*.json") -> Iterator[Path]:
         """Yield the record files of a report, published ones first."""
@@ -80,6 +85,10 @@ class RunStore:
         method = method or Method.of(experiment)
         name = _filename(experiment.id, seed, fingerprint(experiment), method)
         return self.written / experiment.report / name
+
+
+#: The runs shipped with the package, and new ones in ``./runs``.
+STORE = RunStore()
 
 
 def write_run(run: Run, folder: Path) -> Path:

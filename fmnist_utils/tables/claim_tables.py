@@ -24,11 +24,11 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
 
     What a report states several times, alike, has one row that names every place.
     """
-    rows = each_once(judgements, ours_cell)
+    rows = merged_rows(judgements, ours_cell)
     return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
 
 
-def each_once(
+def merged_rows(
     judgements: Iterable[Verdict], ours: Callable[[Verdict], Any]
 ) -> tuple[tuple[Any, ...], ...]:
     """Lay out claims that read and fare alike in one row, with all their places."""

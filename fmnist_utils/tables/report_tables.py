@@ -5,16 +5,16 @@ from __future__ import annotations
 from fmnist_utils import audit
 from fmnist_utils.reports.findings import SEVERITIES
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.outcome import Word, count_words
 
 
-def counts(report: Report, store: RunStore | None = None) -> Table:
+def counts(report: Report, store: RunStore = STORE) -> Table:
     """Count one report's verdicts by word, with what each word means."""
-    found = count_words(judge_report(report, store or RunStore()))
+    found = count_words(judge_report(report, store))
     rows = tuple((Badge(word), str(n), MEANINGS[word]) for word, n in found.items() if n)
     return Table(("verdict", "claims", "meaning"), rows, f"{sum(found.values())} claims judged")
 
@@ -33,9 +33,8 @@ MEANINGS = {
 }
 
 
-def scoreboard(store: RunStore | None = None) -> Table:
+def scoreboard(store: RunStore = STORE) -> Table:
     """Count the verdicts of every report: what was measured, then what was exact."""
-    store = store or RunStore()
     rows = []
     for report in every_report():
         found = judge_report(report, store)
@@ -59,7 +58,7 @@ _COLUMNS = {
 }
 
 
-def findings(report: Report, store: RunStore | None = None) -> Table:
+def findings(report: Report, store: RunStore = STORE) -> Table:
     """List where a report contradicts itself, cannot be right, or cannot be followed.
 
     Parameters
@@ -69,7 +68,7 @@ def findings(report: Report, store: RunStore | None = None) -> Table:
     store : RunStore, optional
         Whose runs tell how far apart seeds lie; the shipped ones and ``./runs`` by default.
     """
-    found = audit.audit_report(report, store or RunStore())
+    found = audit.audit_report(report, store)
     rows = tuple(
         (
             SeverityBadge(item.severity),
@@ -82,9 +81,8 @@ def findings(report: Report, store: RunStore | None = None) -> Table:
     return Table(headers, rows, f"The report against itself: {len(found)} findings")
 
 
-def audit_counts(store: RunStore | None = None) -> Table:
+def audit_counts(store: RunStore = STORE) -> Table:
     """Count the findings of every report by severity."""
-    store = store or RunStore()
     rows = []
     for report in every_report():
         found = audit.count_severities(audit.audit_report(report, store))

@@ -11,7 +11,7 @@ from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import class_scores
 from fmnist_utils.tables.table import Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.text import contrast_text, reported_text, spread_text, with_interval
@@ -195,9 +195,8 @@ def _times(runs: Sequence[Run]) -> tuple[str, str, str]:
     return spread_text(seconds / 60), f"{per_epoch:.2f}", f"{per_second:,.0f}"
 
 
-def undone(report: Report, store: RunStore | None = None) -> Table:
+def undone(report: Report, store: RunStore = STORE) -> Table:
     """List what has fewer runs than a verdict needs, or trials than a search, with the command."""
-    store = store or RunStore()
     rows = []
     for name, experiment in report.trainable.items():
         found = len(store.runs(experiment))
