@@ -192,19 +192,12 @@ def _with_inputs(
     table: LayerTable, experiment: Experiment | None = None
 ) -> Iterator[tuple[PrintedLayer, Shape]]:
     """Yield every row with its input shape; the first gets images in the form it takes."""
-    images = [experiment.model.input_shape] if experiment and _resized(experiment) else []
-    return zip(table.layers, images + _inputs(table)[len(images) :], strict=True)
-
-
-def _resized(experiment: Experiment) -> bool:
-    return isinstance(experiment.model, CNN) and experiment.model.resize is not None
-
-
-def _inputs(table: LayerTable) -> list[Shape]:
     size = (count("image_height"), count("image_width"))
     forms: dict[str, Shape] = {"Conv2D": (*size, 1), "Dense": (count("pixels"),)}
     first = forms.get(table.layers[0].type, size)
-    return [first, *(layer.shape for layer in table.layers[:-1])]
+    if experiment and isinstance(experiment.model, CNN) and experiment.model.resize:
+        first = experiment.model.input_shape
+    return zip(table.layers, [first, *(layer.shape for layer in table.layers[:-1])], strict=True)
 
 
 def read_architecture(table: LayerTable) -> dict[str, set[int]]:

@@ -41,6 +41,9 @@ Source = Literal["real", "synthetic"]
 #: What the extra "book" brings.
 _TOOLS = ("ipykernel", "jupyter_book", "nbclient", "nbformat", "papermill")
 
+#: Where what is rendered is put together.
+_STAGE = "_build/stage"
+
 #: Key of the notebook metadata that says what an executed chapter was made from.
 _MADE_FROM = "fmnist_made_from"
 
@@ -167,7 +170,7 @@ def build_book(
             staged.add(chapter_maker.stage(page, ready if ready and ready.exists() else None))
         else:
             staged.add(_stage(root, page.relative_to(root), page.read_bytes()))
-    for left_over in {path for path in _stage_of(root).rglob("*") if path.is_file()} - staged:
+    for left_over in {path for path in (root / _STAGE).rglob("*") if path.is_file()} - staged:
         left_over.unlink()
     return _render(root / "_build", console)
 
@@ -240,12 +243,8 @@ def _say(console: Console, sentence: str) -> None:
     console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
-def _stage_of(root: Path) -> Path:
-    return root / "_build/stage"
-
-
 def _stage(root: Path, name: Path, content: bytes) -> Path:
-    path = _stage_of(root) / name
+    path = root / _STAGE / name
     write_whole(path, content)
     return path
 
@@ -278,13 +277,15 @@ class _ChapterMaker:
     def stage(self, page: Path, ready: Path | None) -> Path:
         """Stage one chapter: taken as executed elsewhere, kept from last time, or executed."""
         name = page.relative_to(self._root)
-        staged = _stage_of(self._root) / name
+        staged = self._root / _STAGE / name
         parameters = self._parameters(page)
         start = time.perf_counter()
         if ready is not None:
             notebook = adopted(page, ready)
             outcome = "taken as executed"
-        elif _known_origin(staged) == self._made_from(page, parameters):
+        elif staged.exists() and (
+            read_notebook(staged)["metadata"].get(_MADE_FROM) == self._made_from(page, parameters)
+        ):
             _say(self._console, f"{name}: unchanged")
             return staged
         else:
@@ -302,7 +303,11 @@ class _ChapterMaker:
 
     def _made_from(self, page: Path, parameters: dict[str, Any]) -> str:
         trained = [_tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
-        return _digest([self._world, trained, _cells(page), parameters])
+        cells = [
+            [cell["cell_type"], source(cell), cell["metadata"]]
+            for cell in read_notebook(page)["cells"]
+        ]
+        return _digest([self._world, trained, cells, parameters])
 
     @contextmanager
     def _surroundings(self) -> Iterator[Path]:
@@ -317,11 +322,6 @@ class _ChapterMaker:
                 if own.is_dir():
                     (Path(folder) / own.name).symlink_to(own, target_is_directory=True)
             yield Path(folder)
-
-
-def _known_origin(staged: Path) -> str | None:
-    """Return what a staged chapter was made from; None when there is none, or none that we made."""
-    return read_notebook(staged)["metadata"].get(_MADE_FROM) if staged.exists() else None
 
 
 @contextmanager
@@ -356,11 +356,6 @@ def _tree_digests(folder: Path, pattern: str = "*") -> list[tuple[str, str]]:
 def _versions() -> list[str]:
     installed = importlib.metadata.distributions()
     return [sys.version, *sorted({f"{item.name}=={item.version}" for item in installed})]
-
-
-def _cells(page: Path) -> list[Any]:
-    cells = read_notebook(page)["cells"]
-    return [[cell["cell_type"], source(cell), cell["metadata"]] for cell in cells]
 
 
 # --- Rendering -----------------------------------------------------------------------------------

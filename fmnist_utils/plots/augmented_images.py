@@ -14,7 +14,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.plots.images import draw
 from fmnist_utils.plots.labels import folded
-from fmnist_utils.plots.style import WIDTH, figure, marked
+from fmnist_utils.plots.style import WIDTH, bare, figure, marked
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Augmentation
 from fmnist_utils.training.augment import Augmenter
@@ -114,7 +114,5 @@ def _rows(rows: Mapping[str, Floats]) -> Figure:
         ax.set(xlim=(-0.5, count - 0.5), ylim=(len(rows) - 0.5, -0.5), xticks=[])
         ax.set_yticks(range(len(rows)), names)
         ax.set_anchor("W")  # were it centred in its room, the labels would leave the figure
-        ax.tick_params(length=0)
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+        bare(ax)
     return fig

@@ -142,7 +142,8 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
         )
     if not runs_by_label[baseline]:
         return note("There is no run to compare with yet.")
-    test, gaps = _accuracies_and_gaps(runs_by_label)
+    test = {name: accuracies(runs, "test").tolist() for name, runs in runs_by_label.items()}
+    gaps = {name: accuracies(runs, "train") - test[name] for name, runs in runs_by_label.items()}
     zero = np.mean(test[baseline])
     ranked = sorted(test, key=lambda label: -np.mean(test[label] or -np.inf))
     layout: Any = {"room": 1.5, "stretch": 1.2, "sharey": True, "width_ratios": (3, 2)}
@@ -167,17 +168,6 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
         }
         legend(fig, looks, columns=2)
     return fig
-
-
-def _accuracies_and_gaps(
-    runs_by_label: Mapping[str, Sequence[Run]],
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Read test accuracies, and what the training images have more, in percent."""
-    test, gaps = {}, {}
-    for label, runs in runs_by_label.items():
-        test[label] = accuracies(runs, "test").tolist()
-        gaps[label] = (accuracies(runs, "train") - accuracies(runs, "test")).tolist()
-    return test, gaps
 
 
 def _draw_ranked(

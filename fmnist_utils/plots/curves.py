@@ -148,14 +148,13 @@ def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> di
     """Mark what the report states, each value once, and return the marks by their labels."""
     drawn: dict[str, Any] = {}
     claims = {(claim.quantity, claim.split, claim.value): claim for claim in experiment.stated}
-    for claim in claims.values():
+    # Where a report says how long it trained, its other numbers stand there.
+    for claim in sorted(claims.values(), key=lambda claim: claim.quantity != "epochs_trained"):
         if claim.quantity == "epochs_trained":
             x = claim.number
-            for ax in axes:
-                line = ax.axvline(x, color="black", linestyle=":", linewidth=1.2, zorder=2)
-            drawn[f"reported: {claim.value} epochs"] = line
-    for claim in claims.values():
-        if claim.quantity in ("accuracy", "loss") and claim.epoch is None:
+            lines = [ax.axvline(x, color="black", linestyle=":", linewidth=1.2) for ax in axes]
+            drawn[f"reported: {claim.value} epochs"] = lines[0]
+        elif claim.quantity in ("accuracy", "loss") and claim.epoch is None:
             ax = axes[claim.quantity == "accuracy"]
             marker, fill = _REPORTED_MARKERS[claim.split or "test"]
             label = f"reported: {stated(claim)}"

@@ -143,7 +143,7 @@ def _draw_forest(ax: Axes, group: _Group, rows: Sequence[tuple[str, Verdict]]) -
         ax.plot([-rounding, rounding], [y, y], color="black", linewidth=5, solid_capstyle="butt")
         ax.plot(0, y, zorder=2.5, **REPORTED | {"markerfacecolor": "white"})
         draw_interval(ax, y, verdict, scale, reported)
-        _write_word(ax, y, verdict.word)
+        label_end(ax, y, verdict.word.replace(", ", ",\n"), LOOKS[verdict.word][0])
     label_rows(ax, [name for name, _ in rows])
     ax.set_xlabel(f"ours − reported ({group.unit})")
 
@@ -161,10 +161,6 @@ def draw_interval(
             scale * (verdict.mean - origin), y, marker, color=color, markersize=7.5, zorder=4,
             markeredgewidth=0 if filled else 1.5, markerfacecolor=color if filled else "white",
         )  # fmt: skip
-
-
-def _write_word(ax: Axes, y: int, word: Word) -> None:
-    label_end(ax, y, word.replace(", ", ",\n"), LOOKS[word][0])
 
 
 # --- scores of single classes --------------------------------------------------------------------

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.style import BLUE, ORANGE, WIDTH, figure, marked
+from fmnist_utils.plots.style import BLUE, ORANGE, WIDTH, bare, figure, marked
 
 
 def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1) -> Figure:
@@ -123,9 +123,7 @@ def _montage(images: NDArray[np.uint8], names: Sequence[str], rows: int) -> Figu
         middles = blocks.shape[1] * np.arange(classes) + (rows * (size + 1) - 1) / 2
         ax.set_yticks(middles, names)
         ax.set_xticks([])
-        ax.tick_params(length=0)
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+        bare(ax)
     return fig
 
 

@@ -93,7 +93,8 @@ def network(experiment: Experiment, data: FashionMNIST | None = None) -> Figure:
             x, y = (column + 0.5) * slot, sum(heights[:row]) + (_MARGIN + _SIZE) / 2 - 0.1
             _draw_block(ax, x, y, block, _relative_size(block, blocks), data if i == 0 else None)
             if i:
-                _draw_arrow(ax, max(x - slot / 2, 0.15), y)
+                between, arrow = max(x - slot / 2, 0.15), {"arrowstyle": "->", "color": GREY}
+                ax.annotate("", (between + 0.11, y), (between - 0.11, y), arrowprops=arrow)
     return marked(fig, data) if data else fig
 
 
@@ -172,7 +173,3 @@ def _draw_marks(ax: Axes, x: float, y: float, side: float, block: _Block) -> Non
         style = ":" if kind == "Dropout" else "-"
         at = x + 0.07 * i
         ax.plot([at, at], [y - half, y + half], style, color=GREY, linewidth=2)
-
-
-def _draw_arrow(ax: Axes, x: float, y: float) -> None:
-    ax.annotate("", (x + 0.11, y), (x - 0.11, y), arrowprops={"arrowstyle": "->", "color": GREY})

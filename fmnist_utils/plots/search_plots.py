@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fmnist_utils import tuning
 from fmnist_utils.plots.forest import REPORTED
 from fmnist_utils.plots.labels import label_end, label_rows, legend, marks, row_figure
-from fmnist_utils.plots.style import BLUE, GREY, Floats, figure, note
+from fmnist_utils.plots.style import BLUE, GREY, Floats, bare, figure, note
 from fmnist_utils.reports.search import Parameter, Search, Setting
 from fmnist_utils.text import key_text
 from fmnist_utils.tuning import Trials, TuningError
@@ -41,12 +41,8 @@ def _is_loss(trials: Trials) -> bool:
     return trials.objective == "val_loss"
 
 
-def _unit(trials: Trials) -> str:
-    return "nats" if _is_loss(trials) else "%"
-
-
 def _measure(trials: Trials) -> str:
-    return f"validation {'loss' if _is_loss(trials) else 'accuracy'} ({_unit(trials)})"
+    return "validation loss (nats)" if _is_loss(trials) else "validation accuracy (%)"
 
 
 def _written(score: float, trials: Trials) -> str:
@@ -335,9 +331,7 @@ def _label_axes(ax: Axes, names: Sequence[str]) -> None:
     words = [textwrap.fill(key_text(name), 14) for name in names]
     ax.set_xticks(range(len(names)), words, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks([])
-    ax.tick_params(length=0)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+    bare(ax)
     ax.set_xlim(-0.05, len(names) - 0.95)
     ax.set_ylim(-0.04, 1.04)
 

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -78,6 +79,13 @@ def figure(
             yield fig, axes
         finally:
             plt.close(fig)
+
+
+def bare(ax: Axes) -> None:
+    """Take grid, frame and ticks away."""
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
 
 
 def note(text: str) -> Figure:

@@ -123,16 +123,13 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
     for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():
         key = f"{'val_' if claim.split == 'validation' else ''}{claim.quantity}"
         histories = [claim.whole * np.array(run.history[key]) for run in runs]
-        at = sorted(1 + _closest(values, claim.number) for values in histories)
+        # What diverged is infinitely far away.
+        apart = (np.nan_to_num(abs(values - claim.number), nan=np.inf) for values in histories)
+        at = sorted(1 + int(np.argmin(distances)) for distances in apart)
         last = spread_text(np.array([values[-1] for values in histories]))
         rows.append((placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
     headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
     return Table(headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers")
-
-
-def _closest(values: np.ndarray, wanted: float) -> int:
-    """Return the place of the value that is closest; what diverged is infinitely far away."""
-    return int(np.argmin(np.nan_to_num(abs(values - wanted), nan=np.inf)))
 
 
 def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Table:
