@@ -41,9 +41,6 @@ Source = Literal["real", "synthetic"]
 #: What the extra "book" brings.
 _TOOLS = ("ipykernel", "jupyter_book", "nbclient", "nbformat", "papermill")
 
-#: Where what is rendered is put together.
-_STAGE = "_build/stage"
-
 #: Key of the notebook metadata that says what an executed chapter was made from.
 _MADE_FROM = "fmnist_made_from"
 
@@ -170,7 +167,7 @@ def build_book(
             staged.add(chapter_maker.stage(page, ready if ready and ready.exists() else None))
         else:
             staged.add(_stage(root, page.relative_to(root), page.read_bytes()))
-    for left_over in {path for path in (root / _STAGE).rglob("*") if path.is_file()} - staged:
+    for left_over in {path for path in _stage_of(root).rglob("*") if path.is_file()} - staged:
         left_over.unlink()
     return _render(root / "_build", console)
 
@@ -243,8 +240,12 @@ def _say(console: Console, sentence: str) -> None:
     console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
+def _stage_of(root: Path) -> Path:
+    return root / "_build/stage"
+
+
 def _stage(root: Path, name: Path, content: bytes) -> Path:
-    path = root / _STAGE / name
+    path = _stage_of(root) / name
     write_whole(path, content)
     return path
 
@@ -277,15 +278,13 @@ class _ChapterMaker:
     def stage(self, page: Path, ready: Path | None) -> Path:
         """Stage one chapter: taken as executed elsewhere, kept from last time, or executed."""
         name = page.relative_to(self._root)
-        staged = self._root / _STAGE / name
+        staged = _stage_of(self._root) / name
         parameters = self._parameters(page)
         start = time.perf_counter()
         if ready is not None:
             notebook = adopted(page, ready)
             outcome = "taken as executed"
-        elif staged.exists() and (
-            read_notebook(staged)["metadata"].get(_MADE_FROM) == self._made_from(page, parameters)
-        ):
+        elif _known_origin(staged) == self._made_from(page, parameters):
             _say(self._console, f"{name}: unchanged")
             return staged
         else:
@@ -303,11 +302,7 @@ class _ChapterMaker:
 
     def _made_from(self, page: Path, parameters: dict[str, Any]) -> str:
         trained = [_tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
-        cells = [
-            [cell["cell_type"], source(cell), cell["metadata"]]
-            for cell in read_notebook(page)["cells"]
-        ]
-        return _digest([self._world, trained, cells, parameters])
+        return _digest([self._world, trained, _cells(page), parameters])
 
     @contextmanager
     def _surroundings(self) -> Iterator[Path]:
@@ -322,6 +317,11 @@ class _ChapterMaker:
                 if own.is_dir():
                     (Path(folder) / own.name).symlink_to(own, target_is_directory=True)
             yield Path(folder)
+
+
+def _known_origin(staged: Path) -> str | None:
+    """Return what a staged chapter was made from; None when there is none, or none that we made."""
+    return read_notebook(staged)["metadata"].get(_MADE_FROM) if staged.exists() else None
 
 
 @contextmanager
@@ -358,6 +358,11 @@ def _versions() -> list[str]:
     return [sys.version, *sorted({f"{item.name}=={item.version}" for item in installed})]
 
 
+def _cells(page: Path) -> list[Any]:
+    cells = read_notebook(page)["cells"]
+    return [[cell["cell_type"], source(cell), cell["metadata"]] for cell in cells]
+
+
 # --- Rendering -----------------------------------------------------------------------------------
 
 
@@ -367,10 +372,10 @@ def _render(build: Path, console: Console) -> Path:
     Sphinx's own incremental build is not used: it forgets the warnings of pages that it does not
     read again, and leaves old titles in the sidebars of unchanged pages.
     """
-    site, work, previous = build / "html", build / "render", build / "html.last"
-    if previous.exists() and not site.exists():  # interrupted between the two moves below
-        os.replace(previous, site)
-    shutil.rmtree(previous, ignore_errors=True)
+    site, work, aside = build / "html", build / "render", build / "html.last"
+    if aside.exists() and not site.exists():  # interrupted between the two moves below
+        os.replace(aside, site)
+    shutil.rmtree(aside, ignore_errors=True)
     made_from = _digest([_tree_digests(build / "stage"), _versions()])
     stamp = site / ".made-from"
     if (site / "index.html").exists() and stamp.exists() and stamp.read_text() == made_from:
@@ -381,9 +386,9 @@ def _render(build: Path, console: Console) -> Path:
     fresh = work / "_build/html"
     (fresh / ".made-from").write_text(made_from)
     if site.exists():
-        os.replace(site, previous)
+        os.replace(site, aside)
     os.replace(fresh, site)
-    shutil.rmtree(previous, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
     shutil.rmtree(work)
     return site / "index.html"
 
