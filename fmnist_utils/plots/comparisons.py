@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy import stats
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import LOOKS, REPORTED
@@ -19,7 +18,7 @@ from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Method, Run, accuracies
-from fmnist_utils.stats import welch_interval
+from fmnist_utils.stats import mean_reach, welch_interval
 from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
 from fmnist_utils.verdicts.outcome import Word
 
@@ -284,13 +283,7 @@ def _draw_line(
     for position, values in zip(at, groups, strict=True):
         ax.plot([position] * len(values), values, "o", color=color, alpha=0.3, markersize=4)
     ax.errorbar(
-        at, [np.mean(values) for values in groups], [_confidence(values) for values in groups],
+        at, [np.mean(values) for values in groups], [mean_reach(values) for values in groups],
         color=color, marker=marker, linestyle=("-", "--", "-.", ":")[i % 4], label=name,
         capsize=4, markersize=7, markeredgecolor="white", zorder=3,
     )  # fmt: skip
-
-
-def _confidence(values: Sequence[float]) -> float:
-    """Half the 95 % confidence interval of a mean, nothing for a single value."""
-    n = len(values)
-    return float(stats.t.ppf(0.975, n - 1) * stats.sem(values)) if n > 1 else np.nan

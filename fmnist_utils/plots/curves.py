@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from fmnist_utils.plots.forest import stated, to_axis
 from fmnist_utils.plots.row_axes import folded
@@ -21,7 +20,7 @@ from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, fi
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed import EpochTable
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import prediction_error
+from fmnist_utils.stats import prediction_reach
 from fmnist_utils.verdicts.judge import MIN_RUNS
 
 
@@ -277,7 +276,7 @@ def _draw_band(ax: Axes, histories: Sequence[Floats], curve: _Curve) -> None:
     enough = runs >= MIN_RUNS
     if enough.any():
         mean, runs, sd = mean[enough], runs[enough], shown[:, enough].std(axis=0, ddof=1)
-        reach = stats.t.ppf(0.975, runs - 1) * prediction_error(sd, runs)
+        reach = prediction_reach(sd, runs)
         ax.fill_between(
             at[enough], mean - reach, mean + reach, color=curve.color, alpha=0.25, linewidth=0
         )

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from fmnist_utils.data.fashion_mnist import FACTS, count
 from fmnist_utils.errors import FmnistError
@@ -16,7 +15,14 @@ from fmnist_utils.reports.claim import Claim, same_value
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import Floats, compare, pairs_won, prediction_error
+from fmnist_utils.stats import (
+    Floats,
+    claim_tests,
+    exact_share_interval,
+    pairs_won,
+    prediction_reach,
+    sampling_variance,
+)
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
@@ -86,7 +92,7 @@ def judge(
 
 
 def _judge_values(
-    experiment_id: str | None, claim: Claim, values: Floats, sampling_variance: float = 0.0
+    experiment_id: str | None, claim: Claim, values: Floats, added: float = 0.0
 ) -> Verdict:
     n = len(values)
     if lost := n - np.count_nonzero(np.isfinite(values)):
@@ -98,10 +104,10 @@ def _judge_values(
         return Verdict(experiment_id, claim, Word.PENDING, mean=mean, runs=n)
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     of = claim.mean_of or 1
-    reach = stats.t.ppf(0.975, n - 1) * prediction_error(sd, n, sampling_variance, of)
+    reach = prediction_reach(sd, n, added, of)
     margin = _margin(claim)
-    compatible, equivalent = compare(
-        claim.number, claim.half_width, mean, sd, n, margin or 0.0, sampling_variance, of
+    compatible, equivalent = claim_tests(
+        claim.number, claim.half_width, mean, sd, n, margin or 0.0, added, of
     )
     direction = "higher" if mean > claim.number else "lower"
     if margin is None:
@@ -130,8 +136,7 @@ def _sampling_variance(experiment: Experiment, claim: Claim, runs: Sequence[Run]
     drawn = experiment.training.validation.take == "random"
     if claim.split != "validation" or claim.quantity != "accuracy" or not (drawn and runs):
         return 0.0
-    p = claim.number / claim.whole
-    return claim.whole**2 * 2 * p * (1 - p) / runs[0].images["validation"]
+    return sampling_variance(claim.number, runs[0].images["validation"], claim.whole)
 
 
 def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
@@ -168,8 +173,7 @@ def _judge_bound(claim: Claim, values: Floats) -> Verdict:
         return Verdict(None, claim, Word.PENDING, runs=n)
     beyond = values - claim.number if claim.relation == "at_least" else claim.number - values
     kept = int(np.count_nonzero(beyond >= -claim.half_width))
-    interval = stats.binomtest(kept, n).proportion_ci()
-    return _judge_share(claim, kept / n, float(interval.low), float(interval.high), n)
+    return _judge_share(claim, kept / n, *exact_share_interval(kept, n), n)
 
 
 def _judge_ordering(
