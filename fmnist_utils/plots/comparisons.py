@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.forest import LOOKS, REPORTED
+from fmnist_utils.plots.forest import REPORTED
 from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
@@ -213,8 +213,8 @@ def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
     ax.plot([found.low, found.high], [y, y], zorder=3, **_INTERVAL)
     ax.plot(found.mean, y, "D", zorder=4, **_MEAN)
     word = "equivalent" if found.equivalent else "not\nequivalent"
-    color = LOOKS[Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED][0]
-    text_at_end(ax, y, word, color)
+    alike = Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED
+    text_at_end(ax, y, word, alike.look.color)
 
 
 def _method_name(methods: set[Method]) -> str:

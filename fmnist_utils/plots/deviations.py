@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from fmnist_utils.models.build import parameter_totals
-from fmnist_utils.plots.forest import LOOKS, to_axis
+from fmnist_utils.plots.forest import to_axis
 from fmnist_utils.plots.row_axes import folded, label_rows, rows_height
 from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.runs.record import accuracies
@@ -62,11 +62,7 @@ def _distance(verdict: Verdict) -> float:
 
 def _mark(word: Word) -> dict[str, Any]:
     """Return the looks of a verdict's mark, in the figure and in its legend."""
-    color, marker, filled = LOOKS[word]
-    return {
-        "linestyle": "none", "marker": marker, "markersize": 7.5, "color": color,
-        "markerfacecolor": color if filled else "white", "markeredgewidth": 1.5,
-    }  # fmt: skip
+    return {**word.look.mark, "linestyle": "none", "markeredgewidth": 1.5}
 
 
 def size_and_accuracy(store: RunStore | None = None) -> Figure:

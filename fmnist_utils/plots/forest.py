@@ -21,16 +21,6 @@ from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.verdicts.judge import ACCURACY_MARGIN, CLASS_MARGIN
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
-#: Colour (dark enough for text), marker and fill of what carries each verdict.
-LOOKS: dict[Word, tuple[str, str, bool]] = {
-    Word.REPRODUCED: ("#00795a", "o", True),
-    Word.CLOSE: ("#0173b2", "s", True),
-    Word.IMPRECISE: ("#8a5f00", "o", False),
-    Word.CONSISTENT: ("#8a5f00", "o", False),
-    Word.NOT_REPRODUCED: ("#b8400a", "X", True),
-    Word.PENDING: (GREY, "o", False),
-}
-
 # Hollow, so that what it stands on shows through.
 REPORTED: Any = {
     "marker": "D", "linestyle": "none", "markersize": 9, "markerfacecolor": "none",
@@ -152,19 +142,18 @@ def draw_interval(
     ax: Axes, y: float, verdict: Verdict, scale: float = 1.0, origin: float = 0.0
 ) -> None:
     """Draw our mean and prediction interval at one height, in the looks of the verdict."""
-    color, marker, filled = LOOKS[verdict.word]
+    look = verdict.word.look
     if verdict.low is not None and verdict.high is not None:
         interval = scale * (np.array([verdict.low, verdict.high]) - origin)
-        ax.plot(interval, [y, y], color=color, linewidth=2, solid_capstyle="butt", zorder=3)
+        ax.plot(interval, [y, y], color=look.color, linewidth=2, solid_capstyle="butt", zorder=3)
     if verdict.mean is not None:
         ax.plot(
-            scale * (verdict.mean - origin), y, marker, color=color, markersize=7.5, zorder=4,
-            markeredgewidth=0 if filled else 1.5, markerfacecolor=color if filled else "white",
+            scale * (verdict.mean - origin), y, zorder=4, **look.mark,
         )  # fmt: skip
 
 
 def _write_word(ax: Axes, y: int, word: Word) -> None:
-    text_at_end(ax, y, word.replace(", ", ",\n"), LOOKS[word][0])
+    text_at_end(ax, y, word.replace(", ", ",\n"), word.look.color)
 
 
 def _forest_handles(margin: bool) -> list[Artist]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmnist_utils.plots.forest import LOOKS, REPORTED, draw_interval, to_axis
+from fmnist_utils.plots.forest import REPORTED, draw_interval, to_axis
 from fmnist_utils.plots.row_axes import label_rows
 from fmnist_utils.plots.style import figure, note
 from fmnist_utils.reports.experiment import Experiment
@@ -70,13 +70,7 @@ def _handles(words: set[Word]) -> list[Artist]:
     reported.set(linestyle="-", markerfacecolor="white", markersize=6)
     reported.set_label("reported, with its rounding")
     handles: list[Artist] = [reported]
-    for word, (color, marker, filled) in LOOKS.items():
+    for word in Word:
         if word in words:
-            handles.append(
-                Line2D(
-                    [], [], color=color, marker=marker, markersize=7.5, linewidth=2,
-                    markeredgewidth=0 if filled else 1.5,
-                    markerfacecolor=color if filled else "white", label=f"ours: {word}",
-                )
-            )  # fmt: skip
+            handles.append(Line2D([], [], linewidth=2, label=f"ours: {word}", **word.look.mark))
     return handles
