@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.models.fused import batch_normalization
 from fmnist_utils.models.keras_import import import_keras
-from fmnist_utils.models.spec import CNN, MLP, NUM_CLASSES, ConvBlock
+from fmnist_utils.models.spec import CNN, MLP, ConvBlock
 
 if TYPE_CHECKING:
     import keras

@@ -12,8 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from fmnist_utils.data.fashion_mnist import FACTS
-from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES
 from fmnist_utils.records import Strict
 from fmnist_utils.reports.quantities import (
     _ALSO,

@@ -11,7 +11,7 @@ from pydantic import (
     PositiveInt,
 )
 
-from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import Strict
 from fmnist_utils.reports.claim import Claim, _as_printed
 
