@@ -322,6 +322,10 @@ def welch_interval(*terms: tuple[float, ArrayLike]) -> tuple[float, float, float
 # --- scores --------------------------------------------------------------------------------------
 
 
+#: Columns of `class_scores`.
+SCORES = ("precision", "recall", "f1")
+
+
 def class_scores(confusion: NDArray[np.int64]) -> Floats:
     """Return precision, recall and F1 of every class.
 
@@ -332,7 +336,7 @@ def class_scores(confusion: NDArray[np.int64]) -> Floats:
 
     Returns
     -------
-    ndarray of float64, shape (classes, 3)
+    ndarray of float64, shape (classes, 3), columns `SCORES`
         Fractions; a class that is never predicted gets 0, as in scikit-learn.
 
     Examples

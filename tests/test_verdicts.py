@@ -24,11 +24,15 @@ from fmnist_utils.runs.record import Evaluation, Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import claim_tests, pairs_won, prediction_error
 from fmnist_utils.text import ours_text
-from fmnist_utils.verdicts.collect import judge_claims, judge_report, reported_accuracies
+from fmnist_utils.verdicts.collect import (
+    judge_claims,
+    judge_layers,
+    judge_report,
+    reported_accuracies,
+)
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Word, count_words
-from fmnist_utils.verdicts.printed_layers import judge_layers
 
 Floats = NDArray[np.float64]
 

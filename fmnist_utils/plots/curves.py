@@ -154,7 +154,7 @@ def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> li
             line.set_label(f"reported: {claim.value} epochs")
             handles.append(line)
     for claim in claims.values():
-        if claim.quantity in ("accuracy", "loss") and claim.epoch is None:
+        if claim.about.is_metric and claim.epoch is None:
             ax = axes[claim.quantity == "accuracy"]
             marker, fill = _REPORTED_MARKERS[claim.split or "test"]
             handles += ax.plot(

@@ -13,11 +13,11 @@ from fmnist_utils.models.build import parameter_totals
 from fmnist_utils.plots.forest import to_axis
 from fmnist_utils.plots.row_axes import folded, label_rows, rows_height
 from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note, series
+from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
 from fmnist_utils.verdicts.across_reports import models as models_of_all_reports
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
 #: Fewer training images than this is a part of the data set.
@@ -38,7 +38,8 @@ def deviations(store: RunStore | None = None) -> Figure:
         return note("No accuracy with at least three runs to hold it against yet.")
     names = [folded(name) for name in rows]
     with figure(height=1.2 + rows_height(names)) as (fig, ax):
-        ax.axvspan(-ACCURACY_MARGIN, ACCURACY_MARGIN, color=SHADE, linewidth=0, zorder=0)
+        margin = QUANTITIES["accuracy"].margin or 0.0
+        ax.axvspan(-margin, margin, color=SHADE, linewidth=0, zorder=0)
         ax.axvline(0, color="black", linewidth=0.8, zorder=1)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):

@@ -17,8 +17,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
 from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.quantities import READINGS
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN, CLASS_MARGIN
+from fmnist_utils.reports.quantities import NATS, POINTS, QUANTITIES, READINGS, Quantity
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
 # Hollow, so that what it stands on shows through.
@@ -30,43 +29,30 @@ REPORTED: Any = {
 
 def to_axis(claim: Claim) -> float:
     """Return the factor from the claim's unit to the axis': shares in percent, losses in nats."""
-    if claim.quantity == "loss":
-        return 1 / claim.whole
-    share = claim.quantity in ("accuracy", "difference") or claim.label is not None
-    return 100 / claim.whole if share else 1.0
+    return {POINTS: 100.0, NATS: 1.0}.get(claim.about.unit, claim.whole) / claim.whole
 
 
 def stated(claim: Claim) -> str:
-    """Say what a claim states in a few words."""
-    if claim.quantity == "epochs_trained":
-        return f"{claim.value} epochs"
-    if claim.quantity == "lowest_val_loss_epoch":
-        return f"lowest validation loss at epoch {claim.value}"
-    if claim.label is not None:
-        return f"{tables.claim_text(claim)} {tables.reported_text(claim)}"
-    part = SPLIT_WORDS[claim.split or "test"]
-    if claim.quantity == "difference":
-        return f"{part} accuracy {claim.number:+g} point{'' if abs(claim.number) == 1 else 's'}"
-    return f"{part} {claim.quantity} {tables.reported_text(claim)}"
+    """Write what a claim states in a few words."""
+    reported = tables.reported_text(claim)
+    number = claim.number if claim.numbers == 1 else 0.0
+    return (claim.about.short or "{name} {reported}").format(
+        name=tables.claim_text(claim),
+        part=SPLIT_WORDS[claim.split or "test"],
+        reported=reported,
+        signed=f"{number:+g} point{'s' * (abs(number) != 1)}",
+    )
 
 
-class _Group(NamedTuple):
+class _Panel(NamedTuple):
     """Claims that share an axis of the forest plot."""
 
-    quantities: tuple[str, ...]
     unit: str
-    margin: float | None = None
+    margin: float | None
 
-    def holds(self, claim: Claim) -> bool:
-        return claim.quantity in self.quantities
-
-
-_GROUPS = (
-    _Group(("accuracy", "difference"), "percentage points", ACCURACY_MARGIN),
-    _Group(("precision", "recall", "f1", "confused"), "percentage points", CLASS_MARGIN),
-    _Group(("loss",), "nats"),
-    _Group(("epochs_trained", "lowest_val_loss_epoch"), "epochs"),
-)
+    @classmethod
+    def of(cls, row: Quantity) -> _Panel:
+        return cls(row.unit, None if row.relative else row.margin)
 
 
 def forest(verdicts: Sequence[Verdict], labels: Sequence[str] | None = None) -> Figure:
@@ -94,9 +80,9 @@ def forest(verdicts: Sequence[Verdict], labels: Sequence[str] | None = None) -> 
     named = list(zip(labels, verdicts, strict=True)) if labels else _named_once(verdicts)
     named = [(folded(name), item) for name, item in named if item.word != Word.PENDING]
     panels = [
-        (group, rows)
-        for group in _GROUPS
-        if (rows := [row for row in named if group.holds(row[1].claim)])
+        (panel, rows)
+        for panel in dict.fromkeys(_Panel.of(row) for row in QUANTITIES.values() if row.unit)
+        if (rows := [row for row in named if _Panel.of(row[1].claim.about) == panel])
     ]
     if not panels:
         return note("No claim with at least three runs to hold it against yet.")
@@ -104,9 +90,9 @@ def forest(verdicts: Sequence[Verdict], labels: Sequence[str] | None = None) -> 
     names = [name for _, rows in panels for name, _ in rows]
     height = 0.7 + 0.6 * len(panels) + rows_height(names)
     with figure(len(panels), height=height, height_ratios=sizes, squeeze=False) as (fig, axes):
-        for ax, (group, rows) in zip(axes.flat, panels, strict=True):
-            _draw_forest(ax, group, rows)
-        handles = _forest_handles(any(group.margin for group, _ in panels))
+        for ax, (panel, rows) in zip(axes.flat, panels, strict=True):
+            _draw_forest(ax, panel, rows)
+        handles = _forest_handles(any(panel.margin for panel, _ in panels))
         fig.legend(handles=handles, loc="outside upper center", ncols=2)
     return fig
 
@@ -115,17 +101,17 @@ def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
     named: dict[tuple[str, str], tuple[str, Verdict]] = {}
     for verdict in verdicts:
         claim = verdict.claim
-        if any(group.holds(claim) for group in _GROUPS):
+        if claim.about.unit:
             who = verdict.experiment or f"{claim.of} − {claim.than}"
             name = f"{who}\n{stated(claim)}"
             named.setdefault((name, claim.reading), (name, verdict))
     return list(named.values())
 
 
-def _draw_forest(ax: Axes, group: _Group, rows: Sequence[tuple[str, Verdict]]) -> None:
+def _draw_forest(ax: Axes, panel: _Panel, rows: Sequence[tuple[str, Verdict]]) -> None:
     """Draw the claims of one panel, the first on top."""
-    if group.margin:
-        ax.axvspan(-group.margin, group.margin, color=SHADE, linewidth=0, zorder=0)
+    if panel.margin:
+        ax.axvspan(-panel.margin, panel.margin, color=SHADE, linewidth=0, zorder=0)
     ax.axvline(0, color="black", linewidth=0.8, zorder=1)
     for y, (_, verdict) in enumerate(rows):
         scale, reported = to_axis(verdict.claim), verdict.claim.number
@@ -135,7 +121,7 @@ def _draw_forest(ax: Axes, group: _Group, rows: Sequence[tuple[str, Verdict]]) -
         draw_interval(ax, y, verdict, scale, reported)
         _write_word(ax, y, verdict.word)
     label_rows(ax, [name for name, _ in rows])
-    ax.set_xlabel(f"ours − reported ({group.unit})")
+    ax.set_xlabel(f"ours − reported ({panel.unit})")
 
 
 def draw_interval(
@@ -200,7 +186,8 @@ def readings(verdicts_by_reading: Mapping[str, Verdict]) -> Figure:
 
 
 def _axis_label(claim: Claim) -> str:
-    if claim.quantity in ("accuracy", "loss"):
-        unit = "%" if claim.quantity == "accuracy" else "nats"
-        return f"{SPLIT_WORDS[claim.split or 'test']} {claim.quantity} ({unit})"
-    return "percentage points" if claim.quantity == "difference" else "epochs"
+    row = claim.about
+    if not row.is_metric:
+        return row.unit
+    unit = "%" if row.unit == POINTS else row.unit
+    return f"{SPLIT_WORDS[claim.split or 'test']} {row.metric} ({unit})"

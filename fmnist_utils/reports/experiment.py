@@ -107,6 +107,8 @@ class Experiment(Strict):
         """Every claim is about what the experiment, or a run of it, has."""
         last = self.training.epochs
         for claim in self.results:
+            if claim.about.place == "report":
+                raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under the report")
             if claim.setting is not None:
                 _check_setting(self, claim)
             if claim.epoch is not None and claim.epoch > last:

@@ -49,7 +49,7 @@ class LayerTable(Strict):
         for name in ("total", "trainable", "non_trainable"):
             yield Claim(
                 id=f"{name.replace('_', '-')}-params",
-                quantity=f"{name}_params",  # type: ignore[arg-type]
+                quantity=f"{name}_params",
                 value=getattr(self, name),
                 where=f"{self.where}, totals",
             )
@@ -116,7 +116,7 @@ class EpochTable(Strict):
                 value = printed if self.decimals is None else round(printed, self.decimals)
                 yield Claim(
                     id=f"{self.split}-{quantity}-epoch-{epoch}",
-                    quantity=quantity,  # type: ignore[arg-type]
+                    quantity=quantity,
                     split=self.split,
                     epoch=epoch,
                     unit=self.unit if quantity == "accuracy" else "plain",

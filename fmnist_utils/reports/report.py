@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
 
 from pydantic import (
     Field,
@@ -15,7 +14,6 @@ from fmnist_utils.records import Strict
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
 from fmnist_utils.reports.findings import Derivation, Finding
-from fmnist_utils.reports.quantities import Comparison
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.settings import _check_assumption, _check_setting
 
@@ -112,7 +110,7 @@ class Report(Strict):
         if duplicates := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"claim id {min(duplicates)} stands twice")
         for claim in self.claims:
-            if claim.quantity not in (*get_args(Comparison), "data", "cited"):
+            if claim.about.place == "experiment":
                 raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under an experiment")
             for name in (claim.of, claim.than):
                 if name is not None and name not in self.experiments:

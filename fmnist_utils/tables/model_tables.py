@@ -14,9 +14,10 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.tables.claim_tables import each_once
 from fmnist_utils.tables.table import Badge, Stacked, Table
 from fmnist_utils.text import ours_text, printed_text, reported_text, value_text
+from fmnist_utils.verdicts.collect import judge_layers
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
-from fmnist_utils.verdicts.printed_layers import aligned_layers, judge_layers
+from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:
