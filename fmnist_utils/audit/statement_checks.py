@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from fmnist_utils.reports.claim import SCALES, Claim
-from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.findings import Finding
 from fmnist_utils.reports.report import Report
 from fmnist_utils.text import experiment_title, joined, listed, stated_value, subject_text
@@ -144,14 +143,9 @@ def claims_compared(report: Report, claim: Claim) -> tuple[Claim | None, Claim |
 
     def stated(name: str | None) -> Claim | None:
         experiment = report.experiments.get(name or "")
-        return _accuracy(experiment, claim.split) if experiment else None
+        return experiment.accuracy(claim.split) if experiment else None
 
     return stated(claim.of), stated(claim.than)
-
-
-def _accuracy(experiment: Experiment, split: str | None) -> Claim | None:
-    found = (c for c in experiment.stated if c.quantity == "accuracy" and c.split == split)
-    return next(found, None)
 
 
 def _difference_claimed(report: Report, claim: Claim) -> str:

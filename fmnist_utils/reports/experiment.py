@@ -54,6 +54,11 @@ class Experiment(Strict):
         epochs = (claim for table in self.epoch_tables for claim in table.claims())
         return (*self.stated, *scores, *epochs)
 
+    def accuracy(self, split: str | None) -> Claim | None:
+        """Return the first claim about the accuracy on a split; None where none is stated."""
+        found = (c for c in self.stated if c.quantity == "accuracy" and c.split == split)
+        return next(found, None)
+
     def __getitem__(self, claim_id: str) -> Claim:
         """Return a claim by its id.
 

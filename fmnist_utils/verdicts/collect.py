@@ -48,12 +48,8 @@ def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verd
 
 def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
     """Return each experiment's first claim about its accuracy on a split, by experiment id."""
-    found: dict[str, Claim] = {}
-    for experiment in report.experiments.values():
-        for claim in experiment.stated:
-            if claim.quantity == "accuracy" and claim.split == split:
-                found.setdefault(experiment.id, claim)
-    return found
+    stated = {name: item.accuracy(split) for name, item in report.experiments.items()}
+    return {name: claim for name, claim in stated.items() if claim}
 
 
 def reported_accuracies(report: Report, split: str = "test") -> dict[str, float]:

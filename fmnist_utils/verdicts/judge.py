@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from fmnist_utils import stats
 from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import layer_table, parameter_totals
@@ -18,14 +19,6 @@ from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.quantities import POINTS
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import (
-    Floats,
-    claim_tests,
-    exact_share_interval,
-    pairs_won,
-    prediction_reach,
-    sampling_variance,
-)
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.printed_layers import built_cell
@@ -77,17 +70,9 @@ class Evidence:
         """Return the runs of an experiment; none when there are none."""
         return self.runs.get(experiment_id or "", ())
 
-    def verdict(self, claim: Claim, word: Word, **found: Any) -> Verdict:
-        """Return a verdict under the name of the experiment, if the claim has one."""
-        owner = self.subject.id if isinstance(self.subject, Experiment) else None
-        return Verdict(owner, claim, word, **found)
-
 
 def judge(
-    experiment: Experiment,
-    claim: Claim,
-    runs: Sequence[Run],
-    reading: str | None = None,
+    experiment: Experiment, claim: Claim, runs: Sequence[Run], reading: str | None = None
 ) -> Verdict:
     """Give the verdict on a claim about one experiment.
 
@@ -131,7 +116,9 @@ def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict
 
 def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
     """Give the verdict on any claim, by the judge that its quantity names."""
-    return JUDGES[claim.about.judge](claim, evidence)
+    found = JUDGES[claim.about.judge](claim, evidence)
+    owner = evidence.subject.id if isinstance(evidence.subject, Experiment) else None
+    return replace(found, experiment=owner)
 
 
 # --- one number ----------------------------------------------------------------------------------
@@ -140,7 +127,7 @@ def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
 def _values(claim: Claim, evidence: Evidence) -> Verdict:
     """Judge a number by the runs of its experiment."""
     values = measure(claim, evidence.own_runs, evidence.reading)
-    return _judge_values(claim, evidence, values, _image_variance(claim, evidence))
+    return _judge_values(claim, values, _image_variance(claim, evidence))
 
 
 def _difference(claim: Claim, evidence: Evidence) -> Verdict:
@@ -151,25 +138,23 @@ def _difference(claim: Claim, evidence: Evidence) -> Verdict:
     theirs = {run.seed: run for run in evidence.runs_of(claim.than)}
     paired = [run for run in evidence.runs_of(claim.of) if run.seed in theirs]
     values = measure(claim, paired) - measure(claim, [theirs[run.seed] for run in paired])
-    return _judge_values(claim, evidence, values)
+    return _judge_values(claim, values)
 
 
-def _judge_values(
-    claim: Claim, evidence: Evidence, values: Floats, added_variance: float = 0.0
-) -> Verdict:
+def _judge_values(claim: Claim, values: stats.Floats, added_variance: float = 0.0) -> Verdict:
     n = len(values)
     if lost := n - np.count_nonzero(np.isfinite(values)):
         ended = f" or ended before epoch {claim.epoch}" if claim.epoch else ""
         note = f"{lost} of {n} runs diverged{ended}"
-        return evidence.verdict(claim, Word.PENDING, runs=n, note=note)
+        return Verdict(None, claim, Word.PENDING, runs=n, note=note)
     if n < MIN_RUNS:
         mean = float(values.mean()) if n else None
-        return evidence.verdict(claim, Word.PENDING, mean=mean, runs=n)
+        return Verdict(None, claim, Word.PENDING, mean=mean, runs=n)
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     of = claim.mean_of or 1
-    reach = prediction_reach(sd, n, added_variance, of)
+    reach = stats.prediction_reach(sd, n, added_variance, of)
     margin = _margin(claim)
-    compatible, equivalent = claim_tests(
+    compatible, equivalent = stats.claim_tests(
         claim.number, claim.half_width, mean, sd, n, margin or 0.0, added_variance, of
     )
     direction = "higher" if mean > claim.number else "lower"
@@ -179,10 +164,10 @@ def _judge_values(
         word = Word.REPRODUCED if equivalent else Word.IMPRECISE
     else:
         word = Word.CLOSE if equivalent else Word.NOT_REPRODUCED
-    return evidence.verdict(
-        claim, word, mean=mean, sd=sd, low=float(mean - reach), high=float(mean + reach), runs=n,
-        note="" if compatible else f"we got {direction}",
-    )  # fmt: skip
+    note = "" if compatible else f"we got {direction}"
+    return Verdict(
+        None, claim, word, mean, sd, float(mean - reach), float(mean + reach), n, note=note
+    )
 
 
 def _margin(claim: Claim) -> float | None:
@@ -195,12 +180,10 @@ def _margin(claim: Claim) -> float | None:
 
 def _image_variance(claim: Claim, evidence: Evidence) -> float:
     """Return the variance between their validation images and ours, when both are random draws."""
-    drawn = evidence.experiment.training.validation.take == "random"
-    if claim.split != "validation" or claim.about.unit != POINTS:
+    runs, drawn = evidence.own_runs, evidence.experiment.training.validation.take == "random"
+    if not (drawn and runs and claim.split == "validation" and claim.about.unit == POINTS):
         return 0.0
-    if not (drawn and evidence.own_runs):
-        return 0.0
-    return sampling_variance(claim.number, evidence.own_runs[0].images["validation"], claim.whole)
+    return stats.sampling_variance(claim.number, runs[0].images["validation"], claim.whole)
 
 
 # --- shares of runs ------------------------------------------------------------------------------
@@ -215,40 +198,38 @@ def _bound(claim: Claim, evidence: Evidence) -> Verdict:
     values = measure(claim, evidence.runs_of(claim.of))
     n = len(values)
     if n < MIN_RUNS:
-        return evidence.verdict(claim, Word.PENDING, runs=n)
+        return Verdict(None, claim, Word.PENDING, runs=n)
     beyond = values - claim.number if claim.relation == "at_least" else claim.number - values
     kept = int(np.count_nonzero(beyond >= -claim.half_width))
-    return _judge_share(claim, evidence, kept / n, *exact_share_interval(kept, n), n)
+    return _judge_share(claim, kept / n, *stats.exact_share_interval(kept, n), n)
 
 
 def _ordering(claim: Claim, evidence: Evidence) -> Verdict:
     above, below = (measure(claim, evidence.runs_of(name)) for name in (claim.of, claim.than))
-    return _judge_pairs(claim, evidence, above, below)
+    return _judge_pairs(claim, above, below)
 
 
 def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
     lower = claim.model_copy(update={"label": claim.than_label})
     above, below = (measure(item, evidence.own_runs, evidence.reading) for item in (claim, lower))
-    return _judge_pairs(claim, evidence, above, below)
+    return _judge_pairs(claim, above, below)
 
 
-def _judge_pairs(claim: Claim, evidence: Evidence, above: Floats, below: Floats) -> Verdict:
+def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:
     n = min(len(above), len(below))
     if n < MIN_RUNS:
-        return evidence.verdict(claim, Word.PENDING, runs=n)
-    return _judge_share(claim, evidence, *pairs_won(above, below), n)
+        return Verdict(None, claim, Word.PENDING, runs=n)
+    return _judge_share(claim, *stats.pairs_won(above, below), n)
 
 
-def _judge_share(
-    claim: Claim, evidence: Evidence, share: float, low: float, high: float, n: int
-) -> Verdict:
+def _judge_share(claim: Claim, share: float, low: float, high: float, n: int) -> Verdict:
     if share >= ORDERING_THRESHOLD and low > 0.5:
         word = Word.REPRODUCED
     elif high < ORDERING_THRESHOLD:
         word = Word.NOT_REPRODUCED
     else:
         word = Word.IMPRECISE
-    return evidence.verdict(claim, word, mean=share, low=low, high=high, runs=n)
+    return Verdict(None, claim, word, mean=share, low=low, high=high, runs=n)
 
 
 # --- exact, and not tested -----------------------------------------------------------------------
@@ -260,14 +241,14 @@ def _setting(claim: Claim, evidence: Evidence) -> Verdict:
     if claim.unit == "percent" and isinstance(stated, Decimal):
         stated = stated / 100
     word = Word.FOLLOWED if same_value(stated, used) else Word.DIFFERS
-    return evidence.verdict(claim, word, ours=used)
+    return Verdict(None, claim, word, ours=used)
 
 
 def _fact(claim: Claim, evidence: Evidence) -> Verdict:
     fact = FACTS[claim.fact or ""]
     if isinstance(fact, float) and claim.unit == "percent":
         fact = 100 * fact
-    return _judge_exact(claim, evidence, fact)
+    return _judge_exact(claim, fact)
 
 
 def _images(claim: Claim, evidence: Evidence) -> Verdict:
@@ -281,36 +262,35 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
         ours = (n, *rest.get(len(claim.value), ()))
     elif claim.unit == "percent":
         ours = 100 * n / count("total_images")
-    return _judge_exact(claim, evidence, ours)
+    return _judge_exact(claim, ours)
 
 
 def _total(claim: Claim, evidence: Evidence) -> Verdict:
-    return _judge_exact(claim, evidence, parameter_totals(evidence.built)[claim.quantity])
+    return _judge_exact(claim, parameter_totals(evidence.built)[claim.quantity])
 
 
 def _layer(claim: Claim, evidence: Evidence) -> Verdict:
     ours = built_cell(claim, evidence.experiment, layer_table(evidence.built))
-    return _judge_exact(claim, evidence, ours)
+    return _judge_exact(claim, ours)
 
 
-def _judge_exact(claim: Claim, evidence: Evidence, ours: Any) -> Verdict:
+def _judge_exact(claim: Claim, ours: Any) -> Verdict:
     if isinstance(ours, float):  # a share, which the report rounds
         equal = abs(claim.number - ours) <= claim.half_width
     else:
         equal = same_value(claim.value, ours)
-    return evidence.verdict(claim, Word.EQUAL if equal else Word.DIFFERS, ours=ours)
+    return Verdict(None, claim, Word.EQUAL if equal else Word.DIFFERS, ours=ours)
 
 
 def _cited(claim: Claim, evidence: Evidence) -> Verdict:
-    return evidence.verdict(claim, Word.NOT_TESTED, note="from other work")
+    return Verdict(None, claim, Word.NOT_TESTED, note="from other work")
 
 
 def _minutes(claim: Claim, evidence: Evidence) -> Verdict:
     """Show our training time beside theirs."""
     minutes = [sum(run.seconds_per_epoch) / 60 for run in evidence.own_runs]
     mean = float(np.mean(minutes)) if minutes else None
-    note = "other hardware"
-    return evidence.verdict(claim, Word.NOT_TESTED, mean=mean, runs=len(minutes), note=note)
+    return Verdict(None, claim, Word.NOT_TESTED, mean, runs=len(minutes), note="other hardware")
 
 
 #: How each `judge` of the registry reaches its verdict.

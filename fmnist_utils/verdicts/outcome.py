@@ -45,58 +45,57 @@ class Word(StrEnum):
 
     Attributes
     ----------
-    badge : str
-        Class of its badge in `_static/book.css`.
-    column : str
-        Where the scoreboard counts it.
     look : Look
     meaning : str
         One line for the reader.
+    badge, column : str
+        Class of its badge in `_static/book.css`, and where the scoreboard counts it.
     """
 
-    badge: str
-    column: str
     look: Look
     meaning: str
+    badge: str
+    column: str
 
-    def __new__(cls, text: str, badge: str, column: str, look: Look, meaning: str) -> Self:
-        """Make a word that is its text, with everything that goes with it."""
+    def __new__(
+        cls, text: str, look: Look, meaning: str, badge: str = "", column: str = ""
+    ) -> Self:
+        """Make a word that is its text; badge and column are called like it by default."""
         word = str.__new__(cls, text)
         word._value_ = text
-        word.badge, word.column, word.look, word.meaning = badge, column, look, meaning
+        word.look, word.meaning = look, meaning
+        word.badge, word.column = badge or text, column or text
         return word
 
-    REPRODUCED = (
-        "reproduced", "reproduced", "reproduced", _GOOD,
-        "inside our prediction interval, and that interval is narrow",
-    )  # fmt: skip
-    CLOSE = (
-        "close", "close", "close", _NEAR,
-        "outside our interval, yet the difference is too small to matter",
-    )  # fmt: skip
+    REPRODUCED = "reproduced", _GOOD, "inside our prediction interval, and that interval is narrow"
+    CLOSE = "close", _NEAR, "outside our interval, yet the difference is too small to matter"
     IMPRECISE = (
-        "consistent, imprecise", "imprecise", "consistent", _OPEN,
+        "consistent, imprecise", _OPEN,
         "inside our interval, but a difference beyond the margin is not ruled out",
+        "imprecise", "consistent",
     )  # fmt: skip
     CONSISTENT = (
-        "consistent", "imprecise", "consistent", _OPEN,
+        "consistent",
+        _OPEN,
         "inside our interval; no margin is set for this quantity",
-    )  # fmt: skip
+        "imprecise",
+    )
     NOT_REPRODUCED = (
-        "not reproduced", "not", "not reproduced", _BAD,
+        "not reproduced",
+        _BAD,
         "outside our interval, and not shown to lie within the margin",
-    )  # fmt: skip
-    PENDING = (
-        "pending", "pending", "pending", _NONE,
-        "fewer than three runs so far, or one that diverged",
-    )  # fmt: skip
-    EQUAL = "equal", "equal", "exact", _GOOD, "an exact quantity, and the same"
-    FOLLOWED = "followed", "followed", "exact", _USED, "a setting that our runs use as stated"
+        "not",
+    )
+    PENDING = "pending", _NONE, "fewer than three runs so far, or one that diverged"
+    EQUAL = "equal", _GOOD, "an exact quantity, and the same", "equal", "exact"
+    FOLLOWED = "followed", _USED, "a setting that our runs use as stated", "followed", "exact"
     NOT_TESTED = (
-        "not tested", "pending", "not tested", _NONE,
+        "not tested",
+        _NONE,
         "a number from other work, or a time on other hardware",
-    )  # fmt: skip
-    DIFFERS = "differs", "differs", "differs", _BAD, "an exact quantity, and not the same"
+        "pending",
+    )
+    DIFFERS = "differs", _BAD, "an exact quantity, and not the same"
 
 
 #: Columns of the scoreboard: what was measured, then what was exact.
