@@ -22,21 +22,11 @@ LEVEL = 0.05
 _RESAMPLES = 10_000
 
 
-# --- one claim and our runs ----------------------------------------------------------------------
-
-
 def sampling_variance(value: float, images: int, whole: float = 1.0) -> float:
-    """Return the variance between two accuracies that are due to different images alone.
+    """Return how much two accuracies vary because each is of its own random draw of images.
 
-    Both sets of images are random draws, so that each adds the binomial p (1 - p) / n.
-
-    Parameters
-    ----------
-    value : float
-        The accuracy, of which `whole` is the largest possible: 1, or 100 in percent.
-    images : int
-        How many images each set holds.
-    whole : float
+    Each draw of `images` adds the binomial p (1 - p) / images, p = value / whole; `whole` is the
+    highest accuracy there can be: 1, or 100 in percent.
 
     Examples
     --------
@@ -135,9 +125,6 @@ def claim_tests(
     return compatible, equivalent
 
 
-# --- intervals -----------------------------------------------------------------------------------
-
-
 def mean_reach(values: ArrayLike) -> float:
     """Return half the 95 % confidence interval of a mean (Student's t); NaN for a single value.
 
@@ -177,12 +164,9 @@ def percentile_interval(draws: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def exact_share_interval(kept: int, n: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share: Clopper & Pearson (1934), Biometrika 26(4).
+    """Return the exact 95 % interval of the share that `kept` of `n` runs are.
 
-    Parameters
-    ----------
-    kept, n : int
-        How many of `n` runs have what is counted.
+    Clopper & Pearson (1934), Biometrika 26(4).
 
     Examples
     --------
@@ -191,9 +175,6 @@ def exact_share_interval(kept: int, n: int) -> tuple[float, float]:
     """
     interval = stats.binomtest(kept, n).proportion_ci()
     return float(interval.low), float(interval.high)
-
-
-# --- two samples ---------------------------------------------------------------------------------
 
 
 def pairs_won(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
@@ -317,9 +298,6 @@ def welch_interval(*terms: tuple[float, ArrayLike]) -> tuple[float, float, float
         freedom = parts.sum() ** 2 / (parts**2 / spare).sum()
         half = float(stats.t.ppf(0.975, freedom) * np.sqrt(parts.sum()))
     return estimate, estimate - half, estimate + half
-
-
-# --- scores --------------------------------------------------------------------------------------
 
 
 #: Columns of `class_scores`.
