@@ -7,24 +7,19 @@ import functools
 import itertools
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from typer.core import TyperGroup
 
 from fmnist_utils.errors import FmnistError
 
 if TYPE_CHECKING:
     from fmnist_utils.reports.experiment import Experiment
-    from fmnist_utils.reports.findings import Finding
     from fmnist_utils.tuning import Trial
-    from fmnist_utils.verdicts.outcome import Verdict
 
 AGAIN = "mend that, and run the same command again."
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
@@ -316,6 +311,7 @@ def report(report_id: ReportId) -> None:
     """Print every claim of a report with its verdict."""
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.runs.store import RunStore
+    from fmnist_utils.tables import judged
     from fmnist_utils.verdicts.collect import judge_report
     from fmnist_utils.verdicts.outcome import count_words
 
@@ -324,27 +320,9 @@ def report(report_id: ReportId) -> None:
     # The report's own claims come first; those of each experiment stand together.
     for experiment, group in itertools.groupby(verdicts, lambda verdict: verdict.experiment):
         title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
-        console.print(_claims_table(title, group))
+        console.print(judged(group, title))
     counts = ((word, count) for word, count in count_words(verdicts).items() if count)
     _say(", ".join(f"{count} {word}" for word, count in counts))
-
-
-def _claims_table(title: str, verdicts: Iterable[Verdict]) -> Table:
-    from fmnist_utils.tables import claim_text, interval_text, ours_text, reported_text
-
-    table = Table(title=f"\n{title}", title_style="bold", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("claim", "reported", "reproduced", "95 % interval", "verdict", "where stated"):
-        table.add_column(name)
-    for verdict in verdicts:
-        table.add_row(
-            claim_text(verdict.claim),
-            reported_text(verdict.claim),
-            ours_text(verdict),
-            interval_text(verdict),
-            _coloured(verdict),
-            verdict.claim.where,
-        )
-    return table
 
 
 @app.command()
@@ -357,47 +335,11 @@ def audit(
     from fmnist_utils.audit import audit_report, count_severities
     from fmnist_utils.reports.load import list_reports, load_report
     from fmnist_utils.runs.store import RunStore
+    from fmnist_utils.tables.report_tables import found_table
 
     for name in [report_id] if report_id else list_reports():
         loaded = load_report(name)
-        findings = audit_report(loaded, RunStore())
-        console.print(_findings_table(loaded.title, findings))
-        counts = count_severities(findings).items()
+        found = audit_report(loaded, RunStore())
+        console.print(found_table(found, loaded.title))
+        counts = count_severities(found).items()
         _say(f"{name}: " + ", ".join(f"{count} {severity}" for severity, count in counts))
-
-
-def _findings_table(title: str, findings: Iterable[Finding]) -> Table:
-    table = Table(title=f"\n{title}", title_style="bold", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("severity", "what is stated, or left out", "the arithmetic, or reason", "so"):
-        table.add_column(name, ratio=None if name == "severity" else 1)
-    for finding in findings:
-        table.add_row(
-            Text(finding.severity, _STYLES[finding.severity]),
-            Text(f"{finding.claimed} ({finding.where})"),
-            Text(finding.because),
-            Text(finding.consequence),
-            end_section=True,
-        )
-    return table
-
-
-def _coloured(verdict: Verdict) -> Text:
-    note = f" ({verdict.note})" if verdict.note else ""
-    return Text(f"{verdict.word}{note}", _STYLES[verdict.word])
-
-
-_STYLES = {
-    "reproduced": "green",
-    "equal": "green",
-    "followed": "green",
-    "close": "cyan",
-    "consistent": "yellow",
-    "consistent, imprecise": "yellow",
-    "not reproduced": "red",
-    "differs": "red",
-    "pending": "dim",
-    "not tested": "dim",
-    "high": "red",
-    "medium": "yellow",
-    "low": "dim",
-}

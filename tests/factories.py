@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import (
     Evaluation,

@@ -6,15 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from fmnist_utils.audit.wording import (
-    counted,
-    joined,
-    listed,
-    quantity_name,
-    slug,
-    value_shown,
-    variants,
-)
 from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.models.architectures import architectures_with, common_width
 from fmnist_utils.models.build import parameter_totals
@@ -26,6 +17,15 @@ from fmnist_utils.reports.findings import Finding
 from fmnist_utils.reports.printed import LayerTable, PrintedLayer
 from fmnist_utils.reports.report import Report
 from fmnist_utils.rounding import Shape, times
+from fmnist_utils.text import (
+    counted,
+    joined,
+    listed,
+    slug,
+    stated_value,
+    subject_text,
+    variants_text,
+)
 
 
 def impossible_layers(report: Report) -> Iterator[Finding]:
@@ -79,7 +79,7 @@ def prose_against_table(report: Report) -> Iterator[Finding]:
                     id=f"prose-{experiment.id}-{claim.id}",
                     severity="medium",
                     where=f"{claim.where}; {table.where}",
-                    claimed=f"{quantity_name(claim)} is {value_shown(claim)}",
+                    claimed=f"{subject_text(claim)} is {stated_value(claim)}",
                     because=f"the layer table shows {' or '.join(map(str, sorted(values)))}",
                     consequence="Prose and table describe different models; we build the table.",
                 )
@@ -131,7 +131,7 @@ def unstated_model_settings(report: Report) -> Iterator[Finding]:
             claimed=f"no {name} is given for {_layers(gaps)}{listed(titles)}",
             because="; ".join(dict.fromkeys(item.because for _, item in gaps)),
             consequence="Each value is an assumption of ours"
-            + variants(report, [(experiment.id, item.setting) for experiment, item in gaps]),
+            + variants_text(report, [(experiment.id, item.setting) for experiment, item in gaps]),
         )
 
 

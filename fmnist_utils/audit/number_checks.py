@@ -7,23 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from fmnist_utils.audit.wording import (
-    SCALES,
-    interval,
-    joined,
-    listed,
-    quantity_name,
-    slug,
-    value_shown,
-)
 from fmnist_utils.data.fashion_mnist import count
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import SCALES, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.findings import Derivation, Finding
 from fmnist_utils.reports.printed import ScoreTable
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.report import Report
 from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing, total
+from fmnist_utils.text import joined, listed, slug, stated_value, subject_text
 
 
 def wrong_derivations(report: Report) -> Iterator[Finding]:
@@ -64,7 +56,7 @@ def _stated(item: Derivation) -> Interval:
 
 def _given(report: Report, item: Derivation, value: Decimal | str) -> Interval:
     if isinstance(value, str):
-        return interval(report.claim(value))
+        return report.claim(value).interval
     plain = item.unit == "plain" or item.rule in ("ratio", "proportion")
     if plain and value.as_tuple().exponent == 0:
         return Interval.exactly(value)
@@ -74,7 +66,7 @@ def _given(report: Report, item: Derivation, value: Decimal | str) -> Interval:
 def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
     digits = "" if item.rule == "not_before" else ","  # a year has no thousands
     parts = [
-        value_shown(report.claim(v)) if isinstance(v, str) else f"{v:{digits}}" for v in item.given
+        stated_value(report.claim(v)) if isinstance(v, str) else f"{v:{digits}}" for v in item.given
     ]
     if item.rule in ("same", "not_before"):
         return f"it must be {item.rule.replace('_', ' ')} {' and '.join(parts)}"
@@ -89,13 +81,13 @@ def impossible_percentages(report: Report) -> Iterator[Finding]:
         if experiment is None or claim.quantity != "accuracy":
             continue
         n = _images(experiment, claim) * (claim.mean_of or 1)
-        if not possible_counts(interval(claim), n):
+        if not possible_counts(claim.interval, n):
             yield Finding(
                 id=f"grim-{experiment.id}-{claim.id}",
                 severity="medium",
                 where=claim.where,
-                claimed=f"{quantity_name(claim)} of {experiment.title} is {value_shown(claim)}",
-                because=f"of {n:,} images that is {float(n * interval(claim).middle):.2f}",
+                claimed=f"{subject_text(claim)} of {experiment.title} is {stated_value(claim)}",
+                because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}",
                 consequence="The number was not measured on the images that the report names.",
             )
 
@@ -158,12 +150,12 @@ def recall_against_accuracy(report: Report) -> Iterator[Finding]:
         for claim in experiment.stated:
             if claim.quantity != "accuracy" or claim.split != scores.split:
                 continue
-            if not average.meets(interval(claim)):
+            if not average.meets(claim.interval):
                 yield Finding(
                     id=f"recall-{experiment.id}-{claim.id}",
                     severity="medium",
                     where=f"{claim.where}; {scores.where}",
-                    claimed=f"{quantity_name(claim)} is {value_shown(claim)}",
+                    claimed=f"{subject_text(claim)} is {stated_value(claim)}",
                     because=f"the recalls average to {100 * float(average.middle):.2f} %, between "
                     f"{100 * float(average.low):.2f} and {100 * float(average.high):.2f}",
                     consequence="Table and accuracy come from different evaluations.",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.models.layer_rules import windowed
-from fmnist_utils.models.spec import NUM_CLASSES
 
 USUAL_FILTERS = (8, 16, 32, 64, 128, 256)
 

@@ -8,10 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.forest import LOOKS, REPORTED
+from fmnist_utils.plots.forest import REPORTED
 from fmnist_utils.plots.labels import (
     folded,
     label_end,
@@ -24,7 +23,7 @@ from fmnist_utils.plots.labels import (
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Method, Run, accuracies
-from fmnist_utils.stats import welch_interval
+from fmnist_utils.stats import mean_reach, welch_interval
 from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
 from fmnist_utils.verdicts.outcome import Word
 
@@ -195,8 +194,8 @@ def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
     ax.plot([found.low, found.high], [y, y], zorder=3, **_INTERVAL)
     ax.plot(found.mean, y, "D", zorder=4, **_MEAN)
     word = "equivalent" if found.equivalent else "not\nequivalent"
-    color = LOOKS[Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED][0]
-    label_end(ax, y, word, color)
+    alike = Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED
+    label_end(ax, y, word, alike.look.color)
 
 
 def _method_name(methods: set[Method]) -> str:
@@ -251,13 +250,7 @@ def _draw_line(
     for position, values in zip(at, groups, strict=True):
         ax.plot([position] * len(values), values, "o", color=color, alpha=0.3, markersize=4)
     ax.errorbar(
-        at, [np.mean(values) for values in groups], [_confidence(values) for values in groups],
+        at, [np.mean(values) for values in groups], [mean_reach(values) for values in groups],
         color=color, marker=marker, linestyle=("-", "--", "-.", ":")[i % 4], label=name,
         capsize=4, markersize=7, markeredgecolor="white", zorder=3,
     )  # fmt: skip
-
-
-def _confidence(values: Sequence[float]) -> float:
-    """Half the 95 % confidence interval of a mean, nothing for a single value."""
-    n = len(values)
-    return float(stats.t.ppf(0.975, n - 1) * stats.sem(values)) if n > 1 else np.nan

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from fmnist_utils.plots.forest import stated, to_axis
 from fmnist_utils.plots.labels import folded, legend, shade
@@ -18,7 +17,7 @@ from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, fi
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed import EpochTable
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import prediction_error
+from fmnist_utils.stats import prediction_reach
 from fmnist_utils.verdicts.judge import MIN_RUNS
 
 
@@ -154,7 +153,7 @@ def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> di
             x = claim.number
             lines = [ax.axvline(x, color="black", linestyle=":", linewidth=1.2) for ax in axes]
             drawn[f"reported: {claim.value} epochs"] = lines[0]
-        elif claim.quantity in ("accuracy", "loss") and claim.epoch is None:
+        elif claim.about.is_metric and claim.epoch is None:
             ax = axes[claim.quantity == "accuracy"]
             marker, fill = _REPORTED_MARKERS[claim.split or "test"]
             label = f"reported: {stated(claim)}"
@@ -263,7 +262,7 @@ def _draw_band(ax: Axes, histories: Sequence[Floats], curve: _Curve) -> None:
     enough = runs >= MIN_RUNS
     if enough.any():
         mean, runs, sd = mean[enough], runs[enough], shown[:, enough].std(axis=0, ddof=1)
-        reach = stats.t.ppf(0.975, runs - 1) * prediction_error(sd, runs)
+        reach = prediction_reach(sd, runs)
         ax.fill_between(
             at[enough], mean - reach, mean + reach, color=curve.color, alpha=0.25, linewidth=0
         )

@@ -7,14 +7,14 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from fmnist_utils.models.build import parameter_totals
-from fmnist_utils.plots.forest import LOOKS, to_axis
+from fmnist_utils.plots.forest import to_axis
 from fmnist_utils.plots.labels import legend, mark_zero, marks, row_figure, shade
 from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note, series
+from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
 from fmnist_utils.verdicts.across_reports import models as models_of_all_reports
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
 #: Fewer training images than this are a part of the data set: of all 60,000 no report holds out
@@ -35,7 +35,7 @@ def deviations(store: RunStore = STORE) -> Figure:
     if not rows:
         return note("No accuracy with at least three runs to hold it against yet.")
     with row_figure(list(rows), room=1.2) as (fig, ax):
-        mark_zero(ax, ACCURACY_MARGIN)
+        mark_zero(ax, QUANTITIES["accuracy"].margin)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):
                 ax.plot(_distance(verdict), y + 0.16 * (i % 3 - 1), **_mark(verdict.word))
@@ -54,9 +54,7 @@ def _distance(verdict: Verdict) -> float:
 
 def _mark(word: Word) -> dict[str, Any]:
     """Return the looks of a verdict's mark, in the figure and in its legend."""
-    color, marker, filled = LOOKS[word]
-    fill = color if filled else "white"
-    return marks(marker, markersize=7.5, color=color, markerfacecolor=fill, markeredgewidth=1.5)
+    return {**word.look.mark, "linestyle": "none", "markeredgewidth": 1.5}
 
 
 def size_and_accuracy(store: RunStore = STORE) -> Figure:

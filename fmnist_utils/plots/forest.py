@@ -22,19 +22,10 @@ from fmnist_utils.plots.labels import (
 from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.quantities import NATS, POINTS, QUANTITIES, Quantity
 from fmnist_utils.runs.record import Run
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN, CLASS_MARGIN, judge
+from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Verdict, Word
-
-#: Colour (dark enough for text), marker and fill of what carries each verdict.
-LOOKS: dict[Word, tuple[str, str, bool]] = {
-    Word.REPRODUCED: ("#00795a", "o", True),
-    Word.CLOSE: ("#0173b2", "s", True),
-    Word.IMPRECISE: ("#8a5f00", "o", False),
-    Word.CONSISTENT: ("#8a5f00", "o", False),
-    Word.NOT_REPRODUCED: ("#b8400a", "X", True),
-    Word.PENDING: (GREY, "o", False),
-}
 
 # Hollow, so that what it stands on shows through.
 REPORTED: Any = {
@@ -52,43 +43,30 @@ _OURS: Any = {"color": GREY, "marker": "o", "linewidth": 2}
 
 def to_axis(claim: Claim) -> float:
     """Return the factor from the claim's unit to the axis': shares in percent, losses in nats."""
-    if claim.quantity == "loss":
-        return 1 / claim.whole
-    share = claim.quantity in ("accuracy", "difference") or claim.label is not None
-    return 100 / claim.whole if share else 1.0
+    return {POINTS: 100.0, NATS: 1.0}.get(claim.about.unit, claim.whole) / claim.whole
 
 
 def stated(claim: Claim) -> str:
-    """Say what a claim states in a few words."""
-    if claim.quantity == "epochs_trained":
-        return f"{claim.value} epochs"
-    if claim.quantity == "lowest_val_loss_epoch":
-        return f"lowest validation loss at epoch {claim.value}"
-    if claim.label is not None:
-        return f"{tables.claim_text(claim)} {tables.reported_text(claim)}"
-    part = SPLIT_WORDS[claim.split or "test"]
-    if claim.quantity == "difference":
-        return f"{part} accuracy {claim.number:+g} point{'' if abs(claim.number) == 1 else 's'}"
-    return f"{part} {claim.quantity} {tables.reported_text(claim)}"
+    """Write what a claim states in a few words."""
+    reported = tables.reported_text(claim)
+    number = claim.number if claim.numbers == 1 else 0.0
+    return (claim.about.short or "{name} {reported}").format(
+        name=tables.claim_text(claim),
+        part=SPLIT_WORDS[claim.split or "test"],
+        reported=reported,
+        signed=f"{number:+g} point{'s' * (abs(number) != 1)}",
+    )
 
 
-class _Group(NamedTuple):
+class _Panel(NamedTuple):
     """Claims that share an axis of the forest plot."""
 
-    quantities: tuple[str, ...]
     unit: str
-    margin: float | None = None
+    margin: float | None
 
-    def holds(self, claim: Claim) -> bool:
-        return claim.quantity in self.quantities
-
-
-_GROUPS = (
-    _Group(("accuracy", "difference"), "percentage points", ACCURACY_MARGIN),
-    _Group(("precision", "recall", "f1", "confused"), "percentage points", CLASS_MARGIN),
-    _Group(("loss",), "nats"),
-    _Group(("epochs_trained", "lowest_val_loss_epoch"), "epochs"),
-)
+    @classmethod
+    def of(cls, row: Quantity) -> _Panel:
+        return cls(row.unit, None if row.relative else row.margin)
 
 
 def forest(verdicts: Sequence[Verdict]) -> Figure:
@@ -100,9 +78,9 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
     """
     named = _named_once([verdict for verdict in verdicts if verdict.word != Word.PENDING])
     panels = [
-        (group, rows)
-        for group in _GROUPS
-        if (rows := [row for row in named if group.holds(row[1].claim)])
+        (panel, rows)
+        for panel in dict.fromkeys(_Panel.of(row) for row in QUANTITIES.values() if row.unit)
+        if (rows := [row for row in named if _Panel.of(row[1].claim.about) == panel])
     ]
     if not panels:
         return note("No claim with at least three runs to hold it against yet.")
@@ -110,14 +88,14 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
     names = [name for _, rows in panels for name, _ in rows]
     height = 0.7 + 0.6 * len(panels) + rows_height(names)
     with figure(len(panels), height=height, height_ratios=sizes, squeeze=False) as (fig, axes):
-        for ax, (group, rows) in zip(axes.flat, panels, strict=True):
-            _draw_forest(ax, group, rows)
+        for ax, (panel, rows) in zip(axes.flat, panels, strict=True):
+            _draw_forest(ax, panel, rows)
         reported = REPORTED_ROUNDED | {"linewidth": 5}
         looks = {
             "ours: mean, 95 % prediction interval": _OURS,
             "reported, with its rounding": reported,
         }
-        if any(group.margin for group, _ in panels):
+        if any(panel.margin for panel, _ in panels):
             looks["close enough: within the margin"] = shade()
         legend(fig, looks, columns=2)
     return fig
@@ -127,39 +105,38 @@ def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
     named: dict[tuple[str, str], tuple[str, Verdict]] = {}
     for verdict in verdicts:
         claim = verdict.claim
-        if any(group.holds(claim) for group in _GROUPS):
+        if claim.about.unit:
             owner = verdict.experiment or f"{claim.of} − {claim.than}"
             name = folded(f"{owner}\n{stated(claim)}")
             named.setdefault((name, claim.reading), (name, verdict))
     return list(named.values())
 
 
-def _draw_forest(ax: Axes, group: _Group, rows: Sequence[tuple[str, Verdict]]) -> None:
+def _draw_forest(ax: Axes, panel: _Panel, rows: Sequence[tuple[str, Verdict]]) -> None:
     """Draw the claims of one panel, the first on top."""
-    mark_zero(ax, group.margin)
+    mark_zero(ax, panel.margin)
     for y, (_, verdict) in enumerate(rows):
         scale, reported = to_axis(verdict.claim), verdict.claim.number
         rounding = scale * verdict.claim.half_width
         ax.plot([-rounding, rounding], [y, y], color="black", linewidth=5, solid_capstyle="butt")
         ax.plot(0, y, zorder=2.5, **REPORTED | {"markerfacecolor": "white"})
         draw_interval(ax, y, verdict, scale, reported)
-        label_end(ax, y, verdict.word.replace(", ", ",\n"), LOOKS[verdict.word][0])
+        label_end(ax, y, verdict.word.replace(", ", ",\n"), verdict.word.look.color)
     label_rows(ax, [name for name, _ in rows])
-    ax.set_xlabel(f"ours − reported ({group.unit})")
+    ax.set_xlabel(f"ours − reported ({panel.unit})")
 
 
 def draw_interval(
     ax: Axes, y: float, verdict: Verdict, scale: float = 1.0, origin: float = 0.0
 ) -> None:
     """Draw our mean and prediction interval at one height, in the looks of the verdict."""
-    color, marker, filled = LOOKS[verdict.word]
+    look = verdict.word.look
     if verdict.low is not None and verdict.high is not None:
         interval = scale * (np.array([verdict.low, verdict.high]) - origin)
-        ax.plot(interval, [y, y], color=color, linewidth=2, solid_capstyle="butt", zorder=3)
+        ax.plot(interval, [y, y], color=look.color, linewidth=2, solid_capstyle="butt", zorder=3)
     if verdict.mean is not None:
         ax.plot(
-            scale * (verdict.mean - origin), y, marker, color=color, markersize=7.5, zorder=4,
-            markeredgewidth=0 if filled else 1.5, markerfacecolor=color if filled else "white",
+            scale * (verdict.mean - origin), y, zorder=4, **look.mark,
         )  # fmt: skip
 
 
@@ -196,13 +173,7 @@ def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
             ax.set_xlabel(label)
         looks = {"reported, with its rounding": REPORTED_ROUNDED | {"markersize": 6}}
         words = {item.word for item in verdicts if item.mean is not None}
-        for word, (color, marker, filled) in LOOKS.items():
-            if word in words:
-                looks[f"ours: {word}"] = {
-                    "color": color, "marker": marker, "markersize": 7.5, "linewidth": 2,
-                    "markeredgewidth": 0 if filled else 1.5,
-                    "markerfacecolor": color if filled else "white",
-                }  # fmt: skip
+        looks |= {f"ours: {w}": {**w.look.mark, "linewidth": 2} for w in Word if w in words}
         legend(fig, looks, columns=2)
     return fig
 

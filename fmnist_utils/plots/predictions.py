@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.forest import LOOKS
 from fmnist_utils.plots.images import draw, grid
 from fmnist_utils.plots.style import Floats, figure, marked, note
 from fmnist_utils.runs.record import Run
@@ -78,7 +77,7 @@ def predictions(data: FashionMNIST, run: Run) -> Figure:
     fig = grid(data.test_images[picked], titles, columns=5)
     for ax, i in zip(fig.axes, picked, strict=False):
         # The longest title just fits its image.
-        ax.title.set(fontsize=9, color="black" if right[i] else LOOKS[Word.NOT_REPRODUCED][0])
+        ax.title.set(fontsize=9, color="black" if right[i] else Word.NOT_REPRODUCED.look.color)
     return fig
 
 

@@ -19,6 +19,7 @@ from fmnist_utils.plots.forest import REPORTED
 from fmnist_utils.plots.labels import label_end, label_rows, legend, marks, row_figure
 from fmnist_utils.plots.style import BLUE, GREY, Floats, bare, figure, note
 from fmnist_utils.reports.search import Parameter, Search, Setting
+from fmnist_utils.stats import percentile_interval
 from fmnist_utils.text import key_text
 from fmnist_utils.tuning import Trials, TuningError
 
@@ -101,7 +102,7 @@ def expected_best(trials: Trials | None, reference: Mapping[str, float] | None =
     curve, levels = _curve(scores, trials), reference or {}
     numbers = np.arange(1, len(scores) + 1)
     drawn = np.random.default_rng(0).choice(scores, (_DRAWS, len(scores)))
-    low, high = np.percentile([_curve(draw, trials) for draw in drawn], [2.5, 97.5], axis=0)
+    low, high = percentile_interval([_curve(draw, trials) for draw in drawn])
     with figure(height=4.2) as (fig, ax):
         ax.fill_between(
             numbers, low, high, color=BLUE, alpha=0.2, linewidth=0, label="95 % bootstrap interval"

@@ -51,6 +51,11 @@ class Experiment(Strict):
         epochs = (claim for table in self.epoch_tables for claim in table.claims())
         return (*self.stated, *scores, *epochs)
 
+    def accuracy(self, split: str | None) -> Claim | None:
+        """Return the first claim about the accuracy on a split; None where none is stated."""
+        found = (c for c in self.stated if c.quantity == "accuracy" and c.split == split)
+        return next(found, None)
+
     def __getitem__(self, claim_id: str) -> Claim:
         """Return a claim by its id.
 
@@ -104,6 +109,8 @@ class Experiment(Strict):
         """Every claim is about what the experiment, or a run of it, has."""
         last = self.training.epochs
         for claim in self.results:
+            if claim.about.place == "report":
+                raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under the report")
             if claim.setting is not None:
                 _check_setting(self, claim)
             if claim.epoch is not None and claim.epoch > last:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import Strict
 from fmnist_utils.reports.claim import Claim, _as_printed
 
@@ -46,7 +46,7 @@ class LayerTable(Strict):
         for name in ("total", "trainable", "non_trainable"):
             yield Claim(
                 id=f"{name.replace('_', '-')}-params",
-                quantity=f"{name}_params",  # type: ignore[arg-type]
+                quantity=f"{name}_params",
                 value=getattr(self, name),
                 where=f"{self.where}, totals",
             )
@@ -110,7 +110,7 @@ class EpochTable(Strict):
                 value = printed if self.decimals is None else round(printed, self.decimals)
                 yield Claim(
                     id=f"{self.split}-{quantity}-epoch-{epoch}",
-                    quantity=quantity,  # type: ignore[arg-type]
+                    quantity=quantity,
                     split=self.split,
                     epoch=epoch,
                     unit=self.unit if quantity == "accuracy" else "plain",

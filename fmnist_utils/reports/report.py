@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
 
 from pydantic import Field, model_validator
 
@@ -11,7 +10,6 @@ from fmnist_utils.records import Strict, refuse_duplicates
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
 from fmnist_utils.reports.findings import Derivation, Finding
-from fmnist_utils.reports.quantities import Comparison
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
 
@@ -104,7 +102,7 @@ class Report(Strict):
         ids = [claim.id for experiment, claim in self.all_claims() if experiment is None]
         refuse_duplicates("claim id", ids)
         for claim in self.claims:
-            if claim.quantity not in (*get_args(Comparison), "data", "cited"):
+            if claim.about.place == "experiment":
                 raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under an experiment")
             for name in (claim.of, claim.than):
                 if name is not None and name not in self.experiments:

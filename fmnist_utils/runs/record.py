@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fmnist_utils.data.fashion_mnist import official_fingerprint
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models.spec import NUM_CLASSES
 from fmnist_utils.records import Sealed, Strict, first_problem, sha256
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision

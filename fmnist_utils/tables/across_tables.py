@@ -90,7 +90,7 @@ def _drops(experiment: Experiment) -> bool:
 
 
 def _has_training_accuracy(experiment: Experiment) -> bool:
-    return any(item.quantity == "accuracy" and item.split == "train" for item in experiment.stated)
+    return experiment.accuracy("train") is not None
 
 
 #: Name of a setting, pattern of its paths, and which experiments have it.

@@ -71,7 +71,7 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
     title : str
         What was trained instead.
     """
-    claims = [claim for claim in experiment.stated if claim.quantity in ("accuracy", "loss")]
+    claims = [claim for claim in experiment.stated if claim.about.is_metric]
     found = [judge(experiment, claim, runs) for claim in claims]
     return judged(found, f"{experiment.title}: reported, and {title}, {len(runs)} runs")
 
@@ -117,7 +117,7 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
     stated = [
         claim
         for claim in reversed(experiment.stated)
-        if claim.quantity in ("accuracy", "loss") and claim.split != "test" and not claim.epoch
+        if claim.about.is_metric and claim.split != "test" and not claim.epoch
     ]
     rows = []
     for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():

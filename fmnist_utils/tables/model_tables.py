@@ -13,10 +13,11 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Badge, Stacked, Table
-from fmnist_utils.text import ours_text, printed_text, reported_text, value_text
+from fmnist_utils.text import ours_text, reported_text, value_text
+from fmnist_utils.verdicts.collect import judge_layers
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
-from fmnist_utils.verdicts.printed_layers import aligned_layers, judge_layers
+from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:
@@ -113,6 +114,6 @@ def _assumed(items: Iterable[Assumption]) -> Iterator[tuple[Stacked, str]]:
     for item in items:
         parts = item.setting.split(".")
         name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
-        alike.setdefault((item.because, printed_text(item.chosen)), []).append(name)
+        alike.setdefault((item.because, value_text(item.chosen)), []).append(name)
     for (because, chosen), names in alike.items():
         yield Stacked(", ".join(names).replace("_", " "), because), chosen

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fmnist_utils import audit
-from fmnist_utils.reports.findings import SEVERITIES
+from fmnist_utils.reports.findings import SEVERITIES, Finding
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report
-from fmnist_utils.verdicts.outcome import Word, count_words
+from fmnist_utils.verdicts.outcome import COLUMNS, count_words
 
 
 def counts(report: Report, store: RunStore = STORE) -> Table:
     """Count one report's verdicts by word, with what each word means."""
     found = count_words(judge_report(report, store))
-    rows = tuple((Badge(word), str(n), MEANINGS[word]) for word, n in found.items() if n)
+    rows = tuple((Badge(word), str(n), word.meaning) for word, n in found.items() if n)
     return Table(("verdict", "claims", "meaning"), rows, f"{sum(found.values())} claims judged")
-
-
-MEANINGS = {
-    Word.REPRODUCED: "inside our prediction interval, and that interval is narrow",
-    Word.CLOSE: "outside our interval, yet the difference is too small to matter",
-    Word.IMPRECISE: "inside our interval, but a difference beyond the margin is not ruled out",
-    Word.CONSISTENT: "inside our interval; no margin is set for this quantity",
-    Word.NOT_REPRODUCED: "outside our interval, and not shown to lie within the margin",
-    Word.PENDING: "fewer than three runs so far, or one that diverged",
-    Word.EQUAL: "an exact quantity, and the same",
-    Word.FOLLOWED: "a setting that our runs use as stated",
-    Word.DIFFERS: "an exact quantity, and not the same",
-    Word.NOT_TESTED: "a number from other work, or a time on other hardware",
-}
 
 
 def scoreboard(store: RunStore = STORE) -> Table:
@@ -40,22 +28,10 @@ def scoreboard(store: RunStore = STORE) -> Table:
         found = judge_report(report, store)
         by_word = count_words(found)
         numbers = sum(verdict.claim.numbers for verdict in found)
-        columns = [sum(by_word[word] for word in words) for words in _COLUMNS.values()]
+        columns = [sum(n for word, n in by_word.items() if word.column == c) for c in COLUMNS]
         rows.append((report.short_name, str(numbers), *map(str, columns)))
-    headers = ("report", "numbers", *_COLUMNS)
+    headers = ("report", "numbers", *COLUMNS)
     return Table(headers, tuple(rows), "Verdicts on every claim, report by report")
-
-
-_COLUMNS = {
-    "reproduced": (Word.REPRODUCED,),
-    "close": (Word.CLOSE,),
-    "consistent": (Word.IMPRECISE, Word.CONSISTENT),
-    "not reproduced": (Word.NOT_REPRODUCED,),
-    "pending": (Word.PENDING,),
-    "exact": (Word.EQUAL, Word.FOLLOWED),
-    "differs": (Word.DIFFERS,),
-    "not tested": (Word.NOT_TESTED,),
-}
 
 
 def findings(report: Report, store: RunStore = STORE) -> Table:
@@ -69,6 +45,11 @@ def findings(report: Report, store: RunStore = STORE) -> Table:
         Whose runs tell how far apart seeds lie; the shipped ones and ``./runs`` by default.
     """
     found = audit.audit_report(report, store)
+    return found_table(found, f"The report against itself: {len(found)} findings")
+
+
+def found_table(found: Iterable[Finding], caption: str) -> Table:
+    """Lay out findings: severity, statement with its place, arithmetic with what follows."""
     rows = tuple(
         (
             SeverityBadge(item.severity),
@@ -78,7 +59,7 @@ def findings(report: Report, store: RunStore = STORE) -> Table:
         for item in found
     )
     headers = ("severity", "what is stated, or left out", "the arithmetic, and what follows")
-    return Table(headers, rows, f"The report against itself: {len(found)} findings")
+    return Table(headers, rows, caption)
 
 
 def audit_counts(store: RunStore = STORE) -> Table:
