@@ -37,12 +37,7 @@ def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1) -> Figure:
             f"{per_class} images do not fill {rows} rows: make rows a divisor of per_class."
         )
     rng = np.random.default_rng(0)
-    picked = np.stack(
-        [
-            data.train_images[pick(np.flatnonzero(data.train_labels == label), per_class, rng)]
-            for label in range(len(data.class_names))
-        ]
-    )
+    picked = np.stack([own[pick(np.arange(len(own)), per_class, rng)] for own in _by_class(data)])
     if per_class == 1:
         return marked(grid(picked[:, 0], data.class_names, columns=5), data)
     return marked(_montage(picked, data.class_names, rows), data)
@@ -70,13 +65,13 @@ def random_samples(data: FashionMNIST, count: int = 25) -> Figure:
 
 def mean_images(data: FashionMNIST) -> Figure:
     """Show the mean training image of every class."""
-    means = np.stack(
-        [
-            data.train_images[data.train_labels == label].mean(axis=0)
-            for label in range(len(data.class_names))
-        ]
-    )
+    means = np.stack([own.mean(axis=0) for own in _by_class(data)])
     return marked(grid(means, data.class_names, columns=5), data)
+
+
+def _by_class(data: FashionMNIST) -> list[NDArray[np.uint8]]:
+    """Return the training images of every class."""
+    return [data.train_images[data.train_labels == i] for i in range(len(data.class_names))]
 
 
 def draw(n: int, count: int) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -166,21 +167,18 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
         Its runs.
     """
     printed = experiment.epoch_tables
+    parts = [(table, metric) for table in printed for metric in ("loss", "accuracy")]
     columns = [
-        (f"{table.split} {metric}", [c for c in claims if c.quantity == metric])
-        for table in printed
-        for claims in [tuple(table.claims())]
-        for metric in ("loss", "accuracy")
+        [judge(experiment, claim, runs) for claim in table.claims() if claim.quantity == metric]
+        for table, metric in parts
     ]
-    last = max((len(claims) for _, claims in columns), default=0)
-    judged_columns = [[judge(experiment, c, runs) for c in claims] for _, claims in columns]
     rows = tuple(
-        (str(i + 1), *(Scored(column[i]) if i < len(column) else "" for column in judged_columns))
-        for i in range(last)
+        (str(epoch), *(Scored(verdict) if verdict else "" for verdict in row))
+        for epoch, row in enumerate(itertools.zip_longest(*columns), start=1)
     )
     places = "; ".join(table.where for table in printed) or "No table of epochs is printed"
-    summary = _counted(verdict for column in judged_columns for verdict in column)
-    headers = ("epoch", *(header for header, _ in columns))
+    summary = _counted(verdict for column in columns for verdict in column)
+    headers = ("epoch", *(f"{table.split} {metric}" for table, metric in parts))
     return Table(headers, rows, f"{places}, reported and ours: {summary}" if printed else places)
 
 
