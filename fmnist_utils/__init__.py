@@ -16,18 +16,6 @@ if TYPE_CHECKING:
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.verdicts import equivalence
 
-__all__ = [
-    "check_parameters",
-    "equivalence",
-    "load_data",
-    "load_report",
-    "plots",
-    "reproduce",
-    "search",
-    "tables",
-    "verdicts",
-]
-
 _HOMES = {
     "check_parameters": "fmnist_utils.book.chapter",
     "equivalence": "fmnist_utils.verdicts",
@@ -36,16 +24,17 @@ _HOMES = {
     "reproduce": "fmnist_utils.book.chapter",
     "search": "fmnist_utils.book.chapter",
 }
+_ROOMS = ("plots", "tables", "verdicts")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in __all__:
+    if name in _ROOMS:
         return importlib.import_module(f"fmnist_utils.{name}")
     raise AttributeError(f"module 'fmnist_utils' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*_HOMES, *_ROOMS])

@@ -6,30 +6,20 @@ import errno
 import functools
 import itertools
 import os
-import re
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from typer.core import TyperGroup
 
 from fmnist_utils.errors import FmnistError
 
 if TYPE_CHECKING:
     from fmnist_utils.reports.experiment import Experiment
-    from fmnist_utils.reports.findings import Finding
-    from fmnist_utils.reports.report import Report
-    from fmnist_utils.reports.search import Search
-    from fmnist_utils.runs.record import Run
-    from fmnist_utils.tuning import Trial, Trials
-    from fmnist_utils.verdicts.outcome import Verdict
+    from fmnist_utils.tuning import Trial
 
 AGAIN = "mend that, and run the same command again."
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
@@ -277,92 +267,22 @@ def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment
 def status() -> None:
     """Show which runs and trials there are, which are stale, and which records are damaged."""
     from fmnist_utils.reports.load import list_reports, load_report
+    from fmnist_utils.runs.status import runs_status
+    from fmnist_utils.tuning import search_status
 
     table = Table(box=None, pad_edge=False)
     for name in ("experiment", "valid", "seeds", "epochs", "device", "stale"):
         table.add_column(name, justify="right" if name in ("valid", "epochs", "stale") else "left")
-    notes: list[str] = []
-    for report_id in list_reports():
-        records, damaged = _records(report_id)
-        notes += damaged
-        report = load_report(report_id)
-        for experiment in report.trainable.values():
-            table.add_row(*_status_row(experiment, records.pop(experiment.id, [])))
-        for search in report.searches.values():
-            trials, where, damage = _trials(report, search)
-            table.add_row(*_search_row(report, search, trials, where))
-            notes += damage
-        notes += (f"{report_id} has runs of no experiment: {name}." for name in records)
+    problems: list[str] = []
+    for report in map(load_report, list_reports()):
+        for rows, found in (runs_status(report), search_status(report)):
+            for name, valid, *others, stale in rows:
+                red = f"[red]{stale}[/red]" if stale else ""
+                table.add_row(name, str(valid) if valid else "[yellow]0[/yellow]", *others, red)
+            problems += found
     console.print(table)
-    for note in notes:
-        _say(note)
-
-
-def _records(report_id: str) -> tuple[dict[str, list[Run]], list[str]]:
-    """Read all run records of a report, by experiment, and what is wrong with the others."""
-    from fmnist_utils.runs.record import RunError, read_run
-    from fmnist_utils.runs.store import RunStore
-
-    records: dict[str, list[Run]] = defaultdict(list)
-    damaged = []
-    for path in RunStore().files(report_id):
-        try:
-            run = read_run(path)
-            records[run.experiment].append(run)
-        except RunError as error:
-            damaged.append(str(error))
-    return records, damaged
-
-
-def _status_row(experiment: Experiment, runs: list[Run]) -> Iterator[str]:
-    from fmnist_utils.runs.record import fingerprint, valid_runs
-
-    wanted = fingerprint(experiment)
-    valid = valid_runs(runs, experiment)
-    stale = sum(run.fingerprint != wanted for run in runs)
-    epochs = [run.epochs for run in valid]
-    yield f"{experiment.report}/{experiment.id}"
-    yield str(len(valid)) if valid else "[yellow]0[/yellow]"
-    yield _ranges([run.seed for run in valid])
-    yield f"{min(epochs)}–{max(epochs)}" if epochs else ""
-    yield ", ".join(sorted({run.provenance.device for run in valid}))
-    yield f"[red]{stale} stale[/red]" if stale else ""
-
-
-def _trials(report: Report, search: Search) -> tuple[tuple[Trial, ...], str, list[str]]:
-    """Read the trials of a search, where they are, and what is wrong with their table."""
-    from fmnist_utils.tuning import TuningError, find_trials, published_path
-
-    try:
-        found = find_trials(report, search.id)
-    except TuningError as error:
-        return (), "", [str(error)]
-    if found is None:
-        return (), "", []
-    path, table = found
-    where = "published" if path == published_path(report, search) else "local"
-    return table.trials, f", {where}", []
-
-
-def _search_row(
-    report: Report, search: Search, trials: tuple[Trial, ...], where: str
-) -> Iterator[str]:
-    yield f"{report.id}/{search.id}"
-    yield str(len(trials)) if trials else "[yellow]0[/yellow]"
-    yield f"of {search.trials} trials{where}"
-    yield ""
-    yield ", ".join(sorted({trial.provenance.device for trial in trials if trial.provenance}))
-
-
-def _ranges(numbers: list[int]) -> str:
-    """Write ascending numbers as ``1–5, 7``."""
-    groups: list[list[int]] = []
-    for number in numbers:
-        if groups and number == groups[-1][-1] + 1:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
+    for problem in problems:
+        _say(problem)
 
 
 @app.command()
@@ -373,90 +293,25 @@ def publish_runs(
     ] = None,
 ) -> None:
     """Check new runs and searches and copy them into the package, where they are evidence."""
-    from fmnist_utils.runs.store import LOCAL_RUNS, RunStore
-    from fmnist_utils.tuning import LOCAL_SEARCHES, TABLE
+    from fmnist_utils.runs.publish import check_folders, publish_files, publish_run_file
+    from fmnist_utils.runs.store import LOCAL_RUNS
+    from fmnist_utils.tuning import LOCAL_SEARCHES, TABLE, publish_table
 
-    _refuse_installed_package(RunStore().published)
     folders = [folder] if folder else [LOCAL_RUNS, LOCAL_SEARCHES]
-    if not any(place.is_dir() for place in folders):
-        names = " or ".join(map(str, folders))
-        raise FmnistError(f"There is no folder {names}: name the one that holds the new runs.")
+    check_folders(folders)
     # Runs and tables go by their names: the tool of a search keeps JSON files of its own there.
-    runs = _publish_each(_publish_run, folders, "*.seed*.json")
-    tables = _publish_each(_publish_table, folders, TABLE)
-    both = runs + tables
-    also = f" and {tables.count(True)} tables of trials" if tables else ""
+    runs = publish_files(folders, "*.seed*.json", publish_run_file)
+    tables = publish_files(folders, TABLE, publish_table)
+    refused = runs.refused + tables.refused
+    for sentence in refused:
+        print(f"Refused: {sentence}", file=sys.stderr)
+    also = f" and {tables.new} tables of trials" if any(tables) else ""
     _say(
-        f"{runs.count(True)} runs{also} published, {both.count(False)} already there, "
-        f"{both.count(None)} refused."
+        f"{runs.new} runs{also} published, {runs.known + tables.known} already there, "
+        f"{len(refused)} refused."
     )
-    if None in both:
+    if refused:
         raise typer.Exit(1)
-
-
-def _publish_each(
-    publish: Callable[[Path], bool], folders: Iterable[Path], pattern: str
-) -> list[bool | None]:
-    """Publish each file: True when it is new, False when it is there, None when it is refused."""
-    outcomes: list[bool | None] = []
-    paths = itertools.chain(*(place.rglob(pattern) for place in folders))
-    for path in sorted(paths, key=_in_numbers):
-        try:
-            outcomes.append(publish(path))
-        except FmnistError as error:
-            print(f"Refused: {error}", file=sys.stderr)
-            outcomes.append(None)
-    return outcomes
-
-
-def _in_numbers(path: Path) -> list[str]:
-    """Order names so that seed 100 comes after seed 11, as no seed may be left out."""
-    return [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
-
-
-def _publish_run(path: Path) -> bool:
-    from fmnist_utils.runs.record import read_run
-    from fmnist_utils.runs.store import RunStore
-
-    record = read_run(path)
-    return RunStore().publish(record, _experiment_of(record))
-
-
-def _publish_table(path: Path) -> bool:
-    from fmnist_utils.tuning import publish_trials, read_trials
-
-    table = read_trials(path)
-    return publish_trials(_report_of(table), table)
-
-
-def _refuse_installed_package(folder: Path) -> None:
-    installed = {"site-packages", "dist-packages"} & set(folder.parts)
-    if installed or not os.access(folder, os.W_OK):
-        raise FmnistError(
-            f"The package in {folder} is no checkout that can be written: publish from a clone of "
-            "the repository, installed with pip install -e."
-        )
-
-
-def _report_of(table: Trials) -> Report:
-    from fmnist_utils.reports.load import list_reports, load_report
-    from fmnist_utils.tuning import TuningError
-
-    if table.report not in list_reports():
-        raise TuningError(f"{table.report}/{table.search}: there is no report {table.report}.")
-    return load_report(table.report)
-
-
-def _experiment_of(record: Run) -> Experiment:
-    from fmnist_utils.reports.load import list_reports, load_report
-    from fmnist_utils.runs.record import RunError
-
-    known = load_report(record.report).trainable if record.report in list_reports() else {}
-    if record.experiment not in known:
-        raise RunError(
-            f"{record.filename}: there is no experiment {record.report}/{record.experiment}."
-        )
-    return known[record.experiment]
 
 
 # --- Reports -------------------------------------------------------------------------------------
@@ -476,6 +331,7 @@ def report(report_id: ReportId) -> None:
     """Print every claim of a report with its verdict."""
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.runs.store import RunStore
+    from fmnist_utils.tables import judged
     from fmnist_utils.verdicts.collect import judge_report
     from fmnist_utils.verdicts.outcome import count_words
 
@@ -484,27 +340,9 @@ def report(report_id: ReportId) -> None:
     # The report's own claims come first; those of each experiment stand together.
     for experiment, group in itertools.groupby(verdicts, lambda verdict: verdict.experiment):
         title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
-        console.print(_claims_table(title, group))
+        console.print(judged(group, title))
     counts = ((word, count) for word, count in count_words(verdicts).items() if count)
     _say(", ".join(f"{count} {word}" for word, count in counts))
-
-
-def _claims_table(title: str, verdicts: Iterable[Verdict]) -> Table:
-    from fmnist_utils.tables import claim_text, interval_text, ours_text, reported_text
-
-    table = Table(title=f"\n{title}", title_style="bold", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("claim", "reported", "reproduced", "95 % interval", "verdict", "where stated"):
-        table.add_column(name)
-    for verdict in verdicts:
-        table.add_row(
-            claim_text(verdict.claim),
-            reported_text(verdict.claim),
-            ours_text(verdict),
-            interval_text(verdict),
-            _coloured(verdict),
-            verdict.claim.where,
-        )
-    return table
 
 
 @app.command()
@@ -517,47 +355,11 @@ def audit(
     from fmnist_utils.audit import audit_report, count_severities
     from fmnist_utils.reports.load import list_reports, load_report
     from fmnist_utils.runs.store import RunStore
+    from fmnist_utils.tables.report_tables import found_table
 
     for name in [report_id] if report_id else list_reports():
         loaded = load_report(name)
-        findings = audit_report(loaded, RunStore())
-        console.print(_findings_table(loaded.title, findings))
-        counts = count_severities(findings).items()
+        found = audit_report(loaded, RunStore())
+        console.print(found_table(found, loaded.title))
+        counts = count_severities(found).items()
         _say(f"{name}: " + ", ".join(f"{count} {severity}" for severity, count in counts))
-
-
-def _findings_table(title: str, findings: Iterable[Finding]) -> Table:
-    table = Table(title=f"\n{title}", title_style="bold", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("severity", "what is stated, or left out", "the arithmetic, or reason", "so"):
-        table.add_column(name, ratio=None if name == "severity" else 1)
-    for finding in findings:
-        table.add_row(
-            Text(finding.severity, _STYLES[finding.severity]),
-            Text(f"{finding.claimed} ({finding.where})"),
-            Text(finding.because),
-            Text(finding.consequence),
-            end_section=True,
-        )
-    return table
-
-
-def _coloured(verdict: Verdict) -> Text:
-    note = f" ({verdict.note})" if verdict.note else ""
-    return Text(f"{verdict.word}{note}", _STYLES[verdict.word])
-
-
-_STYLES = {
-    "reproduced": "green",
-    "equal": "green",
-    "followed": "green",
-    "close": "cyan",
-    "consistent": "yellow",
-    "consistent, imprecise": "yellow",
-    "not reproduced": "red",
-    "differs": "red",
-    "pending": "dim",
-    "not tested": "dim",
-    "high": "red",
-    "medium": "yellow",
-    "low": "dim",
-}

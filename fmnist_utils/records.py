@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 def sha256(content: Any) -> str:
@@ -42,6 +44,18 @@ class Sealed(Strict):
     def _digest(self) -> str:
         # Fields that a record does not have are left out, so that a new optional one breaks none.
         return sha256(self.model_dump(mode="json", exclude={"digest"}, exclude_unset=True))
+
+
+def first_problem(error: ValidationError) -> str:
+    """Name the first key that is wrong in a record, and what is wrong with it."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def refuse_duplicates(what: str, names: Iterable[str], how: str = "stands twice") -> None:
+    """Raise a ValueError that names the first, in alphabetical order, of the names that recur."""
+    if recurring := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"{what} {min(recurring)} {how}")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,52 +1,48 @@
-"""Words for numbers: what a claim states, what our runs give, written as a report would."""
+"""Words for numbers, claims and lists: what every table, figure and finding writes."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.report import Report
 from fmnist_utils.stats import welch_interval
 from fmnist_utils.verdicts.outcome import Verdict
 
-_QUANTITIES = {
-    "epochs_trained": "epochs trained",
-    "lowest_val_loss_epoch": "epoch of the lowest validation loss",
-    "f1": "F1",
-    "minutes": "training time",
-    "layer_shape": "output shape",
-    "layer_params": "parameters",
-    "total_params": "total parameters",
-    "trainable_params": "trainable parameters",
-    "non_trainable_params": "non-trainable parameters",
-}
+# --- values --------------------------------------------------------------------------------------
 
 
 def value_text(value: Any) -> str:
-    """Write a shape, a count or a word as a report would print it."""
+    """Write a value as a report would print it; a stated one keeps its trailing zeros."""
     if isinstance(value, tuple):
-        return _shape(value)
+        # A narrow column must not break a shape.
+        return "(" + ",\N{NO-BREAK SPACE}".join(str(item) for item in value) + ")"
+    if isinstance(value, Decimal):
+        return str(value) if int(value.as_tuple().exponent) < 0 else f"{int(value):,}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def key_text(name: str) -> str:
-    """Write the name of a parameter as words."""
-    return name.replace("-", " ").replace("_", " ")
+def stated_value(claim: Claim) -> str:
+    """Write the value of a claim as printed, with its unit."""
+    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}[claim.unit]
+    unit = " point" if unit == " points" and claim.value == 1 else unit
+    return f"{value_text(claim.value)}{unit}"
 
 
 def reported_text(claim: Claim) -> str:
-    """Write what the report states, with its unit, as printed."""
-    if claim.quantity in ("ordering", "class_ordering"):
+    """Write what the report states: a value, what bounds it, or that something is higher."""
+    if claim.value is None:
         return "higher"
     sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[claim.relation]
-    unit = {"percent": " %", "points": " points", "plain": ""}[claim.unit]
-    unit = " point" if unit == " points" and claim.value == 1 else unit
-    unit = " min" if claim.quantity == "minutes" else unit
-    return f"{sign}{printed_text(claim.value)}{unit}"
+    return f"{sign}{stated_value(claim)}"
 
 
 def ours_text(verdict: Verdict) -> str:
@@ -55,9 +51,8 @@ def ours_text(verdict: Verdict) -> str:
         return value_text(verdict.ours)
     if verdict.mean is None:
         return "" if verdict.runs or verdict.claim.kind == "untested" else "no runs yet"
-    if verdict.claim.quantity in ("ordering", "class_ordering", "bound"):
-        among = f"{verdict.runs}" if verdict.claim.quantity == "bound" else "pairs of"
-        return f"{100 * verdict.mean:.0f} % of {among} runs"
+    if share_of := verdict.claim.about.share_of:
+        return f"{100 * verdict.mean:.0f} % of {share_of.format(runs=verdict.runs)}"
     mean = _number(verdict.mean, verdict.claim)
     return mean if verdict.sd is None else f"{mean} ± {_number(verdict.sd, verdict.claim)}"
 
@@ -66,9 +61,22 @@ def interval_text(verdict: Verdict) -> str:
     """Write the 95 % interval that the verdict rests on."""
     if verdict.low is None or verdict.high is None:
         return ""
-    if verdict.claim.quantity in ("ordering", "class_ordering", "bound"):
+    if verdict.claim.about.share_of:
         return f"{100 * verdict.low:.0f} to {100 * verdict.high:.0f} %"
     return f"{_number(verdict.low, verdict.claim)} to {_number(verdict.high, verdict.claim)}"
+
+
+def _number(value: float, claim: Claim) -> str:
+    """Write one of our numbers with as many digits as the claim prints, one at least.
+
+    A loss or an accuracy as a fraction has three: with two our spread would read 0.00.
+    """
+    printed = claim.value.as_tuple().exponent if isinstance(claim.value, Decimal) else -2
+    least = 3 if claim.unit == "plain" and claim.about.is_metric else 1
+    return f"{value:.{min(4, max(least, -int(printed)))}f}"
+
+
+# --- means of our runs ---------------------------------------------------------------------------
 
 
 def spread_text(values: np.ndarray, decimals: int = 2) -> str:
@@ -97,51 +105,77 @@ def with_interval(difference: float, low: float, high: float) -> str:
     return f"{mean} [{', '.join(ends)}]"
 
 
+# --- names ---------------------------------------------------------------------------------------
+
+
+def key_text(name: str) -> str:
+    """Write a key, or a dotted path of keys, as words: ``model.conv.0.kernel``, conv 0 kernel."""
+    return re.sub(r"[._-]", " ", re.sub(r"^(training|model)\.", "", name))
+
+
 def claim_text(claim: Claim) -> str:
     """Name what a claim is about; the id of a setting says it, ``-again`` where it is repeated."""
-    if claim.quantity in ("setting", "cited"):
-        return claim.id.removesuffix("-again").replace("-", " ")
-    if claim.quantity == "data":
-        return (claim.fact or "").replace("_", " ")
-    name = _QUANTITIES.get(claim.quantity, claim.quantity)
-    if claim.quantity in ("difference", "ordering"):
-        return f"{claim.split} accuracy of {claim.of} over {claim.than}"
-    if claim.quantity == "bound":
-        return f"{claim.split} accuracy of {claim.of}"
-    what = f"{claim.split} {name}" if claim.split else name
-    if claim.than_label is not None and claim.label is not None:
-        return f"recall of {CLASS_NAMES[claim.label]} over {CLASS_NAMES[claim.than_label]}"
-    if claim.predicted is not None and claim.label is not None:
-        return f"{CLASS_NAMES[claim.label]} taken for {CLASS_NAMES[claim.predicted]}"
-    if claim.label is not None:
-        return f"{name} of {CLASS_NAMES[claim.label]}"
-    return f"{what}, epoch {claim.epoch}" if claim.epoch else what
+    keys = ("label", "predicted", "than_label")
+    classes = {key: CLASS_NAMES[getattr(claim, key) or 0] for key in keys}
+    name = claim.about.name
+    if claim.label is not None and "{label}" not in name:
+        name += " of {label}"
+    text = name.format(
+        id=key_text(claim.id.removesuffix("-again")), fact=key_text(claim.fact or ""),
+        split=claim.split, of=claim.of, than=claim.than, **classes,
+    )  # fmt: skip
+    return f"{text}, epoch {claim.epoch}" if claim.epoch else text
 
 
-def _number(value: float | None, claim: Claim) -> str:
-    """Write one of our numbers with as many digits as the claim prints, one at least.
+def subject_text(claim: Claim) -> str:
+    """Name what a claim is about, a setting by its path: several claims may be about one."""
+    return key_text(claim.setting) if claim.setting else claim_text(claim)
 
-    A loss or an accuracy as a fraction has three: with two our spread would read 0.00.
+
+def experiment_title(report: Report, experiment_id: str | None) -> str:
+    """Return the title of an experiment."""
+    return report.experiments[experiment_id or ""].title
+
+
+def slug(label: str) -> str:
+    """Turn a label into a part of an id."""
+    return re.sub(r"\W+", "-", label.lower()).strip("-")
+
+
+# --- lists ---------------------------------------------------------------------------------------
+
+
+def joined(places: Iterable[str]) -> str:
+    """Join with semicolons, leaving out repetitions."""
+    return "; ".join(dict.fromkeys(places))
+
+
+def listed(items: Iterable[str]) -> str:
+    """Join with commas, and the last with ``and``."""
+    *rest, last = items
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def counted(n: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{n} {thing}{'s' * (n != 1)}"
+
+
+def variants_text(report: Report, settings: Collection[tuple[str, str]]) -> str:
+    """End a sentence with the variants that try another value of an experiment's setting.
+
+    Those that change the least come first, and three are named: studies may have dozens.
     """
-    if value is None:
-        return ""
-    printed = claim.value.as_tuple().exponent if claim.numbers == 1 else -2  # type: ignore[union-attr]
-    fraction = claim.unit == "plain" and claim.quantity in ("accuracy", "loss")
-    least = 3 if fraction else 1
-    return f"{value:.{min(4, max(least, -int(printed)))}f}"
-
-
-def printed_text(value: Any) -> str:
-    """Write a stated or chosen value as printed."""
-    if isinstance(value, tuple):
-        return _shape(value)
-    if isinstance(value, str):
-        return value
-    if value != int(value) or value.as_tuple().exponent < 0:
-        return str(value)
-    return f"{int(value):,}"
-
-
-def _shape(value: tuple[Any, ...]) -> str:
-    """Write a shape that a narrow column does not break."""
-    return "(" + ",\N{NO-BREAK SPACE}".join(str(item) for item in value) + ")"
+    varied = sorted(
+        (
+            variant
+            for variant in report.variants.values()
+            if any((variant.of, setting) in settings for setting in variant.settings)
+        ),
+        key=lambda variant: len(variant.settings),
+    )
+    if not varied:
+        return "."
+    named, more = [variant.title for variant in varied[:3]], len(varied) - 3
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"; variants show what it changes: {'; '.join(named)}{rest}."

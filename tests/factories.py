@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fmnist_utils.campaign.crew import Crew, Tell
 from fmnist_utils.campaign.jobs import Job
-from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import (
     Evaluation,

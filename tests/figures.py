@@ -19,8 +19,6 @@ from fmnist_utils.reports.printed import ClassScores, EpochTable, ScoreTable
 from fmnist_utils.runs.record import Run
 from fmnist_utils.verdicts.collect import judge_claims, judge_experiment
 from fmnist_utils.verdicts.equivalence import PLAIN_FIT, Comparison
-from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.measure import readings
 from fmnist_utils.verdicts.outcome import Verdict
 
 mpl.use("agg")
@@ -98,11 +96,6 @@ def all_verdicts(n: int = 5) -> list[Verdict]:
     for name, experiment in REPORT.experiments.items():
         verdicts += judge_experiment(experiment, runs[name])
     return verdicts
-
-
-def readings_of(claim_id: str, n: int = 5) -> dict[str, Verdict]:
-    claim = CNN[claim_id]
-    return {reading: judge(CNN, claim, seeds(n), reading) for reading in readings(claim, CNN)}
 
 
 def comparisons() -> list[Comparison]:

@@ -20,7 +20,15 @@ from nbformat import NotebookNode
 from rich.console import Console
 
 from fmnist_utils.book import site as book
-from fmnist_utils.book.links import check_repository, repository, set_repository
+from fmnist_utils.book.links import (
+    BADGE_LINK,
+    CITED,
+    INSTALL,
+    badge_link,
+    notebooks,
+    repository,
+    set_repository,
+)
 from fmnist_utils.book.notebooks import BookError
 from fmnist_utils.book.site import build_book, pages, refresh_chapters
 from fmnist_utils.data.fashion_mnist import DataError
@@ -477,6 +485,33 @@ def make_addressed(root: Path, address: str) -> None:
         write(root / path, badge(address, path), install)
 
 
+def check_repository(root: Path) -> list[str]:
+    """Hold every Colab badge, install cell and citation to ``_config.yml``."""
+    url, branch = repository(root).values()
+    problems = []
+    for path in notebooks(root):
+        name = path.relative_to(root)
+        text = path.read_text(encoding="utf-8")
+        expected = {
+            "Colab badge": badge_link(url, branch, name),
+            "install cell": f"git+{url}",
+        }
+        found = {
+            "Colab badge": BADGE_LINK.findall(text),
+            "install cell": INSTALL.findall(text),
+        }
+        for what, links in found.items():
+            wrong = [link for link in links if link != expected[what]]
+            if not links:
+                problems.append(f"{name} has no {what}.")
+            problems += [f"{name}: the {what} points to {link}." for link in wrong]
+    citation = root / "CITATION.cff"
+    for _, cited in CITED.findall(citation.read_text()) if citation.exists() else []:
+        if cited != url:
+            problems.append(f"CITATION.cff names the repository {cited}.")
+    return problems
+
+
 @given(owner=names, name=repositories, suffix=st.sampled_from(["", "/", ".git"]))
 def test_every_place_follows_the_address(
     tmp_path_factory: pytest.TempPathFactory, owner: str, name: str, suffix: str
@@ -485,7 +520,7 @@ def test_every_place_follows_the_address(
     make_addressed(root, "old/place")
     assert check_repository(root) == []
     changed = set_repository(root, f"https://github.com/{owner}/{name}{suffix}")
-    assert repository(root) == f"https://github.com/{owner}/{name}"
+    assert repository(root)["url"] == f"https://github.com/{owner}/{name}"
     assert check_repository(root) == []
     assert len(changed) == 4
     assert "# kept" in (root / "_config.yml").read_text()

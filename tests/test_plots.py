@@ -4,7 +4,6 @@ from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 from factories import make_run
 from figures import (
@@ -18,7 +17,6 @@ from figures import (
     all_verdicts,
     comparisons,
     models,
-    readings_of,
     seeds,
     study,
     words,
@@ -55,8 +53,6 @@ OF_RUNS: dict[str, Callable[[], Figure]] = {
     "learning_curves, no run": lambda: plots.learning_curves([]),
     "forest": lambda: plots.forest(all_verdicts()),
     "forest, nothing to draw": lambda: plots.forest([]),
-    "readings": lambda: plots.readings(readings_of("train")),
-    "readings, none": lambda: plots.readings({}),
     "seed_strip": lambda: plots.seed_strip({"a": seeds(4), "b": []}, {"a": 90.08}),
     "seed_strip, no run": lambda: plots.seed_strip({"a": []}),
     "compare_curves": lambda: plots.compare_curves(models()),
@@ -165,6 +161,6 @@ def png(fig: Figure) -> bytes:
 
 
 def test_a_failing_drawing_leaves_no_open_figure() -> None:
-    with pytest.raises(ValueError):
-        plots.confusion_matrix(np.eye(3), class_names=["one"])
+    with pytest.raises(TypeError):
+        plots.seed_strip({"a": seeds(3)}, {"a": lambda: "no number"})
     assert plt.get_fignums() == []

@@ -2,13 +2,11 @@ import dataclasses
 from itertools import pairwise
 
 import pytest
-from figures import CNN, all_verdicts, readings_of, seeds, words
+from figures import CNN, all_verdicts, seeds, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmnist_utils import plots
-from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
 
@@ -41,21 +39,17 @@ def test_forest_leaves_out_what_is_pending_or_not_measured() -> None:
     verdicts = [judge(CNN, CNN["test"], seeds(2)), judge(CNN, CNN["batch-size"], [])]
     fig = plots.forest(verdicts)
     assert any("at least three runs" in text for text in words(fig))
-    fig = plots.forest([*verdicts, judge(CNN, CNN["epochs"], seeds(3))], ["a", "b", "c"])
-    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["c"]
+    fig = plots.forest([*verdicts, judge(CNN, CNN["epochs"], seeds(3))])
+    rows = [label.get_text() for label in fig.axes[0].get_yticklabels()]
+    assert rows == ["cnn-1-conv\n44 epochs"]
     assert not any("percentage point" in text for text in words(fig))
-
-
-def test_forest_needs_a_label_per_verdict() -> None:
-    with pytest.raises(FmnistError, match="1 labels do not fit 0 verdicts"):
-        plots.forest([], ["one too many"])
 
 
 @given(st.lists(st.text("abc -", max_size=120), min_size=1, max_size=6))
 @settings(max_examples=5, deadline=None)
 def test_rows_have_room_for_any_label(labels: list[str]) -> None:
     verdict = judge(CNN, CNN["test"], seeds(3))
-    fig = plots.forest([verdict] * len(labels), labels)
+    fig = plots.forest([dataclasses.replace(verdict, experiment=label) for label in labels])
     fig.draw_without_rendering()
     boxes = [label.get_window_extent() for label in fig.axes[0].get_yticklabels()]
     for above, below in pairwise(boxes):
@@ -71,19 +65,3 @@ def test_words_differ_in_more_than_colour() -> None:
         looks.add((dot.get_marker(), dot.get_markerfacecolor() == "white"))
         assert ax.texts[0].get_text().replace("\n", " ") == word
     assert len(looks) == 4
-
-
-def test_readings_stand_in_their_own_words_beside_the_reported_value() -> None:
-    by_reading = readings_of("train")
-    (ax,) = plots.readings(by_reading).axes
-    rows = [label.get_text().replace("\n", " ") for label in ax.get_yticklabels()]
-    assert rows == [READINGS[reading] for reading in by_reading]
-    assert ax.get_xlabel() == "training accuracy (%)"
-    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() in ("o", "s", "X")]
-    assert dots == pytest.approx([verdict.mean for verdict in by_reading.values()])
-    assert 93.11 in [line.get_xdata()[0] for line in ax.lines]
-
-
-def test_readings_show_a_pending_mean_without_an_interval() -> None:
-    (ax,) = plots.readings(readings_of("test", n=2)).axes
-    assert [text.get_text() for text in ax.texts] == ["pending", "pending"]

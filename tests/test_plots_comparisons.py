@@ -208,11 +208,3 @@ def test_interaction_shows_every_run_and_a_single_one_without_interval() -> None
     assert sorted(dots) == pytest.approx(sorted(accuracies))
     bars = ax.containers[1].lines[2][0].get_segments()
     assert [len(bar) for bar in bars] == [2, 0]
-
-
-def test_interaction_reads_the_split_it_is_asked_for() -> None:
-    runs = seeds(2)
-    (ax,) = plots.interaction({("a", "b"): runs}, "x", "line", split="train").axes
-    assert ax.get_ylabel() == "training accuracy (%)"
-    mean = np.mean([100 * run.final.train.accuracy for run in runs])
-    assert ax.containers[0].lines[0].get_ydata() == pytest.approx([mean])

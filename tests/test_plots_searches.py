@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import test_plots
 from figures import words
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -206,16 +204,16 @@ def strong(ax: Axes) -> list[Line2D]:
 
 def test_parallel_coordinates_draw_every_trained_trial_and_the_best_strong() -> None:
     trials = table(*made_up(TWELVE).trials, FAILED)
-    fig = plots.parallel_coordinates(TWELVE, trials, top=3)
+    fig = plots.parallel_coordinates(TWELVE, trials)
     (ax,) = fig.axes
     across = [line for line in ax.lines if len(line.get_xdata()) == 13]
     assert len(across) == 20
-    assert len(strong(ax)) == 3
-    assert len({line.get_linestyle() for line in strong(ax)}) == 3
+    assert len(strong(ax)) == 5
+    assert len({line.get_linestyle() for line in strong(ax)[:4]}) == 4
     entries = [text.get_text() for text in fig.legends[0].get_texts()]
     best = trials.ranked[0]
     assert entries[0] == f"1. trial {best.number}: {100 * (best.score or 0):.2f} %"
-    assert entries[-1] == "the other 17 trials"
+    assert entries[-1] == "the other 15 trials"
     labels = [label.get_text().replace("\n", " ") for label in ax.get_xticklabels()]
     assert labels[:3] == ["filters 1", "filters 2", "activation 2"]
     assert labels[-1] == "validation accuracy (%)"
@@ -238,22 +236,22 @@ VALUES = ("tanh", (1024, 512, 512), False, (False, False), 2, 1e-3, 0.25, 0.5, "
 
 def test_parallel_coordinates_place_each_kind_of_value() -> None:
     drawn = dict(zip(SPACE, VALUES, strict=True))
-    (ax,) = plots.parallel_coordinates(SMALL, table(trial(1, [0.9], drawn)), top=1).axes
+    (ax,) = plots.parallel_coordinates(SMALL, table(trial(1, [0.9], drawn))).axes
     (line,) = strong(ax)
     halves = [0.5, 0.75, 0.75, 0.75, 0.75, 0.5, 0.5, 0.25, 0.5]
-    assert line.get_ydata() == pytest.approx([*halves, 1])
+    # The best of five lines that may share a value lies beside it, but where values are continuous.
+    shifts = [0 if name in ("rate", "free") else 0.032 for name in SPACE]
+    assert line.get_ydata() == pytest.approx([*np.add(halves, shifts), 1])
     texts = [text.get_text() for text in ax.texts]
     for shown in ("relu", "8 16 32", "1024 512\n512", "true", "T F", "F F", "0.001", "0.5"):
         assert shown in texts
 
 
-@given(st.integers(0, 19), st.integers(1, 6))
-@settings(max_examples=15, deadline=None)
-def test_every_value_stands_by_its_tick(number: int, top: int) -> None:
+def test_every_value_stands_by_its_tick() -> None:
     """A strong line lies so near to the tick of its choice that no other is meant."""
     trials = made_up(LISTS)
-    (ax,) = plots.parallel_coordinates(LISTS, trials, top).axes
-    best = trials.ranked[:top]
+    (ax,) = plots.parallel_coordinates(LISTS, trials).axes
+    best = trials.ranked[:5]
     for line, of_line in zip(strong(ax), best, strict=True):
         for x, (name, item) in enumerate(LISTS.space.items()):
             n = len(item.choices or ())

@@ -27,6 +27,7 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
 from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation, split_rows
+from fmnist_utils.runs.publish import publish_run
 from fmnist_utils.runs.record import (
     Method,
     Run,
@@ -331,8 +332,8 @@ def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
     store: RunStore, experiment: Experiment
 ) -> None:
     runs = [make_run(experiment, seed) for seed in (1, 2, 3)]
-    assert [store.publish(run, experiment) for run in runs] == [True] * 3
-    assert [store.publish(run, experiment) for run in runs] == [False] * 3
+    assert [publish_run(run, experiment, store) for run in runs] == [True] * 3
+    assert [publish_run(run, experiment, store) for run in runs] == [False] * 3
     assert store.runs(experiment) == runs
 
 
@@ -347,9 +348,9 @@ def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
 def test_run_that_must_not_count_is_not_published(
     store: RunStore, experiment: Experiment, change: dict[str, Any], sentence: str
 ) -> None:
-    store.publish(make_run(experiment, 1), experiment)
+    publish_run(make_run(experiment, 1), experiment, store)
     with pytest.raises(RunError, match=sentence):
-        store.publish(make_run(experiment, **{"seed": 2} | change), experiment)
+        publish_run(make_run(experiment, **{"seed": 2} | change), experiment, store)
     assert len(store.runs(experiment)) == 1
 
 
@@ -358,7 +359,7 @@ def test_each_method_is_published_and_read_by_itself(
 ) -> None:
     methods = (Method(), BFLOAT16, PLAIN_FIT)
     runs = [make_run(experiment, method=method) for method in methods]
-    assert all(store.publish(run, experiment) for run in runs)
+    assert all(publish_run(run, experiment, store) for run in runs)
     assert store.runs(experiment) == runs[:1]
     for method, run in zip(methods, runs, strict=True):
         assert store.runs(experiment, method) == [run]
@@ -394,7 +395,7 @@ def test_edited_stale_or_diverged_run_is_not_published(
     diverged = run.model_copy(update={"history": run.history | {"loss": (math.nan,) * 3}}).sealed()
     for wrong, sentence in [(edited, "digest"), (stale, "stale"), (diverged, "not finite")]:
         with pytest.raises(RunError, match=sentence):
-            store.publish(wrong, experiment)
+            publish_run(wrong, experiment, store)
     assert store.runs(experiment) == []
 
 

@@ -1,10 +1,13 @@
 """What chapters print."""
 
+import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from factories import make_run
+from rich.console import Console
 
 from fmnist_utils import tables
 from fmnist_utils.reports.load import load_report
@@ -12,10 +15,9 @@ from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import class_scores
 from fmnist_utils.tables import Badge, Stacked, Table
-from fmnist_utils.tables.report_tables import MEANINGS
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import COLUMNS, Word
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,33 @@ def test_an_empty_table_still_shows_its_headers():
 def test_every_word_has_a_badge_and_a_meaning():
     for word in Word:
         assert f">{word}<" in Badge(word).html()
-        assert MEANINGS[word]
+        assert word.meaning
+
+
+def test_every_word_has_a_column_and_the_colour_that_the_stylesheet_gives_it() -> None:
+    css = (Path(__file__).parents[1] / "_static/book.css").read_text()
+    assert {word.column for word in Word} == set(COLUMNS)
+    rules = re.findall(r"^((?:\.verdict[.\w, \n]*)+)\{[^}]*--verdict(?:,|:) (#\w{6})", css, re.M)
+    shades = {
+        name: shade for names, shade in rules for name in re.findall(r"\.verdict\S*\b", names)
+    }
+    dark = css[css.index('html[data-theme="dark"] .verdict') :]
+    for word in Word:
+        shade = shades.get(f".verdict.{word.badge}", shades[".verdict"])
+        assert shade == word.look.shade, word
+        assert f".verdict.{word.badge}" in dark or word.look.shade == shades[".verdict"]
+
+
+def test_a_terminal_shows_the_table_of_the_page_and_reads_no_markup() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="truecolor")
+    stated = Stacked("[red]100[/red] [link=x]", "p. 3 [/b]")
+    console.print(Table(("[bold]claim", "verdict"), ((stated, Badge(Word.CLOSE, "[i]")),), "[u]"))
+    printed = console.file.getvalue()
+    plain = re.sub(r"\x1b\[[\d;]*m", "", printed)
+    for text in ("[red]100[/red] [link=x] [p. 3 [/b]]", "[bold]claim", "close ([i])", "[u]"):
+        assert text in plain
+    red, green, blue = (int(Word.CLOSE.look.shade[i : i + 2], 16) for i in (1, 3, 5))
+    assert f"48;2;{red};{green};{blue}" in printed
 
 
 def test_badges_are_legible_without_the_stylesheet():

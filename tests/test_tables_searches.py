@@ -148,14 +148,20 @@ def test_a_search_without_poolings_has_no_sides(report, sweep):
 def test_the_best_trials_come_first_under_their_numbers(report):
     search = report.searches["as-listed"]
     table = tables.top_trials(
-        report, search.id, drawn(search, 0.88, 0.915, 0.9, failed=(4,)), count=2
+        report, search.id, drawn(search, 0.88, 0.915, 0.9, 0.87, 0.86, 0.85, failed=(7,))
     )
-    assert table.headers == ("setting", "trial 2", "trial 3")
-    assert row(table, "score: validation accuracy (%)") == ["91.50", "90.00"]
-    assert row(table, "test accuracy") == ["80.00", "80.00"]
-    assert row(table, "filters 1") == ["16", "16"]
-    assert row(table, "learning rate") == ["0.0001", "0.0001"]
-    assert "best 2 of 4 trials, means over 2 trainings" in table.caption
+    assert table.headers == ("setting", *(f"trial {number}" for number in (2, 3, 1, 4, 5)))
+    assert row(table, "score: validation accuracy (%)") == [
+        "91.50",
+        "90.00",
+        "88.00",
+        "87.00",
+        "86.00",
+    ]
+    assert row(table, "test accuracy") == ["80.00"] * 5
+    assert row(table, "filters 1") == ["16"] * 5
+    assert row(table, "learning rate") == ["0.0001"] * 5
+    assert "best 5 of 7 trials, means over 2 trainings" in table.caption
 
 
 def test_a_score_that_is_a_loss_is_no_percentage(report):

@@ -22,13 +22,17 @@ from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Evaluation, Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.stats import compare, pairs_won, prediction_error
+from fmnist_utils.stats import claim_tests, pairs_won, prediction_error
 from fmnist_utils.text import ours_text
-from fmnist_utils.verdicts.collect import judge_claims, judge_report, reported_accuracies
+from fmnist_utils.verdicts.collect import (
+    judge_claims,
+    judge_layers,
+    judge_report,
+    reported_accuracies,
+)
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Word, count_words
-from fmnist_utils.verdicts.printed_layers import judge_layers
 
 Floats = NDArray[np.float64]
 
@@ -84,7 +88,7 @@ def over_sd(seeds: int, share: Any) -> float:
 
 @SEEDS
 def test_claim_from_the_same_distribution_is_compatible_in_95_percent(seeds: int) -> None:
-    compatible, _ = compare(*_arguments(simulate(seeds), seeds))
+    compatible, _ = claim_tests(*_arguments(simulate(seeds), seeds))
     assert_share(compatible, 0.95)
 
 
@@ -95,8 +99,8 @@ def test_rounding_is_neither_punished_nor_rewarded_beyond_its_width(
 ) -> None:
     half_width = 0.5 * 10**-decimals
     printed = simulate(seeds, decimals=decimals)
-    unrounded, _ = compare(*_arguments(simulate(seeds), seeds))
-    compatible, _ = compare(*_arguments(printed, seeds, half_width))
+    unrounded, _ = claim_tests(*_arguments(simulate(seeds), seeds))
+    compatible, _ = claim_tests(*_arguments(printed, seeds, half_width))
     tau, t = math.sqrt(1 + 1 / seeds), stats.t.ppf(0.975, seeds - 1)
     # Rounding moves a claim by at most rho, and the rule forgives rho more.
     ceiling = over_sd(seeds, lambda s: 2 * stats.norm.cdf(t * s + 2 * half_width / tau) - 1)
@@ -114,7 +118,7 @@ def assert_at_most(outcomes: NDArray[np.bool_], limit: float) -> None:
 def test_shifted_claim_is_rejected_with_the_power_of_the_noncentral_t(
     seeds: int, shift: float
 ) -> None:
-    compatible, _ = compare(*_arguments(simulate(seeds, shift), seeds))
+    compatible, _ = claim_tests(*_arguments(simulate(seeds, shift), seeds))
     # (v - m) / (s sqrt(1 + 1/S)) is t with S - 1 degrees of freedom, off centre by:
     noncentrality = shift / math.sqrt(1 + 1 / seeds)
     t = stats.t.ppf(0.975, seeds - 1)
@@ -147,7 +151,7 @@ def test_equivalence_accepts_as_two_one_sided_tests_do(
     seeds: int, margin: float, share: float
 ) -> None:
     shift = share * margin
-    _, equivalent = compare(*_arguments(simulate(seeds, shift), seeds, margin=margin))
+    _, equivalent = claim_tests(*_arguments(simulate(seeds, shift), seeds, margin=margin))
     assert_share(equivalent, equivalence_power(seeds, shift, margin))
     if share >= 1:
         assert_at_most(equivalent, 0.05)
@@ -170,8 +174,8 @@ def test_two_random_validation_splits_are_still_compatible_in_95_percent(
     printed, mean, spread = simulate(seeds)
     luck = np.random.default_rng(0).standard_normal((2, REPLICATES)) * math.sqrt(variance)
     value, ours = p + sd * printed + luck[0], p + sd * mean + luck[1]
-    compatible, _ = compare(value, 0.0, ours, sd * spread, seeds, 0.0, 2 * variance)
-    without, _ = compare(value, 0.0, ours, sd * spread, seeds, 0.0)
+    compatible, _ = claim_tests(value, 0.0, ours, sd * spread, seeds, 0.0, 2 * variance)
+    without, _ = claim_tests(value, 0.0, ours, sd * spread, seeds, 0.0)
     # A t quantile on a variance that is partly known errs on the wide side.
     assert_at_most(~compatible, 0.05)
     assert without.mean() < 0.95
@@ -196,8 +200,8 @@ counts = st.integers(2, 30)
 def test_wider_rounding_never_turns_a_verdict_against_the_claim(
     value: float, half: float, more: float, mean: float, sd: float, runs: int, margin: float
 ) -> None:
-    narrow = compare(value, half, mean, sd, runs, margin)
-    wide = compare(value, half + more, mean, sd, runs, margin)
+    narrow = claim_tests(value, half, mean, sd, runs, margin)
+    wide = claim_tests(value, half + more, mean, sd, runs, margin)
     assert all(after or not before for before, after in zip(narrow, wide, strict=True))
 
 
@@ -205,8 +209,8 @@ def test_wider_rounding_never_turns_a_verdict_against_the_claim(
 def test_larger_margin_never_loses_equivalence_and_leaves_compatibility(
     value: float, half: float, mean: float, sd: float, runs: int, margin: float, more: float
 ) -> None:
-    small = compare(value, half, mean, sd, runs, margin)
-    large = compare(value, half, mean, sd, runs, margin + more)
+    small = claim_tests(value, half, mean, sd, runs, margin)
+    large = claim_tests(value, half, mean, sd, runs, margin + more)
     assert large[0] == small[0]
     assert large[1] or not small[1]
 
@@ -215,8 +219,8 @@ def test_larger_margin_never_loses_equivalence_and_leaves_compatibility(
 def test_sampling_variance_widens_the_interval_and_makes_equivalence_harder(
     value: float, half: float, mean: float, sd: float, runs: int, margin: float, variance: float
 ) -> None:
-    without = compare(value, half, mean, sd, runs, margin)
-    added = compare(value, half, mean, sd, runs, margin, variance)
+    without = claim_tests(value, half, mean, sd, runs, margin)
+    added = claim_tests(value, half, mean, sd, runs, margin, variance)
     assert added[0] or not without[0]
     assert without[1] or not added[1]
 
@@ -232,11 +236,13 @@ def test_units_and_origin_do_not_matter(
     shift: float,
     k: int,
 ) -> None:
-    plain = compare(value, half, mean, sd, runs, margin)
+    plain = claim_tests(value, half, mean, sd, runs, margin)
     scale = 2.0**k
-    moved = compare(value + shift, half, mean + shift, sd, runs, margin)
-    mirrored = compare(-value, half, -mean, sd, runs, margin)
-    scaled = compare(value * scale, half * scale, mean * scale, sd * scale, runs, margin * scale)
+    moved = claim_tests(value + shift, half, mean + shift, sd, runs, margin)
+    mirrored = claim_tests(-value, half, -mean, sd, runs, margin)
+    scaled = claim_tests(
+        value * scale, half * scale, mean * scale, sd * scale, runs, margin * scale
+    )
     assert plain == moved == mirrored == scaled
 
 
@@ -247,10 +253,10 @@ def test_more_runs_make_the_standard_error_smaller(sd: float, runs: int) -> None
 
 def test_the_rule_is_vectorised() -> None:
     value = np.linspace(-3, 3, 7)[:, None]
-    compatible, equivalent = compare(value, 0.1, 0.0, np.array([0.1, 1.0]), 5, 1.5)
+    compatible, equivalent = claim_tests(value, 0.1, 0.0, np.array([0.1, 1.0]), 5, 1.5)
     assert compatible.shape == equivalent.shape == (7, 2)
     for i, j in np.ndindex(7, 2):
-        one = compare(value[i, 0], 0.1, 0.0, (0.1, 1.0)[j], 5, 1.5)
+        one = claim_tests(value[i, 0], 0.1, 0.0, (0.1, 1.0)[j], 5, 1.5)
         assert one == (compatible[i, j], equivalent[i, j])
 
 

@@ -10,35 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from fmnist_utils.audit.layer_checks import (
-    impossible_layers,
-    prose_against_table,
-    unexplained_counts,
-    unshown_attempts,
-    unstated_model_settings,
-    wrong_totals,
-)
-from fmnist_utils.audit.number_checks import (
-    impossible_f1,
-    impossible_percentages,
-    impossible_shares,
-    recall_against_accuracy,
-    wrong_derivations,
-    wrong_supports,
-)
-from fmnist_utils.audit.protocol_checks import (
-    impossible_epochs,
-    unequal_protocols,
-    unreported_criterion,
-    within_seed_noise,
-)
-from fmnist_utils.audit.statement_checks import (
-    broken_bounds,
-    differences_from_a_false_best,
-    disagreeing_statements,
-    false_orderings,
-    wrong_differences,
-)
+from fmnist_utils.audit import layer_checks, number_checks, protocol_checks, statement_checks
 from fmnist_utils.reports.findings import SEVERITIES, Finding
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
@@ -48,26 +20,26 @@ Check = Callable[[Report], Iterator[Finding]]
 
 #: Every check that needs the report alone.
 CHECKS: tuple[Check, ...] = (
-    impossible_layers,
-    wrong_totals,
-    prose_against_table,
-    unexplained_counts,
-    unstated_model_settings,
-    unshown_attempts,
-    disagreeing_statements,
-    false_orderings,
-    wrong_differences,
-    differences_from_a_false_best,
-    broken_bounds,
-    wrong_derivations,
-    impossible_percentages,
-    impossible_shares,
-    impossible_f1,
-    recall_against_accuracy,
-    wrong_supports,
-    impossible_epochs,
-    unequal_protocols,
-    unreported_criterion,
+    layer_checks.impossible_layers,
+    layer_checks.wrong_totals,
+    layer_checks.prose_against_table,
+    layer_checks.unexplained_counts,
+    layer_checks.unstated_model_settings,
+    layer_checks.unshown_attempts,
+    statement_checks.disagreeing_statements,
+    statement_checks.false_orderings,
+    statement_checks.wrong_differences,
+    statement_checks.differences_from_a_false_best,
+    statement_checks.broken_bounds,
+    number_checks.wrong_derivations,
+    number_checks.impossible_percentages,
+    number_checks.impossible_shares,
+    number_checks.impossible_f1,
+    number_checks.recall_against_accuracy,
+    number_checks.wrong_supports,
+    protocol_checks.impossible_epochs,
+    protocol_checks.unequal_protocols,
+    protocol_checks.unreported_criterion,
 )
 
 
@@ -88,7 +60,7 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
         What the checks find and what the report's file declares, the most severe first.
     """
     found = [finding for check in CHECKS for finding in check(report)]
-    found += within_seed_noise(report, runs or {})
+    found += protocol_checks.within_seed_noise(report, runs or {})
     found += report.findings
     return sorted(found, key=lambda finding: list(SEVERITIES).index(finding.severity))
 

@@ -6,15 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from fmnist_utils.audit.wording import (
-    counted,
-    joined,
-    listed,
-    quantity_name,
-    slug,
-    value_shown,
-    variants,
-)
 from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.models.architectures import architectures_with, common_width
 from fmnist_utils.models.build import parameter_totals
@@ -26,6 +17,15 @@ from fmnist_utils.reports.findings import Finding
 from fmnist_utils.reports.printed import LayerTable, PrintedLayer
 from fmnist_utils.reports.report import Report
 from fmnist_utils.rounding import Shape, times
+from fmnist_utils.text import (
+    counted,
+    joined,
+    listed,
+    slug,
+    stated_value,
+    subject_text,
+    variants_text,
+)
 
 
 def impossible_layers(report: Report) -> Iterator[Finding]:
@@ -79,7 +79,7 @@ def prose_against_table(report: Report) -> Iterator[Finding]:
                     id=f"prose-{experiment.id}-{claim.id}",
                     severity="medium",
                     where=f"{claim.where}; {table.where}",
-                    claimed=f"{quantity_name(claim)} is {value_shown(claim)}",
+                    claimed=f"{subject_text(claim)} is {stated_value(claim)}",
                     because=f"the layer table shows {' or '.join(map(str, sorted(values)))}",
                     consequence="Prose and table describe different models; we build the table.",
                 )
@@ -110,8 +110,8 @@ def _search(parameters: int) -> str:
     """Say which usual architectures have so many parameters."""
     if found := architectures_with(parameters):
         return f"{len(found)} plain CNNs of usual widths have {parameters:,}, e.g. {found[0]}"
-    odd = 2 * common_width(parameters)
-    return f"no plain CNN of usual widths has it, and none whose widths are all multiples of {odd}"
+    step = 2 * common_width(parameters)
+    return f"no plain CNN of usual widths has it, and none whose widths are all multiples of {step}"
 
 
 def unstated_model_settings(report: Report) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def unstated_model_settings(report: Report) -> Iterator[Finding]:
             claimed=f"no {name} is given for {_layers(gaps)}{listed(titles)}",
             because="; ".join(dict.fromkeys(item.because for _, item in gaps)),
             consequence="Each value is an assumption of ours"
-            + variants(report, [(experiment.id, item.setting) for experiment, item in gaps]),
+            + variants_text(report, [(experiment.id, item.setting) for experiment, item in gaps]),
         )
 
 
@@ -192,19 +192,12 @@ def _with_inputs(
     table: LayerTable, experiment: Experiment | None = None
 ) -> Iterator[tuple[PrintedLayer, Shape]]:
     """Yield every row with its input shape; the first gets images in the form it takes."""
-    images = [experiment.model.input_shape] if experiment and _resized(experiment) else []
-    return zip(table.layers, images + _inputs(table)[len(images) :], strict=True)
-
-
-def _resized(experiment: Experiment) -> bool:
-    return isinstance(experiment.model, CNN) and experiment.model.resize is not None
-
-
-def _inputs(table: LayerTable) -> list[Shape]:
     size = (count("image_height"), count("image_width"))
     forms: dict[str, Shape] = {"Conv2D": (*size, 1), "Dense": (count("pixels"),)}
     first = forms.get(table.layers[0].type, size)
-    return [first, *(layer.shape for layer in table.layers[:-1])]
+    if experiment and isinstance(experiment.model, CNN) and experiment.model.resize:
+        first = experiment.model.input_shape
+    return zip(table.layers, [first, *(layer.shape for layer in table.layers[:-1])], strict=True)
 
 
 def read_architecture(table: LayerTable) -> dict[str, set[int]]:

@@ -7,23 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from fmnist_utils.audit.wording import (
-    SCALES,
-    interval,
-    joined,
-    listed,
-    quantity_name,
-    slug,
-    value_shown,
-)
 from fmnist_utils.data.fashion_mnist import count
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import SCALES, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.findings import Derivation, Finding
-from fmnist_utils.reports.printed import ClassScores
+from fmnist_utils.reports.printed import ScoreTable
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.report import Report
 from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing, total
+from fmnist_utils.text import joined, listed, slug, stated_value, subject_text
 
 
 def wrong_derivations(report: Report) -> Iterator[Finding]:
@@ -64,7 +56,7 @@ def _stated(item: Derivation) -> Interval:
 
 def _given(report: Report, item: Derivation, value: Decimal | str) -> Interval:
     if isinstance(value, str):
-        return interval(report.claim(value))
+        return report.claim(value).interval
     plain = item.unit == "plain" or item.rule in ("ratio", "proportion")
     if plain and value.as_tuple().exponent == 0:
         return Interval.exactly(value)
@@ -74,7 +66,7 @@ def _given(report: Report, item: Derivation, value: Decimal | str) -> Interval:
 def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
     digits = "" if item.rule == "not_before" else ","  # a year has no thousands
     parts = [
-        value_shown(report.claim(v)) if isinstance(v, str) else f"{v:{digits}}" for v in item.given
+        stated_value(report.claim(v)) if isinstance(v, str) else f"{v:{digits}}" for v in item.given
     ]
     if item.rule in ("same", "not_before"):
         return f"it must be {item.rule.replace('_', ' ')} {' and '.join(parts)}"
@@ -89,13 +81,13 @@ def impossible_percentages(report: Report) -> Iterator[Finding]:
         if experiment is None or claim.quantity != "accuracy":
             continue
         n = _images(experiment, claim) * (claim.mean_of or 1)
-        if not possible_counts(interval(claim), n):
+        if not possible_counts(claim.interval, n):
             yield Finding(
                 id=f"grim-{experiment.id}-{claim.id}",
                 severity="medium",
                 where=claim.where,
-                claimed=f"{quantity_name(claim)} of {experiment.title} is {value_shown(claim)}",
-                because=f"of {n:,} images that is {float(n * interval(claim).middle):.2f}",
+                claimed=f"{subject_text(claim)} of {experiment.title} is {stated_value(claim)}",
+                because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}",
                 consequence="The number was not measured on the images that the report names.",
             )
 
@@ -107,17 +99,17 @@ def impossible_shares(report: Report) -> Iterator[Finding]:
         if item.rule == "proportion":
             groups[int(_given(report, item, item.given[0]).middle)].append(item)
     for size, items in groups.items():
-        odd = [i for i in items if not possible_counts(_stated(i), size)]
-        if odd:
-            counts = (f"{float(size * _stated(item).middle):,.2f}" for item in odd)
+        impossible = [i for i in items if not possible_counts(_stated(i), size)]
+        if impossible:
+            counts = (f"{float(size * _stated(item).middle):,.2f}" for item in impossible)
             yield Finding(
-                id=odd[0].id,
-                severity=odd[0].severity,
-                where=joined(item.where for item in odd),
-                claimed=f"{listed(str(item.stated) for item in odd)}"
-                f"{' %' * (odd[0].unit == 'percent')} of {size:,} images",
+                id=impossible[0].id,
+                severity=impossible[0].severity,
+                where=joined(item.where for item in impossible),
+                claimed=f"{listed(str(item.stated) for item in impossible)}"
+                f"{' %' * (impossible[0].unit == 'percent')} of {size:,} images",
                 because=f"that is {listed(counts)} images; {_common_size(items, size)}",
-                consequence=odd[0].consequence,
+                consequence=impossible[0].consequence,
             )
 
 
@@ -132,7 +124,8 @@ def _common_size(items: Sequence[Derivation], size: int) -> str:
 
 def impossible_f1(report: Report) -> Iterator[Finding]:
     """Find F1 scores that precision and recall, as rounded, do not allow."""
-    for experiment, where, row, scale in _score_rows(report):
+    for experiment, scores, row in ((e, s, row) for e, s in _scored(report) for row in s.rows):
+        scale = SCALES[scores.unit]
         precision, recall, printed = (
             Interval.printed(value, scale) for value in (row.precision, row.recall, row.f1)
         )
@@ -141,7 +134,7 @@ def impossible_f1(report: Report) -> Iterator[Finding]:
             yield Finding(
                 id=f"f1-{experiment.id}-{slug(row.label)}",
                 severity="low",
-                where=f"{where}, {row.label}",
+                where=f"{scores.where}, {row.label}",
                 claimed=f"precision {row.precision}, recall {row.recall}, F1 {row.f1}",
                 because=f"F1 is at most {float(possible.high / scale):.4f} and at least "
                 f"{float(possible.low / scale):.4f}",
@@ -151,21 +144,18 @@ def impossible_f1(report: Report) -> Iterator[Finding]:
 
 def recall_against_accuracy(report: Report) -> Iterator[Finding]:
     """Find accuracies that are not the mean recall, weighted by images per class."""
-    for experiment in report.experiments.values():
-        scores = experiment.scores
-        if scores is None:
-            continue
+    for experiment, scores in _scored(report):
         recalls = [Interval.printed(row.recall, SCALES[scores.unit]) for row in scores.rows]
         average = mean(recalls, [row.support for row in scores.rows])
         for claim in experiment.stated:
             if claim.quantity != "accuracy" or claim.split != scores.split:
                 continue
-            if not average.meets(interval(claim)):
+            if not average.meets(claim.interval):
                 yield Finding(
                     id=f"recall-{experiment.id}-{claim.id}",
                     severity="medium",
                     where=f"{claim.where}; {scores.where}",
-                    claimed=f"{quantity_name(claim)} is {value_shown(claim)}",
+                    claimed=f"{subject_text(claim)} is {stated_value(claim)}",
                     because=f"the recalls average to {100 * float(average.middle):.2f} %, between "
                     f"{100 * float(average.low):.2f} and {100 * float(average.high):.2f}",
                     consequence="Table and accuracy come from different evaluations.",
@@ -174,10 +164,7 @@ def recall_against_accuracy(report: Report) -> Iterator[Finding]:
 
 def wrong_supports(report: Report) -> Iterator[Finding]:
     """Find classification reports whose classes do not add up to the test images."""
-    for experiment in report.experiments.values():
-        scores = experiment.scores
-        if scores is None:
-            continue
+    for experiment, scores in _scored(report):
         summed = sum(row.support for row in scores.rows)
         if summed != count("test_images"):
             yield Finding(
@@ -190,11 +177,10 @@ def wrong_supports(report: Report) -> Iterator[Finding]:
             )
 
 
-def _score_rows(report: Report) -> Iterator[tuple[Experiment, str, ClassScores, Fraction]]:
+def _scored(report: Report) -> Iterator[tuple[Experiment, ScoreTable]]:
     for experiment in report.experiments.values():
         if experiment.scores:
-            for row in experiment.scores.rows:
-                yield experiment, experiment.scores.where, row, SCALES[experiment.scores.unit]
+            yield experiment, experiment.scores
 
 
 def _images(experiment: Experiment, claim: Claim) -> int:

@@ -5,30 +5,30 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from fmnist_utils.audit.statement_checks import claims_compared
-from fmnist_utils.audit.wording import (
-    experiment_title,
-    interval,
-    joined,
-    key,
-    listed,
-    quantity_name,
-    setting_text,
-    slug,
-    value_shown,
-    variants,
-)
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.findings import Finding
 from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import chance_difference
+from fmnist_utils.text import (
+    experiment_title,
+    joined,
+    key_text,
+    listed,
+    slug,
+    stated_value,
+    subject_text,
+    variants_text,
+)
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import measure
 
@@ -38,7 +38,7 @@ def impossible_epochs(report: Report) -> Iterator[Finding]:
     for experiment in report.experiments.values():
         limit, stopping = experiment.training.epochs, experiment.training.early_stopping
         for claim in experiment.stated:
-            if claim.quantity not in ("epochs_trained", "lowest_val_loss_epoch"):
+            if claim.about.unit != EPOCHS:
                 continue
             epochs, problem = int(claim.number), ""
             if epochs > limit:
@@ -56,7 +56,7 @@ def impossible_epochs(report: Report) -> Iterator[Finding]:
                     id=f"epochs-{experiment.id}-{claim.id}",
                     severity="medium",
                     where=claim.where,
-                    claimed=f"{quantity_name(claim)} of {experiment.title}: {epochs}",
+                    claimed=f"{subject_text(claim)} of {experiment.title}: {epochs}",
                     because=problem,
                     consequence="The run reported did not follow the protocol stated.",
                 )
@@ -74,7 +74,7 @@ def unequal_protocols(report: Report) -> Iterator[Finding]:
     for experiment, claim in report.all_claims():
         path = claim.setting or ""
         if experiment and experiment.id in compared and path.startswith(_PROTOCOL):
-            stated[path].setdefault(setting_text(claim), []).append((experiment, claim))
+            stated[path].setdefault(_setting_text(claim), []).append((experiment, claim))
     for path, values in stated.items():
         if len(values) > 1:
             yield Finding(
@@ -83,13 +83,21 @@ def unequal_protocols(report: Report) -> Iterator[Finding]:
                 where=joined(claims[0][1].where for claims in values.values()),
                 claimed="models that are compared were not trained alike",
                 because="; ".join(
-                    f"{key(path)} {value} for {listed(e.title for e, _ in claims)}, "
+                    f"{key_text(path)} {value} for {listed(e.title for e, _ in claims)}, "
                     f"{split_sizes(claims[0][0].training)['train']:,} training images"
                     for value, claims in values.items()
                 ),
                 consequence="Part of what separates the models may be the protocol, so each is "
-                "run by its own" + variants(report, [(name, path) for name in compared if name]),
+                "run by its own"
+                + variants_text(report, [(name, path) for name in compared if name]),
             )
+
+
+def _setting_text(claim: Claim) -> str:
+    """Write the value of a setting so that 20 % and 0.2 are the same."""
+    if isinstance(claim.value, Decimal):
+        return f"{float(claim.interval.middle):g}"
+    return str(claim.value).lower()
 
 
 def unreported_criterion(report: Report) -> Iterator[Finding]:
@@ -99,8 +107,10 @@ def unreported_criterion(report: Report) -> Iterator[Finding]:
         if stopping := experiment.training.early_stopping:
             quantity = stopping.monitor.removeprefix("val_")
             stated = {(claim.quantity, claim.split) for claim in experiment.stated}
-            told = any(c.setting == "training.early_stopping.monitor" for c in experiment.stated)
-            if told and (quantity, "validation") not in stated:
+            monitored = any(
+                c.setting == "training.early_stopping.monitor" for c in experiment.stated
+            )
+            if monitored and (quantity, "validation") not in stated:
                 silent[quantity].append(experiment)
     for quantity, experiments in silent.items():
         yield Finding(
@@ -131,7 +141,7 @@ def within_seed_noise(report: Report, runs: Mapping[str, Sequence[Run]]) -> Iter
                 _spread(side, runs.get(name or "", ()))
                 for side, name in ((one, claims[0].of), (other, claims[0].than))
             ]
-            gap = 100 * abs(float(interval(one).middle - interval(other).middle))
+            gap = 100 * abs(float(one.interval.middle - other.interval.middle))
             reach = chance_difference(*spreads)
             if gap < reach:  # never so when a spread is unknown
                 yield _noise(report, claims, gap, reach, spreads)
@@ -158,8 +168,8 @@ def _noise(
         id=f"noise-{claim.of}-{claim.than}-{claim.split}",
         severity="medium",
         where=joined(claim.where for claim in claims),
-        claimed=f"{experiment_title(report, claim.of)} ({value_shown(one)}) and "
-        f"{experiment_title(report, claim.than)} ({value_shown(other)}) are told apart by {each}",
+        claimed=f"{experiment_title(report, claim.of)} ({stated_value(one)}) and "
+        f"{experiment_title(report, claim.than)} ({stated_value(other)}) are told apart by {each}",
         because=f"they differ by {gap:.2f} points; the seed alone sets them apart by up to "
         f"1.96 × √({terms}) = {reach:.2f} points in 95 % of cases",
         consequence="So few cannot say which is better; we judge over pairs of seeds.",

@@ -7,19 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from fmnist_utils.audit.wording import (
-    SCALES,
-    experiment_title,
-    interval,
-    joined,
-    listed,
-    quantity_name,
-    value_shown,
-)
-from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.claim import SCALES, Claim
 from fmnist_utils.reports.findings import Finding
 from fmnist_utils.reports.report import Report
+from fmnist_utils.text import experiment_title, joined, listed, stated_value, subject_text
 
 
 def disagreeing_statements(report: Report) -> Iterator[Finding]:
@@ -32,17 +23,19 @@ def disagreeing_statements(report: Report) -> Iterator[Finding]:
                 what += f"{claim.unit} {claim.numbers}"
             groups[experiment.id if experiment else "", what].append(claim)
     for (experiment_id, _), claims in groups.items():
-        odd = [other for one, other in itertools.combinations(claims, 2) if not _agree(one, other)]
-        if odd:
-            values = dict.fromkeys(value_shown(claim) for claim in claims)
+        conflicting = [
+            other for one, other in itertools.combinations(claims, 2) if not _agree(one, other)
+        ]
+        if conflicting:
+            values = dict.fromkeys(stated_value(claim) for claim in claims)
             title = f" of {experiment_title(report, experiment_id)}" if experiment_id else ""
             yield Finding(
-                id="-".join(filter(None, ("disagreement", experiment_id, odd[0].id))),
+                id="-".join(filter(None, ("disagreement", experiment_id, conflicting[0].id))),
                 severity="medium",
                 where=joined(claim.where for claim in claims),
-                claimed=f"{quantity_name(claims[0])}{title} is {listed(values)}",
+                claimed=f"{subject_text(claims[0])}{title} is {listed(values)}",
                 because="these cannot all be rounded from one number"
-                if odd[0].numbers == 1
+                if conflicting[0].numbers == 1
                 else "these are not the same",
                 consequence="Each statement gets its own verdict, and at most one can be right.",
             )
@@ -50,7 +43,7 @@ def disagreeing_statements(report: Report) -> Iterator[Finding]:
 
 def _agree(a: Claim, b: Claim) -> bool:
     if isinstance(a.value, Decimal) and isinstance(b.value, Decimal):
-        return interval(a).meets(interval(b))
+        return a.interval.meets(b.interval)
     return str(a.value).lower() == str(b.value).lower()
 
 
@@ -70,7 +63,7 @@ def false_orderings(report: Report) -> Iterator[Finding]:
             where=claim.where,
             claimed=f"{experiment_title(report, claim.of)} has a higher {claim.split} accuracy "
             f"than {experiment_title(report, claim.than)}",
-            because=f"{value_shown(above)} ({above.where}) is less than {value_shown(below)} "
+            because=f"{stated_value(above)} ({above.where}) is less than {stated_value(below)} "
             f"({below.where}){says_so}",
             consequence="No runs can bear out both the sentence and the numbers, and what is "
             f"measured against {experiment_title(report, claim.of)} as the better has to be "
@@ -83,7 +76,7 @@ def _false_orderings(report: Report) -> Iterator[tuple[Claim, Claim, Claim]]:
         above, below = claims_compared(report, claim)
         if claim.quantity != "ordering" or above is None or below is None:
             continue
-        if interval(above).high < interval(below).low:
+        if above.interval.high < below.interval.low:
             yield claim, above, below
 
 
@@ -92,8 +85,8 @@ def wrong_differences(report: Report) -> Iterator[Finding]:
     for claim in report.claims:
         ours, theirs = claims_compared(report, claim)
         if claim.quantity == "difference" and ours and theirs:
-            difference = interval(ours) - interval(theirs)
-            if not difference.meets(interval(claim)):
+            difference = ours.interval - theirs.interval
+            if not difference.meets(claim.interval):
                 yield Finding(
                     id=f"difference-{claim.id}",
                     severity="medium",
@@ -113,7 +106,7 @@ def differences_from_a_false_best(report: Report) -> Iterator[Finding]:
                 claim.quantity == "difference"
                 and (claim.than, claim.split) == (ordering.of, ordering.split)
                 and ours
-                and not (interval(ours) - interval(better)).meets(interval(claim))
+                and not (ours.interval - better.interval).meets(claim.interval)
             ):
                 yield Finding(
                     id=f"false-best-{claim.id}",
@@ -133,7 +126,7 @@ def broken_bounds(report: Report) -> Iterator[Finding]:
         value, _ = claims_compared(report, claim)
         if claim.quantity != "bound" or value is None:
             continue
-        inside, bound = interval(value), interval(claim)
+        inside, bound = value.interval, claim.interval
         too_high = claim.relation == "at_most" and inside.low > bound.high
         if too_high or (claim.relation == "at_least" and inside.high < bound.low):
             yield Finding(
@@ -141,8 +134,8 @@ def broken_bounds(report: Report) -> Iterator[Finding]:
                 severity="medium",
                 where=claim.where,
                 claimed=f"{claim.split} accuracy of {experiment_title(report, claim.of)} is "
-                f"{(claim.relation or '').replace('_', ' ')} {value_shown(claim)}",
-                because=f"{value_shown(value)} ({value.where})",
+                f"{(claim.relation or '').replace('_', ' ')} {stated_value(claim)}",
+                because=f"{stated_value(value)} ({value.where})",
                 consequence="The bound fails by the report's own number; ours cannot rescue it.",
             )
 
@@ -152,19 +145,14 @@ def claims_compared(report: Report, claim: Claim) -> tuple[Claim | None, Claim |
 
     def stated(name: str | None) -> Claim | None:
         experiment = report.experiments.get(name or "")
-        return _accuracy(experiment, claim.split) if experiment else None
+        return experiment.accuracy(claim.split) if experiment else None
 
     return stated(claim.of), stated(claim.than)
 
 
-def _accuracy(experiment: Experiment, split: str | None) -> Claim | None:
-    found = (c for c in experiment.stated if c.quantity == "accuracy" and c.split == split)
-    return next(found, None)
-
-
 def _difference_claimed(report: Report, claim: Claim) -> str:
     return (
-        f"{experiment_title(report, claim.of)} is {value_shown(claim)} above "
+        f"{experiment_title(report, claim.of)} is {stated_value(claim)} above "
         f"{experiment_title(report, claim.than)} in {claim.split} accuracy"
     )
 
@@ -172,11 +160,11 @@ def _difference_claimed(report: Report, claim: Claim) -> str:
 def _rounded_like(claim: Claim, ours: Claim, theirs: Claim) -> str:
     """Write the difference of two accuracies with as many digits as a claim has."""
     assert isinstance(claim.value, Decimal)
-    difference = (interval(ours).middle - interval(theirs).middle) / SCALES[claim.unit]
+    difference = (ours.interval.middle - theirs.interval.middle) / SCALES[claim.unit]
     return f"{float(difference):.{max(0, -int(claim.value.as_tuple().exponent))}f}"
 
 
 def _subtraction(ours: Claim, theirs: Claim) -> str:
-    difference = 100 * (interval(ours).middle - interval(theirs).middle)
+    difference = 100 * (ours.interval.middle - theirs.interval.middle)
     points = f"{float(difference):.2f}".replace("-", "−")
-    return f"{value_shown(ours)} − {value_shown(theirs)} = {points} points"
+    return f"{stated_value(ours)} − {stated_value(theirs)} = {points} points"

@@ -12,7 +12,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Training
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tuning import LOCAL_SEARCHES, Trial, Trials, get_search, load_trials, run_search
 
 MODES = ("replay", "smoke", "full")
@@ -59,7 +59,7 @@ def reproduce(
     *,
     seeds: int = 10,
     mode: str = "replay",
-    store: RunStore | None = None,
+    store: RunStore = STORE,
     tracker: str = "none",
 ) -> list[Run]:
     """Return an experiment's runs.
@@ -93,7 +93,6 @@ def reproduce(
         When the tracker's package is not installed.
     """
     check_parameters({"MODE": mode, "SEEDS": seeds, "TRACKER": tracker})
-    store = store or RunStore()
     if mode == "smoke":
         return [_smoke(experiment, data)]
     if mode == "full":

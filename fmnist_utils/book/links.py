@@ -9,58 +9,29 @@ from fmnist_utils.book.notebooks import BookError, read_yaml
 from fmnist_utils.records import write_whole
 
 _GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+?(?:\.git)?/?")
-_BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")
-_INSTALL = re.compile(r"git\+https?://[^\s\"'@#\\]+")
-_CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)")
+BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")
+INSTALL = re.compile(r"git\+https?://[^\s\"'@#\\]+")
+CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)")
 
 
-def repository(root: Path) -> str:
-    """Return the address of the repository, which stands in ``_config.yml``."""
-    return str(_settings(root)["url"])
-
-
-def _settings(root: Path) -> dict[str, str]:
+def repository(root: Path) -> dict[str, str]:
+    """Read the repository's url and branch from ``_config.yml``."""
     try:
-        settings = read_yaml(root / "_config.yml")["repository"]
-        return {"url": str(settings["url"]), "branch": str(settings["branch"])}
+        found = read_yaml(root / "_config.yml")["repository"]
+        return {"url": str(found["url"]), "branch": str(found["branch"])}
     except (KeyError, TypeError) as error:
         raise BookError("_config.yml does not state the repository's url and branch.") from error
 
 
-def _badge_link(url: str, branch: str, name: Path) -> str:
+def badge_link(url: str, branch: str, name: Path) -> str:
+    """Return where the Colab badge of a notebook points."""
     slug = url.removeprefix("https://github.com/")
     return f"https://colab.research.google.com/github/{slug}/blob/{branch}/{name.as_posix()}"
 
 
-def _notebooks(root: Path) -> list[Path]:
+def notebooks(root: Path) -> list[Path]:
+    """List what has a badge: the front page and the chapters."""
     return [*root.glob("index.ipynb"), *sorted(root.glob("chapters/*.ipynb"))]
-
-
-def check_repository(root: Path) -> list[str]:
-    """Hold every Colab badge, install cell and citation to ``_config.yml``.
-
-    Returns
-    -------
-    list of str
-        One sentence per place that is wrong; empty when all is well.
-    """
-    url, branch = _settings(root).values()
-    problems = []
-    for path in _notebooks(root):
-        name = path.relative_to(root)
-        text = path.read_text(encoding="utf-8")
-        expected = {"Colab badge": _badge_link(url, branch, name), "install cell": f"git+{url}"}
-        found = {"Colab badge": _BADGE_LINK.findall(text), "install cell": _INSTALL.findall(text)}
-        for what, links in found.items():
-            wrong = [link for link in links if link != expected[what]]
-            if not links:
-                problems.append(f"{name} has no {what}.")
-            problems += [f"{name}: the {what} points to {link}." for link in wrong]
-    citation = root / "CITATION.cff"
-    for _, cited in _CITED.findall(citation.read_text()) if citation.exists() else []:
-        if cited != url:
-            problems.append(f"CITATION.cff names the repository {cited}.")
-    return problems
 
 
 def set_repository(root: Path, url: str) -> list[Path]:
@@ -86,15 +57,15 @@ def set_repository(root: Path, url: str) -> list[Path]:
     if not _GITHUB.fullmatch(url):
         raise BookError(f"{url} is not of the form https://github.com/OWNER/REPOSITORY.")
     url = url.removesuffix("/").removesuffix(".git")
-    old, branch = _settings(root).values()
+    old, branch = repository(root).values()
     config = root / "_config.yml"
     texts = {config: config.read_text(encoding="utf-8").replace(old, url)}
-    for path in _notebooks(root):
+    for path in notebooks(root):
         text = path.read_text(encoding="utf-8")
-        text = _BADGE_LINK.sub(_badge_link(url, branch, path.relative_to(root)), text)
-        texts[path] = _INSTALL.sub(f"git+{url}", text)
+        text = BADGE_LINK.sub(badge_link(url, branch, path.relative_to(root)), text)
+        texts[path] = INSTALL.sub(f"git+{url}", text)
     if (citation := root / "CITATION.cff").exists():
-        texts[citation] = _CITED.sub(rf"\g<1>{url}", citation.read_text(encoding="utf-8"))
+        texts[citation] = CITED.sub(rf"\g<1>{url}", citation.read_text(encoding="utf-8"))
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
         write_whole(path, texts[path].encode())

@@ -150,8 +150,9 @@ def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> 
         if order.pause is None
         else _PausingCheckpoint(order.checkpoint, order.every, order.pause)
     )
+    locks = order.checkpoint.parent.parent / ".locks"
     # A child that lost its parent may still be at its last batch.
-    with FileLock(order.checkpoint.with_name(f".{order.checkpoint.stem}.lock")):
+    with FileLock(locks / f"{order.checkpoint.stem}.training.lock"):
         experiment, seed, method = order.job
         data = _read_images(order.images) if order.images else load_data()
         try:

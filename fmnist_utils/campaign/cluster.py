@@ -46,12 +46,25 @@ class DaskCrew(Crew):
         Seconds of work that a training may lose on its worker, besides the epoch that is cut short.
     patience : float
         Seconds to wait for a worker.
+
+    Raises
+    ------
+    CampaignError
+        When Dask is not installed.
     """
 
     def __init__(
         self, address: str, pause: float = 600.0, every: float = 60.0, patience: float = PATIENCE
     ) -> None:
         super().__init__()
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise CampaignError(
+                "Training on a cluster needs the package distributed: "
+                "pip install fmnist-utils[dask]."
+            ) from error
+        self._connect = Client
         self._address, self._patience = address, patience
         self._times = {"pause": pause, "every": every}
         self._size, self._looked, self._manned = 0, 0.0, time.monotonic()
@@ -64,18 +77,11 @@ class DaskCrew(Crew):
         Raises
         ------
         CampaignError
-            When Dask is not installed, the scheduler does not answer, no worker comes, or one has
-            no or another version of the package.
+            When the scheduler does not answer, no worker comes, or one has no or another version
+            of the package.
         """
         try:
-            from distributed import Client
-        except ImportError as error:
-            raise CampaignError(
-                "Training on a cluster needs the package distributed: "
-                "pip install fmnist-utils[dask]."
-            ) from error
-        try:
-            self._client = Client(self._address, timeout=10, set_as_default=False)
+            self._client = self._connect(self._address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:  # the last for tls:// without certificate
             raise CampaignError(
                 f"No Dask scheduler answers at {self._address}: {error}."

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 
 from fmnist_utils.campaign.jobs import Job, missing_jobs
 from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.record import Method
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import runs_for_precision
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN, MIN_RUNS
+from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import measure
 
 #: With more seeds than this the interval hardly becomes narrower: by 2 % from 30 to 60.
@@ -54,5 +55,5 @@ def _seeds_wanted(experiment: Experiment, store: RunStore, method: Method) -> in
     claims.sort(key=lambda claim: claim.split != "test")
     if len(runs) < MIN_RUNS or not claims:
         return 0
-    spread = float(measure(claims[0], runs).std(ddof=1)) / claims[0].whole
-    return runs_for_precision(spread, ACCURACY_MARGIN / 100, MOST_SEEDS) or 0
+    points = 100 * float(measure(claims[0], runs).std(ddof=1)) / claims[0].whole
+    return runs_for_precision(points, QUANTITIES["accuracy"].margin or 0.0, MOST_SEEDS) or 0

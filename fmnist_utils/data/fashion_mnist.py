@@ -26,6 +26,8 @@ CLASS_NAMES: tuple[str, ...] = (
     "Ankle boot",
 )
 
+NUM_CLASSES = len(CLASS_NAMES)
+
 
 FILES: dict[str, str] = {
     "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -45,17 +47,17 @@ FACTS: Mapping[str, int | float | tuple[int, ...]] = MappingProxyType(
         "image_height": 28,
         "image_width": 28,
         "pixels": 784,
-        "classes": 10,
+        "classes": NUM_CLASSES,
         "first_class": 0,
-        "last_class": 9,
+        "last_class": NUM_CLASSES - 1,
         "train_images_per_class": 6_000,
         "test_images_per_class": 1_000,
         "pixel_min": 0,
         "pixel_max": 255,
         "train_images_shape": (60_000, 28, 28),
         "test_images_shape": (10_000, 28, 28),
-        "train_onehot_shape": (60_000, 10),
-        "test_onehot_shape": (10_000, 10),
+        "train_onehot_shape": (60_000, NUM_CLASSES),
+        "test_onehot_shape": (10_000, NUM_CLASSES),
         "image_shape": (28, 28),
         "image_shape_with_channel": (28, 28, 1),
     }

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.data.fashion_mnist import CLASS_NAMES, DataError
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES, DataError
 from fmnist_utils.rounding import times
 
 #: How images of another size than the model takes are made to fit it.
@@ -132,7 +132,6 @@ def one_hot(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
     DataError
         If a label is out of range.
     """
-    classes = len(CLASS_NAMES)
-    if labels.size and labels.max() >= classes:
-        raise DataError(f"Label {labels.max()} is out of range: there are {classes} classes.")
-    return np.eye(classes, dtype=np.float32)[labels]
+    if labels.size and labels.max() >= NUM_CLASSES:
+        raise DataError(f"Label {labels.max()} is out of range: there are {NUM_CLASSES} classes.")
+    return np.eye(NUM_CLASSES, dtype=np.float32)[labels]

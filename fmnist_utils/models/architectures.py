@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.models.layer_rules import windowed
-from fmnist_utils.models.spec import NUM_CLASSES
 
 USUAL_FILTERS = (8, 16, 32, 64, 128, 256)
 
@@ -22,80 +23,58 @@ class Architecture(NamedTuple):
     kernel: int
     padding: str
     pooled: tuple[bool, ...]
-    dense: tuple[int, ...]
+    dense: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         """Return the layers in words, in order."""
         convolutions = ", ".join(
-            f"conv {n}" + (", pool" if pooled else "")
+            f"conv {n}{', pool' * pooled}"
             for n, pooled in zip(self.filters, self.pooled, strict=True)
         )
         dense = "".join(f", dense {n}" for n in self.dense)
         return f"{convolutions}{dense} ({self.kernel} × {self.kernel}, {self.padding})"
 
 
-def convolution_stack(
-    filters: Sequence[int], kernel: int, padding: str, pooled: Sequence[bool], size: int = 28
-) -> tuple[int, int]:
-    """Return the parameters of a stack of convolutions on grey images, and its output features.
-
-    An output of no pixels has 0 features: the stack cannot be built.
-    """
-    parameters, channels = 0, 1
-    for n, pool in zip(filters, pooled, strict=True):
-        parameters += (kernel**2 * channels + 1) * n
-        size = windowed(size, kernel, 1)[padding == "same"]
-        size = size // 2 if pool else size
-        channels = n
-    return parameters, max(size, 0) ** 2 * channels
-
-
-def architectures_with(
-    parameters: int,
-    depths: Sequence[int] = (1, 2, 3),
-    kernels: Sequence[int] = (2, 3, 5),
-    filters: Sequence[int] = USUAL_FILTERS,
-    units: Sequence[int] = USUAL_UNITS,
-) -> list[Architecture]:
+def architectures_with(parameters: int) -> list[Architecture]:
     """Search the plain CNNs of usual widths for those with so many parameters.
 
-    Parameters
-    ----------
-    parameters : int
-        The stated count, output layer of ten classes included.
-    depths, kernels, filters, units : sequence of int
-        Numbers of convolutions, kernel sizes, widths of convolutions and of dense layers.
-
-    Returns
-    -------
-    list of Architecture
-        With no, one or two hidden dense layers, the fewest layers first.
+    They have one to three convolutions, at most two hidden dense layers and an output of ten
+    classes; those with the fewest layers come first.
     """
     found = [
-        Architecture(widths, kernel, padding, pooled, dense)
-        for depth in depths
-        for widths in itertools.product(filters, repeat=depth)
-        for kernel in kernels
-        for padding in ("valid", "same")
-        for pooled in itertools.product((False, True), repeat=depth)
-        for dense in _heads(parameters, *convolution_stack(widths, kernel, padding, pooled), units)
+        stack._replace(dense=dense)
+        for stack, weights, features in _stacks()
+        for dense in _heads(parameters - weights - NUM_CLASSES, features)
     ]
     return sorted(found, key=lambda item: (len(item.filters) + len(item.dense), item))
 
 
-def _heads(
-    parameters: int, convolutions: int, features: int, units: Sequence[int]
-) -> Iterator[tuple[int, ...]]:
-    """Yield the hidden dense layers that bring a stack to the count, solving for the first."""
-    if features == 0 or convolutions > parameters:
-        return
-    rest = parameters - convolutions - NUM_CLASSES
-    if rest == features * NUM_CLASSES:
+@functools.cache
+def _stacks() -> list[tuple[Architecture, int, int]]:
+    """List convolutions on grey images that can be built: parameters, output features."""
+    found = []
+    for depth, kernel, padding in product((1, 2, 3), (2, 3, 5), ("valid", "same")):
+        for pooled in product((False, True), repeat=depth):
+            side = 28
+            for pool in pooled:
+                side = windowed(side, kernel, 1)[padding == "same"] // (2 if pool else 1)
+            for filters in product(USUAL_FILTERS, repeat=depth):
+                inputs = (1, *filters[:-1])
+                weights = sum((kernel**2 * c + 1) * n for c, n in zip(inputs, filters, strict=True))
+                if side > 0:
+                    stack = Architecture(filters, kernel, padding, pooled)
+                    found.append((stack, weights, side**2 * filters[-1]))
+    return found
+
+
+def _heads(parameters: int, features: int) -> Iterator[tuple[int, ...]]:
+    """Yield the hidden dense layers that have so many parameters, solving for the first."""
+    if parameters == features * NUM_CLASSES:
         yield ()
-    for second in (0, *units):
-        left = rest - second * (1 + NUM_CLASSES)
+    for second in (0, *USUAL_UNITS):
+        left = parameters - second * (1 + NUM_CLASSES)
         first, remainder = divmod(left, features + 1 + (second or NUM_CLASSES))
-        if remainder == 0 and first in units:
+        if remainder == 0 and first in USUAL_UNITS:
             yield (first, second) if second else (first,)
 
 

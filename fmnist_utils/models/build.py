@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.models.fused import batch_normalization
 from fmnist_utils.models.keras_import import import_keras
-from fmnist_utils.models.spec import CNN, MLP, NUM_CLASSES, ConvBlock
+from fmnist_utils.models.spec import CNN, MLP, ConvBlock
 
 if TYPE_CHECKING:
     import keras
@@ -115,11 +116,11 @@ def layer_table(model: keras.Model) -> list[Layer]:
     ]
 
 
-_TOTALS = ("total_params", "trainable_params", "non_trainable_params")
-
-
 def parameter_totals(model: Any) -> dict[str, int]:
     """Count a Keras model's parameters: all, those that are trained, and the others."""
     total = int(model.count_params())
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    return dict(zip(_TOTALS, (total, trainable, total - trainable), strict=True))
+    return {
+        "total_params": total, "trainable_params": trainable,
+        "non_trainable_params": total - trainable,
+    }  # fmt: skip

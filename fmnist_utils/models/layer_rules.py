@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
+from fmnist_utils.models.spec import CNN, MLP
 from fmnist_utils.rounding import Shape, times
 
 
@@ -20,6 +22,32 @@ def kernel_size(parameters: int, channels: int, filters: int) -> int | None:
 def windowed(size: int, window: int, stride: int) -> tuple[int, int]:
     """Return the output size of a convolution or pooling: with valid, and with same padding."""
     return (size - window) // stride + 1, -(-size // stride)
+
+
+class Window(NamedTuple):
+    """A kernel or pooling window on its way through a network: its layer, and sizes of the maps."""
+
+    layer: int
+    kind: str
+    size: int
+    before: Shape
+    after: Shape
+
+
+def windows(model: MLP | CNN) -> Iterator[Window]:
+    """Follow the height and width of the maps through a network; layers are counted from 1.
+
+    Where a window does not fit, nothing is left: the network cannot be built.
+    """
+    sides: Shape = model.input_shape[:2]
+    for layer, block in enumerate(model.conv if isinstance(model, CNN) else (), start=1):
+        steps = [("kernel", block.kernel, 1, block.padding)]
+        if block.pool is not None:
+            steps.append(("pooling", block.pool, block.pool, block.pool_padding or "valid"))
+        for kind, size, stride, padding in steps:
+            reached = (windowed(side, size, stride)[padding == "same"] for side in sides)
+            before, sides = sides, tuple(max(0, side) for side in reached)
+            yield Window(layer, kind, size, before, sides)
 
 
 def layer_misfit(kind: str, before: Shape, shape: Shape, parameters: int) -> str:

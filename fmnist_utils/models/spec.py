@@ -9,9 +9,6 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from fmnist_utils.data.inputs import Resize
 from fmnist_utils.records import Strict
 
-NUM_CLASSES = 10
-
-
 Activation = Literal["relu", "sigmoid", "tanh", "linear"]
 
 Padding = Literal["same", "valid"]

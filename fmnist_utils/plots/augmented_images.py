@@ -13,8 +13,8 @@ from fmnist_utils.data.inputs import input_images
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.plots.images import draw
-from fmnist_utils.plots.row_axes import folded
-from fmnist_utils.plots.style import WIDTH, figure, marked
+from fmnist_utils.plots.labels import folded
+from fmnist_utils.plots.style import WIDTH, bare, figure, marked
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Augmentation
 from fmnist_utils.training.augment import Augmenter
@@ -22,7 +22,7 @@ from fmnist_utils.training.augment import Augmenter
 Floats = NDArray[np.float32]
 
 
-def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: int = 0) -> Figure:
+def augmented(data: FashionMNIST, experiment: Experiment) -> Figure:
     """Show training images as they are, under each transform of an experiment, and under all.
 
     A transform draws the same amounts alone and together with the others, so that the last row
@@ -33,15 +33,11 @@ def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: 
     data : FashionMNIST
     experiment : Experiment
         One that is trained on augmented images.
-    count : int
-        How many images.
-    seed : int
-        Which images, and how far they are moved.
 
     Raises
     ------
     FmnistError
-        When the experiment has no augmentation, or there are fewer images than asked for.
+        When the experiment has no augmentation.
     """
     spec = experiment.training.augmentation
     if spec is None:
@@ -49,11 +45,11 @@ def augmented(data: FashionMNIST, experiment: Experiment, count: int = 8, seed: 
             f"{experiment.title} is trained on images as they are: give an experiment that has "
             "training.augmentation."
         )
-    picked = draw(len(data.train_images), count, seed)
+    picked = draw(len(data.train_images), 8)
     images = _as_trained(data.train_images[picked], experiment)
     rows = {"as they are": images}
     for label, transform in _transforms(spec):
-        rows[label] = np.asarray(Augmenter(transform, seed)(images))
+        rows[label] = np.asarray(Augmenter(transform, 0)(images))
     return marked(_rows(rows), data)
 
 
@@ -74,9 +70,7 @@ def _transforms(spec: Augmentation) -> Iterator[tuple[str, Augmentation]]:
         yield "all together", spec
 
 
-def resized(
-    data: FashionMNIST, experiments: Mapping[str, Experiment], count: int = 5, seed: int = 0
-) -> Figure:
+def resized(data: FashionMNIST, experiments: Mapping[str, Experiment]) -> Figure:
     """Show the same training images at the size at which several models take them.
 
     Parameters
@@ -84,19 +78,13 @@ def resized(
     data : FashionMNIST
     experiments : mapping of str to Experiment
         Row labels to experiments.
-    count : int
-        How many images.
-    seed : int
-        Which ones.
 
     Raises
     ------
     DataError
         When a model takes another size and does not say how images are brought to it.
-    FmnistError
-        When there are fewer images than asked for.
     """
-    images = data.train_images[draw(len(data.train_images), count, seed)]
+    images = data.train_images[draw(len(data.train_images), 5)]
     rows = {label: _as_trained(images, experiment) for label, experiment in experiments.items()}
     return marked(_rows(rows), data)
 
@@ -113,6 +101,7 @@ def _as_trained(images: NDArray[np.uint8], experiment: Experiment) -> Floats:
 def _rows(rows: Mapping[str, Floats]) -> Figure:
     """Draw grey images in [0, 1], as many in every row, each row behind its label."""
     names = [folded(label) for label in rows]
+    # A letter is 0.07 inches wide.
     margin = 0.2 + 0.07 * max(len(line) for name in names for line in name.splitlines())
     count = len(next(iter(rows.values())))
     side = min(1.2, (WIDTH - margin) / count)
@@ -125,7 +114,5 @@ def _rows(rows: Mapping[str, Floats]) -> Figure:
         ax.set(xlim=(-0.5, count - 0.5), ylim=(len(rows) - 0.5, -0.5), xticks=[])
         ax.set_yticks(range(len(rows)), names)
         ax.set_anchor("W")  # were it centred in its room, the labels would leave the figure
-        ax.tick_params(length=0)
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+        bare(ax)
     return fig

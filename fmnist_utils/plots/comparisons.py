@@ -6,20 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from scipy import stats
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.forest import LOOKS, REPORTED
-from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
+from fmnist_utils.plots.forest import REPORTED
+from fmnist_utils.plots.labels import (
+    folded,
+    label_end,
+    legend,
+    mark_zero,
+    marks,
+    row_figure,
+    shade,
+)
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Method, Run, accuracies
-from fmnist_utils.stats import welch_interval
+from fmnist_utils.stats import mean_reach, welch_interval
 from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
 from fmnist_utils.verdicts.outcome import Word
 
@@ -47,8 +51,7 @@ def seed_strip(
     reported = reported or {}
     if not any(runs_by_label.values()):
         return note("There is no run of these models yet.")
-    names = [folded(label) for label in runs_by_label]
-    with figure(height=1 + rows_height(names)) as (fig, ax):
+    with row_figure(list(runs_by_label)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
             scores = np.sort(accuracies(runs, split, at))
             ax.plot(scores, _staggered(y, len(scores), 0.14), "o", **_OURS)
@@ -56,11 +59,12 @@ def seed_strip(
                 ax.plot([scores.mean()] * 2, [y - 0.32, y + 0.32], color="black", linewidth=2)
             if label in reported:
                 ax.plot(reported[label], y, **REPORTED)
-            text_at_end(ax, y, _seeds(runs), GREY)
-        label_rows(ax, names)
+            label_end(ax, y, _seeds(runs), GREY)
         epoch = {"final": "last", "best": "best"}[at]
         ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy at the {epoch} epoch (%)")
-        fig.legend(handles=_strip_handles(bool(reported)), loc="outside upper center", ncols=3)
+        mean = marks("|", color="black", markersize=12, markeredgewidth=2)
+        looks = {"one seed": marks("o", color=BLUE, markersize=5), "mean": mean}
+        legend(fig, looks | ({"reported": REPORTED} if reported else {}), columns=3)
     return fig
 
 
@@ -71,20 +75,6 @@ def _staggered(y: float, n: int, apart: float) -> Any:
 
 def _seeds(runs: Sequence[Run]) -> str:
     return f"{len(runs)} seed{'s' * (len(runs) != 1)}"
-
-
-def _strip_handles(reported: bool) -> list[Artist]:
-    handles = [
-        _dot("o", "one seed", color=BLUE, markersize=5),
-        _dot("|", "mean", color="black", markersize=12, markeredgewidth=2),
-    ]
-    if reported:
-        handles.append(Line2D([], [], label="reported", **REPORTED))
-    return handles
-
-
-def _dot(marker: str, label: str, **kwargs: Any) -> Artist:
-    return Line2D([], [], marker=marker, linestyle="none", label=label, **kwargs)
 
 
 _OURS: Any = {"color": BLUE, "markersize": 5, "alpha": 0.8}
@@ -106,16 +96,22 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
     """
     if not any(item.ours for item in comparisons):
         return note("There is no run to compare with yet.")
-    names = [folded(item.experiment.title) for item in comparisons]
-    with figure(height=1.3 + 1.2 * rows_height(names)) as (fig, ax):
-        ax.axvspan(-MARGIN, MARGIN, color=SHADE, linewidth=0, zorder=0)
-        ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+    names = [item.experiment.title for item in comparisons]
+    with row_figure(names, room=1.3, stretch=1.2) as (fig, ax):
+        mark_zero(ax, MARGIN)
         for y, item in enumerate(comparisons):
             _draw_comparison(ax, y, item)
-        label_rows(ax, names)
         ax.set_xlabel("test accuracy − mean of ours (percentage points)")
-        handles = _comparison_handles(_method_name({item.method for item in comparisons}))
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        looks = {
+            "one seed, ours": marks("o", **_OURS),
+            f"one seed, {_method_name({item.method for item in comparisons})}": marks(
+                "s", **_OTHER
+            ),
+            "difference of means, 90 % interval": _INTERVAL
+            | {"marker": "D", "markerfacecolor": "white", "markersize": 7},
+            f"margin ±{MARGIN} points": shade(),
+        }
+        legend(fig, looks, columns=2)
     return fig
 
 
@@ -145,38 +141,32 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
         )
     if not runs_by_label[baseline]:
         return note("There is no run to compare with yet.")
-    test, gaps = _accuracies_and_gaps(runs_by_label)
+    test = {name: accuracies(runs, "test").tolist() for name, runs in runs_by_label.items()}
+    gaps = {name: accuracies(runs, "train") - test[name] for name, runs in runs_by_label.items()}
     zero = np.mean(test[baseline])
     ranked = sorted(test, key=lambda label: -np.mean(test[label] or -np.inf))
-    names = [folded(label) for label in ranked]
-    height, widths = 1.5 + 1.2 * rows_height(names), (3, 2)
-    with figure(1, 2, height=height, sharey=True, width_ratios=widths) as (fig, (left, right)):
+    layout: Any = {"room": 1.5, "stretch": 1.2, "sharey": True, "width_ratios": (3, 2)}
+    with row_figure(ranked, 2, **layout) as (fig, (left, right)):
         for y, label in enumerate(ranked):
             found = welch_interval((1, test[label]), (-1, test[baseline]))
             interval = None if label == baseline or found is None else found[1:]
             _draw_ranked(left, y, np.subtract(test[label], zero), interval)
             _draw_ranked(right, y, gaps[label])
-            text_at_end(right, y, _seeds(runs_by_label[label]), GREY)
+            label_end(right, y, _seeds(runs_by_label[label]), GREY)
         for ax in (left, right):
             middle = ranked.index(baseline)
             ax.axhspan(middle - 0.45, middle + 0.45, color=SHADE, linewidth=0, zorder=0)
-            ax.axvline(0, color="black", linewidth=0.8, zorder=1)
-            label_rows(ax, names)
+            mark_zero(ax)
         left.set_xlabel("test accuracy −\nmean of the baseline (points)")
         right.set_xlabel("training − test\naccuracy (points)")
-        fig.legend(handles=_ranking_handles(), loc="outside upper center", ncols=2)
+        looks = {
+            "one seed": marks("o", **_OURS),
+            "mean": marks("D", **_MEAN),
+            "95 % interval of the difference": _INTERVAL,
+            "baseline": shade(),
+        }
+        legend(fig, looks, columns=2)
     return fig
-
-
-def _accuracies_and_gaps(
-    runs_by_label: Mapping[str, Sequence[Run]],
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Read test accuracies, and what the training images have more, in percent."""
-    test, gaps = {}, {}
-    for label, runs in runs_by_label.items():
-        test[label] = accuracies(runs, "test").tolist()
-        gaps[label] = (accuracies(runs, "train") - accuracies(runs, "test")).tolist()
-    return test, gaps
 
 
 def _draw_ranked(
@@ -190,16 +180,6 @@ def _draw_ranked(
         ax.plot(np.mean(values), y + 0.24, "D", zorder=4, **_MEAN)
 
 
-def _ranking_handles() -> list[Artist]:
-    interval = Line2D([], [], label="95 % interval of the difference", **_INTERVAL)
-    return [
-        _dot("o", "one seed", **_OURS),
-        _dot("D", "mean", **_MEAN),
-        interval,
-        Patch(color=SHADE, label="baseline"),
-    ]
-
-
 def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
     """Draw our runs above and the other method's below the interval of their difference."""
     if item.ours:
@@ -209,13 +189,13 @@ def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
     found = item.difference
     if found is None:
         seeds = min(len(item.ours), len(item.other))
-        text_at_end(ax, y, f"{seeds} of {SEEDS}\nseeds", GREY)
+        label_end(ax, y, f"{seeds} of {SEEDS}\nseeds", GREY)
         return
     ax.plot([found.low, found.high], [y, y], zorder=3, **_INTERVAL)
     ax.plot(found.mean, y, "D", zorder=4, **_MEAN)
     word = "equivalent" if found.equivalent else "not\nequivalent"
-    color = LOOKS[Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED][0]
-    text_at_end(ax, y, word, color)
+    alike = Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED
+    label_end(ax, y, word, alike.look.color)
 
 
 def _method_name(methods: set[Method]) -> str:
@@ -227,24 +207,11 @@ def _method_name(methods: set[Method]) -> str:
     return "bfloat16" if methods == {Method("mixed_bfloat16")} else "the other method"
 
 
-def _comparison_handles(other: str) -> list[Artist]:
-    interval = Line2D([], [], marker="D", markerfacecolor="white", markersize=7, **_INTERVAL)
-    interval.set(markeredgecolor="black", label="difference of means, 90 % interval")
-    return [
-        _dot("o", "one seed, ours", **_OURS),
-        _dot("s", f"one seed, {other}", **_OTHER),
-        interval,
-        Patch(color=SHADE, label=f"margin ±{MARGIN} points"),
-    ]
-
-
-def interaction(
-    groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: str, split: Split = "test"
-) -> Figure:
+def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: str) -> Figure:
     """Draw a study with two factors: whether the effect of one depends on the other.
 
-    Each mean final accuracy stands with its 95 % confidence interval (Student's t), which needs
-    two runs. Where lines are parallel, the factors do not interact.
+    Each mean test accuracy after the last epoch stands with its 95 % confidence interval (Student's
+    t), which needs two runs. Where lines are parallel, the factors do not interact.
 
     Parameters
     ----------
@@ -254,9 +221,8 @@ def interaction(
         Name of the first factor, whose values stand along the axis in the order of `groups`.
     line : str
         Name of the second factor, each of whose values has a line.
-    split : {"train", "validation", "test"}
     """
-    scores = {key: accuracies(runs, split).tolist() for key, runs in groups.items() if runs}
+    scores = {key: accuracies(runs, "test").tolist() for key, runs in groups.items() if runs}
     if not scores:
         return note("There is no run of this study yet.")
     places = list(dict.fromkeys(place for place, _ in scores))
@@ -271,7 +237,7 @@ def interaction(
         ax.set_xlim(-0.5, len(places) - 0.5)
         ax.grid(axis="x", visible=False)
         ax.set_xlabel(x)
-        ax.set_ylabel(f"{SPLIT_WORDS[split]} accuracy (%)")
+        ax.set_ylabel("test accuracy (%)")
         fig.legend(title=line, loc="outside upper center", ncols=min(len(names), 4))
     return fig
 
@@ -284,13 +250,7 @@ def _draw_line(
     for position, values in zip(at, groups, strict=True):
         ax.plot([position] * len(values), values, "o", color=color, alpha=0.3, markersize=4)
     ax.errorbar(
-        at, [np.mean(values) for values in groups], [_confidence(values) for values in groups],
+        at, [np.mean(values) for values in groups], [mean_reach(values) for values in groups],
         color=color, marker=marker, linestyle=("-", "--", "-.", ":")[i % 4], label=name,
         capsize=4, markersize=7, markeredgecolor="white", zorder=3,
     )  # fmt: skip
-
-
-def _confidence(values: Sequence[float]) -> float:
-    """Half the 95 % confidence interval of a mean, nothing for a single value."""
-    n = len(values)
-    return float(stats.t.ppf(0.975, n - 1) * stats.sem(values)) if n > 1 else np.nan

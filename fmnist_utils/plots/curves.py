@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from fmnist_utils.plots.forest import stated, to_axis
-from fmnist_utils.plots.row_axes import folded
+from fmnist_utils.plots.labels import folded, legend, shade
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, figure, note, series
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed import EpochTable
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import prediction_error
+from fmnist_utils.stats import prediction_reach
 from fmnist_utils.verdicts.judge import MIN_RUNS
 
 
@@ -34,6 +30,9 @@ class _Curve(NamedTuple):
     line: Literal["-", "--"]
     marker: str
     fill: str
+
+    def look(self, **kwargs: Any) -> dict[str, Any]:
+        return {"color": self.color, "linestyle": self.line, "linewidth": 2, **kwargs}
 
 
 _CURVES = (
@@ -56,18 +55,24 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
     if not runs:
         return note("There is no run of this experiment yet.")
     with figure(1, 2, height=4.1) as (fig, (left, right)):
-        for ax, metric, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
-            for curve in _CURVES:
-                histories = [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
-                _draw_curve(ax, histories, curve)
+        for ax, curve, histories in _histories((left, right), _CURVES, runs):
+            _draw_curve(ax, histories, curve)
         _label_axes(left, right)
-        fig.legend(handles=_curve_handles(len(runs)), loc="outside upper left")
+        legend(fig, _curve_looks(len(runs)), place="upper left")
         if experiment:
             length = float(np.mean([run.epochs for run in runs]))
-            marks = _draw_reported((left, right), experiment, length)
-            fig.legend(handles=marks, loc="outside upper right")
+            legend(fig, _draw_reported((left, right), experiment, length), place="upper right")
         _start_at_zero(left, right)
     return fig
+
+
+def _histories(
+    axes: Sequence[Axes], curves: Sequence[_Curve], runs: Sequence[Run]
+) -> Iterator[tuple[Axes, _Curve, list[Floats]]]:
+    """Yield the loss of every epoch for the left axes, then accuracies in percent for the right."""
+    for ax, metric, scale in zip(axes, ("loss", "accuracy"), (1.0, 100.0), strict=True):
+        for curve in curves if runs else ():
+            yield ax, curve, [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
 
 
 def _label_axes(left: Axes, right: Axes) -> None:
@@ -125,45 +130,38 @@ def _while_half_go_on(histories: Sequence[Floats]) -> Any:
     return np.ma.masked_invalid(padded)[:, : lengths[math.ceil(len(histories) / 2) - 1]]
 
 
-def _curve_handles(runs: int) -> list[Artist]:
+def _curve_looks(runs: int) -> dict[str, Any]:
     """Explain the lines of the learning curves."""
-    handles: list[Artist] = [
-        Line2D(
-            [], [], color=curve.color, linestyle=curve.line, linewidth=2, label=curve.word,
-            marker=curve.marker if runs == 1 else None, markersize=4, markerfacecolor=curve.fill,
-        )
-        for curve in _CURVES
-    ]  # fmt: skip
     if runs == 1:
-        return handles
-    for handle in handles:
-        handle.set_label(f"{handle.get_label()}, mean of {runs} seeds")
-    thin = Line2D([], [], color=GREY, linewidth=0.7, marker="o", markersize=3.5)
-    thin.set_label("one seed, to its last epoch")
-    return [*handles, Patch(color=GREY, alpha=0.3, linewidth=0, label="mean ± sd"), thin]
+        return {
+            curve.word: curve.look(marker=curve.marker, markersize=4, markerfacecolor=curve.fill)
+            for curve in _CURVES
+        }
+    looks: dict[str, Any] = {f"{c.word}, mean of {runs} seeds": c.look() for c in _CURVES}
+    looks["mean ± sd"] = shade(GREY, alpha=0.3, linewidth=0)
+    thin = {"color": GREY, "linewidth": 0.7, "marker": "o", "markersize": 3.5}
+    return looks | {"one seed, to its last epoch": thin}
 
 
-def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> list[Artist]:
-    """Mark what the report states, each value once, and return the legend's handles."""
-    handles: list[Artist] = []
+def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> dict[str, Any]:
+    """Mark what the report states, each value once, and return the marks by their labels."""
+    drawn: dict[str, Any] = {}
     claims = {(claim.quantity, claim.split, claim.value): claim for claim in experiment.stated}
-    for claim in claims.values():
+    # Where a report says how long it trained, its other numbers stand there.
+    for claim in sorted(claims.values(), key=lambda claim: claim.quantity != "epochs_trained"):
         if claim.quantity == "epochs_trained":
             x = claim.number
-            for ax in axes:
-                line = ax.axvline(x, color="black", linestyle=":", linewidth=1.2, zorder=2)
-            line.set_label(f"reported: {claim.value} epochs")
-            handles.append(line)
-    for claim in claims.values():
-        if claim.quantity in ("accuracy", "loss") and claim.epoch is None:
+            lines = [ax.axvline(x, color="black", linestyle=":", linewidth=1.2) for ax in axes]
+            drawn[f"reported: {claim.value} epochs"] = lines[0]
+        elif claim.about.is_metric and claim.epoch is None:
             ax = axes[claim.quantity == "accuracy"]
             marker, fill = _REPORTED_MARKERS[claim.split or "test"]
-            handles += ax.plot(
+            label = f"reported: {stated(claim)}"
+            (drawn[label],) = ax.plot(
                 x, claim.number * to_axis(claim), marker, markersize=8, linestyle="none",
-                markerfacecolor=fill, markeredgecolor="black", zorder=4,
-                label=f"reported: {stated(claim)}",
+                markerfacecolor=fill, markeredgecolor="black", zorder=4, label=label,
             )  # fmt: skip
-    return handles
+    return drawn
 
 
 def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
@@ -184,17 +182,17 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
     lines = max(4, sum(1 + name.count("\n") for name in names))
     with figure(1, 2, height=3.3 + 0.2 * lines) as (fig, (left, right)):
         for i, runs in enumerate(runs_by_label.values()):
-            for ax, metric, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
-                for curve in _CURVES if runs else ():
-                    histories = [
-                        scale * np.array(run.history[curve.prefix + metric]) for run in runs
-                    ]
-                    _draw_marked(ax, histories, curve, i)
+            for ax, curve, histories in _histories((left, right), _CURVES, runs):
+                _draw_marked(ax, histories, curve, i)
         _label_axes(left, right)
         _start_at_zero(left, right)
-        fig.legend(handles=_series_handles(names), loc="outside upper left")
+        looks = {
+            name: {"color": series(i)[0], "marker": series(i)[1], "markersize": 5, "linewidth": 2}
+            for i, name in enumerate(names)
+        }
+        legend(fig, looks, place="upper left")
         several = any(len(runs) > 1 for runs in runs_by_label.values())
-        fig.legend(handles=_kind_handles(several), loc="outside upper right")
+        legend(fig, _kind_looks(several), place="upper right")
     return fig
 
 
@@ -216,27 +214,17 @@ def _draw_marked(ax: Axes, histories: Sequence[Floats], curve: _Curve, i: int) -
     )  # fmt: skip
 
 
-def _series_handles(names: Sequence[str]) -> list[Artist]:
-    """Explain colours and markers."""
-    handles: list[Artist] = []
-    for i, name in enumerate(names):
-        color, marker = series(i)
-        handles.append(Line2D([], [], color=color, marker=marker, markersize=5, linewidth=2))
-        handles[-1].set_label(name)
-    return handles
-
-
-def _kind_handles(several: bool) -> list[Artist]:
+def _kind_looks(several: bool) -> dict[str, Any]:
     """Explain lines and bands."""
-    handles: list[Artist] = [
-        Line2D(
-            [], [], color=GREY, linestyle=curve.line, linewidth=2, label=curve.word, marker="o",
-            markersize=5, markerfacecolor=GREY if curve.line == "-" else "white",
+    looks: dict[str, Any] = {
+        curve.word: curve.look(
+            color=GREY, marker="o", markersize=5,
+            markerfacecolor=GREY if curve.line == "-" else "white",
         )
         for curve in _CURVES
-    ]  # fmt: skip
-    band = Patch(color=GREY, alpha=0.3, linewidth=0, label="mean ± sd over the seeds")
-    return [*handles, band] if several else handles
+    }  # fmt: skip
+    band = {"mean ± sd over the seeds": shade(GREY, alpha=0.3, linewidth=0)}
+    return looks | (band if several else {})
 
 
 def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
@@ -256,15 +244,12 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     parts = {SPLIT_WORDS[table.split] for table in experiment.epoch_tables}
     curves = [curve for curve in _CURVES if curve.word in parts]
     with figure(1, 2, height=4.1) as (fig, (left, right)):
-        for ax, metric, scale in ((left, "loss", 1.0), (right, "accuracy", 100.0)):
-            for curve in curves if runs else ():
-                histories = [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
-                _draw_band(ax, histories, curve)
+        for ax, curve, histories in _histories((left, right), curves, runs):
+            _draw_band(ax, histories, curve)
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
         _label_axes(left, right)
-        handles = _epoch_handles(curves, len(runs))
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        legend(fig, _epoch_looks(curves, len(runs)), columns=2)
     return fig
 
 
@@ -277,7 +262,7 @@ def _draw_band(ax: Axes, histories: Sequence[Floats], curve: _Curve) -> None:
     enough = runs >= MIN_RUNS
     if enough.any():
         mean, runs, sd = mean[enough], runs[enough], shown[:, enough].std(axis=0, ddof=1)
-        reach = stats.t.ppf(0.975, runs - 1) * prediction_error(sd, runs)
+        reach = prediction_reach(sd, runs)
         ax.fill_between(
             at[enough], mean - reach, mean + reach, color=curve.color, alpha=0.25, linewidth=0
         )
@@ -295,20 +280,18 @@ def _draw_table(axes: Sequence[Axes], table: EpochTable) -> None:
         )  # fmt: skip
 
 
-def _epoch_handles(curves: Sequence[_Curve], runs: int) -> list[Artist]:
+def _epoch_looks(curves: Sequence[_Curve], runs: int) -> dict[str, Any]:
     """Explain the printed values, then the lines and bands."""
-    handles: list[Artist] = []
+    looks: dict[str, Any] = {}
     splits = {word: split for split, word in SPLIT_WORDS.items()}
     for curve in curves:
         marker, fill = _REPORTED_MARKERS[splits[curve.word]]
-        point = Line2D([], [], color="black", marker=marker, markersize=4.5, markerfacecolor=fill)
-        point.set(linewidth=1, label=f"reported: {curve.word}, with rounding")
-        handles.append(point)
+        looks[f"reported: {curve.word}, with rounding"] = {
+            "color": "black", "marker": marker, "markersize": 4.5, "markerfacecolor": fill,
+            "linewidth": 1,
+        }  # fmt: skip
     if runs >= MIN_RUNS:
-        label = "95 % prediction interval"
-        handles.append(Patch(color=GREY, alpha=0.3, linewidth=0, label=label))
-    for curve in curves if runs else ():
-        line = Line2D([], [], color=curve.color, linestyle=curve.line, linewidth=2)
-        line.set_label(f"ours: {curve.word}, mean of {runs} seeds")
-        handles.append(line)
-    return handles
+        looks["95 % prediction interval"] = shade(GREY, alpha=0.3, linewidth=0)
+    if runs:
+        looks |= {f"ours: {c.word}, mean of {runs} seeds": c.look() for c in curves}
+    return looks

@@ -4,53 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from fmnist_utils.models.build import parameter_totals
-from fmnist_utils.plots.forest import LOOKS, to_axis
-from fmnist_utils.plots.row_axes import folded, label_rows, rows_height
-from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note, series
+from fmnist_utils.plots.forest import to_axis
+from fmnist_utils.plots.labels import legend, mark_zero, marks, row_figure, shade
+from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note, series
+from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.record import accuracies
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
 from fmnist_utils.verdicts.across_reports import models as models_of_all_reports
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
-#: Fewer training images than this is a part of the data set.
+#: Fewer training images than this are a part of the data set: of all 60,000 no report holds out
+#: as many as a third.
 _WHOLE = 40_000
 
 
-def deviations(store: RunStore | None = None) -> Figure:
+def deviations(store: RunStore = STORE) -> Figure:
     """Draw how far our mean lies from each reported accuracy, a row for each report and split.
 
     One mark for each model that has three runs or more; colour and shape are the verdict's.
     """
     rows: dict[str, list[Verdict]] = {}
-    for report, verdict in accuracy_verdicts(store or RunStore()):
+    for report, verdict in accuracy_verdicts(store):
         if verdict.word != Word.PENDING:
             name = f"{report.short_name}\n{SPLIT_WORDS[verdict.claim.split or 'test']}"
             rows.setdefault(name, []).append(verdict)
     if not rows:
         return note("No accuracy with at least three runs to hold it against yet.")
-    names = [folded(name) for name in rows]
-    with figure(height=1.2 + rows_height(names)) as (fig, ax):
-        ax.axvspan(-ACCURACY_MARGIN, ACCURACY_MARGIN, color=SHADE, linewidth=0, zorder=0)
-        ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+    with row_figure(list(rows), room=1.2) as (fig, ax):
+        mark_zero(ax, QUANTITIES["accuracy"].margin)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):
                 ax.plot(_distance(verdict), y + 0.16 * (i % 3 - 1), **_mark(verdict.word))
-        label_rows(ax, names)
         ax.set_xlabel("ours − reported (percentage points)")
         words = dict.fromkeys(verdict.word for found in rows.values() for verdict in found)
-        handles: list[Artist] = [
-            Line2D([], [], label=word, **_mark(word)) for word in Word if word in words
-        ]
-        handles.append(Patch(color=SHADE, label="within the margin"))
-        fig.legend(handles=handles, loc="outside upper center", ncols=3)
+        looks: dict[str, Any] = {word: _mark(word) for word in Word if word in words}
+        legend(fig, looks | {"within the margin": shade()}, columns=3)
     return fig
 
 
@@ -62,20 +54,16 @@ def _distance(verdict: Verdict) -> float:
 
 def _mark(word: Word) -> dict[str, Any]:
     """Return the looks of a verdict's mark, in the figure and in its legend."""
-    color, marker, filled = LOOKS[word]
-    return {
-        "linestyle": "none", "marker": marker, "markersize": 7.5, "color": color,
-        "markerfacecolor": color if filled else "white", "markeredgewidth": 1.5,
-    }  # fmt: skip
+    return {**word.look.mark, "linestyle": "none", "markeredgewidth": 1.5}
 
 
-def size_and_accuracy(store: RunStore | None = None) -> Figure:
+def size_and_accuracy(store: RunStore = STORE) -> Figure:
     """Draw the test accuracy of every model against its number of parameters.
 
     Accuracy is that after the last epoch, mean and standard deviation over the runs. Models that
     learned from a part of the training images are hollow.
     """
-    models = list(models_of_all_reports(store or RunStore()))
+    models = list(models_of_all_reports(store))
     if not models:
         return note("There is no model with at least three runs yet.")
     names = list(dict.fromkeys(model.report.short_name for model in models))
@@ -93,12 +81,7 @@ def size_and_accuracy(store: RunStore | None = None) -> Figure:
         ax.set_xscale("log")
         ax.set_xlabel("parameters")
         ax.set_ylabel("test accuracy (%)")
-        handles = [
-            Line2D([], [], linestyle="none", marker=series(i)[1], color=series(i)[0], label=name)
-            for i, name in enumerate(names)
-        ]
-        hollow = Line2D([], [], linestyle="none", marker="o", color=GREY, label="fewer images")
-        hollow.set_markerfacecolor("white")
-        handles.append(hollow)
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        looks = {name: marks(series(i)[1], color=series(i)[0]) for i, name in enumerate(names)}
+        looks["fewer images"] = marks("o", color=GREY, markerfacecolor="white")
+        legend(fig, looks, columns=2)
     return fig

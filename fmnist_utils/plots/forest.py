@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from fmnist_utils import tables
-from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
-from fmnist_utils.plots.style import GREY, SHADE, SPLIT_WORDS, figure, note
+from fmnist_utils.plots.labels import (
+    folded,
+    label_end,
+    label_rows,
+    legend,
+    mark_zero,
+    rows_height,
+    shade,
+)
+from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.quantities import READINGS
-from fmnist_utils.verdicts.judge import ACCURACY_MARGIN, CLASS_MARGIN
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.quantities import NATS, POINTS, QUANTITIES, Quantity
+from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Verdict, Word
-
-#: Colour (dark enough for text), marker and fill of what carries each verdict.
-LOOKS: dict[Word, tuple[str, str, bool]] = {
-    Word.REPRODUCED: ("#00795a", "o", True),
-    Word.CLOSE: ("#0173b2", "s", True),
-    Word.IMPRECISE: ("#8a5f00", "o", False),
-    Word.CONSISTENT: ("#8a5f00", "o", False),
-    Word.NOT_REPRODUCED: ("#b8400a", "X", True),
-    Word.PENDING: (GREY, "o", False),
-}
 
 # Hollow, so that what it stands on shows through.
 REPORTED: Any = {
@@ -38,75 +34,53 @@ REPORTED: Any = {
 }  # fmt: skip
 
 
+# In a legend, on the line that stands for its rounding.
+REPORTED_ROUNDED: Any = REPORTED | {
+    "color": "black", "linewidth": 3, "linestyle": "-", "markerfacecolor": "white",
+}  # fmt: skip
+_OURS: Any = {"color": GREY, "marker": "o", "linewidth": 2}
+
+
 def to_axis(claim: Claim) -> float:
     """Return the factor from the claim's unit to the axis': shares in percent, losses in nats."""
-    if claim.quantity == "loss":
-        return 1 / claim.whole
-    share = claim.quantity in ("accuracy", "difference") or claim.label is not None
-    return 100 / claim.whole if share else 1.0
+    return {POINTS: 100.0, NATS: 1.0}.get(claim.about.unit, claim.whole) / claim.whole
 
 
 def stated(claim: Claim) -> str:
-    """Say what a claim states in a few words."""
-    if claim.quantity == "epochs_trained":
-        return f"{claim.value} epochs"
-    if claim.quantity == "lowest_val_loss_epoch":
-        return f"lowest validation loss at epoch {claim.value}"
-    if claim.label is not None:
-        return f"{tables.claim_text(claim)} {tables.reported_text(claim)}"
-    part = SPLIT_WORDS[claim.split or "test"]
-    if claim.quantity == "difference":
-        return f"{part} accuracy {claim.number:+g} point{'' if abs(claim.number) == 1 else 's'}"
-    return f"{part} {claim.quantity} {tables.reported_text(claim)}"
+    """Write what a claim states in a few words."""
+    reported = tables.reported_text(claim)
+    number = claim.number if claim.numbers == 1 else 0.0
+    return (claim.about.short or "{name} {reported}").format(
+        name=tables.claim_text(claim),
+        part=SPLIT_WORDS[claim.split or "test"],
+        reported=reported,
+        signed=f"{number:+g} point{'s' * (abs(number) != 1)}",
+    )
 
 
-class _Group(NamedTuple):
+class _Panel(NamedTuple):
     """Claims that share an axis of the forest plot."""
 
-    quantities: tuple[str, ...]
     unit: str
-    margin: float | None = None
+    margin: float | None
 
-    def holds(self, claim: Claim) -> bool:
-        return claim.quantity in self.quantities
-
-
-_GROUPS = (
-    _Group(("accuracy", "difference"), "percentage points", ACCURACY_MARGIN),
-    _Group(("precision", "recall", "f1", "confused"), "percentage points", CLASS_MARGIN),
-    _Group(("loss",), "nats"),
-    _Group(("epochs_trained", "lowest_val_loss_epoch"), "epochs"),
-)
+    @classmethod
+    def of(cls, row: Quantity) -> _Panel:
+        return cls(row.unit, None if row.relative else row.margin)
 
 
-def forest(verdicts: Sequence[Verdict], labels: Sequence[str] | None = None) -> Figure:
+def forest(verdicts: Sequence[Verdict]) -> Figure:
     """Draw how far our runs lie from each number that a report states.
 
     One panel per unit. Zero is the reported value; our mean stands with the 95 % prediction
     interval of one more run, and the verdict in words. Only numbers that runs were held against
-    are drawn: settings, orderings and pending claims are left out.
-
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-    labels : sequence of str, optional
-        One per verdict. By default experiment and claim, and a number stated twice is drawn once.
-
-    Raises
-    ------
-    FmnistError
-        When there are not as many labels as verdicts.
+    are drawn, each once: settings, orderings and pending claims are left out.
     """
-    if labels is not None and len(labels) != len(verdicts):
-        raise FmnistError(
-            f"{len(labels)} labels do not fit {len(verdicts)} verdicts: give each one."
-        )
-    named = list(zip(labels, verdicts, strict=True)) if labels else _named_once(verdicts)
-    named = [(folded(name), item) for name, item in named if item.word != Word.PENDING]
+    named = _named_once([verdict for verdict in verdicts if verdict.word != Word.PENDING])
     panels = [
-        (group, rows)
-        for group in _GROUPS
-        if (rows := [row for row in named if group.holds(row[1].claim)])
+        (panel, rows)
+        for panel in dict.fromkeys(_Panel.of(row) for row in QUANTITIES.values() if row.unit)
+        if (rows := [row for row in named if _Panel.of(row[1].claim.about) == panel])
     ]
     if not panels:
         return note("No claim with at least three runs to hold it against yet.")
@@ -114,10 +88,16 @@ def forest(verdicts: Sequence[Verdict], labels: Sequence[str] | None = None) -> 
     names = [name for _, rows in panels for name, _ in rows]
     height = 0.7 + 0.6 * len(panels) + rows_height(names)
     with figure(len(panels), height=height, height_ratios=sizes, squeeze=False) as (fig, axes):
-        for ax, (group, rows) in zip(axes.flat, panels, strict=True):
-            _draw_forest(ax, group, rows)
-        handles = _forest_handles(any(group.margin for group, _ in panels))
-        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        for ax, (panel, rows) in zip(axes.flat, panels, strict=True):
+            _draw_forest(ax, panel, rows)
+        reported = REPORTED_ROUNDED | {"linewidth": 5}
+        looks = {
+            "ours: mean, 95 % prediction interval": _OURS,
+            "reported, with its rounding": reported,
+        }
+        if any(panel.margin for panel, _ in panels):
+            looks["close enough: within the margin"] = shade()
+        legend(fig, looks, columns=2)
     return fig
 
 
@@ -125,93 +105,87 @@ def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
     named: dict[tuple[str, str], tuple[str, Verdict]] = {}
     for verdict in verdicts:
         claim = verdict.claim
-        if any(group.holds(claim) for group in _GROUPS):
-            who = verdict.experiment or f"{claim.of} − {claim.than}"
-            name = f"{who}\n{stated(claim)}"
+        if claim.about.unit:
+            owner = verdict.experiment or f"{claim.of} − {claim.than}"
+            name = folded(f"{owner}\n{stated(claim)}")
             named.setdefault((name, claim.reading), (name, verdict))
     return list(named.values())
 
 
-def _draw_forest(ax: Axes, group: _Group, rows: Sequence[tuple[str, Verdict]]) -> None:
+def _draw_forest(ax: Axes, panel: _Panel, rows: Sequence[tuple[str, Verdict]]) -> None:
     """Draw the claims of one panel, the first on top."""
-    if group.margin:
-        ax.axvspan(-group.margin, group.margin, color=SHADE, linewidth=0, zorder=0)
-    ax.axvline(0, color="black", linewidth=0.8, zorder=1)
+    mark_zero(ax, panel.margin)
     for y, (_, verdict) in enumerate(rows):
         scale, reported = to_axis(verdict.claim), verdict.claim.number
         rounding = scale * verdict.claim.half_width
         ax.plot([-rounding, rounding], [y, y], color="black", linewidth=5, solid_capstyle="butt")
         ax.plot(0, y, zorder=2.5, **REPORTED | {"markerfacecolor": "white"})
         draw_interval(ax, y, verdict, scale, reported)
-        _write_word(ax, y, verdict.word)
+        label_end(ax, y, verdict.word.replace(", ", ",\n"), verdict.word.look.color)
     label_rows(ax, [name for name, _ in rows])
-    ax.set_xlabel(f"ours − reported ({group.unit})")
+    ax.set_xlabel(f"ours − reported ({panel.unit})")
 
 
 def draw_interval(
     ax: Axes, y: float, verdict: Verdict, scale: float = 1.0, origin: float = 0.0
 ) -> None:
     """Draw our mean and prediction interval at one height, in the looks of the verdict."""
-    color, marker, filled = LOOKS[verdict.word]
+    look = verdict.word.look
     if verdict.low is not None and verdict.high is not None:
         interval = scale * (np.array([verdict.low, verdict.high]) - origin)
-        ax.plot(interval, [y, y], color=color, linewidth=2, solid_capstyle="butt", zorder=3)
+        ax.plot(interval, [y, y], color=look.color, linewidth=2, solid_capstyle="butt", zorder=3)
     if verdict.mean is not None:
         ax.plot(
-            scale * (verdict.mean - origin), y, marker, color=color, markersize=7.5, zorder=4,
-            markeredgewidth=0 if filled else 1.5, markerfacecolor=color if filled else "white",
+            scale * (verdict.mean - origin), y, zorder=4, **look.mark,
         )  # fmt: skip
 
 
-def _write_word(ax: Axes, y: int, word: Word) -> None:
-    text_at_end(ax, y, word.replace(", ", ",\n"), LOOKS[word][0])
+# --- scores of single classes --------------------------------------------------------------------
+
+_PANELS = {"precision": "precision (%)", "recall": "recall (%)", "f1": "F1 (%)"}
 
 
-def _forest_handles(margin: bool) -> list[Artist]:
-    """Explain the forest plot."""
-    reported = Line2D([], [], color="black", linewidth=5, **REPORTED)
-    reported.set(linestyle="-", markerfacecolor="white", label="reported, with its rounding")
-    if not margin:
-        return [ours_handle(), reported]
-    shade = Patch(color=SHADE, label="close enough: within the margin")
-    return [ours_handle(), reported, shade]
+def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
+    """Draw the classification report that is printed beside ours, one row per class.
 
-
-def ours_handle() -> Artist:
-    """Explain what `draw_interval` draws."""
-    label = "ours: mean, 95 % prediction interval"
-    return Line2D([], [], color=GREY, marker="o", linewidth=2, label=label)
-
-
-def readings(verdicts_by_reading: Mapping[str, Verdict]) -> Figure:
-    """Draw what our runs give under each reading of one claim, beside the reported value.
+    Our mean stands with the 95 % prediction interval of one more run; colour and marker say the
+    verdict.
 
     Parameters
     ----------
-    verdicts_by_reading : mapping of str to Verdict
-        One of `READINGS`, or any other name, to the same claim's verdict.
+    experiment : Experiment
+        Whose classification report.
+    runs : sequence of Run
+        Its runs. Without any, only the printed scores are drawn.
     """
-    if not verdicts_by_reading:
-        return note("There is no reading to compare.")
-    claim = next(iter(verdicts_by_reading.values())).claim
-    scale = to_axis(claim)
-    value, rounding = scale * claim.number, scale * claim.half_width
-    names = [folded(READINGS.get(key, key)) for key in verdicts_by_reading]
-    with figure(height=1 + rows_height(names)) as (fig, ax):
-        ax.axvspan(value - rounding, value + rounding, color="#d0d0d0", zorder=0)
-        line = ax.axvline(value, color="black", linestyle=":", linewidth=1.2, zorder=1)
-        line.set_label(f"reported: {stated(claim)}")
-        for y, verdict in enumerate(verdicts_by_reading.values()):
-            draw_interval(ax, y, verdict, scale)
-            _write_word(ax, y, verdict.word)
-        label_rows(ax, names)
-        ax.set_xlabel(_axis_label(claim))
-        fig.legend(handles=[ours_handle(), line], loc="outside upper center")
+    if experiment.scores is None:
+        return note("The report prints no scores of single classes for this experiment.")
+    verdicts = [
+        judge(experiment, claim, runs)
+        for claim in experiment.scores.claims()
+        if claim.kind == "measured"
+    ]
+    names = [row.label for row in experiment.scores.rows]
+    with figure(1, 3, height=1.1 + 0.4 * len(names), sharex=True, sharey=True) as (fig, axes):
+        for ax, (quantity, label) in zip(axes, _PANELS.items(), strict=True):
+            _draw_panel(ax, [item for item in verdicts if item.claim.quantity == quantity])
+            label_rows(ax, names)
+            ax.set_xlabel(label)
+        looks = {"reported, with its rounding": REPORTED_ROUNDED | {"markersize": 6}}
+        words = {item.word for item in verdicts if item.mean is not None}
+        looks |= {f"ours: {w}": {**w.look.mark, "linewidth": 2} for w in Word if w in words}
+        legend(fig, looks, columns=2)
     return fig
 
 
-def _axis_label(claim: Claim) -> str:
-    if claim.quantity in ("accuracy", "loss"):
-        unit = "%" if claim.quantity == "accuracy" else "nats"
-        return f"{SPLIT_WORDS[claim.split or 'test']} {claim.quantity} ({unit})"
-    return "percentage points" if claim.quantity == "difference" else "epochs"
+def _draw_panel(ax: Axes, verdicts: Sequence[Verdict]) -> None:
+    """Draw one score of every class: reported above, ours below."""
+    for y, verdict in enumerate(verdicts):
+        claim, scale = verdict.claim, to_axis(verdict.claim)
+        value, rounding = scale * claim.number, scale * claim.half_width
+        ax.plot(
+            [value - rounding, value + rounding], [y - 0.17] * 2,
+            color="black", linewidth=3, solid_capstyle="butt",
+        )  # fmt: skip
+        ax.plot(value, y - 0.17, **REPORTED | {"markerfacecolor": "white", "markersize": 6})
+        draw_interval(ax, y + 0.17, verdict, scale)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.style import BLUE, ORANGE, WIDTH, figure, marked
+from fmnist_utils.plots.style import BLUE, ORANGE, WIDTH, bare, figure, marked
 
 
-def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1, seed: int = 0) -> Figure:
+def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1) -> Figure:
     """Show training images of every class.
 
     Parameters
@@ -26,8 +26,6 @@ def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1, seed: int = 0
         With one, two rows of five; with more, `rows` rows per class.
     rows : int
         A divisor of `per_class`.
-    seed : int
-        Which images.
 
     Raises
     ------
@@ -38,19 +36,14 @@ def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1, seed: int = 0
         raise FmnistError(
             f"{per_class} images do not fill {rows} rows: make rows a divisor of per_class."
         )
-    rng = np.random.default_rng(seed)
-    picked = np.stack(
-        [
-            data.train_images[pick(np.flatnonzero(data.train_labels == label), per_class, rng)]
-            for label in range(len(data.class_names))
-        ]
-    )
+    rng = np.random.default_rng(0)
+    picked = np.stack([own[pick(np.arange(len(own)), per_class, rng)] for own in _by_class(data)])
     if per_class == 1:
         return marked(grid(picked[:, 0], data.class_names, columns=5), data)
     return marked(_montage(picked, data.class_names, rows), data)
 
 
-def random_samples(data: FashionMNIST, count: int = 25, seed: int = 0) -> Figure:
+def random_samples(data: FashionMNIST, count: int = 25) -> Figure:
     """Show training images drawn at random, with their classes.
 
     Parameters
@@ -58,15 +51,13 @@ def random_samples(data: FashionMNIST, count: int = 25, seed: int = 0) -> Figure
     data : FashionMNIST
     count : int
         How many images.
-    seed : int
-        Which images.
 
     Raises
     ------
     FmnistError
         When there are fewer images than asked for.
     """
-    picked = draw(len(data.train_images), count, seed)
+    picked = draw(len(data.train_images), count)
     titles = [data.class_names[label] for label in data.train_labels[picked]]
     columns = 4 if count % 4 == 0 and count % 5 else min(count, 5)
     return marked(grid(data.train_images[picked], titles, columns), data)
@@ -74,18 +65,18 @@ def random_samples(data: FashionMNIST, count: int = 25, seed: int = 0) -> Figure
 
 def mean_images(data: FashionMNIST) -> Figure:
     """Show the mean training image of every class."""
-    means = np.stack(
-        [
-            data.train_images[data.train_labels == label].mean(axis=0)
-            for label in range(len(data.class_names))
-        ]
-    )
+    means = np.stack([own.mean(axis=0) for own in _by_class(data)])
     return marked(grid(means, data.class_names, columns=5), data)
 
 
-def draw(n: int, count: int, seed: int) -> NDArray[np.intp]:
-    """Draw some of n images without replacement."""
-    return pick(np.arange(n), count, np.random.default_rng(seed))
+def _by_class(data: FashionMNIST) -> list[NDArray[np.uint8]]:
+    """Return the training images of every class."""
+    return [data.train_images[data.train_labels == i] for i in range(len(data.class_names))]
+
+
+def draw(n: int, count: int) -> NDArray[np.intp]:
+    """Draw some of n images without replacement, the same ones every time."""
+    return pick(np.arange(n), count, np.random.default_rng(0))
 
 
 def pick(pool: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -127,9 +118,7 @@ def _montage(images: NDArray[np.uint8], names: Sequence[str], rows: int) -> Figu
         middles = blocks.shape[1] * np.arange(classes) + (rows * (size + 1) - 1) / 2
         ax.set_yticks(middles, names)
         ax.set_xticks([])
-        ax.tick_params(length=0)
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+        bare(ax)
     return fig
 
 
@@ -159,7 +148,7 @@ def class_counts(data: FashionMNIST) -> Figure:
 
 def pixel_histogram(data: FashionMNIST) -> Figure:
     """Count the grey levels of all training images, on a logarithmic scale."""
-    # In parts: counting turns bytes into 64-bit integers.
+    # A thousand images at a time: counting turns bytes into 64-bit integers.
     parts = np.array_split(data.train_images, 60)
     counts = np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], axis=0)
     background = counts[0] / counts.sum()

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST
-from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import Layer, layer_table
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, WIDTH, Floats, figure, marked
 from fmnist_utils.reports.experiment import Experiment
@@ -22,31 +21,18 @@ _FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
-    "linear": lambda x: x,
 }
 
 
-def activation_functions(names: Sequence[str] = ("relu", "sigmoid", "tanh")) -> Figure:
-    """Draw activation functions between -4 and 4.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of ``relu``, ``sigmoid``, ``tanh`` and ``linear``.
-
-    Raises
-    ------
-    FmnistError
-        When there is no such function.
-    """
-    if unknown := [name for name in names if name not in _FUNCTIONS]:
-        raise FmnistError(f"Cannot draw {unknown[0]}: choose from {', '.join(_FUNCTIONS)}.")
+def activation_functions() -> Figure:
+    """Draw activation functions between -4 and 4."""
     x = np.linspace(-4, 4, 401)
-    colors = sns.color_palette("colorblind", len(names))
+    colors = sns.color_palette("colorblind", len(_FUNCTIONS))
     with figure(height=3.6) as (fig, ax):
-        for i, name in enumerate(names):
-            style = ("-", "--", "-.", ":")[i % 4]
-            ax.plot(x, _FUNCTIONS[name](x), style, color=colors[i], linewidth=2, label=name)
+        for (name, function), color, line in zip(
+            _FUNCTIONS.items(), colors, ("-", "--", "-."), strict=True
+        ):
+            ax.plot(x, function(x), line, color=color, linewidth=2, label=name)
         ax.axhline(0, color="black", linewidth=0.8, zorder=1)
         ax.axvline(0, color="black", linewidth=0.8, zorder=1)
         ax.set_xlabel("input of the unit")
@@ -107,7 +93,8 @@ def network(experiment: Experiment, data: FashionMNIST | None = None) -> Figure:
             x, y = (column + 0.5) * slot, sum(heights[:row]) + (_MARGIN + _SIZE) / 2 - 0.1
             _draw_block(ax, x, y, block, _relative_size(block, blocks), data if i == 0 else None)
             if i:
-                _draw_arrow(ax, max(x - slot / 2, 0.15), y)
+                between, arrow = max(x - slot / 2, 0.15), {"arrowstyle": "->", "color": GREY}
+                ax.annotate("", (between + 0.11, y), (between - 0.11, y), arrowprops=arrow)
     return marked(fig, data) if data else fig
 
 
@@ -186,7 +173,3 @@ def _draw_marks(ax: Axes, x: float, y: float, side: float, block: _Block) -> Non
         style = ":" if kind == "Dropout" else "-"
         at = x + 0.07 * i
         ax.plot([at, at], [y - half, y + half], style, color=GREY, linewidth=2)
-
-
-def _draw_arrow(ax: Axes, x: float, y: float) -> None:
-    ax.annotate("", (x + 0.11, y), (x - 0.11, y), arrowprops={"arrowstyle": "->", "color": GREY})

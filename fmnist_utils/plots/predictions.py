@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import seaborn as sns
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.forest import LOOKS
 from fmnist_utils.plots.images import draw, grid
 from fmnist_utils.plots.style import Floats, figure, marked, note
 from fmnist_utils.runs.record import Run
@@ -22,24 +21,19 @@ from fmnist_utils.verdicts.outcome import Word
 Key = TypeVar("Key", bound=Hashable)
 
 
-def confusion_matrix(
-    runs: Sequence[Run] | ArrayLike,
-    class_names: Sequence[str] = CLASS_NAMES,
-    at: Literal["final", "best"] = "final",
-) -> Figure:
+def confusion_matrix(runs: Sequence[Run], at: Literal["final", "best"] = "final") -> Figure:
     """Draw which class is taken for which, in percent of each true class.
 
     Parameters
     ----------
-    runs : sequence of Run, or array_like of shape (classes, classes)
-        Runs, of which the mean is taken; or counts, true class by predicted class.
-    class_names : sequence of str
+    runs : sequence of Run
+        The mean of their counts is taken.
     at : {"final", "best"}
-        Of runs, the last epoch or the best validation epoch.
+        The last epoch, or the best validation epoch.
     """
-    counts = _mean_confusion(runs, at)
-    if counts is None:
+    if not runs:
         return note("There is no run of this experiment yet.")
+    counts = np.mean([getattr(run, at).test_confusion for run in runs], axis=0)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with figure(height=6.3) as (fig, ax):
         sns.heatmap(
@@ -52,8 +46,8 @@ def confusion_matrix(
         ax.set_ylabel("true class")
         ax.tick_params(length=0)
         middles = np.arange(len(counts)) + 0.5
-        ax.set_xticks(middles, class_names, rotation=40, ha="right", rotation_mode="anchor")
-        ax.set_yticks(middles, class_names)
+        ax.set_xticks(middles, CLASS_NAMES, rotation=40, ha="right", rotation_mode="anchor")
+        ax.set_yticks(middles, CLASS_NAMES)
     return fig
 
 
@@ -62,49 +56,28 @@ def _percents(shares: Floats) -> NDArray[np.str_]:
     return np.where(shares < 0.05, "0", np.char.mod("%.1f", shares))
 
 
-def _mean_confusion(runs: Any, at: str) -> Floats | None:
-    if isinstance(runs, Sequence) and all(isinstance(run, Run) for run in runs):
-        matrices = [getattr(run, at).test_confusion for run in runs]
-        return np.mean(matrices, axis=0) if matrices else None
-    return np.asarray(runs, float)
-
-
-def predictions(data: FashionMNIST, run: Run, count: int = 15, seed: int = 0) -> Figure:
-    """Show test images drawn at random, each with its class and with the class a run predicts.
+def predictions(data: FashionMNIST, run: Run) -> Figure:
+    """Show 15 test images drawn at random, each with its class and with the class a run predicts.
 
     Below the true class stands the predicted one, after a tick when it is right and a cross when
     it is wrong, and its probability. An older record keeps no probabilities: they are left out.
 
     A run that was not tested on these images gives a figure that says so; see `mistaken`.
-
-    Parameters
-    ----------
-    data : FashionMNIST
-    run : Run
-    count : int
-        How many images.
-    seed : int
-        Which ones.
-
-    Raises
-    ------
-    FmnistError
-        When there are fewer images than asked for.
     """
     if untested := _not_tested_on(data, run):
         return untested
     labels, classes, percents = data.test_labels, run.predictions, run.confidences
-    picked = draw(len(labels), count, seed)
+    picked = draw(len(labels), 15)
     right = labels == classes
     titles = [
         f"{data.class_names[labels[i]]}\n{'✓' if right[i] else '✗'} {data.class_names[classes[i]]}"
         + ("" if percents is None else f", {percents[i]} %")
         for i in picked
     ]
-    fig = grid(data.test_images[picked], titles, columns=min(count, 5))
+    fig = grid(data.test_images[picked], titles, columns=5)
     for ax, i in zip(fig.axes, picked, strict=False):
         # The longest title just fits its image.
-        ax.title.set(fontsize=9, color="black" if right[i] else LOOKS[Word.NOT_REPRODUCED][0])
+        ax.title.set(fontsize=9, color="black" if right[i] else Word.NOT_REPRODUCED.look.color)
     return fig
 
 
@@ -116,9 +89,7 @@ def _not_tested_on(data: FashionMNIST, run: Run) -> Figure | None:
     return marked(note(why), data)
 
 
-def mistaken(
-    data: FashionMNIST, runs: Sequence[Run], pairs: Sequence[tuple[int, int]], seed: int = 0
-) -> Figure:
+def mistaken(data: FashionMNIST, runs: Sequence[Run], pairs: Sequence[tuple[int, int]]) -> Figure:
     """Show test images taken for another class, each above a training image of that class.
 
     The mistakes are those of the last of the runs, at its last epoch. A run that was not tested on
@@ -133,8 +104,6 @@ def mistaken(
     pairs : sequence of (int, int)
         True and predicted class of each column, one to four. A pair that is repeated shows other
         images; one that did not happen so often says so in its column.
-    seed : int
-        Which images.
 
     Raises
     ------
@@ -147,7 +116,7 @@ def mistaken(
         return note("There is no run of this experiment yet.")
     if untested := _not_tested_on(data, runs[-1]):
         return untested
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     names, labels, classes = data.class_names, data.test_labels, runs[-1].predictions
     taken = [predicted for _, predicted in pairs]
     wrong = _each_anew(pairs, lambda pair: (labels == pair[0]) & (classes == pair[1]), rng)

@@ -9,22 +9,25 @@ from typing import Any
 
 import numpy as np
 import seaborn as sns
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from fmnist_utils import tuning
 from fmnist_utils.plots.forest import REPORTED
-from fmnist_utils.plots.row_axes import folded, label_rows, rows_height, text_at_end
-from fmnist_utils.plots.style import BLUE, GREY, Floats, figure, note
+from fmnist_utils.plots.labels import label_end, label_rows, legend, marks, row_figure
+from fmnist_utils.plots.style import BLUE, GREY, Floats, bare, figure, note
 from fmnist_utils.reports.search import Parameter, Search, Setting
+from fmnist_utils.stats import percentile_interval
 from fmnist_utils.text import key_text
 from fmnist_utils.tuning import Trials, TuningError
 
+#: Draws of the bootstrap: the ends of a 95 % interval then stand still to the eye.
 _DRAWS = 1_000
+
+#: How many of the best trials are drawn strong.
+_TOP = 5
 
 
 def _not_run() -> Figure:
@@ -39,12 +42,8 @@ def _is_loss(trials: Trials) -> bool:
     return trials.objective == "val_loss"
 
 
-def _unit(trials: Trials) -> str:
-    return "nats" if _is_loss(trials) else "%"
-
-
 def _measure(trials: Trials) -> str:
-    return f"validation {'loss' if _is_loss(trials) else 'accuracy'} ({_unit(trials)})"
+    return "validation loss (nats)" if _is_loss(trials) else "validation accuracy (%)"
 
 
 def _written(score: float, trials: Trials) -> str:
@@ -103,7 +102,7 @@ def expected_best(trials: Trials | None, reference: Mapping[str, float] | None =
     curve, levels = _curve(scores, trials), reference or {}
     numbers = np.arange(1, len(scores) + 1)
     drawn = np.random.default_rng(0).choice(scores, (_DRAWS, len(scores)))
-    low, high = np.percentile([_curve(draw, trials) for draw in drawn], [2.5, 97.5], axis=0)
+    low, high = percentile_interval([_curve(draw, trials) for draw in drawn])
     with figure(height=4.2) as (fig, ax):
         ax.fill_between(
             numbers, low, high, color=BLUE, alpha=0.2, linewidth=0, label="95 % bootstrap interval"
@@ -178,15 +177,14 @@ def trial_scores(trials: Trials | None, reported: Mapping[str, float] | None = N
         _draw_scores(ax, trials)
         for y, (label, score) in enumerate(printed):
             ax.plot(score, y, zorder=4, **REPORTED | {"markersize": 7})
-            text_at_end(ax, y, label, "black")
+            label_end(ax, y, label, "black")
         label_rows(ax, names)
         ax.tick_params(axis="y", labelsize=9)
         # To the right is better.
         ax.xaxis.set_inverted(loss)
         ax.set_xlabel(_measure(trials))
         several = any(len(trial.executions) > 1 for trial in ranked)
-        handles = _score_handles(several, bool(printed))
-        fig.legend(handles=handles, loc="outside upper center", ncols=3)
+        legend(fig, _score_looks(several, bool(printed)), columns=3)
     return fig
 
 
@@ -206,24 +204,18 @@ def _draw_scores(ax: Axes, trials: Trials) -> None:
         ax.plot(score, y, "o", color=BLUE, markersize=5, zorder=3)
 
 
-def _score_handles(several: bool, reported: bool) -> list[Artist]:
+def _score_looks(several: bool, reported: bool) -> dict[str, Any]:
     mean = "our trial, mean of its trainings" if several else "our trial"
-    handles: list[Artist] = [
-        Line2D([], [], color=BLUE, marker="o", markersize=5, linestyle="none", label=mean)
-    ]
+    looks = {mean: marks("o", color=BLUE, markersize=5)}
     if several:
-        tick = Line2D([], [], color=GREY, marker="|", markersize=7, linestyle="none")
-        tick.set_label("one training")
-        handles.append(tick)
-    if reported:
-        handles.append(Line2D([], [], label="reported", **REPORTED | {"markersize": 7}))
-    return handles
+        looks["one training"] = marks("|", color=GREY, markersize=7)
+    return looks | ({"reported": REPORTED | {"markersize": 7}} if reported else {})
 
 
 # --- what was tried ------------------------------------------------------------------------------
 
 
-def parallel_coordinates(search: Search, trials: Trials | None, top: int = 5) -> Figure:
+def parallel_coordinates(search: Search, trials: Trials | None) -> Figure:
     """Draw every trial as a line through its settings to its score.
 
     One vertical axis per parameter, the score last, best on top. Choices stand at equal distances
@@ -236,8 +228,6 @@ def parallel_coordinates(search: Search, trials: Trials | None, top: int = 5) ->
     trials : Trials, optional
         Those that could not be built have no score, and no line. Scores far below the others end
         at the foot of the score's axis.
-    top : int
-        How many of the best are drawn strong.
     """
     if trials is None or not _has_scores(trials):
         return _not_run()
@@ -250,12 +240,11 @@ def parallel_coordinates(search: Search, trials: Trials | None, top: int = 5) ->
             _draw_axis(ax, x, [(_place(item, value), _text(value)) for value in _marks(item)])
         _draw_axis(ax, len(search.space), _score_marks(worst, best, len(near) < len(scores)))
         for rank in reversed(range(len(scores))):
-            shift = 0.016 * ((top - 1) / 2 - rank) if rank < top else 0
+            shift = 0.016 * ((_TOP - 1) / 2 - rank) if rank < _TOP else 0
             path = _path(search, trials.ranked[rank].settings, shift)
-            ax.plot([*path, heights[rank]], **_look(rank, top))
+            ax.plot([*path, heights[rank]], **_look(rank))
         _label_axes(ax, [*search.space, _measure(trials)])
-        handles = _line_handles(trials, scores, top)
-        fig.legend(handles=handles, loc="outside upper center", ncols=3)
+        legend(fig, _line_looks(trials, scores), columns=3)
     return fig
 
 
@@ -327,8 +316,8 @@ def _draw_axis(ax: Axes, x: int, marks: Sequence[tuple[float, str]]) -> None:
         )  # fmt: skip
 
 
-def _look(rank: int, top: int) -> dict[str, Any]:
-    if rank >= top:
+def _look(rank: int) -> dict[str, Any]:
+    if rank >= _TOP:
         return {"color": "#b0b0b0", "linewidth": 0.8, "alpha": 0.7, "zorder": 1}
     palette = sns.color_palette("colorblind")
     return {
@@ -343,23 +332,19 @@ def _label_axes(ax: Axes, names: Sequence[str]) -> None:
     words = [textwrap.fill(key_text(name), 14) for name in names]
     ax.set_xticks(range(len(names)), words, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks([])
-    ax.tick_params(length=0)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+    bare(ax)
     ax.set_xlim(-0.05, len(names) - 0.95)
     ax.set_ylim(-0.04, 1.04)
 
 
-def _line_handles(trials: Trials, scores: Floats, top: int) -> list[Artist]:
-    handles: list[Artist] = []
-    for rank, (trial, score) in enumerate(zip(trials.ranked, scores, strict=True)):
-        if rank < top:
-            label = f"{rank + 1}. trial {trial.number}: {_written(score, trials)}"
-            handles.append(Line2D([], [], label=label, **_look(rank, top)))
-    if (others := len(scores) - len(handles)) > 0:
-        name = f"the other {others} trial{'s' * (others != 1)}"
-        handles.append(Line2D([], [], label=name, **_look(top, top)))
-    return handles
+def _line_looks(trials: Trials, scores: Floats) -> dict[str, Any]:
+    looks = {
+        f"{rank + 1}. trial {trial.number}: {_written(scores[rank], trials)}": _look(rank)
+        for rank, trial in enumerate(trials.ranked[:_TOP])
+    }
+    if (others := len(scores) - _TOP) > 0:
+        looks[f"the other {others} trial{'s' * (others != 1)}"] = _look(_TOP)
+    return looks
 
 
 # --- what mattered -------------------------------------------------------------------------------
@@ -385,14 +370,13 @@ def importance(search: Search, trials: Trials | None) -> Figure:
         return note(str(error))
     names = sorted(found, key=lambda name: found[name][0], reverse=True)
     means, sds = np.transpose([found[name] for name in names])
-    with figure(height=1.3 + 0.6 * rows_height(names)) as (fig, ax):
+    with row_figure([key_text(name) for name in names], room=1.3, stretch=0.6) as (fig, ax):
         ax.barh(range(len(names)), means, 0.6, color=BLUE, label="mean")
         ax.errorbar(
             means, range(len(names)), xerr=sds, fmt="none", color="black", elinewidth=1.3,
             capsize=3, label="± standard deviation",
         )  # fmt: skip
         ax.axvline(0, color="black", linewidth=0.8)
-        label_rows(ax, [folded(key_text(name)) for name in names])
         ax.set_xlabel("rise of the error in a trial's predicted rank (places)")
         fig.legend(loc="outside upper center", ncols=2)
     return fig

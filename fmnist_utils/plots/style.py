@@ -12,6 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -59,25 +60,28 @@ def series(i: int) -> tuple[str, str]:
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Draw in the book's style, whatever the user's own, which is back in force afterwards."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_RC)
-        yield
-
-
-@contextmanager
 def figure(
     rows: int = 1, columns: int = 1, *, height: float, width: float = WIDTH, **kwargs: Any
 ) -> Iterator[tuple[Figure, Any]]:
-    """Open a figure in the book's style and close it, also when drawing fails."""
-    with style():
+    """Open a figure in the book's style and close it, also when drawing fails.
+
+    The user's own style changes nothing, and is back in force afterwards.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
         fig, axes = plt.subplots(rows, columns, figsize=(width, height), **kwargs)
         try:
             yield fig, axes
         finally:
             plt.close(fig)
+
+
+def bare(ax: Axes) -> None:
+    """Take grid, frame and ticks away."""
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
 
 
 def note(text: str) -> Figure:
@@ -90,18 +94,7 @@ def note(text: str) -> Figure:
 
 
 def watermark(fig: Figure) -> Figure:
-    """Write "synthetic preview" across a figure, once.
-
-    Parameters
-    ----------
-    fig : Figure
-        Drawn from synthetic images.
-
-    Returns
-    -------
-    Figure
-        The same one.
-    """
+    """Write "synthetic preview" across a figure drawn from synthetic images, once; return it."""
     if any(text.get_gid() == "watermark" for text in fig.texts):
         return fig
     width, height = fig.get_size_inches()

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, get_args
+from fractions import Fraction
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
-from fmnist_utils.data.fashion_mnist import FACTS
-from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES
 from fmnist_utils.records import Strict
-from fmnist_utils.reports.quantities import (
-    _ALSO,
-    _NEEDED,
-    _OPTIONAL,
-    Comparison,
-    Exact,
-    Measured,
-    Reading,
-    Untested,
-)
+from fmnist_utils.reports.quantities import EPOCHS, QUANTITIES, Kind, Quantity, Reading
+from fmnist_utils.rounding import Interval
 
 
 def _as_printed(value: Any) -> Any:
@@ -36,6 +23,19 @@ def _as_printed(value: Any) -> Any:
     except InvalidOperation:
         return value
 
+
+def _known(quantity: str) -> str:
+    if quantity not in QUANTITIES:
+        known = ", ".join(QUANTITIES)
+        raise ValueError(f"there is no quantity {quantity}; there is {known}")
+    return quantity
+
+
+#: The fraction that one of each unit is.
+SCALES = {"percent": Fraction(1, 100), "points": Fraction(1, 100), "plain": Fraction(1)}
+
+#: Every key that belongs to some quantities only.
+_KEYS = frozenset[str]().union(*(row.needs | row.takes for row in QUANTITIES.values()))
 
 #: A class of Fashion-MNIST by its number.
 Class = Annotated[int, Field(ge=0, lt=NUM_CLASSES)]
@@ -82,7 +82,7 @@ class Claim(Strict):
     """
 
     id: str
-    quantity: Measured | Comparison | Exact | Untested
+    quantity: Annotated[str, AfterValidator(_known)]
     where: str
     value: Printed | None = None
     unit: Literal["percent", "points", "plain"] = "plain"
@@ -102,9 +102,8 @@ class Claim(Strict):
 
     @model_validator(mode="after")
     def _keys_fit_quantity(self) -> Claim:
-        needed = _NEEDED.get(self.quantity, {"value"})
-        given = {key for key in _OPTIONAL if getattr(self, key) is not None}
-        given -= _ALSO.get(self.quantity, set())
+        needed = self.about.needs
+        given = {key for key in _KEYS if getattr(self, key) is not None} - self.about.takes
         if given != needed:
             wrong = ", ".join(sorted(needed ^ given))
             verb = "needs" if needed - given else "does not take"
@@ -116,18 +115,19 @@ class Claim(Strict):
             raise ValueError(f"claim {self.id}: {about} an epoch does not take split test")
         if "-" in self.reading and self.split != "train":
             raise ValueError(f"claim {self.id}: reading {self.reading} is of training images only")
-        if self.quantity == "data" and self.fact not in FACTS:
+        if self.fact is not None and self.fact not in FACTS:
             raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
         return self
 
     @property
-    def kind(self) -> Literal["measured", "comparison", "exact", "untested"]:
+    def about(self) -> Quantity:
+        """The registry's row of the quantity."""
+        return QUANTITIES[self.quantity]
+
+    @property
+    def kind(self) -> Kind:
         """Whether the claim is held against runs, several experiments' runs, exactly, or not."""
-        if self.quantity in get_args(Measured):
-            return "measured"
-        if self.quantity in get_args(Untested):
-            return "untested"
-        return "comparison" if self.quantity in get_args(Comparison) else "exact"
+        return self.about.kind
 
     @property
     def numbers(self) -> int:
@@ -146,12 +146,21 @@ class Claim(Strict):
     @property
     def whole(self) -> float:
         """What a fraction of 1 is in the claim's unit: 100 in percent or points, else 1."""
-        return 1.0 if self.unit == "plain" else 100.0
+        return float(1 / SCALES[self.unit])
 
     @property
     def percent(self) -> float:
         """The value of an accuracy, or of another share, in percent."""
         return 100.0 * self.number / self.whole
+
+    @property
+    def interval(self) -> Interval:
+        """What the value may stand for: counts and settings are exact, the rest is rounded."""
+        if not isinstance(self.value, Decimal):
+            raise TypeError(f"claim {self.id} has no single number")
+        if self.unit == "plain" and (self.about.unit == EPOCHS or self.kind == "exact"):
+            return Interval.exactly(self.value)
+        return Interval.printed(self.value, SCALES[self.unit])
 
     @property
     def half_width(self) -> float:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from fmnist_utils.models.build import build as build_model
 from fmnist_utils.models.spec import ModelSpec
-from fmnist_utils.records import Strict
+from fmnist_utils.records import Strict, refuse_duplicates
 from fmnist_utils.reports.claim import Assumption, Claim, Printed
 from fmnist_utils.reports.printed import EpochTable, LayerTable, ScoreTable
 from fmnist_utils.reports.protocol import Precision, Training
@@ -53,6 +50,11 @@ class Experiment(Strict):
         scores = self.scores.claims() if self.scores else ()
         epochs = (claim for table in self.epoch_tables for claim in table.claims())
         return (*self.stated, *scores, *epochs)
+
+    def accuracy(self, split: str | None) -> Claim | None:
+        """Return the first claim about the accuracy on a split; None where none is stated."""
+        found = (c for c in self.stated if c.quantity == "accuracy" and c.split == split)
+        return next(found, None)
 
     def __getitem__(self, claim_id: str) -> Claim:
         """Return a claim by its id.
@@ -107,6 +109,8 @@ class Experiment(Strict):
         """Every claim is about what the experiment, or a run of it, has."""
         last = self.training.epochs
         for claim in self.results:
+            if claim.about.place == "report":
+                raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under the report")
             if claim.setting is not None:
                 _check_setting(self, claim)
             if claim.epoch is not None and claim.epoch > last:
@@ -122,9 +126,7 @@ class Experiment(Strict):
         if self.variant_of is not None:
             return self
         place = f"experiment {self.id}"
-        ids = [claim.id for claim in self.claims]
-        if duplicates := {i for i in ids if ids.count(i) > 1}:
-            raise ValueError(f"{place}: claim id {min(duplicates)} stands twice")
+        refuse_duplicates(f"{place}: claim id", (claim.id for claim in self.claims))
         assumed = {item.setting: item.chosen for item in self.assumed}
         for path, chosen in assumed.items():
             if not path.startswith("reading."):

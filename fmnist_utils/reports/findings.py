@@ -5,9 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from fmnist_utils.records import Strict
 from fmnist_utils.reports.claim import PrintedOrClaim

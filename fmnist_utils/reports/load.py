@@ -5,28 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from fmnist_utils.reports.claim import Assumption, Claim
-from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.printed import LayerTable
-from fmnist_utils.reports.protocol import Training
-from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
-
-__all__ = [
-    "READINGS",
-    "Assumption",
-    "Claim",
-    "Experiment",
-    "LayerTable",
-    "Report",
-    "ReportError",
-    "Training",
-    "list_reports",
-    "load_report",
-    "read_report",
-    "reports_folder",
-]
 
 
 def reports_folder() -> Path:

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    PositiveInt,
-)
+from pydantic import Field, PositiveInt
 
-from fmnist_utils.models.spec import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import Strict
 from fmnist_utils.reports.claim import Claim, _as_printed
 
@@ -49,7 +46,7 @@ class LayerTable(Strict):
         for name in ("total", "trainable", "non_trainable"):
             yield Claim(
                 id=f"{name.replace('_', '-')}-params",
-                quantity=f"{name}_params",  # type: ignore[arg-type]
+                quantity=f"{name}_params",
                 value=getattr(self, name),
                 where=f"{self.where}, totals",
             )
@@ -71,10 +68,7 @@ class ScoreTable(Strict):
     where: str
     split: Literal["test"]
     unit: Literal["percent", "plain"] = "plain"
-    rows: Annotated[
-        tuple[ClassScores, ...],
-        Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES),
-    ]
+    rows: Annotated[tuple[ClassScores, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
 
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell; the supports are exact."""
@@ -116,7 +110,7 @@ class EpochTable(Strict):
                 value = printed if self.decimals is None else round(printed, self.decimals)
                 yield Claim(
                     id=f"{self.split}-{quantity}-epoch-{epoch}",
-                    quantity=quantity,  # type: ignore[arg-type]
+                    quantity=quantity,
                     split=self.split,
                     epoch=epoch,
                     unit=self.unit if quantity == "accuracy" else "plain",

@@ -6,12 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.data.inputs import split_indices
@@ -78,11 +73,7 @@ def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.in
     if held_out.take == "test":
         return np.arange(n, dtype=np.int32)[: spec.images], None
     train, validation = split_indices(
-        n,
-        fraction=held_out.fraction,
-        count=held_out.count,
-        take=held_out.take,
-        seed=held_out.seed,
+        n, fraction=held_out.fraction, count=held_out.count, take=held_out.take, seed=held_out.seed
     )
     return train[: spec.images], validation
 

@@ -1,23 +1,16 @@
-"""What a claim can be about, and which keys each quantity needs."""
+"""What a claim can be about: a registry with one row per quantity.
+
+Schema, measuring, judging, tables and figures all look a claim's quantity up here. A new quantity
+is a row; a metric that runs do not hold yet also needs a field of `runs.record.Evaluation` and a
+place in the trainer, and a new way of measuring or judging needs a function in `MEASURES` of
+`verdicts.measure` or in `JUDGES` of `verdicts.judge`.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
-
-Measured = Literal[
-    "accuracy", "loss", "epochs_trained", "lowest_val_loss_epoch",
-    "precision", "recall", "f1", "confused", "class_ordering",
-]  # fmt: skip
-
-Comparison = Literal["difference", "ordering", "bound"]
-
-Exact = Literal[
-    "layer_shape", "layer_params", "total_params", "trainable_params", "non_trainable_params",
-    "setting", "images", "data",
-]  # fmt: skip
-
-Untested = Literal["cited", "minutes"]
-
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import Any, Literal
 
 #: The ways in which "the accuracy after training" can be read, and what each one means.
 READINGS = {
@@ -31,29 +24,133 @@ READINGS = {
 
 Reading = Literal["final", "best", "final-running", "best-running", "final-all", "best-all"]
 
+Kind = Literal["measured", "comparison", "exact", "untested"]
 
-_OPTIONAL = (
-    "value", "split", "layer", "setting", "fact", "of", "than", "relation", "epoch", "label",
-    "predicted", "than_label",
-)  # fmt: skip
+POINTS, NATS, EPOCHS = "percentage points", "nats", "epochs"
 
-#: What a claim may have besides.
-_ALSO = {"accuracy": {"epoch"}, "loss": {"epoch"}, "images": {"label"}}
 
-_NEEDED: dict[str, set[str]] = {
-    "accuracy": {"value", "split"},
-    "loss": {"value", "split"},
-    "precision": {"value", "split", "label"},
-    "recall": {"value", "split", "label"},
-    "f1": {"value", "split", "label"},
-    "confused": {"value", "split", "label", "predicted"},
-    "class_ordering": {"split", "label", "than_label"},
-    "images": {"value", "split"},
-    "difference": {"value", "split", "of", "than"},
-    "ordering": {"split", "of", "than"},
-    "bound": {"value", "split", "of", "relation"},
-    "layer_shape": {"value", "layer"},
-    "layer_params": {"value", "layer"},
-    "setting": {"value", "setting"},
-    "data": {"value", "fact"},
-}
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """How everything treats the claims about one quantity.
+
+    Attributes
+    ----------
+    kind : {"measured", "comparison", "exact", "untested"}
+        Held against runs, against several experiments' runs, exactly, or not at all.
+    name : str
+        In words, with fields in braces for what the claim fills in.
+    needs, takes : set of str
+        Keys that a claim must have, and may have besides.
+    judge : str
+        Name in `verdicts.judge.JUDGES`.
+    measure, metric : str
+        Name in `verdicts.measure.MEASURES`, and which metric or score that function reads.
+    unit : str
+        What figures draw it in; empty where it is not drawn.
+    margin : float, optional
+        Largest difference that does not matter, in percentage points or, when `relative`, as a
+        share of the claimed value. Without one the interval alone decides.
+    short : str
+        What is stated, in the few words of a figure; by default the name and the value.
+    share_of : str
+        What the verdict's mean is a share of, where it is one.
+    suffix : str
+        What follows the value where no unit of the claim does.
+    place : {"experiment", "report", "any"}
+        Whether a claim stands under one experiment, or among those of the whole report.
+    """
+
+    kind: Kind
+    name: str
+    judge: str
+    needs: Set[str] = frozenset({"value"})
+    takes: Set[str] = frozenset()
+    measure: str = ""
+    metric: str = ""
+    unit: str = ""
+    margin: float | None = None
+    relative: bool = False
+    short: str = ""
+    share_of: str = ""
+    suffix: str = ""
+    place: Literal["experiment", "report", "any"] = "experiment"
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether every epoch of a training has it, on every split: accuracy and loss."""
+        return self.kind == "measured" and self.measure == "metric"
+
+
+def _metric(metric: str, unit: str, margin: float, relative: bool = False) -> Quantity:
+    return Quantity(
+        kind="measured", name=f"{{split}} {metric}", judge="values", measure="metric",
+        metric=metric, needs={"value", "split"}, takes={"epoch"}, unit=unit, margin=margin,
+        relative=relative, short=f"{{part}} {metric} {{reported}}",
+    )  # fmt: skip
+
+
+def _epochs(name: str, measure: str, short: str) -> Quantity:
+    return Quantity(
+        kind="measured", name=name, judge="values", measure=measure, unit=EPOCHS, short=short
+    )
+
+
+def _score(name: str, metric: str, measure: str = "class_score", *needs: str) -> Quantity:
+    # A class has 1,000 test images, a tenth of what an accuracy has: hence three points.
+    return Quantity(
+        kind="measured", name=name, judge="values", measure=measure, metric=metric,
+        needs={"value", "split", "label", *needs}, unit=POINTS, margin=3.0,
+    )  # fmt: skip
+
+
+def _comparison(name: str, judge: str, *needs: str, **row: Any) -> Quantity:
+    return Quantity(
+        kind="comparison", name=name, judge=judge, needs={"split", "of", *needs},
+        measure="metric", metric="accuracy", place="report", **row,
+    )  # fmt: skip
+
+
+def _exact(name: str, judge: str, *needs: str, **row: Any) -> Quantity:
+    return Quantity(kind="exact", name=name, judge=judge, needs={"value", *needs}, **row)
+
+
+#: Every quantity; figures show their panels in this order.
+QUANTITIES = {
+    "accuracy": _metric("accuracy", POINTS, margin=1.0),
+    "precision": _score("precision of {label}", "precision"),
+    "recall": _score("recall of {label}", "recall"),
+    "f1": _score("F1 of {label}", "f1"),
+    "confused": _score("{label} taken for {predicted}", "", "confused", "predicted"),
+    "loss": _metric("loss", NATS, margin=0.10, relative=True),
+    "epochs_trained": _epochs("epochs trained", "epochs", "{reported} epochs"),
+    "lowest_val_loss_epoch": _epochs(
+        "epoch of the lowest validation loss",
+        "lowest_epoch",
+        "lowest validation loss at epoch {reported}",
+    ),
+    "class_ordering": Quantity(
+        kind="measured", name="recall of {label} over {than_label}", judge="class_ordering",
+        needs={"split", "label", "than_label"}, measure="class_score", metric="recall",
+        share_of="pairs of runs",
+    ),
+    "difference": _comparison(
+        "{split} accuracy of {of} over {than}", "difference", "value", "than",
+        unit=POINTS, margin=1.0, short="{part} accuracy {signed}",
+    ),
+    "ordering": _comparison(
+        "{split} accuracy of {of} over {than}", "ordering", "than", share_of="pairs of runs"
+    ),
+    "bound": _comparison(
+        "{split} accuracy of {of}", "bound", "value", "relation", share_of="{runs} runs"
+    ),
+    "layer_shape": _exact("output shape", "layer", "layer"),
+    "layer_params": _exact("parameters", "layer", "layer"),
+    "total_params": _exact("total parameters", "total"),
+    "trainable_params": _exact("trainable parameters", "total"),
+    "non_trainable_params": _exact("non-trainable parameters", "total"),
+    "setting": _exact("{id}", "setting", "setting"),
+    "images": _exact("{split} images", "images", "split", takes={"label"}),
+    "data": _exact("{fact}", "fact", "fact", place="any"),
+    "cited": Quantity(kind="untested", name="{id}", judge="cited", place="any"),
+    "minutes": Quantity(kind="untested", name="training time", judge="minutes", suffix=" min"),
+}  # fmt: skip

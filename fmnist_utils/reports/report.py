@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
 
-from pydantic import (
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from fmnist_utils.records import Strict
+from fmnist_utils.records import Strict, refuse_duplicates
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
 from fmnist_utils.reports.findings import Derivation, Finding
-from fmnist_utils.reports.quantities import Comparison
 from fmnist_utils.reports.search import Search
-from fmnist_utils.reports.settings import _check_assumption, _check_setting
+from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
 
 
 class Report(Strict):
@@ -95,24 +89,20 @@ class Report(Strict):
     @model_validator(mode="after")
     def _audit_fits(self) -> Report:
         ids = [d.id for d in self.derivations] + [f.id for f in self.findings]
-        if duplicates := {i for i in ids if ids.count(i) > 1}:
-            raise ValueError(f"finding id {min(duplicates)} stands twice")
+        refuse_duplicates("finding id", ids)
         for item in self.derivations:
             for given in item.given:
                 if isinstance(given, str):
-                    try:
+                    with named_errors(f"derivation {item.id}"):
                         self.claim(given)
-                    except KeyError as error:
-                        raise ValueError(f"derivation {item.id}: {error.args[0]}") from error
         return self
 
     @model_validator(mode="after")
     def _references_exist(self) -> Report:
         ids = [claim.id for experiment, claim in self.all_claims() if experiment is None]
-        if duplicates := {i for i in ids if ids.count(i) > 1}:
-            raise ValueError(f"claim id {min(duplicates)} stands twice")
+        refuse_duplicates("claim id", ids)
         for claim in self.claims:
-            if claim.quantity not in (*get_args(Comparison), "data", "cited"):
+            if claim.about.place == "experiment":
                 raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under an experiment")
             for name in (claim.of, claim.than):
                 if name is not None and name not in self.experiments:
@@ -122,14 +112,8 @@ class Report(Strict):
         for name, variant in self.variants.items():
             if variant.of not in self.experiments or name in self.experiments:
                 raise ValueError(f"variant {name}: there is no experiment {variant.of} to vary")
-            try:
+            with named_errors(f"variant {name}"):
                 self.experiments[variant.of].vary(name, variant)
-            except KeyError as error:
-                raise ValueError(f"variant {name}: {error.args[0]}") from error
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                path = ".".join(map(str, first["loc"]))
-                raise ValueError(f"variant {name}: {path}: {first['msg']}") from error
         return self
 
     @model_validator(mode="after")
@@ -144,12 +128,6 @@ class Report(Strict):
             for item in search.assumed:
                 _check_assumption(search, item.setting, item.chosen)
             for values in ({}, *search.each_alone()):
-                try:
+                with named_errors(f"search {name}"):
                     search.vary(self.experiments[search.of], values)
-                except KeyError as error:
-                    raise ValueError(f"search {name}: {error.args[0]}") from error
-                except ValidationError as error:
-                    first = error.errors(include_url=False)[0]
-                    path = ".".join(map(str, first["loc"]))
-                    raise ValueError(f"search {name}: {path}: {first['msg']}") from error
         return self

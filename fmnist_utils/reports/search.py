@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
-from fmnist_utils.records import Strict
+from fmnist_utils.records import Strict, refuse_duplicates
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.settings import look_up
@@ -116,7 +116,7 @@ class Parameter(Strict):
         low, high = self.low or 0, self.high or 0
         if self.step is None:
             return (low, high)
-        n = int((high - low) / self.step + 1e-9)
+        n = int((high - low) / self.step + 1e-9)  # 0.5 / 0.05 may fall just short of 10
         return tuple(self.value(low + i * self.step) for i in range(n + 1))
 
     def settings(self, value: Setting) -> dict[str, Scalar | None]:
@@ -214,12 +214,9 @@ class Search(Strict):
     @model_validator(mode="after")
     def _settings_accounted_for(self) -> Search:
         paths = list(itertools.chain(*(parameter.sets for parameter in self.space.values())))
-        for path in (*paths, *self.reduced):
-            if [*paths, *self.reduced, "training.epochs"].count(path) > 1:
-                raise ValueError(f"search {self.id}: {path} is set twice")
-        ids = [claim.id for claim in self.stated]
-        if duplicates := {name for name in ids if ids.count(name) > 1}:
-            raise ValueError(f"search {self.id}: claim id {min(duplicates)} stands twice")
+        paths += [*self.reduced, "training.epochs"]
+        refuse_duplicates(f"search {self.id}:", paths, "is set twice")
+        refuse_duplicates(f"search {self.id}: claim id", (claim.id for claim in self.stated))
         stated = {claim.setting for claim in self.stated}
         assumed = {item.setting for item in self.assumed}
         for path in (*_ACCOUNTED, *self.reduced):

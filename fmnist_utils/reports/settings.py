@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
+from fmnist_utils.records import first_problem
 from fmnist_utils.reports.claim import Claim, same_value
 
 
@@ -48,6 +53,17 @@ def look_up(value: Any, path: str, owner: str) -> Any:
     return value
 
 
+@contextmanager
+def named_errors(what: str) -> Iterator[None]:
+    """Say in an error about a setting, a claim or a key which part of the report it is about."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{what}: {error.args[0]}") from error
+    except ValidationError as error:
+        raise ValueError(f"{what}: {first_problem(error)}") from error
+
+
 def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
     try:
         used = subject.setting(path)
@@ -59,7 +75,5 @@ def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
 
 
 def _check_setting(subject: HasSettings, claim: Claim) -> None:
-    try:
+    with named_errors(f"claim {claim.id}"):
         subject.setting(claim.setting or "")
-    except KeyError as error:
-        raise ValueError(f"claim {claim.id}: {error.args[0]}") from error

@@ -59,22 +59,15 @@ def read_report(path: Path) -> Report:
 
 def _name_experiments(content: dict[str, Any], path: Path) -> None:
     """Give experiments and searches the id they stand under, experiments that of the report too."""
-    experiments = content.get("experiments")
-    if isinstance(experiments, dict):
-        for key, experiment in experiments.items():
-            if isinstance(experiment, dict):
-                if own := {"id", "report"} & experiment.keys():
+    for kind, given in (("experiments", {"report": content.get("id")}), ("searches", {})):
+        items = content.get(kind)
+        for key, item in items.items() if isinstance(items, dict) else ():
+            if isinstance(item, dict):
+                if own := {"id", *given} & item.keys():
                     raise ReportError(
-                        f"{path}: experiments.{key}: unknown key {min(own)}: it is implied"
+                        f"{path}: {kind}.{key}: unknown key {min(own)}: it is implied"
                     )
-                experiment.update(id=key, report=content.get("id"))
-    searches = content.get("searches")
-    if isinstance(searches, dict):
-        for key, search in searches.items():
-            if isinstance(search, dict):
-                if "id" in search:
-                    raise ReportError(f"{path}: searches.{key}: unknown key id: it is implied")
-                search.update(id=key)
+                item.update(given, id=key)
 
 
 def _refuse_duplicates(node: yaml.Node, path: Path) -> None:

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fmnist_utils.data.fashion_mnist import official_fingerprint
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models.spec import NUM_CLASSES
-from fmnist_utils.records import Sealed, Strict, sha256
+from fmnist_utils.records import Sealed, Strict, first_problem, sha256
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision
 
@@ -238,10 +237,8 @@ def read_run(path: Path) -> Run:
             f"{path.parent}."
         ) from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
         raise RunError(
-            f"{path.name} is not a run record ({key}: {first['msg']}); delete it and train again."
+            f"{path.name} is not a run record ({first_problem(error)}); delete it and train again."
         ) from error
     if not run.is_intact:
         raise RunError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -37,7 +35,12 @@ class RunStore:
 
     def __init__(self, written: Path = LOCAL_RUNS, published: Path | None = None) -> None:
         self.written = written
-        self.published = published or reports_folder()
+        self._published = published
+
+    @property
+    def published(self) -> Path:
+        """Where the shipped runs are."""
+        return self._published or reports_folder()
 
     def files(self, report_id: str, pattern: str = "*.json") -> Iterator[Path]:
         """Yield the record files of a report, published ones first."""
@@ -101,55 +104,9 @@ class RunStore:
                 "writable, or run the command in another one."
             ) from error
 
-    def publish(self, run: Run, experiment: Experiment) -> bool:
-        """Write a run into the package data, where it counts as evidence.
 
-        Parameters
-        ----------
-        run : Run
-            As it was read: its digest is checked again.
-        experiment : Experiment
-            The experiment that the run claims to be of.
-
-        Returns
-        -------
-        bool
-            False when the very same run is published already.
-
-        Raises
-        ------
-        RunError
-            When the run is edited, stale, not finite, differs from the published run of the same
-            seed, or would leave a gap: seeds are published from 1 upwards for each method, so
-            that nobody can choose the runs that please.
-        """
-        if not run.is_intact:
-            raise RunError(f"{run.filename} does not fit its own digest.")
-        if run.fingerprint != fingerprint(experiment):
-            raise RunError(f"{run.filename} is stale: it is not what the experiment trains now.")
-        if not _is_finite(run):
-            raise RunError(f"{run.filename} holds a loss or an accuracy that is not finite.")
-        folder = self.published / experiment.report / "runs"
-        ending = run.provenance.method.ending
-        pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}{ending}"
-        published = {other.seed: other for other in map(read_run, folder.glob(pattern))}
-        if run.seed in published:
-            if published[run.seed].digest == run.digest:
-                return False
-            raise RunError(f"{run.filename} differs from the published run of seed {run.seed}.")
-        first_missing = min(set(range(1, len(published) + 2)) - set(published))
-        if run.seed != first_missing:
-            raise RunError(
-                f"{run.filename} would leave a gap: seed {first_missing} has not been published."
-            )
-        write_run(run, folder)
-        return True
-
-
-def _is_finite(run: Run) -> bool:
-    parts = [(snap.train, snap.validation, snap.test) for snap in (run.final, run.best)]
-    values = [(part.loss, part.accuracy) for part in itertools.chain(*parts)]
-    return all(map(math.isfinite, itertools.chain(*values, *run.history.values())))
+#: The runs shipped with the package, and new ones in ``./runs``.
+STORE = RunStore()
 
 
 def write_run(run: Run, folder: Path) -> Path:

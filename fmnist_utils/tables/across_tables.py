@@ -11,7 +11,7 @@ from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import accuracies
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import chance_difference
 from fmnist_utils.tables.table import Stacked, Table
 from fmnist_utils.text import contrast_text, spread_text
@@ -25,13 +25,13 @@ from fmnist_utils.verdicts.across_reports import (
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
 
-def directions(store: RunStore | None = None) -> Table:
+def directions(store: RunStore = STORE) -> Table:
     """Count on which side of the reported accuracies our runs lie, by split.
 
     One accuracy counts for each model and split, the first that a report states. *Compatible* is
     inside the prediction interval of one more run; the others are outside.
     """
-    found = [verdict for _, verdict in accuracy_verdicts(store or RunStore())]
+    found = [verdict for _, verdict in accuracy_verdicts(store)]
     rows = []
     for split in SPLITS:
         of_split = [verdict for verdict in found if verdict.claim.split == split]
@@ -86,23 +86,11 @@ def _always(_: Experiment) -> bool:
 
 
 def _drops(experiment: Experiment) -> bool:
-    model = experiment.model
-    hidden = model.dense if isinstance(model, CNN) else model.hidden
-    rates = [block.dropout for block in hidden]
-    rates += [block.dropout for block in model.conv] if isinstance(model, CNN) else []
-    return any(rate is not None for rate in rates)
-
-
-def _convolves(experiment: Experiment) -> bool:
-    return isinstance(experiment.model, CNN)
-
-
-def _augments(experiment: Experiment) -> bool:
-    return experiment.training.augmentation is not None
+    return '"dropout"' in experiment.model.model_dump_json(exclude_none=True)
 
 
 def _has_training_accuracy(experiment: Experiment) -> bool:
-    return any(item.quantity == "accuracy" and item.split == "train" for item in experiment.stated)
+    return experiment.accuracy("train") is not None
 
 
 #: Name of a setting, pattern of its paths, and which experiments have it.
@@ -115,21 +103,27 @@ _SETTINGS: dict[str, tuple[str, Callable[[Experiment], bool]]] = {
     "which images validate": (r"training\.validation\.take", _always),
     "activations": (r"model\..*\.activation", _always),
     "dropout rates": (r"model\..*\.dropout", _drops),
-    "kernels, padding, pooling": (r"model\..*\.(kernel|padding|pool|pool_padding)", _convolves),
-    "amounts of augmentation": (r"training\.augmentation\..*", _augments),
+    "kernels, padding, pooling": (
+        r"model\..*\.(kernel|padding|pool|pool_padding)",
+        lambda experiment: isinstance(experiment.model, CNN),
+    ),
+    "amounts of augmentation": (
+        r"training\.augmentation\..*",
+        lambda experiment: experiment.training.augmentation is not None,
+    ),
     "which epoch the numbers are of": (r"reading\.weights", _always),
     "how training accuracy is measured": (r"reading\.training accuracy.*", _has_training_accuracy),
 }
 
 
-def seed_noise(store: RunStore | None = None) -> Table:
+def seed_noise(store: RunStore = STORE) -> Table:
     """Show how far apart the seeds of one model lie, in test accuracy after the last epoch.
 
     The last column is the difference that two single trainings of the median model exceed by
     chance in one of twenty cases.
     """
     spreads: dict[str, list[float]] = {}
-    for model in models(store or RunStore()):
+    for model in models(store):
         sd = float(accuracies(model.runs, "test").std(ddof=1))
         spreads.setdefault(model.report.short_name, []).append(sd)
     rows = []
@@ -141,14 +135,14 @@ def seed_noise(store: RunStore | None = None) -> Table:
     return Table(headers, tuple(rows), "Standard deviation of test accuracy over seeds, in points")
 
 
-def assumption_effects(store: RunStore | None = None) -> Table:
+def assumption_effects(store: RunStore = STORE) -> Table:
     """Show what each assumption made otherwise changes in test accuracy, the largest change first.
 
     Only variants that change what a report leaves open; accuracy is that after the last epoch, the
     interval Welch's.
     """
     found = []
-    for choice in choices(store or RunStore()):
+    for choice in choices(store):
         ours, other = (accuracies(runs, "test") for runs in (choice.base.runs, choice.runs))
         change = contrast_text((1, other), (-1, ours))
         what = Stacked(choice.variant.title, choice.base.report.short_name)

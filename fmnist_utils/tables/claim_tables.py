@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,11 +25,11 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
 
     What a report states several times, alike, has one row that names every place.
     """
-    rows = each_once(judgements, ours_cell)
+    rows = merged_rows(judgements, ours_cell)
     return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
 
 
-def each_once(
+def merged_rows(
     judgements: Iterable[Verdict], ours: Callable[[Verdict], Any]
 ) -> tuple[tuple[Any, ...], ...]:
     """Lay out claims that read and fare alike in one row, with all their places."""
@@ -71,7 +72,7 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
     title : str
         What was trained instead.
     """
-    claims = [claim for claim in experiment.stated if claim.quantity in ("accuracy", "loss")]
+    claims = [claim for claim in experiment.stated if claim.about.is_metric]
     found = [judge(experiment, claim, runs) for claim in claims]
     return judged(found, f"{experiment.title}: reported, and {title}, {len(runs)} runs")
 
@@ -79,13 +80,8 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
 def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
     """Set the reported accuracy of every experiment beside ours."""
     rows = tuple(
-        (
-            report[verdict.experiment or ""].title,
-            reported_text(verdict.claim),
-            ours_cell(verdict),
-            verdict_badge(verdict),
-        )
-        for verdict in judge_accuracies(report, runs, split)
+        (report[v.experiment or ""].title, reported_text(v.claim), ours_cell(v), verdict_badge(v))
+        for v in judge_accuracies(report, runs, split)
     )
     headers = ("model", "reported", "reproduced, 95 % interval", "verdict")
     return Table(headers, rows, f"{split} accuracy of every model".capitalize())
@@ -122,22 +118,19 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
     stated = [
         claim
         for claim in reversed(experiment.stated)
-        if claim.quantity in ("accuracy", "loss") and claim.split != "test" and not claim.epoch
+        if claim.about.is_metric and claim.split != "test" and not claim.epoch
     ]
     rows = []
     for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():
         key = f"{'val_' if claim.split == 'validation' else ''}{claim.quantity}"
         histories = [claim.whole * np.array(run.history[key]) for run in runs]
-        at = sorted(1 + _closest(values, claim.number) for values in histories)
+        # What diverged is infinitely far away.
+        apart = (np.nan_to_num(abs(values - claim.number), nan=np.inf) for values in histories)
+        at = sorted(1 + int(np.argmin(distances)) for distances in apart)
         last = spread_text(np.array([values[-1] for values in histories]))
         rows.append((placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
     headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
     return Table(headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers")
-
-
-def _closest(values: np.ndarray, wanted: float) -> int:
-    """Return the place of the value that is closest; what diverged is infinitely far away."""
-    return int(np.argmin(np.nan_to_num(abs(values - wanted), nan=np.inf)))
 
 
 def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Table:
@@ -174,21 +167,18 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
         Its runs.
     """
     printed = experiment.epoch_tables
+    parts = [(table, metric) for table in printed for metric in ("loss", "accuracy")]
     columns = [
-        (f"{table.split} {metric}", [c for c in claims if c.quantity == metric])
-        for table in printed
-        for claims in [tuple(table.claims())]
-        for metric in ("loss", "accuracy")
+        [judge(experiment, claim, runs) for claim in table.claims() if claim.quantity == metric]
+        for table, metric in parts
     ]
-    last = max((len(claims) for _, claims in columns), default=0)
-    judged_columns = [[judge(experiment, c, runs) for c in claims] for _, claims in columns]
     rows = tuple(
-        (str(i + 1), *(Scored(column[i]) if i < len(column) else "" for column in judged_columns))
-        for i in range(last)
+        (str(epoch), *(Scored(verdict) if verdict else "" for verdict in row))
+        for epoch, row in enumerate(itertools.zip_longest(*columns), start=1)
     )
     places = "; ".join(table.where for table in printed) or "No table of epochs is printed"
-    summary = _counted(verdict for column in judged_columns for verdict in column)
-    headers = ("epoch", *(header for header, _ in columns))
+    summary = _counted(verdict for column in columns for verdict in column)
+    headers = ("epoch", *(f"{table.split} {metric}" for table, metric in parts))
     return Table(headers, rows, f"{places}, reported and ours: {summary}" if printed else places)
 
 
@@ -198,9 +188,6 @@ def _counted(verdicts: Iterable[Verdict]) -> str:
 
 def cited(report: Report) -> Table:
     """List the numbers that a report quotes from other work."""
-    rows = tuple(
-        (placed_claim(claim), reported_text(claim))
-        for claim in report.claims
-        if claim.quantity == "cited"
-    )
+    claims = [claim for claim in report.claims if claim.quantity == "cited"]
+    rows = tuple((placed_claim(claim), reported_text(claim)) for claim in claims)
     return Table(("quoted", "number"), rows, "Numbers from other work, which our runs do not test")

@@ -7,7 +7,7 @@ import numpy as np
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
 from fmnist_utils.data.inputs import split_indices
 from fmnist_utils.reports.report import Report
-from fmnist_utils.tables.claim_tables import each_once
+from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Table
 from fmnist_utils.text import ours_text, value_text
 from fmnist_utils.verdicts.collect import judge_claims
@@ -16,7 +16,7 @@ from fmnist_utils.verdicts.collect import judge_claims
 def facts(report: Report) -> Table:
     """Show what a report says of the data set, held against the data set."""
     found = [v for v in judge_claims(report, {}) if v.claim.quantity == "data"]
-    rows = each_once(found, ours_text)
+    rows = merged_rows(found, ours_text)
     caption = f"What the report says of the data, in {len(found)} places"
     return Table(("claim", "reported", "in the data", "verdict"), rows, caption)
 

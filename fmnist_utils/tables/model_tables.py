@@ -11,12 +11,13 @@ from fmnist_utils.models.build import layer_table
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
-from fmnist_utils.tables.claim_tables import each_once
+from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Badge, Stacked, Table
-from fmnist_utils.text import ours_text, printed_text, reported_text, value_text
+from fmnist_utils.text import ours_text, reported_text, value_text
+from fmnist_utils.verdicts.collect import judge_layers
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
-from fmnist_utils.verdicts.printed_layers import aligned_layers, judge_layers
+from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:
@@ -80,7 +81,7 @@ def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Tabl
 def protocol(experiment: Experiment) -> Table:
     """Show model and protocol in use: what the prose states, and what we had to assume."""
     stated = [judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
-    rows = [*each_once(stated, lambda verdict: value_text(verdict.ours))]
+    rows = [*merged_rows(stated, lambda verdict: value_text(verdict.ours))]
     rows += [
         (what, "not stated", chosen, "assumed") for what, chosen in _assumed(experiment.assumed)
     ]
@@ -97,11 +98,11 @@ def assumptions(report: Report) -> Table:
         for item in items:
             users[item] = (*users.get(item, ()), name)
     groups: dict[tuple[str, ...], list[Assumption]] = {}
-    for item, who in users.items():
-        groups.setdefault(who, []).append(item)
+    for item, owners in users.items():
+        groups.setdefault(owners, []).append(item)
     rows = tuple(
-        (what, chosen, "all" if len(who) == len(report.experiments) else ", ".join(who))
-        for who, items in groups.items()
+        (what, chosen, "all" if len(owners) == len(report.experiments) else ", ".join(owners))
+        for owners, items in groups.items()
         for what, chosen in _assumed(items)
     )
     return Table(("setting, and why", "chosen", "experiments"), rows, "Assumptions")
@@ -113,6 +114,6 @@ def _assumed(items: Iterable[Assumption]) -> Iterator[tuple[Stacked, str]]:
     for item in items:
         parts = item.setting.split(".")
         name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
-        alike.setdefault((item.because, printed_text(item.chosen)), []).append(name)
+        alike.setdefault((item.because, value_text(item.chosen)), []).append(name)
     for (because, chosen), names in alike.items():
         yield Stacked(", ".join(names).replace("_", " "), because), chosen

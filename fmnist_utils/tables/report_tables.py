@@ -2,64 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fmnist_utils import audit
-from fmnist_utils.reports.findings import SEVERITIES
+from fmnist_utils.reports.findings import SEVERITIES, Finding
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report
-from fmnist_utils.verdicts.outcome import Word, count_words
+from fmnist_utils.verdicts.outcome import COLUMNS, count_words
 
 
-def counts(report: Report, store: RunStore | None = None) -> Table:
+def counts(report: Report, store: RunStore = STORE) -> Table:
     """Count one report's verdicts by word, with what each word means."""
-    found = count_words(judge_report(report, store or RunStore()))
-    rows = tuple((Badge(word), str(n), MEANINGS[word]) for word, n in found.items() if n)
+    found = count_words(judge_report(report, store))
+    rows = tuple((Badge(word), str(n), word.meaning) for word, n in found.items() if n)
     return Table(("verdict", "claims", "meaning"), rows, f"{sum(found.values())} claims judged")
 
 
-MEANINGS = {
-    Word.REPRODUCED: "inside our prediction interval, and that interval is narrow",
-    Word.CLOSE: "outside our interval, yet the difference is too small to matter",
-    Word.IMPRECISE: "inside our interval, but a difference beyond the margin is not ruled out",
-    Word.CONSISTENT: "inside our interval; no margin is set for this quantity",
-    Word.NOT_REPRODUCED: "outside our interval, and not shown to lie within the margin",
-    Word.PENDING: "fewer than three runs so far, or one that diverged",
-    Word.EQUAL: "an exact quantity, and the same",
-    Word.FOLLOWED: "a setting that our runs use as stated",
-    Word.DIFFERS: "an exact quantity, and not the same",
-    Word.NOT_TESTED: "a number from other work, or a time on other hardware",
-}
-
-
-def scoreboard(store: RunStore | None = None) -> Table:
+def scoreboard(store: RunStore = STORE) -> Table:
     """Count the verdicts of every report: what was measured, then what was exact."""
-    store = store or RunStore()
     rows = []
     for report in every_report():
         found = judge_report(report, store)
         by_word = count_words(found)
         numbers = sum(verdict.claim.numbers for verdict in found)
-        columns = [sum(by_word[word] for word in words) for words in _COLUMNS.values()]
+        columns = [sum(n for word, n in by_word.items() if word.column == c) for c in COLUMNS]
         rows.append((report.short_name, str(numbers), *map(str, columns)))
-    headers = ("report", "numbers", *_COLUMNS)
+    headers = ("report", "numbers", *COLUMNS)
     return Table(headers, tuple(rows), "Verdicts on every claim, report by report")
 
 
-_COLUMNS = {
-    "reproduced": (Word.REPRODUCED,),
-    "close": (Word.CLOSE,),
-    "consistent": (Word.IMPRECISE, Word.CONSISTENT),
-    "not reproduced": (Word.NOT_REPRODUCED,),
-    "pending": (Word.PENDING,),
-    "exact": (Word.EQUAL, Word.FOLLOWED),
-    "differs": (Word.DIFFERS,),
-    "not tested": (Word.NOT_TESTED,),
-}
-
-
-def findings(report: Report, store: RunStore | None = None) -> Table:
+def findings(report: Report, store: RunStore = STORE) -> Table:
     """List where a report contradicts itself, cannot be right, or cannot be followed.
 
     Parameters
@@ -69,7 +44,12 @@ def findings(report: Report, store: RunStore | None = None) -> Table:
     store : RunStore, optional
         Whose runs tell how far apart seeds lie; the shipped ones and ``./runs`` by default.
     """
-    found = audit.audit_report(report, store or RunStore())
+    found = audit.audit_report(report, store)
+    return found_table(found, f"The report against itself: {len(found)} findings")
+
+
+def found_table(found: Iterable[Finding], caption: str) -> Table:
+    """Lay out findings: severity, statement with its place, arithmetic with what follows."""
     rows = tuple(
         (
             SeverityBadge(item.severity),
@@ -79,12 +59,11 @@ def findings(report: Report, store: RunStore | None = None) -> Table:
         for item in found
     )
     headers = ("severity", "what is stated, or left out", "the arithmetic, and what follows")
-    return Table(headers, rows, f"The report against itself: {len(found)} findings")
+    return Table(headers, rows, caption)
 
 
-def audit_counts(store: RunStore | None = None) -> Table:
+def audit_counts(store: RunStore = STORE) -> Table:
     """Count the findings of every report by severity."""
-    store = store or RunStore()
     rows = []
     for report in every_report():
         found = audit.count_severities(audit.audit_report(report, store))

@@ -11,7 +11,7 @@ from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import class_scores
 from fmnist_utils.tables.table import Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.text import contrast_text, reported_text, spread_text, with_interval
@@ -34,15 +34,7 @@ def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") 
     rows = []
     for label, runs in runs_by_label.items():
         train, test = (accuracies(runs, split) for split in ("train", "test"))
-        rows.append(
-            (
-                label,
-                str(len(runs)),
-                spread_text(train),
-                spread_text(test),
-                spread_text(train - test),
-            )
-        )
+        rows.append((label, str(len(runs)), *map(spread_text, (train, test, train - test))))
     headers = (changed, "seeds", "training (%)", "test (%)", "gap (points)")
     return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
 
@@ -87,9 +79,8 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
     shown = {name: variant.of for name, variant in report.variants.items() if name in runs}
     for base in dict.fromkeys(shown.values()):
         for name in (base, *(name for name, of in shown.items() if of == base)):
-            rows.append(
-                (report[name].title, *_accuracy_cells(report, base, runs.get(name, ()), split))
-            )
+            cells = _accuracy_cells(report, base, runs.get(name, ()), split)
+            rows.append((report[name].title, *cells))
     headers = ("protocol", "reported", "reproduced, 95 % interval", "verdict")
     return Table(headers, tuple(rows), f"{split} accuracy under other choices".capitalize())
 
@@ -111,19 +102,13 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
     rows = []
     for item in comparisons:
         found = item.difference
-        verdict = "too few runs"
+        decided = ("", "", "too few runs")
         if found is not None:
-            verdict = "equivalent" if found.equivalent else "not equivalent"
-        rows.append(
-            (
-                item.experiment.title,
-                spread_text(np.array(item.other)),
-                spread_text(np.array(item.ours)),
-                with_interval(found.mean, found.low, found.high) if found else "",
-                f"{found.p:.2g}" if found else "",
-                verdict,
-            )
-        )
+            interval = with_interval(found.mean, found.low, found.high)
+            word = "equivalent" if found.equivalent else "not equivalent"
+            decided = (interval, f"{found.p:.2g}", word)
+        spreads = (spread_text(np.array(values)) for values in (item.other, item.ours))
+        rows.append((item.experiment.title, *spreads, *decided))
     headers = ("experiment", "other (%)", "ours (%)", "difference, 90 % interval", "p", "verdict")
     caption = f"Test accuracy over {SEEDS} seeds each; margin ±{MARGIN} percentage points"
     return Table(headers, tuple(rows), caption)
@@ -153,19 +138,14 @@ def classification_report(runs: Sequence[Run], at: Literal["final", "best"] = "f
 
 def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
     """List what the evidence cost: runs, epochs, seconds, hardware."""
-    rows = tuple(
-        (
-            name,
-            str(len(found)),
-            f"{np.mean([run.epochs for run in found]):.0f}",
-            f"{np.mean([sum(run.seconds_per_epoch) for run in found]):.0f}",
-            *_hardware(found),
-        )
-        for name, found in runs.items()
-        if found
-    )
+    rows = []
+    for name, found in runs.items():
+        if found:
+            costs = [(run.epochs, sum(run.seconds_per_epoch)) for run in found]
+            means = (f"{mean:.0f}" for mean in np.mean(costs, axis=0))
+            rows.append((name, str(len(found)), *means, *_hardware(found)))
     headers = ("experiment", "runs", "mean epochs", "mean seconds", "hardware", "precision")
-    return Table(headers, rows, "Runs behind this page")
+    return Table(headers, tuple(rows), "Runs behind this page")
 
 
 def _hardware(runs: Sequence[Run]) -> tuple[str, str]:
@@ -215,9 +195,8 @@ def _times(runs: Sequence[Run]) -> tuple[str, str, str]:
     return spread_text(seconds / 60), f"{per_epoch:.2f}", f"{per_second:,.0f}"
 
 
-def undone(report: Report, store: RunStore | None = None) -> Table:
+def undone(report: Report, store: RunStore = STORE) -> Table:
     """List what has fewer runs than a verdict needs, or trials than a search, with the command."""
-    store = store or RunStore()
     rows = []
     for name, experiment in report.trainable.items():
         found = len(store.runs(experiment))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from fmnist_utils.models.layer_rules import windowed
+from fmnist_utils.models.layer_rules import windows
 from fmnist_utils.models.spec import CNN, MLP
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -36,20 +36,16 @@ def space(report: Report, search_id: str) -> Table:
         When there is no such search.
     """
     search = get_search(report, search_id)
-    rows = tuple(
-        (key_text(name), _values_text(item), _default_text(item))
-        for name, item in search.space.items()
-    )
+    rows = []
+    for name, item in search.space.items():
+        default = "" if item.default is None else value_text(item.default)
+        rows.append((key_text(name), _values_text(item), default))
     headers = ("parameter", "values", "default")
     width = 3 if any(default for _, _, default in rows) else 2
     trained = "one training" if search.executions == 1 else f"{search.executions} trainings"
     size = f"{search.trials} trials of {trained} with {search.epochs} epochs"
     caption = f"{search.title}: {size}, scored by {_OBJECTIVES[search.objective]}"
     return Table(headers[:width], tuple(row[:width] for row in rows), caption)
-
-
-def _default_text(parameter: Parameter) -> str:
-    return "" if parameter.default is None else value_text(parameter.default)
 
 
 def _values_text(parameter: Parameter) -> str:
@@ -78,7 +74,8 @@ def sides(report: Report, search_id: str) -> Table:
         When there is no such search, or it varies no pooling.
     """
     search = get_search(report, search_id)
-    name = next((name for name, item in search.space.items() if _is_pooling(item)), None)
+    space = search.space.items()
+    name = next((key for key, item in space if all(p.endswith(".pool") for p in item.sets)), None)
     if name is None:
         raise TuningError(f"Search {search.id} varies no pooling: there are no sides to follow.")
     experiment, parameter = report.experiments[search.of], search.space[name]
@@ -88,34 +85,27 @@ def sides(report: Report, search_id: str) -> Table:
         chosen = parameter.settings(value)
         own = all(experiment.setting(path) == setting for path, setting in chosen.items())
         model = search.vary(experiment, {name: value}).model
-        rows.append(
-            (
-                Stacked(value_text(value), experiment.title if own else ""),
-                _sides_text(model),
-                _sides_text(model, padded=True),
-                "no" if value in impossible else "yes",
-            )
-        )
+        texts = (_sides_text(model), _sides_text(_padded(model)))
+        built = "no" if value in impossible else "yes"
+        rows.append((Stacked(value_text(value), experiment.title if own else ""), *texts, built))
     headers = (key_text(name), "sides", "sides if pooling pads", "can be built")
     caption = f"{search.title}: side of the maps, first of the image, then after each block"
     lost = _lost_text(search, len(impossible), len(parameter.values))
     return Table(headers, tuple(rows), f"{caption}; {lost}")
 
 
-def _is_pooling(parameter: Parameter) -> bool:
-    return all(path.endswith(".pool") for path in parameter.sets)
+def _sides_text(model: MLP | CNN) -> str:
+    """Write the sides of square maps, that of the image first, then after each block."""
+    sides = {0: model.input_shape[0]} | {item.layer: item.after[0] for item in windows(model)}
+    return " → ".join(map(str, sides.values()))
 
 
-def _sides_text(model: MLP | CNN, padded: bool = False) -> str:
-    """Write the sides of square maps; pooling rounds them down, or up where it pads."""
-    sides = [model.input_shape[0]]
-    for block in model.conv if isinstance(model, CNN) else ():
-        side = windowed(sides[-1], block.kernel, 1)[block.padding == "same"]
-        if block.pool is not None:
-            pads = padded or block.pool_padding == "same"
-            side = windowed(side, block.pool, block.pool)[pads]
-        sides.append(max(side, 0))
-    return " → ".join(map(str, sides))
+def _padded(model: MLP | CNN) -> MLP | CNN:
+    """Let all pooling pad, so that it rounds sizes up."""
+    if isinstance(model, MLP):
+        return model
+    blocks = (block.model_copy(update={"pool_padding": "same"}) for block in model.conv)
+    return model.model_copy(update={"conv": tuple(blocks)})
 
 
 def _lost_text(search: Search, impossible: int, lists: int) -> str:
@@ -150,7 +140,10 @@ def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[
     """
     search = get_search(report, search_id)
     experiments = {name: report[name] for name in runs}
-    claims = {name: _score(experiment) for name, experiment in experiments.items()}
+    claims = {
+        name: next((claim for claim in experiment.stated if claim.id == "score"), None)
+        for name, experiment in experiments.items()
+    }
     rows = (
         *_parameter_rows(search, [_used(search, item) for item in experiments.values()]),
         ("score, reported (%)", *(_stated(claim) for claim in claims.values())),
@@ -167,8 +160,8 @@ def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[
     return Table(headers, rows, caption)
 
 
-def top_trials(report: Report, search_id: str, trials: Trials | None, count: int = 5) -> Table:
-    """Show the best trials that we drew, best first: settings, score and test accuracy.
+def top_trials(report: Report, search_id: str, trials: Trials | None) -> Table:
+    """Show the five best trials that we drew, best first: settings, score and test accuracy.
 
     Parameters
     ----------
@@ -178,8 +171,6 @@ def top_trials(report: Report, search_id: str, trials: Trials | None, count: int
         The search whose parameters are the rows.
     trials : Trials or None
         Its trials; without a trained one the table says how to run the search.
-    count : int
-        How many trials to show.
 
     Raises
     ------
@@ -194,17 +185,16 @@ def top_trials(report: Report, search_id: str, trials: Trials | None, count: int
         return Table(headers, (row,), f"{search.title}: no trial was trained yet")
     if trials.search != search.id:
         raise TuningError(f"These are trials of search {trials.search}, not of {search.id}.")
-    best = trials.ranked[:count]
+    best, loss = trials.ranked[:5], search.objective == "val_loss"
+    scores = [trial.score or 0.0 for trial in best]
+    tests = [fmean(item.test_accuracy for item in trial.executions) for trial in best]
     rows = (
         *_parameter_rows(search, [trial.settings for trial in best]),
         (
             f"score: {_OBJECTIVES[search.objective]}",
-            *(_score_text(search, trial.score) for trial in best),
+            *(f"{score:.4f}" if loss else f"{100 * score:.2f}" for score in scores),
         ),
-        (
-            "test accuracy (%)",
-            *(f"{100 * fmean(e.test_accuracy for e in trial.executions):.2f}" for trial in best),
-        ),
+        ("test accuracy (%)", *(f"{100 * accuracy:.2f}" for accuracy in tests)),
     )
     means = f", means over {search.executions} trainings" if search.executions > 1 else ""
     caption = f"{search.title}: the best {len(best)} of {len(trials.trials)} trials{means}"
@@ -212,12 +202,6 @@ def top_trials(report: Report, search_id: str, trials: Trials | None, count: int
 
 
 _OBJECTIVES = {"val_accuracy": "validation accuracy (%)", "val_loss": "validation loss"}
-
-
-def _score_text(search: Search, score: float | None) -> str:
-    if score is None:
-        return ""
-    return f"{score:.4f}" if search.objective == "val_loss" else f"{100 * score:.2f}"
 
 
 def _parameter_rows(
@@ -245,10 +229,6 @@ def _used(search: Search, experiment: Experiment) -> dict[str, Any]:
         listed = isinstance(first, tuple) or len(set(values)) > 1
         used[name] = values if listed else values[0]
     return used
-
-
-def _score(experiment: Experiment) -> Claim | None:
-    return next((claim for claim in experiment.stated if claim.id == "score"), None)
 
 
 def _stated(claim: Claim | None) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.tables.table import Stacked, Table
 from fmnist_utils.text import contrast_text, spread_text
@@ -18,12 +17,13 @@ Groups = Mapping[tuple[str, str], Sequence[Run]]
 _DIFFERENCE = "difference (points), 95 % interval"
 
 
-def factorial(groups: Groups, x: str, line: str, split: Split = "test") -> Table:
+def factorial(groups: Groups, x: str, line: str) -> Table:
     """Show the effects of two factors with two values each, and whether they interact.
 
     Four rows: the effect of the second factor at either value of the first; the effect of the
     first, averaged over both values of the second; and the interaction, by how much the first two
-    rows differ. Accuracies are those after the last epoch, intervals Welch's; see `contrast_text`.
+    rows differ. Test accuracy is that after the last epoch, intervals are Welch's; see
+    `contrast_text`.
 
     Parameters
     ----------
@@ -32,7 +32,6 @@ def factorial(groups: Groups, x: str, line: str, split: Split = "test") -> Table
         left empty.
     x, line : str
         Names of the two factors; each effect is the second value in `groups` against the first.
-    split : {"train", "validation", "test"}
 
     Raises
     ------
@@ -42,7 +41,7 @@ def factorial(groups: Groups, x: str, line: str, split: Split = "test") -> Table
     few, many = _two_values(x, [place for place, _ in groups])
     off, on = _two_values(line, [name for _, name in groups])
     few_off, few_on, many_off, many_on = (
-        accuracies(groups.get((place, name), ()), split)
+        accuracies(groups.get((place, name), ()), "test")
         for place in (few, many)
         for name in (off, on)
     )
@@ -60,7 +59,7 @@ def factorial(groups: Groups, x: str, line: str, split: Split = "test") -> Table
         ),
     )
     numbers = " or ".join(map(str, sorted({len(runs) for runs in groups.values()})))
-    caption = f"Effects on {split} accuracy after the last epoch, {numbers} runs in each group"
+    caption = f"Effects on test accuracy after the last epoch, {numbers} runs in each group"
     return Table(("effect", _DIFFERENCE), rows, caption)
 
 
@@ -74,10 +73,8 @@ def _two_values(factor: str, values: Sequence[str]) -> tuple[str, str]:
     return distinct
 
 
-def effects(
-    groups: Groups, against: str | Mapping[str, str], x: str, line: str, split: Split = "test"
-) -> Table:
-    """Show by how much each choice changes the accuracy of a model, line by line.
+def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str) -> Table:
+    """Show by how much each choice changes the test accuracy of a model, line by line.
 
     The interval is Welch's, for two means whose variances may differ; it needs two runs of each.
 
@@ -92,7 +89,6 @@ def effects(
         Name of the first factor, the choice.
     line : str
         Name of the second factor, such as the model; only groups of the same line are compared.
-    split : {"train", "validation", "test"}
 
     Raises
     ------
@@ -102,7 +98,7 @@ def effects(
     rows = []
     for name in dict.fromkeys(name for _, name in groups):
         found = {
-            place: accuracies(runs, split)
+            place: accuracies(runs, "test")
             for (place, of_line), runs in groups.items()
             if of_line == name
         }
@@ -116,7 +112,7 @@ def effects(
             apart = contrast_text((1, values), (-1, found[reference]))
             change = "reference" if place == reference else apart
             rows.append((name, place, str(values.size), spread_text(values), change))
-    headers = (line, x, "seeds", f"{split} accuracy (%)", _DIFFERENCE)
+    headers = (line, x, "seeds", "test accuracy (%)", _DIFFERENCE)
     return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
 
 

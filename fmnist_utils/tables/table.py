@@ -8,25 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import rich.table
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.findings import Severity
 from fmnist_utils.text import claim_text, interval_text, ours_text, reported_text
 from fmnist_utils.verdicts.outcome import Verdict, Word
-
-#: Class of the verdict badge in `_static/book.css`, and colours for where that file is missing.
-_BADGES = {
-    Word.REPRODUCED: ("reproduced", "#c8ecd0"),
-    Word.CLOSE: ("close", "#e3eebb"),
-    Word.IMPRECISE: ("imprecise", "#fdeab0"),
-    Word.CONSISTENT: ("imprecise", "#fdeab0"),
-    Word.NOT_REPRODUCED: ("not", "#f9cfc9"),
-    Word.PENDING: ("pending", "#e2e2e2"),
-    Word.EQUAL: ("equal", "#c8ecd0"),
-    Word.FOLLOWED: ("followed", "#d4e4f7"),
-    Word.DIFFERS: ("differs", "#f9cfc9"),
-    Word.NOT_TESTED: ("pending", "#e2e2e2"),
-}
-
 
 #: Numbers, their units, what stands between two of them, and the words for none.
 _NUMERIC = re.compile(r"([\d\s.,±≤≥%-]|to|points?|no runs yet)*")
@@ -54,21 +44,25 @@ class SeverityBadge:
 
     severity: Severity
 
+    @property
+    def word(self) -> Word:
+        """The verdict that has the same colour."""
+        alike = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
+        return alike[self.severity]
+
     def __str__(self) -> str:
         """Return the word alone."""
         return self.severity
 
     def html(self) -> str:
-        """Return the coloured badge; the colours are those of the verdicts."""
-        look = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
-        return _coloured(self.severity, look[self.severity])
+        """Return the coloured badge."""
+        return _coloured(self.severity, self.word)
 
 
-def _coloured(text: str, look: Word) -> str:
+def _coloured(text: str, word: Word) -> str:
     """Write text on the colour of a verdict, also where the style sheet is missing."""
-    name, colour = _BADGES[look]
-    style = f"background:{colour};color:#111;padding:0 .4em;border-radius:.4em"
-    return f'<span class="verdict {name}" style="{style}">{text}</span>'
+    style = f"background:{word.look.shade};color:#111;padding:0 .4em;border-radius:.4em"
+    return f'<span class="verdict {word.badge}" style="{style}">{text}</span>'
 
 
 def _below(text: str) -> str:
@@ -98,16 +92,19 @@ class Scored:
 
     verdict: Verdict
 
+    @property
+    def word(self) -> Word:
+        """The verdict's word."""
+        return self.verdict.word
+
     def __str__(self) -> str:
         """Return both numbers and the word."""
-        stated = reported_text(self.verdict.claim)
-        return f"{stated} [{ours_text(self.verdict)}, {self.verdict.word}]"
+        return f"{reported_text(self.verdict.claim)} [{ours_text(self.verdict)}, {self.word}]"
 
     def html(self) -> str:
         """Return the printed number over ours; a word says what the colour does."""
-        word = self.verdict.word
-        ours = _coloured(html.escape(ours_text(self.verdict)), word)
-        small = _below("" if word == Word.REPRODUCED else word)
+        ours = _coloured(html.escape(ours_text(self.verdict)), self.word)
+        small = _below("" if self.word == Word.REPRODUCED else self.word)
         return f"{reported_text(self.verdict.claim)}<br>{ours}{small}"
 
 
@@ -128,7 +125,7 @@ def ours_cell(verdict: Verdict) -> Stacked:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headers; shown as HTML in a notebook and as aligned text elsewhere.
+    """Rows under headers: HTML in a notebook, coloured by rich, aligned text elsewhere.
 
     Numbers arrive formatted; a column that holds nothing else is set flush right.
     """
@@ -161,6 +158,16 @@ class Table:
         rule = "  ".join("-" * width for width in widths)
         return "\n".join([line(lines[0]), rule, *map(line, lines[1:])])
 
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Print the table in a terminal; rich must not read markup into what a report states."""
+        title = Text(f"\n{self.caption}", "bold")
+        table = rich.table.Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        for header, flush in zip(self.headers, self._flush_right(), strict=True):
+            table.add_column(Text(header), justify="right" if flush else "left")
+        for row in self.rows:
+            table.add_row(*map(_printed, row))
+        yield table
+
     def _repr_html_(self) -> str:
         right = self._flush_right()
 
@@ -177,6 +184,12 @@ class Table:
             f"{caption}<thead><tr>{cells('th', self.headers)}</tr></thead>\n"
             f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
         )
+
+
+def _printed(cell: Any) -> Text:
+    """Write a cell for the terminal, on the colour of its verdict if it has one."""
+    word = getattr(cell, "word", None)
+    return Text(str(cell), f"#111111 on {word.look.shade}" if word else "")
 
 
 def _html(value: Any) -> str:

@@ -7,7 +7,7 @@ record of it, and the table is written anew after every trial: reading it needs 
 
 from fmnist_utils.stats import expected_best
 from fmnist_utils.tuning.analysis import importance, too_small, unbuildable
-from fmnist_utils.tuning.evidence import check_trials, publish_trials
+from fmnist_utils.tuning.evidence import check_trials, publish_table, publish_trials
 from fmnist_utils.tuning.searching import run_search
 from fmnist_utils.tuning.trials import (
     LOCAL_SEARCHES,
@@ -22,30 +22,7 @@ from fmnist_utils.tuning.trials import (
     published_path,
     read_trials,
     search_fingerprint,
+    search_status,
     table_path,
     write_trials,
 )
-
-__all__ = [
-    "LOCAL_SEARCHES",
-    "TABLE",
-    "Execution",
-    "Trial",
-    "Trials",
-    "TuningError",
-    "check_trials",
-    "expected_best",
-    "find_trials",
-    "get_search",
-    "importance",
-    "load_trials",
-    "publish_trials",
-    "published_path",
-    "read_trials",
-    "run_search",
-    "search_fingerprint",
-    "table_path",
-    "too_small",
-    "unbuildable",
-    "write_trials",
-]

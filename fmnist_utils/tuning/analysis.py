@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from fmnist_utils.models.layer_rules import windowed
+from fmnist_utils.models.layer_rules import windows
 from fmnist_utils.models.spec import CNN, MLP
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
@@ -17,18 +17,9 @@ from fmnist_utils.tuning.trials import Trials, TuningError
 
 def too_small(model: MLP | CNN) -> str | None:
     """Say where the images of a network shrink below one pixel; None when it can be built."""
-    if not isinstance(model, CNN):
-        return None
-    sides = model.input_shape[:2]
-    for i, block in enumerate(model.conv, start=1):
-        steps = [("kernel", block.kernel, 1, block.padding)]
-        if block.pool is not None:
-            steps.append(("pooling", block.pool, block.pool, block.pool_padding or "valid"))
-        for what, window, stride, padding in steps:
-            after = tuple(windowed(side, window, stride)[padding == "same"] for side in sides)
-            if min(after) < 1:
-                return f"layer {i}: a {what} of {window} does not fit {times(sides)} pixels"
-            sides = after
+    for layer, kind, size, before, after in windows(model):
+        if min(after) < 1:
+            return f"layer {layer}: a {kind} of {size} does not fit {times(before)} pixels"
     return None
 
 

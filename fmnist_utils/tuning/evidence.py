@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
 from fmnist_utils.tuning.trials import (
@@ -83,6 +86,14 @@ def _can_be_drawn(item: Parameter, value: Setting) -> bool:
     if item.step is not None or item.low is None or item.high is None:
         return value in item.values
     return isinstance(value, int | float) and item.low <= value <= item.high
+
+
+def publish_table(path: Path) -> bool:
+    """Publish the table of trials that a file holds, as `publish_trials` does."""
+    table = read_trials(path)
+    if table.report not in load.list_reports():
+        raise TuningError(f"{table.report}/{table.search}: there is no report {table.report}.")
+    return publish_trials(load.load_report(table.report), table)
 
 
 def publish_trials(report: Report, table: Trials) -> bool:

@@ -13,6 +13,7 @@ from fmnist_utils.reports.load import reports_folder
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search, Setting
 from fmnist_utils.runs.record import Provenance, fingerprint
+from fmnist_utils.runs.status import Status
 
 LOCAL_SEARCHES = Path("searches")
 TABLE = "trials.json"
@@ -206,6 +207,25 @@ def find_trials(
         )
     valid = [item for item in tables.items() if item[1].fingerprint == wanted]
     return max(valid, key=lambda item: len(item[1].trials), default=None)
+
+
+def search_status(report: Report) -> tuple[list[Status], list[str]]:
+    """Return a row for each search of a report, and which of its tables are damaged."""
+    rows, problems = [], []
+    for search in report.searches.values():
+        found = None
+        try:
+            found = find_trials(report, search.id)
+        except TuningError as error:
+            problems.append(str(error))
+        trials = found[1].trials if found else ()
+        shipped = found and found[0] == published_path(report, search)
+        where = "" if not found else ", published" if shipped else ", local"
+        devices = {trial.provenance.device for trial in trials if trial.provenance}
+        seeds = f"of {search.trials} trials{where}"
+        name, device = f"{report.id}/{search.id}", ", ".join(sorted(devices))
+        rows.append(Status(name, len(trials), seeds, device=device))
+    return rows, problems
 
 
 def get_search(report: Report, search_id: str) -> Search:

@@ -2,5 +2,3 @@
 
 from fmnist_utils.verdicts import equivalence
 from fmnist_utils.verdicts.collect import judge_accuracies, reported_accuracies
-
-__all__ = ["equivalence", "judge_accuracies", "reported_accuracies"]

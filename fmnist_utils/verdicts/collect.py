@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -10,15 +11,8 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.verdicts.judge import (
-    _judge_fact,
-    _judge_setting,
-    _not_tested,
-    judge,
-    judge_comparison,
-)
+from fmnist_utils.verdicts.judge import Evidence, hold_against, judge, judge_comparison
 from fmnist_utils.verdicts.outcome import Verdict
-from fmnist_utils.verdicts.printed_layers import judge_layers
 
 
 def judge_experiment(experiment: Experiment, runs: Sequence[Run]) -> list[Verdict]:
@@ -26,30 +20,36 @@ def judge_experiment(experiment: Experiment, runs: Sequence[Run]) -> list[Verdic
     return [judge(experiment, claim, runs) for claim in experiment.results]
 
 
+def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdict]:
+    """Hold the printed layer table against the built model, cell by cell.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment; without a printed table the list is empty.
+    model : keras.Model, optional
+        Its built model, when there is one already.
+    """
+    if experiment.table is None:
+        return []
+    evidence = Evidence(experiment, model=model or experiment.build())
+    return [hold_against(claim, evidence) for claim in experiment.table.claims()]
+
+
 def judge_search(search: Search) -> list[Verdict]:
     """Give the verdicts on what a report states about a search: whether ours follows it."""
-    return [_judge_setting(search.setting(claim.setting or ""), claim) for claim in search.claims]
+    return [hold_against(claim, Evidence(search)) for claim in search.claims]
 
 
 def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
     """Give the verdicts on a report's claims about the data and about several experiments."""
-    return [_judge_claim(claim, runs) for claim in report.claims]
-
-
-def _judge_claim(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
-    if claim.quantity == "data":
-        return _judge_fact(None, claim)
-    return _not_tested(None, claim) if claim.kind == "untested" else judge_comparison(claim, runs)
+    return [judge_comparison(claim, runs) for claim in report.claims]
 
 
 def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
     """Return each experiment's first claim about its accuracy on a split, by experiment id."""
-    found: dict[str, Claim] = {}
-    for experiment in report.experiments.values():
-        for claim in experiment.stated:
-            if claim.quantity == "accuracy" and claim.split == split:
-                found.setdefault(experiment.id, claim)
-    return found
+    stated = {name: item.accuracy(split) for name, item in report.experiments.items()}
+    return {name: claim for name, claim in stated.items() if claim}
 
 
 def reported_accuracies(report: Report, split: str = "test") -> dict[str, float]:

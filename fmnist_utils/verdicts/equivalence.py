@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Method, Run, accuracies
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import Difference, welch_tost
 
 #: Percentage points of test accuracy; less than a third of the margin of a verdict.
@@ -49,9 +49,8 @@ class Comparison(NamedTuple):
         return welch_tost(self.other, self.ours, MARGIN)
 
 
-def compare(method: Method, store: RunStore | None = None) -> list[Comparison]:
+def compare(method: Method, store: RunStore = STORE) -> list[Comparison]:
     """Set the first ten seeds of a method beside ours in float32, for each chosen experiment."""
-    store = store or RunStore()
     comparisons = []
     for report_id, name in EXPERIMENTS:
         experiment = load_report(report_id)[name]

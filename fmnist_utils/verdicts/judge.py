@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from fmnist_utils.data.fashion_mnist import FACTS, count
+from fmnist_utils import stats
+from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models.build import _TOTALS, parameter_totals
+from fmnist_utils.models.build import layer_table, parameter_totals
 from fmnist_utils.reports.claim import Claim, same_value
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.reports.quantities import POINTS
+from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import Floats, compare, pairs_won, prediction_error
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.printed_layers import built_cell
 
 MIN_RUNS = 3
-
-
-#: Equivalence margins: percentage points for accuracy, a share of the claimed value for losses.
-ACCURACY_MARGIN = 1.0
-
-LOSS_MARGIN = 0.10
-
-#: Of precision, recall and F1 of one class, percentage points: a class has 1,000 test images.
-CLASS_MARGIN = 3.0
-
 
 #: An ordering is meaningful when a random run of A beats one of B this often (Bouthillier 2021).
 ORDERING_THRESHOLD = 0.75
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a claim is held against.
+
+    Attributes
+    ----------
+    subject : Experiment, Search or None
+        Whose claim it is; None for one of the whole report.
+    runs : mapping
+        Experiment id to its runs.
+    reading : str, optional
+        Another reading than the claim's own.
+    model : keras.Model, optional
+        The experiment's built model, when there is one already.
+    """
+
+    subject: Experiment | Search | None = None
+    runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    reading: str | None = None
+    model: Any | None = None
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment, where the claim must have one."""
+        assert isinstance(self.subject, Experiment)
+        return self.subject
+
+    @property
+    def own_runs(self) -> Sequence[Run]:
+        """The runs of the experiment."""
+        return self.runs_of(self.subject.id if self.subject else None)
+
+    @property
+    def built(self) -> Any:
+        """The built model."""
+        return self.model or self.experiment.build()
+
+    def runs_of(self, experiment_id: str | None) -> Sequence[Run]:
+        """Return the runs of an experiment; none when there are none."""
+        return self.runs.get(experiment_id or "", ())
+
+
 def judge(
-    experiment: Experiment,
-    claim: Claim,
-    runs: Sequence[Run],
-    reading: str | None = None,
+    experiment: Experiment, claim: Claim, runs: Sequence[Run], reading: str | None = None
 ) -> Verdict:
     """Give the verdict on a claim about one experiment.
 
@@ -49,8 +81,7 @@ def judge(
     experiment : Experiment
         The experiment that the claim belongs to.
     claim : Claim
-        A measured claim, or an exact one about the protocol or the data. Claims about the layer
-        table need the built model: see `judge_layers`.
+        A measured claim, or an exact one about the model, the protocol or the data.
     runs : sequence of Run
         The experiment's runs; fewer than three give ``pending``, and so does one that diverged
         or ended before the epoch that the claim is about.
@@ -67,41 +98,64 @@ def judge(
             f"claim {claim.id} of {experiment.id} cannot be read as {reading}; "
             f"it can as {', '.join(ways)}"
         )
-    if claim.quantity == "setting":
-        return _judge_setting(experiment.setting(claim.setting or ""), claim, experiment.id)
-    if claim.quantity == "data":
-        return _judge_fact(experiment.id, claim)
-    if claim.quantity == "images":
-        return _judge_exact(experiment.id, claim, _images(experiment, claim))
-    if claim.quantity in _TOTALS:
-        totals = parameter_totals(experiment.build())
-        return _judge_exact(experiment.id, claim, totals[claim.quantity])
-    if claim.kind == "untested":
-        return _not_tested(experiment.id, claim, runs)
-    values = measure(claim, runs, reading)
-    if claim.quantity == "class_ordering":
-        lower = claim.model_copy(update={"label": claim.than_label})
-        return _judge_ordering(claim, values, measure(lower, runs, reading), experiment.id)
-    return _judge_values(experiment.id, claim, values, _sampling_variance(experiment, claim, runs))
+    return hold_against(claim, Evidence(experiment, {experiment.id: runs}, reading))
 
 
-def _judge_values(
-    experiment_id: str | None, claim: Claim, values: Floats, sampling_variance: float = 0.0
-) -> Verdict:
+def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
+    """Give the verdict on a claim of the whole report, such as one that compares experiments.
+
+    Parameters
+    ----------
+    claim : Claim
+        Of quantity ``difference``, ``ordering`` or ``bound``, or one that needs no runs.
+    runs : mapping
+        Experiment id to its runs.
+    """
+    return hold_against(claim, Evidence(runs=runs))
+
+
+def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
+    """Give the verdict on any claim, by the judge that its quantity names."""
+    found = JUDGES[claim.about.judge](claim, evidence)
+    owner = evidence.subject.id if isinstance(evidence.subject, Experiment) else None
+    return replace(found, experiment=owner)
+
+
+# --- one number ----------------------------------------------------------------------------------
+
+
+def _values(claim: Claim, evidence: Evidence) -> Verdict:
+    """Judge a number by the runs of its experiment."""
+    values = measure(claim, evidence.own_runs, evidence.reading)
+    return _judge_values(claim, values, _image_variance(claim, evidence))
+
+
+def _difference(claim: Claim, evidence: Evidence) -> Verdict:
+    """Judge a difference of two experiments by pairs of runs with the same seed.
+
+    The runs are independent, so any pairing serves, and the rule for single numbers applies.
+    """
+    theirs = {run.seed: run for run in evidence.runs_of(claim.than)}
+    paired = [run for run in evidence.runs_of(claim.of) if run.seed in theirs]
+    values = measure(claim, paired) - measure(claim, [theirs[run.seed] for run in paired])
+    return _judge_values(claim, values)
+
+
+def _judge_values(claim: Claim, values: stats.Floats, added_variance: float = 0.0) -> Verdict:
     n = len(values)
     if lost := n - np.count_nonzero(np.isfinite(values)):
         ended = f" or ended before epoch {claim.epoch}" if claim.epoch else ""
         note = f"{lost} of {n} runs diverged{ended}"
-        return Verdict(experiment_id, claim, Word.PENDING, runs=n, note=note)
+        return Verdict(None, claim, Word.PENDING, runs=n, note=note)
     if n < MIN_RUNS:
         mean = float(values.mean()) if n else None
-        return Verdict(experiment_id, claim, Word.PENDING, mean=mean, runs=n)
+        return Verdict(None, claim, Word.PENDING, mean=mean, runs=n)
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     of = claim.mean_of or 1
-    reach = stats.t.ppf(0.975, n - 1) * prediction_error(sd, n, sampling_variance, of)
+    reach = stats.prediction_reach(sd, n, added_variance, of)
     margin = _margin(claim)
-    compatible, equivalent = compare(
-        claim.number, claim.half_width, mean, sd, n, margin or 0.0, sampling_variance, of
+    compatible, equivalent = stats.claim_tests(
+        claim.number, claim.half_width, mean, sd, n, margin or 0.0, added_variance, of
     )
     direction = "higher" if mean > claim.number else "lower"
     if margin is None:
@@ -112,129 +166,145 @@ def _judge_values(
         word = Word.CLOSE if equivalent else Word.NOT_REPRODUCED
     note = "" if compatible else f"we got {direction}"
     return Verdict(
-        experiment_id, claim, word, mean, sd, float(mean - reach), float(mean + reach), n, note=note
+        None, claim, word, mean, sd, float(mean - reach), float(mean + reach), n, note=note
     )
 
 
 def _margin(claim: Claim) -> float | None:
     """Return Delta in the claim's unit; None where the interval alone decides."""
-    if claim.quantity in ("accuracy", "difference"):
-        return ACCURACY_MARGIN * claim.whole / 100
-    if claim.label is not None:
-        return CLASS_MARGIN * claim.whole / 100
-    return LOSS_MARGIN * abs(claim.number) if claim.quantity == "loss" else None
+    margin = claim.about.margin
+    if margin is None:
+        return None
+    return margin * abs(claim.number) if claim.about.relative else margin * claim.whole / 100
 
 
-def _sampling_variance(experiment: Experiment, claim: Claim, runs: Sequence[Run]) -> float:
+def _image_variance(claim: Claim, evidence: Evidence) -> float:
     """Return the variance between their validation images and ours, when both are random draws."""
-    drawn = experiment.training.validation.take == "random"
-    if claim.split != "validation" or claim.quantity != "accuracy" or not (drawn and runs):
+    runs, drawn = evidence.own_runs, evidence.experiment.training.validation.take == "random"
+    if not (drawn and runs and claim.split == "validation" and claim.about.unit == POINTS):
         return 0.0
-    p = claim.number / claim.whole
-    return claim.whole**2 * 2 * p * (1 - p) / runs[0].images["validation"]
+    return stats.sampling_variance(claim.number, runs[0].images["validation"], claim.whole)
 
 
-def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict:
-    """Give the verdict on a claim that sets experiments against each other.
-
-    Parameters
-    ----------
-    claim : Claim
-        Of quantity ``difference``, ``ordering`` or ``bound``.
-    runs : mapping
-        Experiment id to its runs. A difference pairs runs by seed: the runs are independent, so
-        any pairing serves, and the rule for single numbers applies unchanged.
-    """
-    ours = list(runs.get(claim.of or "", ()))
-    if claim.quantity == "difference":
-        theirs = {run.seed: run for run in runs.get(claim.than or "", ())}
-        paired = [run for run in ours if run.seed in theirs]
-        values = measure(claim, paired) - measure(claim, [theirs[run.seed] for run in paired])
-        return _judge_values(None, claim, values)
-    if claim.quantity == "bound":
-        return _judge_bound(claim, measure(claim, ours))
-    others = list(runs.get(claim.than or "", ()))
-    return _judge_ordering(claim, measure(claim, ours), measure(claim, others))
+# --- shares of runs ------------------------------------------------------------------------------
 
 
-def _judge_bound(claim: Claim, values: Floats) -> Verdict:
+def _bound(claim: Claim, evidence: Evidence) -> Verdict:
     """Judge by the share of runs that keep a bound, with its interval of Clopper and Pearson.
 
     A value that rounds to the bound keeps it. The bootstrap would not do: where all runs keep a
     bound, every resample does, so that its interval would be a point.
     """
+    values = measure(claim, evidence.runs_of(claim.of))
     n = len(values)
     if n < MIN_RUNS:
         return Verdict(None, claim, Word.PENDING, runs=n)
     beyond = values - claim.number if claim.relation == "at_least" else claim.number - values
     kept = int(np.count_nonzero(beyond >= -claim.half_width))
-    interval = stats.binomtest(kept, n).proportion_ci()
-    return _judge_share(claim, kept / n, float(interval.low), float(interval.high), n)
+    return _judge_share(claim, kept / n, *stats.exact_share_interval(kept, n), n)
 
 
-def _judge_ordering(
-    claim: Claim, above: Floats, below: Floats, experiment_id: str | None = None
-) -> Verdict:
+def _ordering(claim: Claim, evidence: Evidence) -> Verdict:
+    above, below = (measure(claim, evidence.runs_of(name)) for name in (claim.of, claim.than))
+    return _judge_pairs(claim, above, below)
+
+
+def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
+    lower = claim.model_copy(update={"label": claim.than_label})
+    above, below = (measure(item, evidence.own_runs, evidence.reading) for item in (claim, lower))
+    return _judge_pairs(claim, above, below)
+
+
+def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:
     n = min(len(above), len(below))
     if n < MIN_RUNS:
-        return Verdict(experiment_id, claim, Word.PENDING, runs=n)
-    return _judge_share(claim, *pairs_won(above, below), n, experiment_id)
+        return Verdict(None, claim, Word.PENDING, runs=n)
+    return _judge_share(claim, *stats.pairs_won(above, below), n)
 
 
-def _judge_share(
-    claim: Claim, share: float, low: float, high: float, n: int, experiment_id: str | None = None
-) -> Verdict:
+def _judge_share(claim: Claim, share: float, low: float, high: float, n: int) -> Verdict:
     if share >= ORDERING_THRESHOLD and low > 0.5:
         word = Word.REPRODUCED
     elif high < ORDERING_THRESHOLD:
         word = Word.NOT_REPRODUCED
     else:
         word = Word.IMPRECISE
-    return Verdict(experiment_id, claim, word, share, None, low, high, n)
+    return Verdict(None, claim, word, mean=share, low=low, high=high, runs=n)
 
 
-def _judge_setting(used: Any, claim: Claim, experiment_id: str | None = None) -> Verdict:
-    stated = claim.value
+# --- exact, and not tested -----------------------------------------------------------------------
+
+
+def _setting(claim: Claim, evidence: Evidence) -> Verdict:
+    assert evidence.subject
+    used, stated = evidence.subject.setting(claim.setting or ""), claim.value
     if claim.unit == "percent" and isinstance(stated, Decimal):
         stated = stated / 100
     word = Word.FOLLOWED if same_value(stated, used) else Word.DIFFERS
-    return Verdict(experiment_id, claim, word, ours=used)
+    return Verdict(None, claim, word, ours=used)
 
 
-def _judge_fact(experiment_id: str | None, claim: Claim) -> Verdict:
+def _fact(claim: Claim, evidence: Evidence) -> Verdict:
     fact = FACTS[claim.fact or ""]
     if isinstance(fact, float) and claim.unit == "percent":
         fact = 100 * fact
-    return _judge_exact(experiment_id, claim, fact)
+    return _judge_exact(claim, fact)
 
 
-def _judge_exact(experiment_id: str | None, claim: Claim, ours: Any) -> Verdict:
+def _images(claim: Claim, evidence: Evidence) -> Verdict:
+    """Judge how many images a split has, or, as the claim does, the shape of its array."""
+    n = split_sizes(evidence.experiment.training)[claim.split or "test"]
+    ours: Any = n
+    if claim.label is not None:
+        ours = count("test_images_per_class")
+    elif isinstance(claim.value, tuple):
+        rest = {1: (), 2: (NUM_CLASSES,), 3: (28, 28), 4: (28, 28, 1)}
+        ours = (n, *rest.get(len(claim.value), ()))
+    elif claim.unit == "percent":
+        ours = 100 * n / count("total_images")
+    return _judge_exact(claim, ours)
+
+
+def _total(claim: Claim, evidence: Evidence) -> Verdict:
+    return _judge_exact(claim, parameter_totals(evidence.built)[claim.quantity])
+
+
+def _layer(claim: Claim, evidence: Evidence) -> Verdict:
+    ours = built_cell(claim, evidence.experiment, layer_table(evidence.built))
+    return _judge_exact(claim, ours)
+
+
+def _judge_exact(claim: Claim, ours: Any) -> Verdict:
     if isinstance(ours, float):  # a share, which the report rounds
         equal = abs(claim.number - ours) <= claim.half_width
     else:
         equal = same_value(claim.value, ours)
-    word = Word.EQUAL if equal else Word.DIFFERS
-    return Verdict(experiment_id, claim, word, ours=ours)
+    return Verdict(None, claim, Word.EQUAL if equal else Word.DIFFERS, ours=ours)
 
 
-def _images(experiment: Experiment, claim: Claim) -> Any:
-    """Return how many images a split has, or, as the claim does, the shape of its array."""
-    if claim.label is not None:
-        return count("test_images_per_class")
-    n = split_sizes(experiment.training)[claim.split or "test"]
-    if isinstance(claim.value, tuple):
-        rest = {1: (), 2: (10,), 3: (28, 28), 4: (28, 28, 1)}
-        return (n, *rest.get(len(claim.value), ()))
-    return 100 * n / count("total_images") if claim.unit == "percent" else n
+def _cited(claim: Claim, evidence: Evidence) -> Verdict:
+    return Verdict(None, claim, Word.NOT_TESTED, note="from other work")
 
 
-def _not_tested(experiment_id: str | None, claim: Claim, runs: Sequence[Run] = ()) -> Verdict:
-    """Show our training time beside theirs; a number from other work stands alone."""
-    if claim.quantity == "cited" or not runs:
-        note = "from other work" if claim.quantity == "cited" else "other hardware"
-        return Verdict(experiment_id, claim, Word.NOT_TESTED, note=note)
-    minutes = np.array([sum(run.seconds_per_epoch) / 60 for run in runs])
-    return Verdict(
-        experiment_id, claim, Word.NOT_TESTED, mean=float(minutes.mean()), runs=len(runs),
-        note="other hardware",
-    )  # fmt: skip
+def _minutes(claim: Claim, evidence: Evidence) -> Verdict:
+    """Show our training time beside theirs."""
+    minutes = [sum(run.seconds_per_epoch) / 60 for run in evidence.own_runs]
+    mean = float(np.mean(minutes)) if minutes else None
+    return Verdict(None, claim, Word.NOT_TESTED, mean, runs=len(minutes), note="other hardware")
+
+
+#: How each `judge` of the registry reaches its verdict.
+JUDGES: dict[str, Callable[[Claim, Evidence], Verdict]] = {
+    "values": _values,
+    "difference": _difference,
+    "ordering": _ordering,
+    "class_ordering": _class_ordering,
+    "bound": _bound,
+    "setting": _setting,
+    "fact": _fact,
+    "images": _images,
+    "total": _total,
+    "layer": _layer,
+    "cited": _cited,
+    "minutes": _minutes,
+}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.record import Run, Snapshot
-from fmnist_utils.stats import Floats, class_scores
+from fmnist_utils.stats import SCORES, Floats, class_scores
 
 
 def readings(claim: Claim, experiment: Experiment) -> list[str]:
@@ -20,7 +19,7 @@ def readings(claim: Claim, experiment: Experiment) -> list[str]:
     Where the test images serve for validation, no training images are held out, and none of the
     readings counts those in.
     """
-    if claim.quantity not in ("accuracy", "loss") or claim.epoch:
+    if not claim.about.is_metric or claim.epoch:
         return [claim.reading]
     every = list(READINGS) if claim.split == "train" else ["final", "best"]
     if experiment.training.validation.take == "test":
@@ -46,40 +45,55 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
         NaN for a run that diverged, or ended before the epoch that the claim is about.
     """
     reading = reading or claim.reading
-    return np.array([_measure_one(claim, run, reading) for run in runs])
+    read = MEASURES[claim.about.measure]
+    return np.array([read(claim, run, reading) for run in runs])
 
 
-def _measure_one(claim: Claim, run: Run, reading: str) -> float:
-    if claim.quantity == "epochs_trained":
-        return run.epochs
-    if claim.quantity == "lowest_val_loss_epoch":
-        losses = run.history["val_loss"]
-        return int(np.argmin(losses)) + 1 if np.isfinite(losses).all() else np.nan
-    name = "loss" if claim.quantity == "loss" else "accuracy"
+def _epochs(claim: Claim, run: Run, reading: str) -> float:
+    return run.epochs
+
+
+def _lowest_epoch(claim: Claim, run: Run, reading: str) -> float:
+    losses = run.history["val_loss"]
+    return int(np.argmin(losses)) + 1 if np.isfinite(losses).all() else np.nan
+
+
+def _metric(claim: Claim, run: Run, reading: str) -> float:
+    """Read one of Keras' metrics: of one epoch, or evaluated at the end as the reading says."""
+    name, split = claim.about.metric, claim.split or "test"
     if claim.epoch is not None:
-        history = run.history[f"val_{name}" if claim.split == "validation" else name]
+        history = run.history[f"val_{name}" if split == "validation" else name]
         return claim.whole * history[claim.epoch - 1] if claim.epoch <= len(history) else np.nan
-    moment, _, part = reading.partition("-")
-    snapshot = run.best if moment == "best" else run.final
-    if claim.label is not None:
-        return claim.whole * _class_score(claim, np.array(snapshot.test_confusion))
-    return claim.whole * _evaluated(run, snapshot, name, claim.split or "test", part)
-
-
-def _class_score(claim: Claim, confusion: NDArray[np.int64]) -> float:
-    """Return one class's score; one that is never predicted has precision and F1 zero."""
-    i = claim.label
-    if claim.quantity == "confused":
-        return float(confusion[i, claim.predicted] / confusion[i].sum())
-    column = {"precision": 0, "f1": 2}.get(claim.quantity, 1)
-    return float(class_scores(confusion)[i, column])
-
-
-def _evaluated(run: Run, snapshot: Snapshot, name: str, split: str, part: str) -> float:
+    snapshot, part = _snapshot(run, reading), reading.partition("-")[2]
     if part == "running":
-        return run.history[name][snapshot.epoch - 1]
+        return claim.whole * run.history[name][snapshot.epoch - 1]
     if part == "all":
         weights = [run.images["train"], run.images["validation"]]
         values = [getattr(snapshot.train, name), getattr(snapshot.validation, name)]
-        return float(np.average(values, weights=weights))
-    return float(getattr(getattr(snapshot, split), name))
+        return claim.whole * float(np.average(values, weights=weights))
+    return claim.whole * float(getattr(getattr(snapshot, split), name))
+
+
+def _class_score(claim: Claim, run: Run, reading: str) -> float:
+    """Read one class's score; one that is never predicted has precision and F1 zero."""
+    scores = class_scores(np.array(_snapshot(run, reading).test_confusion))
+    return claim.whole * float(scores[claim.label, SCORES.index(claim.about.metric)])
+
+
+def _confused(claim: Claim, run: Run, reading: str) -> float:
+    counts = np.array(_snapshot(run, reading).test_confusion)[claim.label]
+    return claim.whole * float(counts[claim.predicted] / counts.sum())
+
+
+def _snapshot(run: Run, reading: str) -> Snapshot:
+    return run.best if reading.startswith("best") else run.final
+
+
+#: How each `measure` of the registry is read off one run, in the claim's unit.
+MEASURES: dict[str, Callable[[Claim, Run, str], float]] = {
+    "epochs": _epochs,
+    "lowest_epoch": _lowest_epoch,
+    "metric": _metric,
+    "class_score": _class_score,
+    "confused": _confused,
+}

@@ -5,24 +5,104 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from fmnist_utils.reports.claim import Claim
 
 
-class Word(StrEnum):
-    """What a verdict says, in the words that every page uses."""
+class Look(NamedTuple):
+    """How a verdict is drawn, so that colour never says it alone.
 
-    REPRODUCED = "reproduced"
-    CLOSE = "close"
-    IMPRECISE = "consistent, imprecise"
-    CONSISTENT = "consistent"
-    NOT_REPRODUCED = "not reproduced"
-    PENDING = "pending"
-    EQUAL = "equal"
-    FOLLOWED = "followed"
-    NOT_TESTED = "not tested"
-    DIFFERS = "differs"
+    `shade` lies behind text (the light form; `_static/book.css` has the dark one), `color` is dark
+    enough for text on white, and `marker` is hollow unless it is `filled`.
+    """
+
+    shade: str
+    color: str
+    marker: str
+    filled: bool
+
+    @property
+    def mark(self) -> dict[str, Any]:
+        """How matplotlib draws our number."""
+        return {
+            "color": self.color, "marker": self.marker, "markersize": 7.5,
+            "markerfacecolor": self.color if self.filled else "white",
+            "markeredgewidth": 0 if self.filled else 1.5,
+        }  # fmt: skip
+
+
+_GOOD = Look("#c8ecd0", "#00795a", "o", True)
+_NEAR = Look("#e3eebb", "#0173b2", "s", True)
+_OPEN = Look("#fdeab0", "#8a5f00", "o", False)
+_BAD = Look("#f9cfc9", "#b8400a", "X", True)
+_USED = Look("#d4e4f7", "#00795a", "o", True)
+_NONE = Look("#e2e2e2", "#6e6e6e", "o", False)
+
+
+class Word(StrEnum):
+    """What a verdict says, in the words that every page uses; all about a word stands here.
+
+    Attributes
+    ----------
+    look : Look
+    meaning : str
+        One line for the reader.
+    badge, column : str
+        Class of its badge in `_static/book.css`, and where the scoreboard counts it.
+    """
+
+    look: Look
+    meaning: str
+    badge: str
+    column: str
+
+    def __new__(
+        cls, text: str, look: Look, meaning: str, badge: str = "", column: str = ""
+    ) -> Self:
+        """Make a word that is its text; badge and column are called like it by default."""
+        word = str.__new__(cls, text)
+        word._value_ = text
+        word.look, word.meaning = look, meaning
+        word.badge, word.column = badge or text, column or text
+        return word
+
+    REPRODUCED = "reproduced", _GOOD, "inside our prediction interval, and that interval is narrow"
+    CLOSE = "close", _NEAR, "outside our interval, yet the difference is too small to matter"
+    IMPRECISE = (
+        "consistent, imprecise", _OPEN,
+        "inside our interval, but a difference beyond the margin is not ruled out",
+        "imprecise", "consistent",
+    )  # fmt: skip
+    CONSISTENT = (
+        "consistent",
+        _OPEN,
+        "inside our interval; no margin is set for this quantity",
+        "imprecise",
+    )
+    NOT_REPRODUCED = (
+        "not reproduced",
+        _BAD,
+        "outside our interval, and not shown to lie within the margin",
+        "not",
+    )
+    PENDING = "pending", _NONE, "fewer than three runs so far, or one that diverged"
+    EQUAL = "equal", _GOOD, "an exact quantity, and the same", "equal", "exact"
+    FOLLOWED = "followed", _USED, "a setting that our runs use as stated", "followed", "exact"
+    NOT_TESTED = (
+        "not tested",
+        _NONE,
+        "a number from other work, or a time on other hardware",
+        "pending",
+    )
+    DIFFERS = "differs", _BAD, "an exact quantity, and not the same"
+
+
+#: Columns of the scoreboard: what was measured, then what was exact.
+COLUMNS = (
+    "reproduced", "close", "consistent", "not reproduced", "pending", "exact", "differs",
+    "not tested",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

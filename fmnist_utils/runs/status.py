@@ -1,0 +1,64 @@
+"""Which runs there are, which are stale, and which records are damaged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run, RunError, fingerprint, read_run, valid_runs
+from fmnist_utils.runs.store import STORE
+
+
+class Status(NamedTuple):
+    """What there is of one experiment or search, in words."""
+
+    name: str
+    valid: int
+    seeds: str = ""
+    epochs: str = ""
+    device: str = ""
+    stale: str = ""
+
+
+def runs_status(report: Report) -> tuple[list[Status], list[str]]:
+    """Return a row for each experiment and variant, and what is wrong with records of others."""
+    records: dict[str, list[Run]] = defaultdict(list)
+    problems = []
+    for path in STORE.files(report.id):
+        try:
+            run = read_run(path)
+            records[run.experiment].append(run)
+        except RunError as error:
+            problems.append(str(error))
+    rows = [_status(item, records.pop(item.id, [])) for item in report.trainable.values()]
+    problems += (f"{report.id} has runs of no experiment: {name}." for name in records)
+    return rows, problems
+
+
+def _status(experiment: Experiment, runs: Sequence[Run]) -> Status:
+    wanted = fingerprint(experiment)
+    valid = valid_runs(runs, experiment)
+    stale = sum(run.fingerprint != wanted for run in runs)
+    epochs = [run.epochs for run in valid]
+    return Status(
+        name=f"{experiment.report}/{experiment.id}",
+        valid=len(valid),
+        seeds=_ranges([run.seed for run in valid]),
+        epochs=f"{min(epochs)}–{max(epochs)}" if epochs else "",
+        device=", ".join(sorted({run.provenance.device for run in valid})),
+        stale=f"{stale} stale" if stale else "",
+    )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write ascending numbers as ``1–5, 7``."""
+    groups: list[list[int]] = []
+    for number in numbers:
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
