@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import itertools
 import os
 import re
@@ -155,6 +154,10 @@ Jobs = Annotated[
     ),
 ]
 
+Scheduler = Annotated[
+    str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
+]
+
 
 @app.command()
 def run(
@@ -171,9 +174,7 @@ def run(
         ),
     ] = False,
     jobs: Jobs = "auto",
-    scheduler: Annotated[
-        str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
-    ] = None,
+    scheduler: Scheduler = None,
     precision: Annotated[
         Literal["float32", "mixed_bfloat16"] | None,
         typer.Option(help="What layers compute in; by default what the experiment says."),
@@ -231,31 +232,21 @@ def search(
     trials: Annotated[
         int | None, typer.Option(min=1, help="Stop after N trials; by default the search's own.")
     ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(help="For Optuna: the URL of a database that several machines share."),
-    ] = None,
+    jobs: Jobs = "auto",
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a report's hyperparameter search, or go on where it stopped."""
-    from fmnist_utils.data.download import load_data
     from fmnist_utils.reports.load import load_report
-    from fmnist_utils.tuning import LOCAL_SEARCHES, TuningError, get_search, run_search
+    from fmnist_utils.tuning import TuningError, get_search, run_search
 
     loaded = load_report(report)
     chosen = [get_search(loaded, search_id)] if search_id else list(loaded.searches.values())
     if not chosen:
         raise TuningError(f"Report {report} has no searches.")
-    images, folder = load_data(), LOCAL_SEARCHES / report
     for item in chosen:
-        wanted = item.trials if trials is None else trials
-        _say(f"{report}/{item.id}: {wanted} trials with {item.tool}")
-        tell = functools.partial(_say_trial, wanted)
-        table = run_search(loaded, item, images, folder, trials, tell, storage)
+        _say(f"{report}/{item.id}: {trials or item.trials} trials with {item.tool}")
+        table = run_search(loaded, item, trials, at_once=jobs, scheduler=scheduler, console=console)
         _say(f"{len(table.trials)} trials finished, {len(table.failed)} could not be built.")
-
-
-def _say_trial(of: int, trial: Trial) -> None:
-    _say(trial.sentence(of))
 
 
 def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:
@@ -381,7 +372,7 @@ def publish_runs(
     if not any(place.is_dir() for place in folders):
         names = " or ".join(map(str, folders))
         raise FmnistError(f"There is no folder {names}: name the one that holds the new runs.")
-    # Runs and tables go by their names: the tool of a search keeps JSON files of its own there.
+    # Runs and tables go by their names.
     runs = _publish_each(_publish_run, folders, "*.seed*.json")
     tables = _publish_each(_publish_table, folders, TABLE)
     both = runs + tables
@@ -398,9 +389,13 @@ def _publish_each(
     publish: Callable[[Path], bool], folders: Iterable[Path], pattern: str
 ) -> list[bool | None]:
     """Publish each file: True when it is new, False when it is there, None when it is refused."""
+    from fmnist_utils.runs.store import TRIAL_RUNS
+
     outcomes: list[bool | None] = []
     paths = itertools.chain(*(place.rglob(pattern) for place in folders))
     for path in sorted(paths, key=_in_numbers):
+        if TRIAL_RUNS in path.parts:
+            continue
         try:
             outcomes.append(publish(path))
         except FmnistError as error:
