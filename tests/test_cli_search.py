@@ -1,37 +1,32 @@
 """`fmnist search`, and what becomes of its table: what a user sees."""
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from factories import FakeCrew, make_run
-from test_tuning import IMAGES, TINY, fake_run, read, told
+from factories import FakeCrew, Training, make_run
+from test_tuning import IMAGES, TINY, read, search_with, told
 from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli, tuning
 from fmnist_utils.campaign import cluster, start
 from fmnist_utils.campaign import crew as crew_module
-from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs import store as run_store
-from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import write_run
 
 
-def make(job: Job, checkpoint: Path) -> Run:
-    return fake_run(job.experiment, job.seed)
-
-
-def interrupted(*_: Any) -> Run:
-    raise KeyboardInterrupt
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
+    training = Training()
+    monkeypatch.setattr(start, "LocalCrew", training.crew)
+    return training
 
 
 @pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Training) -> Report:
     """Work in an empty folder, on a tiny report of one search, without training."""
     report = read(tmp_path, TINY)
     bare = report.model_copy(update={"id": "bare", "searches": {}})
@@ -42,7 +37,6 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(start, "load_data", lambda: IMAGES)
-    monkeypatch.setattr(start, "LocalCrew", lambda data, size: FakeCrew(make))
     monkeypatch.chdir(tmp_path)
     return report
 
@@ -78,28 +72,20 @@ def test_it_stops_after_so_many_and_goes_on_from_there() -> None:
 
 
 def test_jobs_train_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = []
-
-    def crew(data: Any, size: int) -> FakeCrew:
-        sizes.append(size)
-        return FakeCrew(make)
-
-    monkeypatch.setattr(start, "LocalCrew", crew)
     monkeypatch.setattr(crew_module, "usable_cores", lambda: (0, 1, 2))
     monkeypatch.setattr(crew_module, "_has_gpu", lambda: False)
     monkeypatch.setattr(crew_module, "MEMORY", 1)
-    for trials, jobs in (("3", "2"), ("6", "auto")):
+    for trials, jobs, size in (("3", "2", 2), ("6", "auto", 3)):
         result = fmnist("tiny", "--trials", trials, "--jobs", jobs)
-        assert re.search(r"^4 runs, \d side by side: ", result.stdout, re.MULTILINE)
-    assert sizes == [2, 3]
+        assert f"\n4 runs, {size} side by side: " in result.stdout
 
 
-def test_a_cluster_trains_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_trains_a_search(monkeypatch: pytest.MonkeyPatch, trained: Training) -> None:
     addresses = []
 
     def crew(address: str) -> FakeCrew:
         addresses.append(address)
-        return FakeCrew(make)
+        return trained.crew(IMAGES, 1)
 
     monkeypatch.setattr(cluster, "DaskCrew", crew)
     monkeypatch.setattr(start, "LocalCrew", None)
@@ -130,8 +116,8 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     assert result.stderr.endswith("pip install fmnist-utils[tuning].\n")
 
 
-def test_ctrl_c_says_that_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "LocalCrew", lambda data, size: FakeCrew(interrupted))
+def test_ctrl_c_says_that_the_search_goes_on(trained: Training) -> None:
+    trained.errors[4] = KeyboardInterrupt()
     result = fmnist("tiny")
     assert (result.exit_code, result.stderr) == (130, f"{cli.INTERRUPTED}\n")
 
@@ -178,13 +164,15 @@ def test_one_of_the_two_folders_is_enough(tiny: Report) -> None:
 
 
 def test_a_search_without_a_finished_trial_publishes_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    tiny: Report, trained: Training
 ) -> None:
-    monkeypatch.setattr(start, "LocalCrew", lambda data, size: FakeCrew(interrupted))
+    tiny.searches["tuner"] = search_with(tiny, "optuna")
+    trained.errors[2] = KeyboardInterrupt()
     fmnist("tiny")
-    assert list(Path("searches").rglob("*.json"))
+    assert len(list(Path("searches").rglob("*.json"))) == 1
     result = publish()
     assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "0 runs published, 0 already there, 0 refused.\n"
 
 
 def damaged(path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import FakeCrew, make_run
+from factories import Training, fake_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -40,7 +40,6 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs import record
-from fmnist_utils.runs.record import Method, Run, RunError
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
 from fmnist_utils.training.course import TrainingError
 from fmnist_utils.tuning import (
@@ -142,6 +141,12 @@ def search_with(tiny: Report, tool: str, **more: Any) -> Search:
     return tiny.searches["tuner"].model_copy(update={"tool": tool, **more})
 
 
+@pytest.fixture(scope="session")
+def random(tiny: Report) -> Search:
+    """Return the search as Optuna draws it, which starts sooner."""
+    return search_with(tiny, "optuna")
+
+
 BOTH = pytest.mark.parametrize("tool", ["keras-tuner", "optuna"])
 
 
@@ -154,41 +159,11 @@ def images() -> FashionMNIST:
 IMAGES = images()
 
 
-def fake_run(experiment: Experiment, seed: int) -> Run:
-    """Return a run whose accuracies follow from experiment and seed."""
-    rate = experiment.training.optimizer.learning_rate
-    accuracy = 0.5 + 30 * rate + 0.001 * (seed % 7)
-    return make_run(experiment, seed, experiment.training.epochs, round(accuracy, 3), best_epoch=1)
-
-
-TrainWith = Callable[..., None]
-
-
 @pytest.fixture
-def train_with(monkeypatch: pytest.MonkeyPatch) -> TrainWith:
-    """Replace training by a function of a job and its checkpoint's path."""
-
-    def train_with(make: Callable[[Job, Path], Run], size: int = 1) -> None:
-        class Several(FakeCrew):
-            pass
-
-        Several.size = size  # type: ignore[assignment, method-assign]
-        monkeypatch.setattr(start, "LocalCrew", lambda data, size: Several(make))
-
-    return train_with
-
-
-@pytest.fixture
-def trained(train_with: TrainWith) -> list[tuple[Experiment, int]]:
-    """Replace training by run records out of thin air, and list what was trained."""
-    done = []
-
-    def make(job: Job, checkpoint: Path) -> Run:
-        done.append((job.experiment, job.seed))
-        return fake_run(job.experiment, job.seed)
-
-    train_with(make)
-    return done
+def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
+    training = Training()
+    monkeypatch.setattr(start, "LocalCrew", training.crew)
+    return training
 
 
 # --- a search as data ----------------------------------------------------------------------------
@@ -471,20 +446,29 @@ def told(text: str) -> list[int]:
 
 @BOTH
 def test_each_trial_is_one_row_and_its_score_the_mean_of_the_best_epochs(
-    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, tool: str, tmp_path: Path, trained: Training
 ) -> None:
-    search, out = search_with(tiny, tool), io.StringIO()
-    table = run_search(tiny, search, None, IMAGES, tmp_path, console=Console(file=out, width=200))
+    search, numbers = search_with(tiny, tool), []
+
+    class Out(io.StringIO):
+        def write(self, text: str) -> int:
+            for number in told(text):
+                known = read_trials(table_path(tiny, search, tmp_path)).trials
+                assert number in [trial.number for trial in known]
+                numbers.append(number)
+            return len(text)
+
+    table = run_search(tiny, search, None, IMAGES, tmp_path, console=Console(file=Out(), width=200))
     assert table == read_trials(table_path(tiny, search, tmp_path))
-    assert [trial.number for trial in table.trials] == told(out.getvalue()) == [1, 2, 3, 4, 5, 6]
+    assert [trial.number for trial in table.trials] == numbers == [1, 2, 3, 4, 5, 6]
     assert [trial.settings for trial in table.trials] == draw(search, 6)
     assert table.failed and all(trial.settings["pool"] == (14, 4) for trial in table.failed)
     assert all(trial.failure and "pooling of 4" in trial.failure for trial in table.failed)
+    assert trained.jobs == jobs_of(tiny, search)
     built = [trial for trial in table.trials if not trial.failure]
     seeds = [execution.seed for trial in built for execution in trial.executions]
-    assert seeds == [seed for _, seed in trained] and len(set(seeds)) == 2 * len(built)
-    assert seeds == [2 * trial.number - 1 + i for trial in built for i in (0, 1)]
-    runs = iter(fake_run(experiment, seed) for experiment, seed in trained)
+    assert seeds == [job.seed for job in trained.jobs] and len(set(seeds)) == 2 * len(built)
+    runs = iter(fake_run(job.experiment, job.seed) for job in trained.jobs)
     for trial in built:
         best = [max(next(runs).history["val_accuracy"]) for _ in range(2)]
         assert [execution.score for execution in trial.executions] == best
@@ -495,105 +479,61 @@ def test_each_trial_is_one_row_and_its_score_the_mean_of_the_best_epochs(
     assert table.ranked[0].score == max(table.scores)
 
 
-def test_the_table_is_on_disk_when_a_trial_is_told_of(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
-) -> None:
-    search = search_with(tiny, "optuna")
-    seen: list[int] = []
-
-    class Out(io.StringIO):
-        def write(self, text: str) -> int:
-            for number in told(text):
-                table = read_trials(table_path(tiny, search, tmp_path))
-                # One that cannot be built comes with the trial before it.
-                assert len(table.trials) in (number, number + 1)
-                seen.append(number)
-            return len(text)
-
-    run_search(tiny, search, None, IMAGES, tmp_path, console=Console(file=Out(), width=200))
-    assert seen == [1, 2, 3, 4, 5, 6]
-
-
-@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError("disk full")], ids=repr)
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError("disk full")], ids=repr)
 def test_a_search_cut_short_goes_on_to_the_same_table(
-    tiny: Report, fault: Any, tmp_path: Path, train_with: TrainWith
+    tiny: Report, random: Search, fault: BaseException, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    calls: list[int] = []
-    at: int | None = None
-
-    def make(job: Job, checkpoint: Path) -> Run:
-        calls.append(job.seed)
-        if len(calls) == at:
-            raise fault
-        return fake_run(job.experiment, job.seed)
-
-    train_with(make)
-    whole = run_quietly(tiny, search, tmp_path / "whole")
-    seeds, at = calls[:], 4
-    calls.clear()
-    with pytest.raises(type(fault) if isinstance(fault, Exception) else fault):
-        run_quietly(tiny, search, tmp_path / "cut")
-    kept = read_trials(table_path(tiny, search, tmp_path / "cut"))
+    whole = run_quietly(tiny, random, tmp_path / "whole")
+    seeds = trained.seeds()
+    trained.errors[seeds[3]] = fault
+    with pytest.raises(type(fault)):
+        run_quietly(tiny, random, tmp_path / "cut")
+    kept = read_trials(table_path(tiny, random, tmp_path / "cut"))
     assert kept.trials == whole.trials[: len(kept.trials)] and kept.scores
-
-    at = None
-    assert run_quietly(tiny, search, tmp_path / "cut") == whole
+    assert trained.seeds() == seeds[:4]
+    assert run_quietly(tiny, random, tmp_path / "cut") == whole
     # Of the trial in progress, only what was not finished is trained again.
-    assert calls[:4] == seeds[:4] and calls[4:] == seeds[3:]
-    calls.clear()
-    assert run_quietly(tiny, search, tmp_path / "cut") == whole
-    assert calls == []
+    assert trained.seeds() == seeds[3:]
+    assert run_quietly(tiny, random, tmp_path / "cut") == whole
+    assert trained.seeds() == []
 
 
 def test_ctrl_c_loses_no_finished_training(
-    tiny: Report, tmp_path: Path, train_with: TrainWith
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    calls: list[int] = []
-
-    def make(job: Job, checkpoint: Path) -> Run:
-        calls.append(job.seed)
-        if len(calls) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return fake_run(job.experiment, job.seed)
-
-    train_with(make)
+    trained.before = lambda job, _: job.seed == 3 and os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        run_quietly(tiny, search, tmp_path)
-    assert len(calls) <= 4
-    table = run_quietly(tiny, search, tmp_path)
+        run_quietly(tiny, random, tmp_path)
+    trained.before = lambda *_: None
+    done = trained.seeds()
+    assert len(done) <= 4
+    table = run_quietly(tiny, random, tmp_path)
     assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
-    assert len(set(calls)) == 2 * len(table.scores) >= len(calls) - 1
+    assert not {1, 2} & set(trained.seeds())
 
 
 KILLED = """
-import os, signal, sys
+import signal, sys
 from pathlib import Path
-from factories import FakeCrew
+from factories import Training
 from fmnist_utils.campaign import start
 from fmnist_utils.reports.yaml_file import read_report
-from test_tuning import fake_run, run_quietly, search_with
+from test_tuning import run_quietly, search_with
 
-def make(job, checkpoint):
-    if job.seed >= int(sys.argv[2]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return fake_run(job.experiment, job.seed)
-
-start.LocalCrew = lambda data, size: FakeCrew(make)
-folder = Path(sys.argv[1])
+training, folder = Training(), Path(sys.argv[1])
+training.before = lambda job, _: job.seed < int(sys.argv[2]) or signal.raise_signal(signal.SIGKILL)
+start.LocalCrew = training.crew
 report = read_report(folder / "report.yaml")
 run_quietly(report, search_with(report, "optuna"), folder)
 """
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on(tmp_path: Path, trained: list[tuple[Experiment, int]]) -> None:
+def test_a_killed_search_goes_on(tmp_path: Path, trained: Training) -> None:
     tiny = read(tmp_path, TINY)
     search = search_with(tiny, "optuna")
     whole = run_quietly(tiny, search, tmp_path / "whole")
-    last = [seed for _, seed in trained][-1]
-    trained.clear()
+    last = trained.seeds()[-1]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), str(last)],
         cwd=Path(__file__).parent,
@@ -603,197 +543,144 @@ def test_a_killed_search_goes_on(tmp_path: Path, trained: list[tuple[Experiment,
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert done.stdout == ""
     assert run_quietly(tiny, search, tmp_path) == whole
-    assert [seed for _, seed in trained] == [last]
+    assert trained.seeds() == [last]
 
 
 def test_fewer_trials_are_the_first_of_all(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    few = run_quietly(tiny, search, tmp_path, trials=2)
-    done = len(trained)
-    every = run_quietly(tiny, search, tmp_path)
+    few = run_quietly(tiny, random, tmp_path, trials=2)
+    assert len(trained.seeds()) == 2 * len(few.scores)
+    every = run_quietly(tiny, random, tmp_path)
     assert every.trials[:2] == few.trials and len(every.trials) == 6
-    assert len(trained) == 2 * len(every.scores) and done == 2 * len(few.scores)
-    assert run_quietly(tiny, search, tmp_path, trials=2) == every, "a table never shrinks"
-    assert read_trials(table_path(tiny, search, tmp_path)) == every
+    assert len(trained.seeds()) == 2 * (len(every.scores) - len(few.scores))
+    assert run_quietly(tiny, random, tmp_path, trials=2) == every, "a table never shrinks"
+    assert read_trials(table_path(tiny, random, tmp_path)) == every
     for wrong in (0, 7):
         with pytest.raises(TuningError, match="has 6 trials"):
-            run_quietly(tiny, search, tmp_path, trials=wrong)
+            run_quietly(tiny, random, tmp_path, trials=wrong)
 
 
 def test_fewer_trials_than_a_longer_search_began_with_are_enough(
-    tiny: Report, tmp_path: Path, train_with: TrainWith
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    seeds: list[int] = []
-    interrupted = False
-
-    def make(job: Job, checkpoint: Path) -> Run:
-        if job.seed == 2 and not interrupted:
-            raise KeyboardInterrupt
-        seeds.append(job.seed)
-        return fake_run(job.experiment, job.seed)
-
-    train_with(make)
+    trained.errors[3] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        run_quietly(tiny, search, tmp_path)
-    interrupted = True
-    few = run_quietly(tiny, search, tmp_path, trials=3)
+        run_quietly(tiny, random, tmp_path)
+    few = run_quietly(tiny, random, tmp_path, trials=3)
     assert [trial.number for trial in few.trials] == [1, 2, 3]
-    assert seeds == [execution.seed for trial in few.trials for execution in trial.executions]
+    assert trained.seeds() == [1, 2, 3, 3, 4, 5, 6]
 
 
 def test_a_trial_cut_short_goes_on_from_its_checkpoint_and_leaves_none(
-    tiny: Report, tmp_path: Path, train_with: TrainWith
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    found: list[tuple[int, bool]] = []
+    began: list[bool] = []
 
-    def make(job: Job, checkpoint: Path) -> Run:
-        found.append((job.seed, checkpoint.exists()))
+    def before(job: Job, checkpoint: Path) -> None:
+        began.append(checkpoint.exists())
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.touch()
-        if len(found) == 2:
-            raise KeyboardInterrupt
-        return fake_run(job.experiment, job.seed)
 
-    train_with(make)
-    search = search_with(tiny, "optuna")
+    trained.before, trained.errors[2] = before, KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        run_quietly(tiny, search, tmp_path, trials=3)
-    run_quietly(tiny, search, tmp_path, trials=3)
-    assert found[2] == (found[1][0], True), "it had begun"
-    assert not any(began for _, began in found[3:])
+        run_quietly(tiny, random, tmp_path, trials=2)
+    run_quietly(tiny, random, tmp_path, trials=2)
+    assert list(zip(trained.seeds(), began, strict=True)) == [
+        (1, False), (2, False), (2, True), (3, False), (4, False),
+    ]  # fmt: skip
     assert not list(tmp_path.rglob("*.npz"))
 
 
 def test_a_trial_that_is_overtaken_keeps_its_place(
-    tiny: Report, tmp_path: Path, train_with: TrainWith
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search, out = search_with(tiny, "optuna"), io.StringIO()
-    others = len(jobs_of(tiny, search)) - 1
-    calls: list[int] = []
-    cut = True
+    others = len(jobs_of(tiny, random)) - 1
 
-    def kept() -> int:
-        return len(list(tmp_path.rglob("*.seed*.json")))
+    def before(job: Job, checkpoint: Path) -> None:
+        while job.seed == 1 and len(list(tmp_path.rglob("*.seed*.json"))) < others:
+            time.sleep(0.05)
 
-    def make(job: Job, checkpoint: Path) -> Run:
-        calls.append(job.seed)
-        if job.seed == 1 and cut:
-            while kept() < others:
-                time.sleep(0.05)
-            raise KeyboardInterrupt
-        return fake_run(job.experiment, job.seed)
-
-    train_with(make, size=20)
+    trained.before, trained.errors[1] = before, KeyboardInterrupt()
+    trained.side_by_side = others + 1
     with pytest.raises(KeyboardInterrupt):
-        run_search(tiny, search, None, IMAGES, tmp_path, console=Console(file=out, width=200))
-    assert told(out.getvalue()) == [] and not table_path(tiny, search, tmp_path).exists()
-    calls.clear()
-    cut = False
-    table = run_quietly(tiny, search, tmp_path)
+        run_quietly(tiny, random, tmp_path)
+    assert not table_path(tiny, random, tmp_path).exists()
+    trained.seeds()
+    table = run_quietly(tiny, random, tmp_path)
     assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
-    assert calls == [1]
+    assert trained.seeds() == [1]
 
 
 def test_a_training_that_fails_costs_no_other(
-    tiny: Report, tmp_path: Path, train_with: TrainWith
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    calls: list[int] = []
-    fails = True
-
-    def make(job: Job, checkpoint: Path) -> Run:
-        calls.append(job.seed)
-        if job.seed == 2 and fails:
-            raise TrainingError("it cannot be done")
-        return fake_run(job.experiment, job.seed)
-
-    train_with(make)
+    trained.errors[2] = TrainingError("it cannot be done")
     with pytest.raises(CampaignError, match=r"seed 2 \(it cannot be done"):
-        run_quietly(tiny, search, tmp_path)
-    calls.clear()
-    fails = False
-    assert len(run_quietly(tiny, search, tmp_path).trials) == 6
-    assert calls == [2]
+        run_quietly(tiny, random, tmp_path)
+    trained.seeds()
+    assert len(run_quietly(tiny, random, tmp_path).trials) == 6
+    assert trained.seeds() == [2]
 
 
 def test_what_another_command_has_trained_is_taken_in(
-    tiny: Report, tmp_path: Path, train_with: TrainWith
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    store = RunStore(table_path(tiny, search, tmp_path).parent / TRIAL_RUNS)
-    calls: list[int] = []
+    store = RunStore(table_path(tiny, random, tmp_path).parent / TRIAL_RUNS)
 
-    def make(job: Job, checkpoint: Path) -> Run:
-        calls.append(job.seed)
-        for other in jobs_of(tiny, search):
+    def before(job: Job, checkpoint: Path) -> None:
+        for other in jobs_of(tiny, random):
             if other != job:
                 store.add(fake_run(other.experiment, other.seed))
-        return fake_run(job.experiment, job.seed)
 
-    train_with(make)
-    assert len(run_quietly(tiny, search, tmp_path).trials) == 6
-    assert calls == [1]
+    trained.before = before
+    assert len(run_quietly(tiny, random, tmp_path).trials) == 6
+    assert trained.seeds() == [1]
 
 
-def test_a_lost_table_is_made_again_from_the_run_records(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+def test_a_damaged_file_is_named_and_costs_only_what_it_held(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    whole = run_quietly(tiny, search, tmp_path)
-    path = table_path(tiny, search, tmp_path)
-    path.write_bytes(path.read_bytes()[:50])
-    trained.clear()
-    with pytest.raises(TuningError, match="is no table of trials; delete it"):
-        run_quietly(tiny, search, tmp_path)
-    path.unlink()
-    assert run_quietly(tiny, search, tmp_path) == whole
-    assert trained == []
-
-
-def test_a_damaged_run_record_is_named_and_costs_only_that_training(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
-) -> None:
-    search = search_with(tiny, "optuna")
-    whole = run_quietly(tiny, search, tmp_path)
-    table_path(tiny, search, tmp_path).unlink()
-    (record,) = tmp_path.rglob("*.seed02.*.json")
-    record.write_bytes(record.read_bytes()[:50])
-    trained.clear()
-    with pytest.raises(RunError, match=r"seed02.* is not a run record[^\n]*delete it"):
-        run_quietly(tiny, search, tmp_path)
-    record.unlink()
-    assert run_quietly(tiny, search, tmp_path) == whole
-    assert [seed for _, seed in trained] == [2]
+    whole = run_quietly(tiny, random, tmp_path)
+    table = table_path(tiny, random, tmp_path)
+    (run,) = tmp_path.rglob("*.seed02.*.json")
+    trained.seeds()
+    for path, reason, again in (
+        (table, "is no table of trials; delete it", []),
+        (run, r"seed02.* is not a run record[^\n]*delete it", [2]),
+    ):
+        table.unlink(missing_ok=True)
+        path.write_bytes(b"{")
+        with pytest.raises(FmnistError, match=reason):
+            run_quietly(tiny, random, tmp_path)
+        path.unlink()
+        assert run_quietly(tiny, random, tmp_path) == whole
+        assert trained.seeds() == again
 
 
 @pytest.mark.parametrize("name", [TRIAL_RUNS, "trials.json/x"])
 def test_a_folder_that_cannot_be_written_is_one_sentence(
-    tiny: Report, tmp_path: Path, name: str, trained: list[tuple[Experiment, int]]
+    tiny: Report, random: Search, tmp_path: Path, name: str, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    place = table_path(tiny, search, tmp_path).parent / name
+    place = table_path(tiny, random, tmp_path).parent / name
     place.parent.mkdir(parents=True)
     place.write_text("in the way")
     with pytest.raises(FmnistError, match=r"tuner\.[^\n]*$"):
-        run_quietly(tiny, search, tmp_path)
-    assert len(trained) <= 2
+        run_quietly(tiny, random, tmp_path)
+    assert len(trained.jobs) <= 2
 
 
 def test_a_changed_search_does_not_go_on_from_an_older_one(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    run_quietly(tiny, search, tmp_path, trials=3)
-    trained.clear()
-    longer = search.model_copy(update={"epochs": 3})
+    run_quietly(tiny, random, tmp_path, trials=3)
+    trained.seeds()
+    longer = random.model_copy(update={"epochs": 3})
     table = run_quietly(tiny, longer, tmp_path, trials=3)
-    assert len(trained) == 2 * len(table.scores) > 0
-    assert search_fingerprint(tiny, longer) != search_fingerprint(tiny, search)
-    more = search.model_copy(update={"trials": 9, "title": "Another title"})
-    assert search_fingerprint(tiny, more) == search_fingerprint(tiny, search)
+    assert len(trained.seeds()) == 2 * len(table.scores) > 0
+    assert search_fingerprint(tiny, longer) != search_fingerprint(tiny, random)
+    more = random.model_copy(update={"trials": 9, "title": "Another title"})
+    assert search_fingerprint(tiny, more) == search_fingerprint(tiny, random)
 
 
 @pytest.mark.slow
@@ -824,24 +711,20 @@ def first(table: Trials, n: int) -> Trials:
 
 
 def test_a_search_takes_over_the_published_trials(
-    tiny: Report, tmp_path: Path, package: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, random: Search, tmp_path: Path, package: Path, trained: Training
 ) -> None:
-    search, out = search_with(tiny, "optuna"), io.StringIO()
-    whole = run_quietly(tiny, search, tmp_path / "first")
-    write_trials(first(whole, 4), published_path(tiny, search))
-    known = 2 * len(first(whole, 4).scores)
-    seeds = [seed for _, seed in trained]
-    trained.clear()
+    whole, out = run_quietly(tiny, random, tmp_path / "first"), io.StringIO()
+    write_trials(first(whole, 4), published_path(tiny, random))
+    known, seeds = 2 * len(first(whole, 4).scores), trained.seeds()
     console = Console(file=out, width=200)
-    fresh = run_search(tiny, search, None, IMAGES, tmp_path / "clone", console=console)
+    fresh = run_search(tiny, random, None, IMAGES, tmp_path / "clone", console=console)
     assert fresh == whole and told(out.getvalue()) == [1, 2, 3, 4, 5, 6]
-    assert [seed for _, seed in trained] == seeds[known:] and known
-    trained.clear()
+    assert trained.seeds() == seeds[known:] and known
     # Somebody published more than this folder has.
-    run_quietly(tiny, search, tmp_path / "behind", trials=2)
-    write_trials(whole, published_path(tiny, search))
-    assert run_quietly(tiny, search, tmp_path / "behind") == whole
-    assert trained == []
+    run_quietly(tiny, random, tmp_path / "behind", trials=2)
+    write_trials(whole, published_path(tiny, random))
+    assert run_quietly(tiny, random, tmp_path / "behind") == whole
+    assert trained.seeds() == []
 
 
 def other_settings(table: Trials) -> Trials:
@@ -869,26 +752,24 @@ def half_precision(table: Trials) -> Trials:
 @pytest.mark.parametrize("change", [other_settings, stale, half_precision])
 def test_other_published_trials_are_not_taken_over(
     tiny: Report,
+    random: Search,
     change: Callable[[Trials], Trials],
     tmp_path: Path,
     package: Path,
-    trained: list[tuple[Experiment, int]],
+    trained: Training,
 ) -> None:
-    search = search_with(tiny, "optuna")
-    few = run_quietly(tiny, search, tmp_path / "first", trials=3)
-    write_trials(change(few), published_path(tiny, search))
-    once = len(trained)
-    assert run_quietly(tiny, search, tmp_path / "again", trials=3) == few
-    assert len(trained) == 2 * once > 0
+    few = run_quietly(tiny, random, tmp_path / "first", trials=3)
+    write_trials(change(few), published_path(tiny, random))
+    once = len(trained.seeds())
+    assert run_quietly(tiny, random, tmp_path / "again", trials=3) == few
+    assert len(trained.seeds()) == once > 0
 
 
 # --- publishing ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def searched(
-    tiny: Report, tmp_path: Path, package: Path, trained: list[tuple[Experiment, int]]
-) -> Trials:
+def searched(tiny: Report, tmp_path: Path, package: Path, trained: Training) -> Trials:
     return run_quietly(tiny, tiny.searches["tuner"], tmp_path / "searched")
 
 
@@ -903,12 +784,9 @@ def test_a_table_is_published_once_and_grows(tiny: Report, searched: Trials) -> 
 
 @EACH_SEARCH
 def test_whatever_a_search_of_the_book_draws_can_be_published(
-    report: Report, search: Search, tmp_path: Path, package: Path, train_with: TrainWith
+    report: Report, search: Search, tmp_path: Path, package: Path, trained: Training
 ) -> None:
-    def make(job: Job, checkpoint: Path) -> Run:
-        return make_run(job.experiment, job.seed, method=Method.of(job.experiment))
-
-    train_with(make, size=20)
+    trained.side_by_side = 20
     table = run_quietly(report, search, tmp_path)
     assert publish_trials(report, table) and len(table.trials) == search.trials
 

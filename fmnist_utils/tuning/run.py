@@ -6,6 +6,7 @@ import importlib.metadata
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -91,11 +92,12 @@ def run_search(
         fingerprint=search_fingerprint(report, search),
         trials=tuple(trial for trial, _ in old),
     )
-    table = _Table(known.sealed(), search.tool, plan, path, console)
+    store = RunStore(path.parent / TRIAL_RUNS)
+    table = _Table(known.sealed(), search.tool, plan, store, path, console)
     table.grow()
     if jobs := table.missing_jobs():
         train_missing(
-            jobs, table.store, data,
+            jobs, store, data,
             at_once=at_once, scheduler=scheduler, console=console, watchers=[table],
         )  # fmt: skip
         table.grow()  # by what another command has trained
@@ -133,6 +135,7 @@ def _usable_trials(report: Report, search: Search, path: Path) -> dict[int, Tria
     return {trial.number: trial for trial in table.trials if not fault(report, search, trial)}
 
 
+@dataclass
 class _Table(Watcher):
     """The table of a search, written anew whenever its next trial is finished.
 
@@ -140,15 +143,16 @@ class _Table(Watcher):
     from what is read, or published, in the meantime.
     """
 
-    def __init__(
-        self, trials: Trials, tool: str, plan: Sequence[Planned], path: Path, console: Console
-    ) -> None:
-        self.trials, self.store = trials, RunStore(path.parent / TRIAL_RUNS)
-        self._tool, self._plan, self._path, self._console = tool, plan, path, console
+    trials: Trials
+    tool: str
+    plan: Sequence[Planned]
+    store: RunStore
+    path: Path
+    console: Console
 
     @property
     def _left(self) -> Sequence[Planned]:
-        return self._plan[len(self.trials.trials) :]
+        return self.plan[len(self.trials.trials) :]
 
     def missing_jobs(self) -> list[Job]:
         """List the trainings that are left, in the order of trials."""
@@ -170,10 +174,10 @@ class _Table(Watcher):
         if new:
             every = (*self.trials.trials, *new)
             self.trials = self.trials.model_copy(update={"trials": every}).sealed()
-            write_trials(self.trials, self._path)
+            write_trials(self.trials, self.path)
         for trial in new:
-            sentence = trial.sentence(len(self._plan))
-            self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            sentence = trial.sentence(len(self.plan))
+            self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
     def _finished(self, trial: Trial, jobs: Sequence[Job]) -> Trial | None:
         """Return a trial with what its trainings have found; None when one is missing."""
@@ -183,7 +187,7 @@ class _Table(Watcher):
         if len(runs) < len(jobs):
             return None
         provenance = runs[-1].provenance
-        versions = provenance.versions | {self._tool: importlib.metadata.version(self._tool)}
+        versions = provenance.versions | {self.tool: importlib.metadata.version(self.tool)}
         return Trial(
             number=trial.number,
             settings=trial.settings,
