@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import functools
 import itertools
 import os
 import sys
@@ -19,7 +18,6 @@ from fmnist_utils.errors import FmnistError
 
 if TYPE_CHECKING:
     from fmnist_utils.reports.experiment import Experiment
-    from fmnist_utils.tuning import Trial
 
 AGAIN = "mend that, and run the same command again."
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
@@ -145,6 +143,10 @@ Jobs = Annotated[
     ),
 ]
 
+Scheduler = Annotated[
+    str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
+]
+
 
 @app.command()
 def run(
@@ -161,9 +163,7 @@ def run(
         ),
     ] = False,
     jobs: Jobs = "auto",
-    scheduler: Annotated[
-        str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
-    ] = None,
+    scheduler: Scheduler = None,
     precision: Annotated[
         Literal["float32", "mixed_bfloat16"] | None,
         typer.Option(help="What layers compute in; by default what the experiment says."),
@@ -221,31 +221,21 @@ def search(
     trials: Annotated[
         int | None, typer.Option(min=1, help="Stop after N trials; by default the search's own.")
     ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(help="For Optuna: the URL of a database that several machines share."),
-    ] = None,
+    jobs: Jobs = "auto",
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a report's hyperparameter search, or go on where it stopped."""
-    from fmnist_utils.data.download import load_data
     from fmnist_utils.reports.load import load_report
-    from fmnist_utils.tuning import LOCAL_SEARCHES, TuningError, get_search, run_search
+    from fmnist_utils.tuning import TuningError, get_search, run_search
 
     loaded = load_report(report)
     chosen = [get_search(loaded, search_id)] if search_id else list(loaded.searches.values())
     if not chosen:
         raise TuningError(f"Report {report} has no searches.")
-    images, folder = load_data(), LOCAL_SEARCHES / report
     for item in chosen:
-        wanted = item.trials if trials is None else trials
-        _say(f"{report}/{item.id}: {wanted} trials with {item.tool}")
-        tell = functools.partial(_say_trial, wanted)
-        table = run_search(loaded, item, images, folder, trials, tell, storage)
+        _say(f"{report}/{item.id}: {trials or item.trials} trials with {item.tool}")
+        table = run_search(loaded, item, trials, at_once=jobs, scheduler=scheduler, console=console)
         _say(f"{len(table.trials)} trials finished, {len(table.failed)} could not be built.")
-
-
-def _say_trial(of: int, trial: Trial) -> None:
-    _say(trial.sentence(of))
 
 
 def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:
@@ -299,7 +289,6 @@ def publish_runs(
 
     folders = [folder] if folder else [LOCAL_RUNS, LOCAL_SEARCHES]
     check_folders(folders)
-    # Runs and tables go by their names: the tool of a search keeps JSON files of its own there.
     runs = publish_files(folders, "*.seed*.json", publish_run_file)
     tables = publish_files(folders, TABLE, publish_table)
     refused = runs.refused + tables.refused

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,3 +155,53 @@ class FakeCrew(Crew):
             metrics = {name: values[i] for name, values in run.history.items()}
             tell(job, Progress(i + 1, run.epochs, metrics, 1.5))
         return run
+
+
+def fake_run(experiment: Experiment, seed: int) -> Run:
+    """Return a run whose accuracies follow from experiment and seed."""
+    rate = experiment.training.optimizer.learning_rate
+    accuracy = 0.5 + 30 * rate + 0.001 * (seed % 7)
+    return make_run(
+        experiment, seed, experiment.training.epochs, round(accuracy, 3),
+        best_epoch=1, method=Method.of(experiment),
+    )  # fmt: skip
+
+
+class Training:
+    """Stands in for training: makes run records out of thin air, and lists what they are of.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        What was trained, or begun.
+    side_by_side : int
+    before : callable
+        Called with each job and the path of its checkpoint.
+    errors : dict
+        What the training of a seed raises, once.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.side_by_side = 1
+        self.errors: dict[int, BaseException] = {}
+        self.before: Callable[[Job, Path], object] = lambda job, checkpoint: None
+
+    def crew(self, data: Any, size: int) -> FakeCrew:
+        """Return who trains, in place of a `LocalCrew`."""
+        crew = FakeCrew(self._make)
+        crew.size = self.side_by_side  # type: ignore[misc]
+        return crew
+
+    def _make(self, job: Job, checkpoint: Path) -> Run:
+        self.jobs.append(job)
+        self.before(job, checkpoint)
+        if job.seed in self.errors:
+            raise self.errors.pop(job.seed)
+        return fake_run(job.experiment, job.seed)
+
+    def seeds(self) -> list[int]:
+        """Return the seeds of the trainings since the last call."""
+        seeds = [job.seed for job in self.jobs]
+        self.jobs.clear()
+        return seeds

@@ -284,12 +284,11 @@ def test_stored_outputs_do_not_make_a_chapter_run_again(root: Path) -> None:
     assert build(root)[0] == "chapters/one.ipynb: unchanged"
 
 
-def test_the_books_of_a_searching_tool_do_not_make_a_chapter_run_again(root: Path) -> None:
+def test_the_runs_of_a_search_do_not_make_a_chapter_run_again(root: Path) -> None:
     build(root)
-    folder = root / "searches/tiny/tuner"
-    for name in ("study.db", "records/1.json", "keras-tuner/oracle.json"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("{}")
+    folder = root / "searches/tiny/tuner/executions/tiny"
+    folder.mkdir(parents=True)
+    (folder / "tuner-1.seed01.json").write_text("{}")
     assert build(root) == ["chapters/one.ipynb: unchanged"]
 
 

@@ -3,23 +3,30 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from factories import make_run
-from test_tuning import IMAGES, TINY, fake_train, read
+from factories import FakeCrew, Training, make_run
+from test_tuning import IMAGES, TINY, read, search_with, told
 from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli, tuning
-from fmnist_utils.data import download
+from fmnist_utils.campaign import cluster, start
+from fmnist_utils.campaign import crew as crew_module
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.store import write_run
 
 
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
+    training = Training()
+    monkeypatch.setattr(start, "LocalCrew", training.crew)
+    return training
+
+
 @pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Training) -> Report:
     """Work in an empty folder, on a tiny report of one search, without training."""
     report = read(tmp_path, TINY)
     bare = report.model_copy(update={"id": "bare", "searches": {}})
@@ -29,8 +36,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     for module in (run_store, tuning.trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     (tmp_path / "package").mkdir()
-    monkeypatch.setattr(download, "load_data", lambda: IMAGES)
-    monkeypatch.setattr(tuning.work, "train", fake_train)
+    monkeypatch.setattr(start, "load_data", lambda: IMAGES)
     monkeypatch.chdir(tmp_path)
     return report
 
@@ -46,19 +52,45 @@ def publish(*arguments: str) -> Result:
 def test_each_trial_is_one_line_and_the_table_is_where_load_trials_finds_it() -> None:
     result = fmnist("tiny", "tuner")
     assert (result.exit_code, result.stderr) == (0, ""), result.output
-    first, *lines, last = result.stdout.splitlines()
-    assert first == "tiny/tuner: 6 trials with keras-tuner"
-    assert [line.partition(":")[0] for line in lines] == [f"trial {i} of 6" for i in range(1, 7)]
+    lines = result.stdout.splitlines()
+    assert lines[0] == "tiny/tuner: 6 trials with keras-tuner"
+    assert told(result.stdout) == [1, 2, 3, 4, 5, 6]
     failed = sum("cannot be built" in line for line in lines)
-    assert last == f"6 trials finished, {failed} could not be built."
+    runs = 2 * (6 - failed)
+    assert sum(line.startswith(f"{runs} runs") and "GB free" in line for line in lines) == 1
+    assert sum("test accuracy" in line for line in lines) == runs
+    assert lines[-1] == f"6 trials finished, {failed} could not be built."
     (path,) = Path("searches/tiny").glob("tuner.*/trials.json")
     assert len(tuning.read_trials(path).trials) == 6
 
 
 def test_it_stops_after_so_many_and_goes_on_from_there() -> None:
-    assert "trial 2 of 2" in fmnist("tiny", "--trials", "2").stdout
-    result = fmnist("tiny")
-    assert "trial 2 of" not in result.stdout and "trial 3 of 6" in result.stdout
+    assert told(fmnist("tiny", "--trials", "2").stdout) == [1, 2]
+    assert told(fmnist("tiny").stdout) == [3, 4, 5, 6]
+    again = fmnist("tiny").stdout
+    assert told(again) == [] and " runs" not in again and "6 trials finished" in again
+
+
+def test_jobs_train_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "usable_cores", lambda: (0, 1, 2))
+    monkeypatch.setattr(crew_module, "_has_gpu", lambda: False)
+    monkeypatch.setattr(crew_module, "MEMORY", 1)
+    for trials, jobs, size in (("3", "2", 2), ("6", "auto", 3)):
+        result = fmnist("tiny", "--trials", trials, "--jobs", jobs)
+        assert f"\n4 runs, {size} side by side: " in result.stdout
+
+
+def test_a_cluster_trains_a_search(monkeypatch: pytest.MonkeyPatch, trained: Training) -> None:
+    addresses = []
+
+    def crew(address: str) -> FakeCrew:
+        addresses.append(address)
+        return trained.crew(IMAGES, 1)
+
+    monkeypatch.setattr(cluster, "DaskCrew", crew)
+    monkeypatch.setattr(start, "LocalCrew", None)
+    assert told(fmnist("tiny", "--scheduler", "tcp://10.0.0.1:8786").stdout) == [1, 2, 3, 4, 5, 6]
+    assert addresses == ["tcp://10.0.0.1:8786"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +99,7 @@ def test_it_stops_after_so_many_and_goes_on_from_there() -> None:
         (["tiny", "other"], "no search 'other'; it has tuner."),
         (["bare"], "Report bare has no searches."),
         (["tiny", "--trials", "7"], "has 6 trials"),
-        (["tiny", "--storage", "sqlite://"], "takes no storage URL."),
+        (["tiny", "--scheduler", "nowhere"], "No Dask scheduler answers at nowhere"),
     ],
     ids=lambda item: " ".join(item) if isinstance(item, list) else "",
 )
@@ -84,11 +116,8 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     assert result.stderr.endswith("pip install fmnist-utils[tuning].\n")
 
 
-def test_ctrl_c_says_that_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tuning.work, "train", interrupted)
+def test_ctrl_c_says_that_the_search_goes_on(trained: Training) -> None:
+    trained.errors[4] = KeyboardInterrupt()
     result = fmnist("tiny")
     assert (result.exit_code, result.stderr) == (130, f"{cli.INTERRUPTED}\n")
 
@@ -103,9 +132,9 @@ def table_file() -> Path:
     return path
 
 
-def test_a_search_is_published_as_it_grows_and_the_books_of_the_tool_are_not() -> None:
+def test_a_search_is_published_as_it_grows_and_the_runs_of_its_trials_are_not() -> None:
     fmnist("tiny", "--trials", "2")
-    assert {"oracle.json", "trial.json", "1.json"} <= {p.name for p in Path("searches").rglob("*")}
+    assert list(Path("searches").rglob("*.seed*.json"))
     first = "0 runs and 1 tables of trials published, 0 already there, 0 refused.\n"
     again = "0 runs and 0 tables of trials published, 1 already there, 0 refused.\n"
     for sentence in (first, again):
@@ -135,16 +164,15 @@ def test_one_of_the_two_folders_is_enough(tiny: Report) -> None:
 
 
 def test_a_search_without_a_finished_trial_publishes_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    tiny: Report, trained: Training
 ) -> None:
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tuning.work, "train", interrupted)
+    tiny.searches["tuner"] = search_with(tiny, "optuna")
+    trained.errors[2] = KeyboardInterrupt()
     fmnist("tiny")
-    assert list(Path("searches").rglob("*.json"))
+    assert len(list(Path("searches").rglob("*.json"))) == 1
     result = publish()
     assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "0 runs published, 0 already there, 0 refused.\n"
 
 
 def damaged(path: Path) -> None:

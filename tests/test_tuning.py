@@ -1,15 +1,14 @@
-"""Searches: as data, run by either tool, cut short, and read without the tools."""
+"""Searches: as data, drawn by either tool, cut short, and read without the tools."""
 
-import contextlib
 import errno
+import importlib.metadata
+import io
 import itertools
 import json
 import math
 import os
 import re
-import shutil
 import signal
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -20,14 +19,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import make_run
+from factories import Training, fake_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from rich.console import Console
 from test_project import faults
 
 from fmnist_utils import tuning
+from fmnist_utils.campaign import start
+from fmnist_utils.campaign.campaign import CampaignError
+from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import build
 from fmnist_utils.models.spec import CNN, ConvBlock
 from fmnist_utils.reports.experiment import Experiment
@@ -35,8 +39,9 @@ from fmnist_utils.reports.load import list_reports, load_report, reports_folder
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.yaml_file import ReportError, read_report
-from fmnist_utils.runs.record import Method
-from fmnist_utils.training.checkpoint import Checkpoint
+from fmnist_utils.runs import record
+from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
+from fmnist_utils.training.course import TrainingError
 from fmnist_utils.tuning import (
     Trial,
     Trials,
@@ -56,6 +61,8 @@ from fmnist_utils.tuning import (
     unbuildable,
     write_trials,
 )
+from fmnist_utils.tuning.draw import draw
+from fmnist_utils.tuning.publishing import fault
 from fmnist_utils.verdicts.collect import judge_search
 from fmnist_utils.verdicts.outcome import Word
 
@@ -134,6 +141,12 @@ def search_with(tiny: Report, tool: str, **more: Any) -> Search:
     return tiny.searches["tuner"].model_copy(update={"tool": tool, **more})
 
 
+@pytest.fixture(scope="session")
+def random(tiny: Report) -> Search:
+    """Return the search as Optuna draws it, which starts sooner."""
+    return search_with(tiny, "optuna")
+
+
 BOTH = pytest.mark.parametrize("tool", ["keras-tuner", "optuna"])
 
 
@@ -146,24 +159,11 @@ def images() -> FashionMNIST:
 IMAGES = images()
 
 
-def fake_train(experiment: Experiment, seed: int, data: Any, checkpoint: Any = None) -> Any:
-    """Return a run whose accuracies follow from experiment and seed."""
-    rate = experiment.training.optimizer.learning_rate
-    accuracy = 0.5 + 30 * rate + 0.001 * (seed % 7)
-    return make_run(experiment, seed, experiment.training.epochs, round(accuracy, 3), best_epoch=1)
-
-
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Experiment, int]]:
-    """Replace training by run records out of thin air, and list what was trained."""
-    done = []
-
-    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
-        done.append((experiment, seed))
-        return fake_train(experiment, seed, data)
-
-    monkeypatch.setattr(tuning.work, "train", train)
-    return done
+def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
+    training = Training()
+    monkeypatch.setattr(start, "LocalCrew", training.crew)
+    return training
 
 
 # --- a search as data ----------------------------------------------------------------------------
@@ -383,370 +383,314 @@ def test_expected_best_of_more_than_there_are_is_an_error(n: int) -> None:
         expected_best([0.1, 0.2, 0.3], n)
 
 
+# --- drawing -------------------------------------------------------------------------------------
+
+
+@EACH_SEARCH
+def test_every_published_trial_follows_from_the_draw(report: Report, search: Search) -> None:
+    path = published_path(report, search)
+    published = read_trials(path).trials if path.exists() else ()
+    drawn = draw(search, search.trials)
+    assert [trial.settings for trial in published] == drawn[: len(published)]
+    assert len(drawn) == search.trials
+    trials = [Trial(number=1, settings=item, failure="too small") for item in drawn]
+    assert [fault(report, search, trial) for trial in trials] == [None] * search.trials
+
+
+def test_a_hundred_trials_are_published() -> None:
+    paths = [published_path(*item) for item in shipped()]
+    assert sum(len(read_trials(path).trials) for path in paths if path.exists()) == 100
+
+
+@BOTH
+def test_the_same_seed_draws_the_same_and_another_does_not(
+    tiny: Report, tool: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    search = search_with(tiny, tool)
+    drawn = draw(search, 6)
+    assert {frozenset(settings) for settings in drawn} == {frozenset(search.space)}
+    assert draw(search, 6) == drawn and draw(search, 2) == drawn[:2]
+    assert draw(search_with(tiny, tool, seed=2), 6) != drawn
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_space_with_too_few_combinations_is_one_sentence(tiny: Report) -> None:
+    search = search_with(tiny, "keras-tuner")
+    few = search.model_copy(update={"space": {"filters": search.space["filters"]}})
+    assert len(draw(few, 3)) == 3
+    with pytest.raises(TuningError, match="fewer than 4 different combinations"):
+        draw(few, 4)
+
+
 # --- running -------------------------------------------------------------------------------------
+
+
+def run_quietly(report: Report, search: Search, folder: Path, trials: int | None = None) -> Trials:
+    return run_search(report, search, trials, IMAGES, folder, console=Console(quiet=True))
+
+
+def jobs_of(report: Report, search: Search) -> list[Job]:
+    """List what is trained for a search of the tiny report."""
+    return [
+        Job(search.vary(report["cnn"], settings, f"tuner-{number}"), seed)
+        for number, settings in enumerate(draw(search, search.trials), start=1)
+        if settings["pool"] != (14, 4)
+        for seed in (2 * number - 1, 2 * number)
+    ]
+
+
+def told(text: str) -> list[int]:
+    """Return the numbers of the trials that a search has told of."""
+    return [int(number) for number in re.findall(r"^trial (\d+) of", text, re.MULTILINE)]
 
 
 @BOTH
 def test_each_trial_is_one_row_and_its_score_the_mean_of_the_best_epochs(
-    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, tool: str, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, tool)
-    told: list[Trial] = []
-    path = table_path(tiny, search, tmp_path, IMAGES.fingerprint)
+    search, numbers = search_with(tiny, tool), []
 
-    def on_trial(trial: Trial) -> None:
-        told.append(trial)
-        assert list(read_trials(path).trials) == told
+    class Out(io.StringIO):
+        def write(self, text: str) -> int:
+            for number in told(text):
+                known = read_trials(table_path(tiny, search, tmp_path)).trials
+                assert number in [trial.number for trial in known]
+                numbers.append(number)
+            return len(text)
 
-    table = run_search(tiny, search, IMAGES, tmp_path, on_trial=on_trial)
-    assert table == read_trials(path) and list(table.trials) == told
-    assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
-    assert {frozenset(trial.settings) for trial in table.trials} == {frozenset(search.space)}
-    for trial in table.trials:
-        for name, value in trial.settings.items():
-            item = search.space[name]
-            assert value in item.values or (item.log and 1e-4 <= value <= 1e-2)  # type: ignore[operator]
+    table = run_search(tiny, search, None, IMAGES, tmp_path, console=Console(file=Out(), width=200))
+    assert table == read_trials(table_path(tiny, search, tmp_path))
+    assert [trial.number for trial in table.trials] == numbers == [1, 2, 3, 4, 5, 6]
+    assert [trial.settings for trial in table.trials] == draw(search, 6)
     assert table.failed and all(trial.settings["pool"] == (14, 4) for trial in table.failed)
     assert all(trial.failure and "pooling of 4" in trial.failure for trial in table.failed)
+    assert trained.jobs == jobs_of(tiny, search)
     built = [trial for trial in table.trials if not trial.failure]
     seeds = [execution.seed for trial in built for execution in trial.executions]
-    assert seeds == [seed for _, seed in trained] and len(set(seeds)) == 2 * len(built)
-    runs = iter(fake_train(experiment, seed, IMAGES) for experiment, seed in trained)
+    assert seeds == [job.seed for job in trained.jobs] and len(set(seeds)) == 2 * len(built)
+    runs = iter(fake_run(job.experiment, job.seed) for job in trained.jobs)
     for trial in built:
         best = [max(next(runs).history["val_accuracy"]) for _ in range(2)]
         assert [execution.score for execution in trial.executions] == best
         assert trial.score == pytest.approx(np.mean(best))
         assert {execution.epoch for execution in trial.executions} == {1}
-        assert trial.provenance is not None and tool in trial.provenance.versions
+        assert trial.provenance is not None
+        assert trial.provenance.versions[tool] == importlib.metadata.version(tool)
     assert table.ranked[0].score == max(table.scores)
 
 
-@BOTH
-def test_the_same_seed_draws_the_same_and_another_does_not(
-    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
-) -> None:
-    search = search_with(tiny, tool)
-    tables = [run_search(tiny, search, IMAGES, tmp_path / name) for name in "ab"]
-    assert tables[0] == tables[1]
-    other = run_search(tiny, search_with(tiny, tool, seed=2), IMAGES, tmp_path / "a")
-    drawn = [[trial.settings for trial in table.trials] for table in (tables[0], other)]
-    assert drawn[0] != drawn[1]
-
-
-@BOTH
-@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError("disk full")], ids=repr)
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError("disk full")], ids=repr)
 def test_a_search_cut_short_goes_on_to_the_same_table(
-    tiny: Report, tool: str, fault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Report, random: Search, fault: BaseException, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, tool)
-    calls: list[int] = []
-    at: int | None = None
-
-    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
-        calls.append(seed)
-        if len(calls) == at:
-            raise fault
-        return fake_train(experiment, seed, data)
-
-    monkeypatch.setattr(tuning.work, "train", train)
-    whole = run_search(tiny, search, IMAGES, tmp_path / "whole")
-    seeds, at = calls[:], 4
-    calls.clear()
-    with pytest.raises(type(fault) if isinstance(fault, Exception) else fault):
-        run_search(tiny, search, IMAGES, tmp_path / "cut")
-    kept = read_trials(table_path(tiny, search, tmp_path / "cut", IMAGES.fingerprint))
+    whole = run_quietly(tiny, random, tmp_path / "whole")
+    seeds = trained.seeds()
+    trained.errors[seeds[3]] = fault
+    with pytest.raises(type(fault)):
+        run_quietly(tiny, random, tmp_path / "cut")
+    kept = read_trials(table_path(tiny, random, tmp_path / "cut"))
     assert kept.trials == whole.trials[: len(kept.trials)] and kept.scores
-
-    at = None
-    assert run_search(tiny, search, IMAGES, tmp_path / "cut") == whole
-    # Only the trial in progress is trained again.
-    assert calls[:4] == seeds[:4] and calls[4:] == seeds[2:]
-    calls.clear()
-    assert run_search(tiny, search, IMAGES, tmp_path / "cut") == whole
-    assert calls == []
+    assert trained.seeds() == seeds[:4]
+    assert run_quietly(tiny, random, tmp_path / "cut") == whole
+    # Of the trial in progress, only what was not finished is trained again.
+    assert trained.seeds() == seeds[3:]
+    assert run_quietly(tiny, random, tmp_path / "cut") == whole
+    assert trained.seeds() == []
 
 
-@BOTH
-def test_ctrl_c_loses_no_finished_trial(
-    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+def test_ctrl_c_loses_no_finished_training(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, tool)
+    trained.before = lambda job, _: job.seed == 3 and os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        run_search(
-            tiny, search, IMAGES, tmp_path, on_trial=lambda _: signal.raise_signal(signal.SIGINT)
-        )
-    assert len(trained) <= 2
-    table = run_search(tiny, search, IMAGES, tmp_path)
+        run_quietly(tiny, random, tmp_path)
+    trained.before = lambda *_: None
+    done = trained.seeds()
+    assert len(done) <= 4
+    table = run_quietly(tiny, random, tmp_path)
     assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
-    assert len(trained) == 2 * len(table.scores)
+    assert not {1, 2} & set(trained.seeds())
 
 
 KILLED = """
-import os, signal, sys
+import signal, sys
 from pathlib import Path
-from fmnist_utils import tuning
+from factories import Training
+from fmnist_utils.campaign import start
 from fmnist_utils.reports.yaml_file import read_report
-from test_tuning import IMAGES, fake_train, search_with
+from test_tuning import run_quietly, search_with
 
-def train(experiment, seed, data, checkpoint):
-    if seed >= int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return fake_train(experiment, seed, data)
-
-tuning.work.train = train
-folder = Path(sys.argv[1])
+training, folder = Training(), Path(sys.argv[1])
+training.before = lambda job, _: job.seed < int(sys.argv[2]) or signal.raise_signal(signal.SIGKILL)
+start.LocalCrew = training.crew
 report = read_report(folder / "report.yaml")
-tuning.run_search(report, search_with(report, sys.argv[2]), IMAGES, folder)
+run_quietly(report, search_with(report, "optuna"), folder)
 """
 
 
-@BOTH
-def test_a_killed_search_goes_on(
-    tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
-) -> None:
+@pytest.mark.slow
+def test_a_killed_search_goes_on(tmp_path: Path, trained: Training) -> None:
     tiny = read(tmp_path, TINY)
-    search = search_with(tiny, tool)
-    whole = run_search(tiny, search, IMAGES, tmp_path / "whole")
-    last = [seed for _, seed in trained][-1]
-    trained.clear()
+    search = search_with(tiny, "optuna")
+    whole = run_quietly(tiny, search, tmp_path / "whole")
+    last = trained.seeds()[-1]
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), tool, str(last)],
+        [sys.executable, "-c", KILLED, str(tmp_path), str(last)],
         cwd=Path(__file__).parent,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert done.stdout == ""
-    assert run_search(tiny, search, IMAGES, tmp_path) == whole
-    assert [seed for _, seed in trained] == [last - 1, last]
+    assert run_quietly(tiny, search, tmp_path) == whole
+    assert trained.seeds() == [last]
 
 
-@BOTH
 def test_fewer_trials_are_the_first_of_all(
-    tiny: Report, tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, tool)
-    few = run_search(tiny, search, IMAGES, tmp_path, trials=2)
-    done = len(trained)
-    every = run_search(tiny, search, IMAGES, tmp_path)
+    few = run_quietly(tiny, random, tmp_path, trials=2)
+    assert len(trained.seeds()) == 2 * len(few.scores)
+    every = run_quietly(tiny, random, tmp_path)
     assert every.trials[:2] == few.trials and len(every.trials) == 6
-    assert len(trained) == 2 * len(every.scores) and done == 2 * len(few.scores)
+    assert len(trained.seeds()) == 2 * (len(every.scores) - len(few.scores))
+    assert run_quietly(tiny, random, tmp_path, trials=2) == every, "a table never shrinks"
+    assert read_trials(table_path(tiny, random, tmp_path)) == every
     for wrong in (0, 7):
         with pytest.raises(TuningError, match="has 6 trials"):
-            run_search(tiny, search, IMAGES, tmp_path, trials=wrong)
+            run_quietly(tiny, random, tmp_path, trials=wrong)
 
 
-@BOTH
 def test_fewer_trials_than_a_longer_search_began_with_are_enough(
-    tiny: Report, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, tool)
-    seeds: list[int] = []
-    interrupted = False
-
-    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
-        if seed == 3 and not interrupted:
-            raise KeyboardInterrupt
-        seeds.append(seed)
-        return fake_train(experiment, seed, data)
-
-    monkeypatch.setattr(tuning.work, "train", train)
+    trained.errors[3] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        run_search(tiny, search, IMAGES, tmp_path)
-    interrupted = True
-    few = run_search(tiny, search, IMAGES, tmp_path, trials=3)
+        run_quietly(tiny, random, tmp_path)
+    few = run_quietly(tiny, random, tmp_path, trials=3)
     assert [trial.number for trial in few.trials] == [1, 2, 3]
-    assert seeds == [execution.seed for trial in few.trials for execution in trial.executions]
+    assert trained.seeds() == [1, 2, 3, 3, 4, 5, 6]
 
 
-@BOTH
-def test_a_trial_cut_short_goes_on_from_its_checkpoints_and_leaves_none(
-    tiny: Report, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_trial_cut_short_goes_on_from_its_checkpoint_and_leaves_none(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    found: list[tuple[int, bool]] = []
+    began: list[bool] = []
 
-    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Checkpoint) -> Any:
-        found.append((seed, checkpoint.path.exists()))
-        checkpoint.path.touch()
-        if len(found) == 2:
-            raise KeyboardInterrupt
-        return fake_train(experiment, seed, data)
+    def before(job: Job, checkpoint: Path) -> None:
+        began.append(checkpoint.exists())
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.touch()
 
-    monkeypatch.setattr(tuning.work, "train", train)
+    trained.before, trained.errors[2] = before, KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        run_search(tiny, search_with(tiny, tool), IMAGES, tmp_path, trials=2)
-    run_search(tiny, search_with(tiny, tool), IMAGES, tmp_path, trials=2)
-    first, second = found[:2]
-    assert found[2:4] == [(first[0], True), (second[0], True)], "both had begun"
-    assert not any(began for _, began in found[4:])
+        run_quietly(tiny, random, tmp_path, trials=2)
+    run_quietly(tiny, random, tmp_path, trials=2)
+    assert list(zip(trained.seeds(), began, strict=True)) == [
+        (1, False), (2, False), (2, True), (3, False), (4, False),
+    ]  # fmt: skip
     assert not list(tmp_path.rglob("*.npz"))
 
 
-def test_machines_that_share_a_storage_share_the_trials(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+def test_a_trial_that_is_overtaken_keeps_its_place(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, "optuna")
-    storage = f"sqlite:///{tmp_path / 'shared.db'}"
-    told: list[list[int]] = [[], []]
-    tables = []
+    others = len(jobs_of(tiny, random)) - 1
 
-    def second_machine(trial: Trial) -> None:
-        told[0].append(trial.number)
-        if not tables:
-            tables.append(
-                run_search(
-                    tiny, search, IMAGES, tmp_path / "b", 6,
-                    lambda trial: told[1].append(trial.number), storage,
-                )
-            )  # fmt: skip
+    def before(job: Job, checkpoint: Path) -> None:
+        while job.seed == 1 and len(list(tmp_path.rglob("*.seed*.json"))) < others:
+            time.sleep(0.05)
 
-    tables.append(run_search(tiny, search, IMAGES, tmp_path / "a", 6, second_machine, storage))
-    assert tables[0] == tables[1] and len(tables[0].trials) == 6
-    assert len(trained) == 2 * len(tables[0].scores)
-    assert tables[0] == run_search(tiny, search, IMAGES, tmp_path / "alone")
+    trained.before, trained.errors[1] = before, KeyboardInterrupt()
+    trained.side_by_side = others + 1
+    with pytest.raises(KeyboardInterrupt):
+        run_quietly(tiny, random, tmp_path)
+    assert not table_path(tiny, random, tmp_path).exists()
+    trained.seeds()
+    table = run_quietly(tiny, random, tmp_path)
+    assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
+    assert trained.seeds() == [1]
 
 
-def test_a_trial_of_a_machine_that_died_is_taken_over(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]], monkeypatch: Any
+def test_a_training_that_fails_costs_no_other(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    class Died(BaseException):
-        pass
-
-    search = search_with(tiny, "optuna")
-    whole = run_search(tiny, search, IMAGES, tmp_path / "whole")
-    last = whole.trials.index([trial for trial in whole.trials if trial.executions][-1]) + 1
-    database = tmp_path / "shared.db"
-
-    def die(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
-        if seed > 2 * (last - 1):
-            raise Died
-        return fake_train(experiment, seed, data)
-
-    with monkeypatch.context() as patch, pytest.raises(Died):
-        patch.setattr(tuning.work, "train", die)
-        run_search(tiny, search, IMAGES, tmp_path / "a", last, storage=f"sqlite:///{database}")
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("UPDATE trial_heartbeats SET heartbeat = '2026-01-01 00:00:00'")
-    trained.clear()
-    table = run_search(tiny, search, IMAGES, tmp_path / "b", last, storage=f"sqlite:///{database}")
-    assert table.trials == whole.trials[:last]
-    assert [seed for _, seed in trained] == [2 * last - 1, 2 * last]
+    trained.errors[2] = TrainingError("it cannot be done")
+    with pytest.raises(CampaignError, match=r"seed 2 \(it cannot be done"):
+        run_quietly(tiny, random, tmp_path)
+    trained.seeds()
+    assert len(run_quietly(tiny, random, tmp_path).trials) == 6
+    assert trained.seeds() == [2]
 
 
-@pytest.mark.parametrize("loss", ["deleted", "overwritten"])
-@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_storage_that_is_lost_in_mid_search_is_one_sentence(
-    tiny: Report, tmp_path: Path, loss: str, monkeypatch: pytest.MonkeyPatch
+def test_what_another_command_has_trained_is_taken_in(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    database = tmp_path / "shared.db"
+    store = RunStore(table_path(tiny, random, tmp_path).parent / TRIAL_RUNS)
 
-    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
-        if seed > 4:
-            database.unlink()
-            if loss == "overwritten":
-                database.write_bytes(b"no database" * 1000)
-            time.sleep(1.2)  # until the next sign of life
-        return fake_train(experiment, seed, data)
+    def before(job: Job, checkpoint: Path) -> None:
+        for other in jobs_of(tiny, random):
+            if other != job:
+                store.add(fake_run(other.experiment, other.seed))
 
-    monkeypatch.setattr(tuning.work, "train", train)
-    monkeypatch.setattr(tuning.with_optuna, "_HEARTBEAT", 1)
-    search = search_with(tiny, "optuna")
-    with pytest.raises(TuningError, match=r"^The storage of search tuner failed [^\n]*$"):
-        run_search(tiny, search, IMAGES, tmp_path, storage=f"sqlite:///{database}")
+    trained.before = before
+    assert len(run_quietly(tiny, random, tmp_path).trials) == 6
+    assert trained.seeds() == [1]
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite:////no/such/folder/study.db", "no+such://x"])
-def test_a_storage_that_cannot_be_opened_is_one_sentence(
-    tiny: Report, tmp_path: Path, url: str
+def test_a_damaged_file_is_named_and_costs_only_what_it_held(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    with pytest.raises(TuningError, match="cannot be opened"):
-        run_search(tiny, search_with(tiny, "optuna"), IMAGES, tmp_path, storage=url)
-    with pytest.raises(TuningError, match="takes no storage URL"):
-        run_search(tiny, search_with(tiny, "keras-tuner"), IMAGES, tmp_path, storage=url)
+    whole = run_quietly(tiny, random, tmp_path)
+    table = table_path(tiny, random, tmp_path)
+    (run,) = tmp_path.rglob("*.seed02.*.json")
+    trained.seeds()
+    for path, reason, again in (
+        (table, "is no table of trials; delete it", []),
+        (run, r"seed02.* is not a run record[^\n]*delete it", [2]),
+    ):
+        table.unlink(missing_ok=True)
+        path.write_bytes(b"{")
+        with pytest.raises(FmnistError, match=reason):
+            run_quietly(tiny, random, tmp_path)
+        path.unlink()
+        assert run_quietly(tiny, random, tmp_path) == whole
+        assert trained.seeds() == again
 
 
-def test_damaged_books_of_keras_tuner_cost_no_trial(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+@pytest.mark.parametrize("name", [TRIAL_RUNS, "trials.json/x"])
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    tiny: Report, random: Search, tmp_path: Path, name: str, trained: Training
 ) -> None:
-    search = tiny.searches["tuner"]
-    whole = run_search(tiny, search, IMAGES, tmp_path)
-    books = table_path(tiny, search, tmp_path, IMAGES.fingerprint).parent / "keras-tuner"
-    (books / "oracle.json").write_text("{")
-    with pytest.raises(TuningError, match="delete the folder"):
-        run_search(tiny, search, IMAGES, tmp_path)
-    for path in sorted(books.rglob("*"), reverse=True):
-        _ = path.rmdir() if path.is_dir() else path.unlink()
-    trained.clear()
-    assert run_search(tiny, search, IMAGES, tmp_path) == whole
-    assert trained == []
-
-
-def test_a_damaged_record_of_a_trial_is_named_and_costs_only_that_trial(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
-) -> None:
-    search = tiny.searches["tuner"]
-    whole = run_search(tiny, search, IMAGES, tmp_path)
-    folder = table_path(tiny, search, tmp_path, IMAGES.fingerprint).parent
-    number = next(trial.number for trial in whole.trials if trial.executions)
-    record = folder / f"records/{number}.json"
-    record.write_bytes(record.read_bytes()[:50])
-    with pytest.raises(TuningError, match=f"records/{number}.json is no record.*keras-tuner"):
-        run_search(tiny, search, IMAGES, tmp_path)
-    record.unlink()
-    shutil.rmtree(folder / "keras-tuner")
-    trained.clear()
-    assert run_search(tiny, search, IMAGES, tmp_path) == whole
-    assert [seed for _, seed in trained] == [2 * number - 1, 2 * number]
-
-
-@pytest.mark.parametrize("name", ["keras-tuner", "records"])
-@pytest.mark.parametrize("at", [1, 3], ids=["at the start", "in mid-search"])
-def test_a_disk_that_keras_tuner_cannot_write_is_one_sentence(
-    tiny: Report, tmp_path: Path, name: str, at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search = tiny.searches["tuner"]
-    place = table_path(tiny, search, tmp_path, IMAGES.fingerprint).parent / name
-
-    def block() -> None:
-        shutil.rmtree(place, ignore_errors=True)
-        place.parent.mkdir(exist_ok=True)
-        place.write_text("in the way")
-
-    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
-        if seed > at:
-            block()
-        return fake_train(experiment, seed, data)
-
-    monkeypatch.setattr(tuning.work, "train", train)
-    if at == 1:
-        block()
-    with pytest.raises(TuningError, match=f"tuner[^\n]*{name}[^\n]*$"):
-        run_search(tiny, search, IMAGES, tmp_path)
+    place = table_path(tiny, random, tmp_path).parent / name
+    place.parent.mkdir(parents=True)
+    place.write_text("in the way")
+    with pytest.raises(FmnistError, match=r"tuner\.[^\n]*$"):
+        run_quietly(tiny, random, tmp_path)
+    assert len(trained.jobs) <= 2
 
 
 def test_a_changed_search_does_not_go_on_from_an_older_one(
-    tiny: Report, tmp_path: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    search = tiny.searches["tuner"]
-    run_search(tiny, search, IMAGES, tmp_path, trials=2)
-    trained.clear()
-    longer = search.model_copy(update={"epochs": 3})
-    table = run_search(tiny, longer, IMAGES, tmp_path, trials=2)
-    assert len(trained) == 2 * len(table.scores)
-    assert search_fingerprint(tiny, longer) != search_fingerprint(tiny, search)
-    more = search.model_copy(update={"trials": 9, "title": "Another title"})
-    assert search_fingerprint(tiny, more) == search_fingerprint(tiny, search)
+    run_quietly(tiny, random, tmp_path, trials=3)
+    trained.seeds()
+    longer = random.model_copy(update={"epochs": 3})
+    table = run_quietly(tiny, longer, tmp_path, trials=3)
+    assert len(trained.seeds()) == 2 * len(table.scores) > 0
+    assert search_fingerprint(tiny, longer) != search_fingerprint(tiny, random)
+    more = random.model_copy(update={"trials": 9, "title": "Another title"})
+    assert search_fingerprint(tiny, more) == search_fingerprint(tiny, random)
 
 
-@BOTH
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_real_search_trains_and_repeats(
-    tiny: Report, tool: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tiny: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    search = search_with(tiny, tool, executions=1, epochs=1)
-    first, second = (
-        run_search(tiny, search, IMAGES, tmp_path / name, trials=3) for name in ("a", "b")
-    )
+    monkeypatch.setattr(record, "official_fingerprint", lambda: IMAGES.fingerprint)
+    search = search_with(tiny, "optuna", executions=1, epochs=1)
+    first, second = (run_quietly(tiny, search, tmp_path / name, trials=1) for name in "ab")
     assert capfd.readouterr() == ("", "")
     assert first.scores == second.scores and first.scores
     assert all(0 <= score <= 1 for score in first.scores)
@@ -766,28 +710,21 @@ def first(table: Trials, n: int) -> Trials:
     return table.model_copy(update={"trials": table.trials[:n]}).sealed()
 
 
-@BOTH
 def test_a_search_takes_over_the_published_trials(
-    tiny: Report, tool: str, tmp_path: Path, package: Path, trained: list[tuple[Experiment, int]]
+    tiny: Report, random: Search, tmp_path: Path, package: Path, trained: Training
 ) -> None:
-    search = search_with(tiny, tool)
-    whole = run_search(tiny, search, IMAGES, tmp_path / "first")
-    write_trials(first(whole, 4), published_path(tiny, search))
-    known = 2 * len(first(whole, 4).scores)
-    seeds = [seed for _, seed in trained]
-    trained.clear()
-    told: list[int] = []
-    fresh = run_search(
-        tiny, search, IMAGES, tmp_path / "clone", on_trial=lambda trial: told.append(trial.number)
-    )
-    assert fresh == whole and told == [1, 2, 3, 4, 5, 6]
-    assert [seed for _, seed in trained] == seeds[known:] and known
-    trained.clear()
+    whole, out = run_quietly(tiny, random, tmp_path / "first"), io.StringIO()
+    write_trials(first(whole, 4), published_path(tiny, random))
+    known, seeds = 2 * len(first(whole, 4).scores), trained.seeds()
+    console = Console(file=out, width=200)
+    fresh = run_search(tiny, random, None, IMAGES, tmp_path / "clone", console=console)
+    assert fresh == whole and told(out.getvalue()) == [1, 2, 3, 4, 5, 6]
+    assert trained.seeds() == seeds[known:] and known
     # Somebody published more than this folder has.
-    run_search(tiny, search, IMAGES, tmp_path / "behind", trials=2)
-    write_trials(whole, published_path(tiny, search))
-    assert run_search(tiny, search, IMAGES, tmp_path / "behind") == whole
-    assert trained == []
+    run_quietly(tiny, random, tmp_path / "behind", trials=2)
+    write_trials(whole, published_path(tiny, random))
+    assert run_quietly(tiny, random, tmp_path / "behind") == whole
+    assert trained.seeds() == []
 
 
 def other_settings(table: Trials) -> Trials:
@@ -812,32 +749,28 @@ def half_precision(table: Trials) -> Trials:
     return table.model_copy(update={"trials": tuple(map(change, table.trials))}).sealed()
 
 
-@BOTH
 @pytest.mark.parametrize("change", [other_settings, stale, half_precision])
 def test_other_published_trials_are_not_taken_over(
     tiny: Report,
-    tool: str,
+    random: Search,
     change: Callable[[Trials], Trials],
     tmp_path: Path,
     package: Path,
-    trained: list[tuple[Experiment, int]],
+    trained: Training,
 ) -> None:
-    search = search_with(tiny, tool)
-    few = run_search(tiny, search, IMAGES, tmp_path / "first", trials=3)
-    write_trials(change(few), published_path(tiny, search))
-    once = len(trained)
-    assert run_search(tiny, search, IMAGES, tmp_path / "again", trials=3) == few
-    assert len(trained) == 2 * once > 0
+    few = run_quietly(tiny, random, tmp_path / "first", trials=3)
+    write_trials(change(few), published_path(tiny, random))
+    once = len(trained.seeds())
+    assert run_quietly(tiny, random, tmp_path / "again", trials=3) == few
+    assert len(trained.seeds()) == once > 0
 
 
 # --- publishing ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def searched(
-    tiny: Report, tmp_path: Path, package: Path, trained: list[tuple[Experiment, int]]
-) -> Trials:
-    return run_search(tiny, tiny.searches["tuner"], IMAGES, tmp_path / "searched")
+def searched(tiny: Report, tmp_path: Path, package: Path, trained: Training) -> Trials:
+    return run_quietly(tiny, tiny.searches["tuner"], tmp_path / "searched")
 
 
 def test_a_table_is_published_once_and_grows(tiny: Report, searched: Trials) -> None:
@@ -851,13 +784,10 @@ def test_a_table_is_published_once_and_grows(tiny: Report, searched: Trials) -> 
 
 @EACH_SEARCH
 def test_whatever_a_search_of_the_book_draws_can_be_published(
-    report: Report, search: Search, tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+    report: Report, search: Search, tmp_path: Path, package: Path, trained: Training
 ) -> None:
-    def train(experiment: Experiment, seed: int, data: Any, checkpoint: Any) -> Any:
-        return make_run(experiment, seed, method=Method.of(experiment))
-
-    monkeypatch.setattr(tuning.work, "train", train)
-    table = run_search(report, search, IMAGES, tmp_path)
+    trained.side_by_side = 20
+    table = run_quietly(report, search, tmp_path)
     assert publish_trials(report, table) and len(table.trials) == search.trials
 
 
@@ -1018,7 +948,7 @@ def test_of_published_and_local_trials_the_longer_table_counts(
     tiny: Report, table: Trials, tmp_path: Path, package: Path
 ) -> None:
     search = tiny.searches["tuner"]
-    published, local = published_path(tiny, search), table_path(tiny, search, tmp_path / "tiny")
+    published, local = published_path(tiny, search), table_path(tiny, search, tmp_path)
     tables = [
         table.model_copy(update={"trials": table.trials * n, "report": where}).sealed()
         for n, where in ((1, "a"), (1, "b"), (2, "c"))
@@ -1038,7 +968,7 @@ def test_a_stale_published_table_is_refused(
     tiny: Report, table: Trials, tmp_path: Path, package: Path
 ) -> None:
     search = tiny.searches["tuner"]
-    write_trials(table, table_path(tiny, search, tmp_path / "tiny"))
+    write_trials(table, table_path(tiny, search, tmp_path))
     write_trials(stale(table), published_path(tiny, search))
     with pytest.raises(TuningError, match="is stale"):
         load_trials(tiny, "tuner", tmp_path)
@@ -1086,7 +1016,7 @@ def test_without_the_tool_one_sentence_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, tool.replace("-", "_"), None)
     with pytest.raises(TuningError, match=r"pip install fmnist-utils\[tuning\]"):
-        run_search(tiny, search_with(tiny, tool), IMAGES, tmp_path)
+        run_quietly(tiny, search_with(tiny, tool), tmp_path)
 
 
 def test_a_parameter_is_frozen_and_takes_no_unknown_key() -> None:

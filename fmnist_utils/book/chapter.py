@@ -13,7 +13,7 @@ from fmnist_utils.reports.protocol import Training
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tuning import LOCAL_SEARCHES, Trial, Trials, get_search, load_trials, run_search
+from fmnist_utils.tuning import Trials, get_search, load_trials, run_search
 
 MODES = ("replay", "smoke", "full")
 PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None, "TRACKER": TRACKERS}
@@ -134,12 +134,7 @@ def search(
     if mode != "full" or (found is not None and len(found.trials) == wanted.trials):
         return found
     _refuse_synthetic(data)
-    folder = LOCAL_SEARCHES / report.id
-
-    def tell(trial: Trial) -> None:
-        print(trial.sentence(wanted.trials))
-
-    return run_search(report, wanted, data, folder, on_trial=tell)
+    return run_search(report, wanted, data=data)
 
 
 def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:

@@ -64,7 +64,7 @@ class DaskCrew(Crew):
                 "Training on a cluster needs the package distributed: "
                 "pip install fmnist-utils[dask]."
             ) from error
-        self._connect = Client
+        self._connect: Any = Client
         self._address, self._patience = address, patience
         self._times = {"pause": pause, "every": every}
         self._size, self._looked, self._manned = 0, 0.0, time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.console import Console
 from fmnist_utils.campaign.campaign import run_jobs
 from fmnist_utils.campaign.crew import Crew, LocalCrew, jobs_at_once
 from fmnist_utils.campaign.estimate import plan_text
-from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.tracking import make_tracker
 from fmnist_utils.data.download import load_data
@@ -28,6 +28,7 @@ def train_missing(
     scheduler: str | None = None,
     tracker: str = "none",
     console: Console | None = None,
+    watchers: Iterable[Watcher] = (),
 ) -> list[Run]:
     """Tell what jobs will take, then train them, with progress.
 
@@ -47,6 +48,8 @@ def train_missing(
         Where training is logged as well.
     console : rich.console.Console, optional
         Where it is told of.
+    watchers : iterable of Watcher
+        Who else is told what happens.
 
     Returns
     -------
@@ -70,4 +73,4 @@ def train_missing(
         crew, size = DaskCrew(scheduler), 1
     say(plan_text(jobs, store, size))
     with watching, CampaignProgress(len(jobs), console) as progress:
-        return run_jobs(jobs, store, crew, (progress, watching))
+        return run_jobs(jobs, store, crew, (progress, watching, *watchers))

@@ -137,7 +137,7 @@ class Search(Strict):
     of : str
         Id of the experiment that is varied.
     tool : str
-        Which library draws the combinations and keeps the books.
+        Which library draws the combinations.
     objective : str
         A trial's score: per training the best of any epoch, then the mean over its trainings.
     trials, executions, epochs : int

@@ -14,7 +14,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import load
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import Run, RunError, fingerprint, read_run
-from fmnist_utils.runs.store import STORE, RunStore, write_run
+from fmnist_utils.runs.store import STORE, TRIAL_RUNS, RunStore, write_run
 
 
 class Published(NamedTuple):
@@ -41,6 +41,8 @@ def publish_files(
     outcomes, refused = [], []
     paths = itertools.chain(*(folder.rglob(pattern) for folder in folders))
     for path in sorted(paths, key=_by_numbers):
+        if TRIAL_RUNS in path.parts:  # a search publishes its table, not each training
+            continue
         try:
             outcomes.append(publish(path))
         except FmnistError as error:

@@ -20,6 +20,8 @@ from fmnist_utils.runs.record import (
 )
 
 LOCAL_RUNS = Path("runs")
+#: Folder of the runs of a search's trials, which are published as a table, not one by one.
+TRIAL_RUNS = "executions"
 
 
 class RunStore:

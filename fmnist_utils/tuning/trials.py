@@ -115,16 +115,13 @@ class Trials(Sealed):
         return sorted((trial for trial in self.trials if trial.executions), key=place)
 
 
-def search_fingerprint(report: Report, search: Search, images: str | None = None) -> str:
-    """Identify what a search tries: its space, draws and trainings, but not how many trials.
-
-    `images` is the fingerprint of the images; that of the official data set by default.
-    """
+def search_fingerprint(report: Report, search: Search) -> str:
+    """Identify what a search tries: its space, draws and trainings, but not how many trials."""
     base = search.vary(report.experiments[search.of], {})
     content = search.model_dump(
         mode="json", include={"tool", "objective", "executions", "seed", "space"}, exclude_none=True
     )
-    return sha256({"experiment": fingerprint(base, images), "search": content})[:16]
+    return sha256({"experiment": fingerprint(base), "search": content})[:16]
 
 
 def read_trials(path: Path) -> Trials:
@@ -153,15 +150,10 @@ def write_trials(table: Trials, path: Path) -> None:
     TuningError
         When the folder cannot be written, or the disk is full.
     """
-    write_content("table", path, table)
-
-
-def write_content(what: str, path: Path, content: Strict) -> None:
-    """Write a table or a record atomically, or say in a `TuningError` why not."""
     try:
-        write_whole(path, f"{content.model_dump_json(exclude_unset=True)}\n".encode())
+        write_whole(path, f"{table.model_dump_json(exclude_unset=True)}\n".encode())
     except OSError as error:
-        raise TuningError(f"The {what} {path} cannot be written: {error}.") from error
+        raise TuningError(f"The table {path} cannot be written: {error}.") from error
 
 
 def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) -> Trials | None:
@@ -198,7 +190,7 @@ def find_trials(
     search = get_search(report, search_id)
     wanted = search_fingerprint(report, search)
     published = published_path(report, search)
-    paths = (published, table_path(report, search, local / report.id))
+    paths = (published, table_path(report, search, local))
     tables = {path: read_trials(path) for path in paths if path.exists()}
     if published in tables and tables[published].fingerprint != wanted:
         raise TuningError(
@@ -247,10 +239,10 @@ def published_path(report: Report, search: Search) -> Path:
     return reports_folder() / report.id / "searches" / f"{search.id}.json"
 
 
-def table_path(report: Report, search: Search, folder: Path, images: str | None = None) -> Path:
-    """Return where a search that is run in a folder keeps its table.
+def table_path(report: Report, search: Search, local: Path = LOCAL_SEARCHES) -> Path:
+    """Return where a search that is run here keeps its table.
 
     What is tried is part of the path, so that a changed search never goes on from an older one.
     """
-    name = f"{search.id}.{search_fingerprint(report, search, images)[:8]}"
-    return folder / name / TABLE
+    name = f"{search.id}.{search_fingerprint(report, search)[:8]}"
+    return local / report.id / name / TABLE
