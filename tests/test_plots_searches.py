@@ -248,7 +248,7 @@ def test_parallel_coordinates_place_each_kind_of_value() -> None:
 
 
 @given(st.integers(0, 19), st.integers(1, 6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_value_stands_by_its_tick(number: int, top: int) -> None:
     """A strong line lies so near to the tick of its choice that no other is meant."""
     trials = made_up(LISTS)

@@ -225,10 +225,9 @@ def test_the_key_is_in_no_file_and_no_output(logged: Logged) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
 def test_no_process_is_left_behind(logged: Logged) -> None:
-    deadline = time.monotonic() + 10  # the last helper of wandb ends a moment after its parent
-    while marked(logged.mark):
-        assert time.monotonic() < deadline, marked(logged.mark)
-        time.sleep(0.05)
+    while left := marked(logged.mark):  # the last helper of wandb ends a moment after its parent
+        print(left)  # shown when the suite's own timeout ends this
+        time.sleep(0.5)
 
 
 def marked(mark: str) -> list[Path]:

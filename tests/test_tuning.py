@@ -353,7 +353,7 @@ BLOCK = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(blocks=st.lists(BLOCK, min_size=1, max_size=3))
 def test_too_small_agrees_with_keras(blocks: list[ConvBlock]) -> None:
     model = CNN(builder="cnn", input_shape=(9, 9, 1), conv=tuple(blocks))
