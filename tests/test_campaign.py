@@ -138,6 +138,7 @@ def images() -> FashionMNIST:
     return FashionMNIST(shades, labels, shades[:50], labels[:50], "real")
 
 
+@pytest.mark.slow
 def test_killed_campaign_keeps_what_was_finished_and_goes_on(store: RunStore) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(store.written), str(store.published)],

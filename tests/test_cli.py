@@ -353,6 +353,7 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) ->
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     tmp_path: Path, short_report: dict[str, str]
 ) -> None:

@@ -26,6 +26,7 @@ def short(experiment):
     )
 
 
+@pytest.mark.slow
 def test_runs_arrive_here_and_a_failed_job_is_named(real_data_dir, scheduler, tmp_path):
     good = short(load_report("baltzi")["mlp-baseline"])
     bad = good.model_copy(
@@ -41,6 +42,7 @@ def test_runs_arrive_here_and_a_failed_job_is_named(real_data_dir, scheduler, tm
     assert seen == [1]
 
 
+@pytest.mark.slow
 def test_the_threads_of_a_worker_do_not_disturb_each_other(real_data_dir, scheduler, tmp_path):
     experiment, data = short(load_report("baltzi")["mlp-baseline"]), load_data()
     jobs = [Job(experiment, seed) for seed in (1, 2, 3)]

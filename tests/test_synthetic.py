@@ -81,6 +81,7 @@ def test_a_linear_model_learns_but_does_not_master_them(garments: FashionMNIST) 
     assert 0.7 < model.score(test, garments.test_labels) < 0.95
 
 
+@pytest.mark.slow
 def test_a_small_cnn_learns_but_does_not_master_them(garments: FashionMNIST) -> None:
     import keras
     from keras import layers

@@ -503,6 +503,7 @@ tuning.run_search(report, search_with(report, sys.argv[2]), IMAGES, folder)
 """
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_killed_search_goes_on(
     tool: str, tmp_path: Path, trained: list[tuple[Experiment, int]]
@@ -741,6 +742,7 @@ def test_a_changed_search_does_not_go_on_from_an_older_one(
     assert search_fingerprint(tiny, more) == search_fingerprint(tiny, search)
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_real_search_trains_and_repeats(
@@ -852,6 +854,7 @@ def test_a_table_is_published_once_and_grows(tiny: Report, searched: Trials) -> 
     assert load_trials(tiny, "tuner") == searched
 
 
+@pytest.mark.slow
 @EACH_SEARCH
 def test_whatever_a_search_of_the_book_draws_can_be_published(
     report: Report, search: Search, tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
