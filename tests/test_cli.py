@@ -398,8 +398,11 @@ def endless_book(tmp_path: Path) -> Path:
     for name in ("_config.yml", "references.bib"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    source = f"open({str(tmp_path / 'started')!r}, 'w').close()\nimport time\ntime.sleep(600)"
-    notebook = nb.new_notebook(cells=[nb.new_code_cell(source)])
+    started = tmp_path / "started"  # holds the kernel's process id, and appears when it does
+    part = f"pathlib.Path({str(started)!r} + '.part')"
+    lines = ["import os, pathlib, time", f"{part}.write_text(str(os.getpid()))"]
+    lines += [f"{part}.rename({str(started)!r})", "time.sleep(3600)"]
+    notebook = nb.new_notebook(cells=[nb.new_code_cell("\n".join(lines))])
     (tmp_path / "index.ipynb").write_text(json.dumps(notebook))
     return tmp_path
 
@@ -412,6 +415,9 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
     assert process.returncode == 130, errors
     assert (output, errors) == ("", cli.INTERRUPTED + "\n")
     assert not list((endless_book / "_build").rglob("*.ipynb"))
+    kernel = int((endless_book / "started").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
     assert not (endless_book / "_build/html").exists()
 
 
