@@ -44,7 +44,8 @@ test-all: lint ## the same with slow tests: killed processes, clusters, smoke ru
 define run_tests
 what=(tests); \
 if [ -e "$${FMNIST_DATA_DIR:-}/train-images-idx3-ubyte.gz" ]; then \
-    what+=(--nbval --nbval-current-env $(wildcard index.ipynb chapters/*.ipynb)); \
+    what+=(--nbval --nbval-current-env --nbval-kernel-startup-timeout 600); \
+    what+=($(wildcard index.ipynb chapters/*.ipynb)); \
 else \
     echo "Chapters not checked: FMNIST_DATA_DIR names no folder with the Fashion-MNIST files."; \
 fi; \
