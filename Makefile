@@ -19,10 +19,10 @@ endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book test lint clean
+.PHONY: help book test test-all lint clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 book: $(READY) ## run every chapter and build the site
 	@$(BIN)/fmnist book
@@ -32,15 +32,26 @@ lint: $(READY) ## check style and types
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 
-# One pytest run for tests and notebooks, so that its last line counts both.
-test: lint ## lint, then the tests, then every chapter against its stored output
-	@what=(tests); \
-	if [ -e "$${FMNIST_DATA_DIR:-}/train-images-idx3-ubyte.gz" ]; then \
-	    what+=(--nbval --nbval-current-env $(wildcard index.ipynb chapters/*.ipynb)); \
-	else \
-	    echo "Chapters not checked: FMNIST_DATA_DIR names no folder with the Fashion-MNIST files."; \
-	fi; \
-	$(BIN)/pytest --quiet "$${what[@]}"
+test: lint ## lint, quick tests, and every chapter against its stored output
+	@$(call run_tests,-m "not slow")
+
+test-all: lint ## the same with slow tests: killed processes, clusters, smoke runs
+	@$(call run_tests)
+
+# One pytest run for tests and notebooks, so that its last line counts both. Each core takes whole
+# files: a notebook needs one kernel from top to bottom. The notebooks come last, for the cores to
+# end together.
+define run_tests
+what=(tests); \
+if [ -e "$${FMNIST_DATA_DIR:-}/train-images-idx3-ubyte.gz" ]; then \
+    what+=(--nbval --nbval-current-env --nbval-kernel-startup-timeout 600); \
+    what+=($(wildcard index.ipynb chapters/*.ipynb)); \
+else \
+    echo "Chapters not checked: FMNIST_DATA_DIR names no folder with the Fashion-MNIST files."; \
+fi; \
+$(BIN)/pytest --quiet --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+    $(1) "$${what[@]}"
+endef
 
 clean: ## remove what make made; trained runs stay
 	@rm -rf $(VENV) _build build test-reports *.egg-info .*_cache .hypothesis

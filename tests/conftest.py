@@ -1,11 +1,46 @@
 """Fixtures shared by all tests."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test may fail because a machine is slow: neither by a deadline, nor for slowly drawn examples.
+settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("clockless")
+
+# Beside other workers, one thread each: two that share two cores get in each other's way. Processes
+# that a test starts, kernels among them, inherit this.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have nbval start a kernel again whose port another program took meanwhile."""
+    if not config.pluginmanager.hasplugin("nbval"):
+        return
+    from nbval import kernel
+
+    def start(*settings: Any, **more: Any) -> Any:
+        for _ in range(2):
+            with contextlib.suppress(RuntimeError):
+                return start_once(*settings, **more)
+        return start_once(*settings, **more)
+
+    start_once, kernel.start_new_kernel = kernel.start_new_kernel, start
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let nbval wait longer for an output than its five seconds."""
+    for item in items:
+        if hasattr(item, "output_timeout"):
+            item.output_timeout = 600
 
 
 @pytest.fixture(scope="session")

@@ -34,14 +34,12 @@ digits = st.integers(1, 5)
 # --- intervals -----------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(shares, digits)
 def test_a_rounded_number_stands_for_the_true_one(value: Fraction, places: int) -> None:
     rounded = printed(f"{float(round(100 * value, places)):.{places}f}", PERCENT)
     assert rounded.low <= value <= rounded.high
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_float32_printed_in_full_stands_for_the_true_share(count: int) -> None:
     text = repr(float(np.float32(count / 10_000)))
@@ -51,7 +49,6 @@ def test_a_float32_printed_in_full_stands_for_the_true_share(count: int) -> None
     assert count in possible and (len(text) < 10 or len(possible) == 1)
 
 
-@settings(deadline=None)
 @given(shares, shares, digits, digits)
 def test_interval_operations_hold_the_true_results(
     a: Fraction, b: Fraction, places_a: int, places_b: int
@@ -91,7 +88,6 @@ def test_grim(percent: str, images: int, possible: bool) -> None:
     assert bool(possible_counts(printed(percent, PERCENT), images)) is possible
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.data())
 def test_the_true_group_size_is_always_allowed(size: int, data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(0, size), min_size=1, max_size=5))
@@ -120,7 +116,6 @@ def positions(size: int, window: int, stride: int) -> int:
     return len(range(0, size - window + 1, stride))
 
 
-@settings(deadline=None)
 @given(sizes, small, small)
 def test_windowed_counts_the_positions_of_a_window(size: int, window: int, stride: int) -> None:
     assume(window <= size)
@@ -129,7 +124,6 @@ def test_windowed_counts_the_positions_of_a_window(size: int, window: int, strid
     assert same == len(range(0, size, stride))
 
 
-@settings(deadline=None)
 @given(small, st.integers(1, 64), st.integers(1, 64), st.booleans())
 def test_kernel_size_is_found_from_the_parameters(
     kernel: int, channels: int, filters: int, bias: bool
@@ -192,7 +186,7 @@ def count(filters: list[int], kernel: int, features: int, dense: list[int]) -> i
     return sum(math.prod(pair) + pair[1] for pair in weights)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.sampled_from(USUAL_FILTERS), min_size=1, max_size=2),
     st.sampled_from([2, 3, 5]),
@@ -228,7 +222,6 @@ def test_a_convolution_larger_than_its_image_cannot_be_built() -> None:
     assert all((item.kernel, item.padding, item.pooled) != shrinking for item in found)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([32, 64, 96]), min_size=1, max_size=3))
 def test_common_width_is_a_multiple_of_what_all_widths_share(dense: list[int]) -> None:
     assert common_width(count([32], 3, 784, dense)) % 32 == 0

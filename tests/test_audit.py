@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from factories import make_run
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -304,7 +304,6 @@ def printed_tables(draw: Callable[..., Any]) -> Content:
     return layers(*rows)
 
 
-@settings(deadline=None)
 @given(consistent_reports())
 def test_honest_rounding_is_never_a_finding(content: Content) -> None:
     assert audited(content) == []
@@ -332,7 +331,6 @@ def printed_scores(draw: Callable[..., Any]) -> tuple[str, Content]:
     return rounded(draw, Fraction(int(np.trace(confusion)), 10_000), True), table
 
 
-@settings(deadline=None)
 @given(printed_scores())
 def test_a_rounded_classification_report_is_never_a_finding(printed: tuple[str, Content]) -> None:
     stated, table = printed
@@ -396,7 +394,6 @@ def test_a_planted_error_is_found_and_no_other(path: Path_, value: Any, found: l
     assert all(any(part in id_ for id_ in ids) for part in found), ids
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_wrong_cell_of_a_layer_table_is_found(data: st.DataObject) -> None:
     table = data.draw(printed_tables())

@@ -263,7 +263,7 @@ def test_images_stay_exact_under_a_mixed_precision_policy(garments: Floats) -> N
     np.testing.assert_array_equal(low, images_of(spec, garments))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     rotation_degrees=st.none() | st.floats(0, 180),
     zoom=st.none() | st.floats(0, 0.9),

@@ -84,8 +84,9 @@ def staged(root: Path, name: str = "chapters/one.ipynb") -> dict[str, Any]:
     return json.loads((root / "_build/stage" / name).read_text())
 
 
-def printed(root: Path) -> str:
-    texts = [o["text"] for c in staged(root)["cells"] for o in c.get("outputs", []) if "text" in o]
+def printed(root: Path, name: str = "chapters/one.ipynb") -> str:
+    cells = staged(root, name)["cells"]
+    texts = [o["text"] for c in cells for o in c.get("outputs", []) if "text" in o]
     return "".join("".join(text) for text in texts)
 
 
@@ -327,6 +328,88 @@ def test_a_page_that_left_the_book_leaves_the_stage(root: Path) -> None:
     build(root)
     assert not list((root / "_build/stage").rglob("one.ipynb"))
     assert not list((root / "_build/stage").rglob("text.md"))
+
+
+# --- Side by side --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_chapters(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a book of two chapters, on a machine that has two cores."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    files = [{"file": f"chapters/{name}"} for name in ("one", "two")]
+    toc = {"format": "jb-book", "root": "index", "chapters": files}
+    (root / "_toc.yml").write_text(yaml.safe_dump(toc))
+    return root
+
+
+def meet(root: Path, mine: str, other: str) -> NotebookNode:
+    """Wait in a cell until a cell with the opposite names runs at the same time."""
+    lines = ["import pathlib, time", f"here = pathlib.Path({str(root)!r})"]
+    lines += [f"(here / {mine!r}).touch()", f"while not (here / {other!r}).exists():"]
+    return code("\n".join([*lines, "    time.sleep(0.05)", f"print({mine!r})"]))
+
+
+def test_chapters_run_side_by_side_and_are_told_of_in_order(two_chapters: Path) -> None:
+    root = two_chapters
+    where = code("import os; print(os.getcwd())")
+    slow = code("import time; time.sleep(1)")
+    write(root / "chapters/one.ipynb", meet(root, "a", "b"), slow, where)
+    write(root / "chapters/two.ipynb", meet(root, "b", "a"), where)
+    lines = build(root)
+    assert [line.partition(":")[0] for line in lines] == [
+        "chapters/one.ipynb",
+        "chapters/two.ipynb",
+    ]
+    (first, one), (second, two) = (
+        printed(root, f"chapters/{name}.ipynb").split() for name in ("one", "two")
+    )
+    assert (first, second) == ("a", "b")
+    assert one != two and not Path(one).exists() and not Path(two).exists()
+
+
+@pytest.mark.parametrize("failing", ["one", "two"])
+def test_one_that_fails_ends_the_others(two_chapters: Path, failing: str) -> None:
+    root = two_chapters
+    endless = code("import time\nwhile True: time.sleep(1)")
+    for name, mine, other in (("one", "a", "b"), ("two", "b", "a")):
+        # What stands before the failing chapter is waited for: one error is told, always the same.
+        end = code("1 / 0") if name == failing else endless if name == "two" else code("2")
+        write(root / f"chapters/{name}.ipynb", meet(root, mine, other), end)
+    with pytest.raises(BookError, match=rf"chapters/{failing}.ipynb, cell 2: ZeroDivisionError"):
+        build(root)
+    staged_pages = sorted(path.stem for path in (root / "_build/stage/chapters").glob("*.ipynb"))
+    assert staged_pages == ([] if failing == "one" else ["one"])
+
+
+def test_what_trains_runs_alone(two_chapters: Path) -> None:
+    root = two_chapters
+    lines = [f"import pathlib, time; path = pathlib.Path({str(root / 'running')!r})"]
+    lines += ["path.touch(exist_ok=False)", "time.sleep(0.3)", "path.unlink()"]
+    for name in ("one", "two"):
+        write(root / f"chapters/{name}.ipynb", code("\n".join(lines)))
+    assert len(build(root, mode="full")) == 2
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_kernel_whose_port_is_taken_is_started_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    import papermill
+
+    execute, calls = papermill.execute_notebook, itertools.count(1)
+
+    def taken(*arguments: Any, **settings: Any) -> Any:
+        if next(calls) <= times:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return execute(*arguments, **settings)
+
+    monkeypatch.setattr(papermill, "execute_notebook", taken)
+    if times == 2:
+        assert build(root)[0].startswith("chapters/one.ipynb: executed in")
+    else:
+        with pytest.raises(BookError, match=r"one.ipynb: no kernel starts: Kernel died before"):
+            build(root)
 
 
 # --- What goes wrong -----------------------------------------------------------------------------

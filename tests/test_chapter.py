@@ -8,6 +8,7 @@ import pytest
 from factories import make_run
 
 import fmnist_utils as fu
+from fmnist_utils.book import chapter
 from fmnist_utils.book.chapter import ParameterError
 from fmnist_utils.campaign import start
 from fmnist_utils.campaign.progress import CampaignProgress
@@ -15,6 +16,7 @@ from fmnist_utils.campaign.tracking import Tracker, TrackingError
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.training import train as training
 from fmnist_utils.tuning import Trial
 
 
@@ -44,6 +46,65 @@ def test_smoke_records_nothing(experiment, few_images, tmp_path):
     (run,) = fu.reproduce(experiment, few_images, mode="smoke", store=store)
     assert run.epochs == 2
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """List what smoke mode trains, as if it were the first to be asked for in this process."""
+    done, train = [], training.train
+
+    def watched(experiment, *settings, **more):
+        done.append(experiment.id)
+        return train(experiment, *settings, **more)
+
+    monkeypatch.setattr(chapter, "_smoke_runs", {})
+    monkeypatch.setattr(training, "train", watched)
+    return done
+
+
+def test_smoke_trains_once_what_has_one_graph_and_records_each_by_its_own_name(
+    few_images, trained, tmp_path
+):
+    report = fu.load_report("baltzi")
+    names = ("mlp-baseline", "mlp-1-hidden", "mlp-1-hidden-again")
+    again = report["mlp-1-hidden"].model_copy(update={"id": "mlp-1-hidden-again"})
+    first_half = again.training.validation.model_copy(update={"fraction": 0.5})
+    protocol = again.training.model_copy(update={"batch_size": 16, "validation": first_half})
+    asked = [*(report[name] for name in names[:2]), again.model_copy(update={"training": protocol})]
+    runs = [
+        run
+        for experiment in asked
+        for run in fu.reproduce(experiment, few_images, mode="smoke", store=RunStore(tmp_path))
+    ]
+    assert trained == ["mlp-baseline", "mlp-1-hidden"]
+    assert [run.experiment for run in runs] == list(names)
+    assert all(run.is_intact for run in runs)
+    assert len({run.fingerprint for run in runs}) == 3
+    assert [run.images["train"] for run in runs] == [48, 48, 30]
+    assert runs[2].history == runs[1].history != runs[0].history
+
+
+def test_smoke_builds_what_it_does_not_train(
+    experiment, few_images, trained, tmp_path, monkeypatch
+):
+    def smoke(**changes):
+        protocol = experiment.training.model_copy(update=changes)
+        asked = experiment.model_copy(update={"training": protocol})
+        return fu.reproduce(asked, few_images, mode="smoke", store=RunStore(tmp_path))
+
+    smoke()
+    monkeypatch.setattr(training, "compiled_model", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        smoke(batch_size=16)
+    assert trained == [experiment.id]
+
+
+def test_smoke_computes_in_float32_whatever_the_book_trains_in(
+    experiment, few_images, trained, tmp_path
+):
+    half = experiment.model_copy(update={"precision": "mixed_bfloat16"})
+    (run,) = fu.reproduce(half, few_images, mode="smoke", store=RunStore(tmp_path))
+    assert run.provenance.precision == "float32"
 
 
 def test_smoke_shrinks_counts_of_images_with_the_images(few_images, tmp_path):

@@ -87,33 +87,62 @@ def test_stopped_training_ends_as_if_it_had_not_been_stopped(
     assert len(resumed.seconds_per_epoch) == resumed.final.epoch
 
 
-@pytest.mark.parametrize("changed", ["seed", "protocol", "precision", "images"])
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, data: FashionMNIST) -> bytes:
+    """Return the checkpoint of a training that was stopped in its third epoch."""
+    path = tmp_path_factory.mktemp("kept") / "a.npz"
+    half_done(path, data, experiment(), None)
+    return path.read_bytes()
+
+
+class Loaded(Exception):
+    """Carries what a training found in its checkpoint."""
+
+
+class Watched(Checkpoint):
+    """Ends the training where it begins, for only that is asked."""
+
+    def load(self, *whose: Any) -> Any:
+        raise Loaded(super().load(*whose))
+
+
+def found(path: Path, what: Experiment, seed: int, data: FashionMNIST, **more: Any) -> Any:
+    with pytest.raises(Loaded) as caught:
+        train(what, seed, data, checkpoint=Watched(path), **more)
+    return caught.value.args[0]
+
+
+@pytest.mark.parametrize("changed", ["nothing", "seed", "protocol", "precision", "images"])
 def test_the_checkpoint_of_another_training_is_left_alone(
-    tmp_path: Path, data: FashionMNIST, changed: str
+    tmp_path: Path, kept: bytes, data: FashionMNIST, changed: str
 ) -> None:
     path = tmp_path / "a.npz"
-    half_done(path, data, experiment(), None)
+    path.write_bytes(kept)
     what = experiment(batch_size=16) if changed == "protocol" else experiment()
     images = replace(data, source="synthetic") if changed == "images" else data
     method = Method("mixed_bfloat16") if changed == "precision" else None
-    told: list[Progress] = []
-    train(
-        what, 2 if changed == "seed" else 1, images, told.append,
-        method=method, checkpoint=Checkpoint(path),
-    )  # fmt: skip
-    assert told[0].epoch == 1
+    course = found(path, what, 2 if changed == "seed" else 1, images, method=method)
+    assert course.epochs == 2 if changed == "nothing" else course is None
+    assert path.read_bytes() == kept
 
 
 @pytest.mark.parametrize("damage", [lambda all: all[: len(all) // 2], lambda all: b"", bytes.upper])
-def test_damaged_checkpoint_means_training_anew(
-    tmp_path: Path, data: FashionMNIST, damage: Any
+def test_damaged_checkpoint_holds_nothing(
+    tmp_path: Path, kept: bytes, data: FashionMNIST, damage: Any
 ) -> None:
     path = tmp_path / "a.npz"
-    half_done(path, data, experiment(), None)
-    path.write_bytes(damage(path.read_bytes()))
+    path.write_bytes(damage(kept))
+    assert found(path, experiment(), 1, data) is None
+
+
+def test_checkpoint_that_holds_nothing_means_training_anew(
+    tmp_path: Path, kept: bytes, data: FashionMNIST
+) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(kept[: len(kept) // 2])
     told: list[Progress] = []
     train(experiment(), 1, data, told.append, checkpoint=Checkpoint(path))
-    assert told[0].epoch == 1
+    assert [progress.epoch for progress in told] == [1, 2, 3, 4]
 
 
 def test_short_training_writes_nothing(tmp_path: Path, data: FashionMNIST) -> None:

@@ -98,7 +98,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def fetch(folder: Path, *urls: str, retries: int = 0) -> Path:
-    return fetch_data(folder, urls, files=FILES, retries=retries, timeout=1.0)
+    return fetch_data(folder, urls, files=FILES, retries=retries, timeout=3.0)
 
 
 # Fetching

@@ -16,27 +16,37 @@ from fmnist_utils.runs.record import Method
 from fmnist_utils.training.train import compiled_model
 from fmnist_utils.verdicts.printed_layers import aligned_layers
 
-EXPERIMENTS = [
-    experiment
-    for report_id in list_reports()
-    for experiment in load_report(report_id).trainable.values()
-]
-EACH_EXPERIMENT = pytest.mark.parametrize(
-    "experiment", EXPERIMENTS, ids=lambda experiment: f"{experiment.report}-{experiment.id}"
-)
+
+def distinct_networks() -> dict[str, list[Experiment]]:
+    """Group the experiments of all reports by their network, which has the first one's name."""
+    groups: dict[str, list[Experiment]] = {}
+    for report_id in list_reports():
+        for experiment in load_report(report_id).trainable.values():
+            groups.setdefault(experiment.model.model_dump_json(), []).append(experiment)
+    return {f"{group[0].report}-{group[0].id}": group for group in groups.values()}
 
 
-@EACH_EXPERIMENT
-def test_built_model_is_the_printed_one_and_gives_probabilities(experiment: Experiment) -> None:
-    model = compiled_model(experiment, Method())
-    if experiment.table is not None:
-        printed = [(row.type, row.shape, row.params) for row in experiment.table.layers]
-        rows = aligned_layers(experiment, layer_table(model))
-        assert [(row.type, row.shape, row.params) for row in rows] == printed
-        trainable = sum(weight.numpy().size for weight in model.trainable_weights)
-        assert trainable == experiment.table.trainable
-        assert model.count_params() == experiment.table.total
-        assert experiment.table.total - trainable == experiment.table.non_trainable
+NETWORKS = distinct_networks()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_built_model_is_the_printed_one_and_gives_probabilities(name: str) -> None:
+    compiled = {}
+    for experiment in NETWORKS[name]:
+        spec = experiment.training
+        how = (spec.optimizer, spec.loss)
+        if how not in compiled:
+            compiled[how] = compiled_model(experiment, Method())
+        model = compiled[how]
+        if experiment.table is not None:
+            printed = [(row.type, row.shape, row.params) for row in experiment.table.layers]
+            rows = aligned_layers(experiment, layer_table(model))
+            assert [(row.type, row.shape, row.params) for row in rows] == printed, experiment.id
+            trainable = sum(weight.numpy().size for weight in model.trainable_weights)
+            assert trainable == experiment.table.trainable, experiment.id
+            assert model.count_params() == experiment.table.total, experiment.id
+            non_trainable = experiment.table.total - trainable
+            assert non_trainable == experiment.table.non_trainable, experiment.id
     images = np.random.default_rng(0).random((3, *experiment.model.input_shape), np.float32)
     probabilities = model.predict(images, verbose=0)
     assert probabilities.shape == (3, 10) and probabilities.dtype == np.float32
@@ -106,7 +116,7 @@ def counted(spec: MLP | CNN) -> tuple[int, int]:
     return layers, params + (width + 1) * 10
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(specs)
 def test_layers_and_parameters_follow_from_the_specification(spec: MLP | CNN) -> None:
     model = build(spec)

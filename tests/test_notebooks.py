@@ -131,7 +131,15 @@ def data_kind():
     return "real" if folder and Path(folder).is_dir() else "synthetic"
 
 
-@every_notebook
+@pytest.mark.parametrize(
+    "path",
+    [
+        # All others train, or load what trains.
+        pytest.param(path, marks=() if path.stem in ("dataset", "training") else pytest.mark.slow)
+        for path in NOTEBOOKS
+    ],
+    ids=lambda path: path.stem,
+)
 def test_smoke_in_an_empty_folder(path, installed, tmp_path):
     result = papermill(path, installed, tmp_path, ("MODE", "smoke"), ("DATA", data_kind()))
     assert result.returncode == 0, result.stderr[-2000:]

@@ -46,7 +46,7 @@ def test_forest_leaves_out_what_is_pending_or_not_measured() -> None:
 
 
 @given(st.lists(st.text("abc -", max_size=120), min_size=1, max_size=6))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_rows_have_room_for_any_label(labels: list[str]) -> None:
     verdict = judge(CNN, CNN["test"], seeds(3))
     fig = plots.forest([dataclasses.replace(verdict, experiment=label) for label in labels])

@@ -15,7 +15,7 @@ from fmnist_utils.verdicts.judge import judge
 
 
 @given(st.lists(st.integers(1, 12), min_size=2, max_size=8))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_mean_goes_on_while_half_of_the_seeds_train(epochs: list[int]) -> None:
     runs = [make_run(CNN, i, n, 0.8 + i / 100) for i, n in enumerate(epochs)]
     _, right = plots.learning_curves(runs).axes

@@ -198,7 +198,7 @@ def test_mistakes_on_real_images(real_data_dir: Path) -> None:
     st.floats(0.15, 1.0),
     st.integers(0, 9),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_made_runs_are_consistent(epochs: int, accuracy: float, seed: int) -> None:
     labels = REAL.test_labels
     best = math.ceil(epochs / 2)

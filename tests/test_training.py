@@ -421,7 +421,7 @@ curves = st.integers(1, 25).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(curves, st.sampled_from(["val_accuracy", "val_loss"]), st.integers(1, 6))
 def test_training_stops_when_keras_early_stopping_does(
     curve: tuple[list[float], list[float]], monitor: str, patience: int
@@ -683,14 +683,30 @@ def test_many_trainings_in_a_row_are_not_warned_about(data: FashionMNIST) -> Non
 
     import tensorflow as tf
 
+    def trace_often() -> None:
+        @tf.function  # type: ignore[untyped-decorator]
+        def traced_for_each_number(number: int) -> int:
+            return number
+
+        for number in range(8):
+            traced_for_each_number(number)
+
     told: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = told.append  # type: ignore[method-assign]
-    tf.get_logger().addHandler(handler)
+    logger = tf.get_logger()
+    filters = logger.filters[:]
+    logger.addHandler(handler)
     try:
-        for seed in range(1, 9):
-            train(tiny(epochs=1), seed, data)
-        tf.get_logger().warning("another warning")
+        logger.filters.clear()
+        trace_often()
+        assert "triggered tf.function retracing" in told.pop().getMessage()
+        told.clear()
+        parts = split_parts(data, tiny().training, tiny().model.input_shape)
+        engines.make_engine(compiled_model(tiny(), Method()), parts, batch_size=32)
+        trace_often()
+        logger.warning("another warning")
     finally:
-        tf.get_logger().removeHandler(handler)
+        logger.removeHandler(handler)
+        logger.filters[:] = filters
     assert [record.getMessage() for record in told] == ["another warning"]

@@ -350,7 +350,7 @@ BLOCK = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(blocks=st.lists(BLOCK, min_size=1, max_size=3))
 def test_too_small_agrees_with_keras(blocks: list[ConvBlock]) -> None:
     model = CNN(builder="cnn", input_shape=(9, 9, 1), conv=tuple(blocks))
@@ -782,6 +782,7 @@ def test_a_table_is_published_once_and_grows(tiny: Report, searched: Trials) -> 
     assert load_trials(tiny, "tuner") == searched
 
 
+@pytest.mark.slow
 @EACH_SEARCH
 def test_whatever_a_search_of_the_book_draws_can_be_published(
     report: Report, search: Search, tmp_path: Path, package: Path, trained: Training

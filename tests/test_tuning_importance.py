@@ -1,5 +1,6 @@
 """Which parameter of a search matters, from made-up trials."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fmnist_utils import tuning
 from fmnist_utils.reports.search import Parameter, Search
-from fmnist_utils.tuning import Execution, Trial, Trials, TuningError, importance
+from fmnist_utils.tuning import Execution, Trial, Trials, TuningError
 
 SPACE = {
     "noise": Parameter(sets=("a",), low=0.0, high=1.0),
@@ -18,6 +20,8 @@ SPACE = {
     "norm": Parameter(sets=("a",), choices=(False, True)),
 }
 SEARCH = Search.model_construct(id="tiny", space=SPACE)
+
+importance = functools.partial(tuning.importance, divisions=5, trees=10)
 
 
 def made_up(score: Callable[[dict[str, Any]], float], n: int = 30) -> Trials:

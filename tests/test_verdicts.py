@@ -510,7 +510,7 @@ def test_judging_another_reading_leaves_the_claim_as_it_is(experiment: Experimen
 samples = st.lists(st.integers(0, 12).map(float), min_size=3, max_size=8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(samples, samples)
 def test_pairs_won_by_one_are_lost_by_the_other(a: list[float], b: list[float]) -> None:
     share, low, high = pairs_won(a, b)

@@ -6,6 +6,7 @@ import ast
 import base64
 import io
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,8 +95,46 @@ def adopted(page: Path, ready: Path) -> Notebook:
     return notebook
 
 
+class Kernels:
+    """The kernels of notebooks that are executed side by side: one call ends them all."""
+
+    def __init__(self) -> None:
+        self._started: list[Any] = []
+        self._ended = False
+
+    def starting_in(self, folder: Path) -> type:
+        """Return what papermill is to start a kernel with, in a folder of its own.
+
+        Its own way is to change the folder of this whole process, which threads share.
+        """
+        from jupyter_client.manager import AsyncKernelManager
+
+        kernels = self
+
+        class Manager(AsyncKernelManager):
+            async def _async_launch_kernel(self, kernel_cmd: list[str], **settings: Any) -> None:
+                await super()._async_launch_kernel(kernel_cmd, **settings, cwd=str(folder))
+                provisioner: Any = self.provisioner
+                kernels._started.append(provisioner.process)
+                if kernels._ended:
+                    provisioner.process.kill()
+
+        return Manager
+
+    def end(self) -> None:
+        """Kill those that run, and any that starts later; their notebooks fail."""
+        self._ended = True
+        for process in self._started:
+            process.kill()
+
+
 def execute(
-    page: Path, name: Path, parameters: dict[str, Any], folder: Path, logs: Path
+    page: Path,
+    name: Path,
+    parameters: dict[str, Any],
+    folder: Path,
+    logs: Path,
+    kernels: Kernels | None = None,
 ) -> Notebook:
     """Execute a notebook with papermill, and return it cleaned.
 
@@ -111,6 +150,8 @@ def execute(
         Where it runs.
     logs : pathlib.Path
         Where the traceback of a failed cell goes.
+    kernels : Kernels, optional
+        Whose kernel it is, so that it can be ended from another thread.
 
     Raises
     ------
@@ -122,17 +163,7 @@ def execute(
     from nbclient.exceptions import DeadKernelError
 
     try:
-        result = papermill.execute_notebook(
-            str(page),
-            None,
-            parameters,
-            kernel_name="python3",
-            language="python",
-            cwd=str(folder),
-            progress_bar=False,
-            # A kernel writes to the terminal about its sockets, most of all when it is interrupted.
-            extra_arguments=["--log-level=CRITICAL"],
-        )
+        result = _run(page, parameters, (kernels or Kernels()).starting_in(folder))
     except papermill.PapermillExecutionError as error:
         log = logs / f"{name.with_suffix('').as_posix().replace('/', '.')}.log"
         write_whole(
@@ -146,7 +177,43 @@ def execute(
         ) from error
     except DeadKernelError as error:
         raise BookError(f"{name}: the kernel died; it may have run out of memory.") from error
+    except RuntimeError as error:
+        raise BookError(f"{name}: no kernel starts: {error}.") from error
     return _clean(json.loads(nbformat.writes(result)))  # type: ignore[no-untyped-call]
+
+
+#: How often a kernel is started, and how long a slow machine may take for it or for a message.
+_STARTS = 3
+_PATIENCE = 600
+
+
+def _run(page: Path, parameters: dict[str, Any], manager: type) -> Any:
+    """Run papermill; again when a kernel dies at its start, for another program took its port."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # errors are told by whom they reach
+    for start in range(1, _STARTS + 1):
+        try:
+            return papermill.execute_notebook(
+                str(page),
+                None,
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                start_timeout=_PATIENCE,
+                iopub_timeout=_PATIENCE,
+                kernel_manager_class=manager,
+                # A kernel writes to the terminal about its sockets, most of all when interrupted.
+                extra_arguments=["--log-level=CRITICAL"],
+            )
+        except DeadKernelError:
+            raise
+        except RuntimeError:
+            if start == _STARTS:
+                raise
+    return None
 
 
 def _cell_number(page: Path, index: int, injected: bool) -> int:

@@ -13,17 +13,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import yaml
 from rich.console import Console
 
 from fmnist_utils.book.notebooks import (
     BookError,
+    Kernels,
     adopted,
     declared_parameters,
     dump,
@@ -37,6 +40,7 @@ from fmnist_utils.records import write_whole
 
 Mode = Literal["replay", "smoke", "full"]
 Source = Literal["real", "synthetic"]
+_Result = TypeVar("_Result")
 
 #: What the extra "book" brings.
 _TOOLS = ("ipykernel", "jupyter_book", "nbclient", "nbformat", "papermill")
@@ -158,15 +162,23 @@ def build_book(
     if executed is not None and not executed.is_dir():
         raise BookError(f"There is no folder {executed} with executed notebooks.")
     images = _find_images(data, console)
-    chapter_maker = _ChapterMaker(root, mode, images, console)
     staged = _stage_spine(root, [name for name in (images.source, mode) if name in _BANNERS])
+    kernels = Kernels()
+    chapter_maker = _ChapterMaker(root, mode, images, executed, kernels)
+    # Side by side where nothing is trained: two trainings would share one GPU's memory.
+    cores = (os.cpu_count() or 1) if mode == "replay" else 1
     # The front page comes last: it counts what the chapters may just have trained.
-    for page in (*others, front):
-        if page.suffix == ".ipynb":
-            ready = executed / page.name if executed is not None else None
-            staged.add(chapter_maker.stage(page, ready if ready and ready.exists() else None))
-        else:
-            staged.add(_stage(root, page.relative_to(root), page.read_bytes()))
+    in_order = (*others, front)
+    with (
+        _environment(chapter_maker.surroundings),
+        _side_by_side(chapter_maker.stage, in_order, cores, kernels) as results,
+    ):
+        for page, result in zip(in_order, results, strict=True):
+            with console.status(f"Executing {page.relative_to(root)}"):
+                path, outcome = result.result()
+            if outcome:
+                _say(console, f"{page.relative_to(root)}: {outcome}")
+            staged.add(path)
     for left_over in {path for path in _stage_of(root).rglob("*") if path.is_file()} - staged:
         left_over.unlink()
     return _render(root / "_build", console)
@@ -190,16 +202,22 @@ def refresh_chapters(root: Path, console: Console | None = None) -> None:
     notebooks = chapters(root)
     _check_tools()
     images = _find_images("real", console)
-    for page in notebooks:
+    kernels = Kernels()
+
+    def refreshed(page: Path) -> None:
         name = page.relative_to(root)
-        with (
-            console.status(f"Executing {name}"),
-            tempfile.TemporaryDirectory() as folder,
-            _environment({"FMNIST_DATA_DIR": str(images.folder)}),
-        ):
-            notebook = execute(page, name, {}, Path(folder), root / "_build/logs")
+        with tempfile.TemporaryDirectory() as folder:
+            notebook = execute(page, name, {}, Path(folder), root / "_build/logs", kernels)
         write_whole(page, dump(notebook))
-        _say(console, f"{name}: refreshed")
+
+    with (
+        _environment({"FMNIST_DATA_DIR": str(images.folder)}),
+        _side_by_side(refreshed, notebooks, os.cpu_count() or 1, kernels) as results,
+    ):
+        for page, result in zip(notebooks, results, strict=True):
+            with console.status(f"Executing {page.relative_to(root)}"):
+                result.result()
+            _say(console, f"{page.relative_to(root)}: refreshed")
 
 
 def _check_tools() -> None:
@@ -268,33 +286,71 @@ def _stage_spine(root: Path, banners: Iterable[str]) -> set[Path]:
 # --- Chapters ------------------------------------------------------------------------------------
 
 
-class _ChapterMaker:
-    """Puts executed chapters into the stage."""
+@contextmanager
+def _side_by_side(
+    work: Callable[[Path], _Result], pages: Iterable[Path], workers: int, kernels: Kernels
+) -> Iterator[list[Future[_Result]]]:
+    """Work on pages in so many threads, and end all of them when one fails or on Ctrl-C."""
+    failed = threading.Event()
 
-    def __init__(self, root: Path, mode: Mode, images: _Images, console: Console) -> None:
-        self._root, self._mode, self._images, self._console = root, mode, images, console
+    def attempt(page: Path) -> _Result:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return work(page)
+        except BaseException:
+            failed.set()
+            raise
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield [pool.submit(attempt, page) for page in pages]
+    except BaseException:
+        failed.set()
+        kernels.end()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class _ChapterMaker:
+    """Puts executed chapters, and other pages as they are, into the stage."""
+
+    def __init__(
+        self, root: Path, mode: Mode, images: _Images, executed: Path | None, kernels: Kernels
+    ) -> None:
+        self._root, self._mode, self._images = root, mode, images
+        self._executed, self._kernels = executed, kernels
         self._world = _digest([_tree_digests(Path(__file__).parents[1]), _versions()])
 
-    def stage(self, page: Path, ready: Path | None) -> Path:
-        """Stage one chapter: taken as executed elsewhere, kept from last time, or executed."""
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """The environment variables that kernels are to start with."""
+        folder = self._images.folder
+        return {"TF_CPP_MIN_LOG_LEVEL": "3"} | ({"FMNIST_DATA_DIR": str(folder)} if folder else {})
+
+    def stage(self, page: Path) -> tuple[Path, str]:
+        """Stage one page, and say how: as executed elsewhere, kept from last time, or executed."""
         name = page.relative_to(self._root)
+        if page.suffix != ".ipynb":
+            return _stage(self._root, name, page.read_bytes()), ""
         staged = _stage_of(self._root) / name
         parameters = self._parameters(page)
         start = time.perf_counter()
-        if ready is not None:
+        ready = self._executed / page.name if self._executed is not None else None
+        if ready is not None and ready.exists():
             notebook = adopted(page, ready)
             outcome = "taken as executed"
         elif _known_origin(staged) == self._made_from(page, parameters):
-            _say(self._console, f"{name}: unchanged")
-            return staged
+            return staged, "unchanged"
         else:
-            with self._console.status(f"Executing {name}"), self._surroundings() as folder:
-                notebook = execute(page, name, parameters, folder, self._root / "_build/logs")
+            with self._folder() as folder:
+                logs = self._root / "_build/logs"
+                notebook = execute(page, name, parameters, folder, logs, self._kernels)
             # Looked at anew: in full mode the chapter may just have added to the runs.
             notebook["metadata"][_MADE_FROM] = self._made_from(page, parameters)
             outcome = f"executed in {time.perf_counter() - start:.0f} s"
-        _say(self._console, f"{name}: {outcome}")
-        return _stage(self._root, name, dump(notebook))
+        return _stage(self._root, name, dump(notebook)), outcome
 
     def _parameters(self, page: Path) -> dict[str, Any]:
         given = {"MODE": self._mode, "DATA": self._images.source}
@@ -305,12 +361,9 @@ class _ChapterMaker:
         return _digest([self._world, trained, _cells(page), parameters])
 
     @contextmanager
-    def _surroundings(self) -> Iterator[Path]:
+    def _folder(self) -> Iterator[Path]:
         """Provide a folder to run in, empty but for the project's own new runs and searches."""
-        wanted = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        if self._images.folder is not None:
-            wanted["FMNIST_DATA_DIR"] = str(self._images.folder)
-        with tempfile.TemporaryDirectory() as folder, _environment(wanted):
+        with tempfile.TemporaryDirectory() as folder:
             for own in (self._root / name for name in _TRAINED):
                 if self._mode == "full":
                     own.mkdir(exist_ok=True)

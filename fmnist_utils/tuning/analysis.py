@@ -53,7 +53,9 @@ def unbuildable(report: Report, search: Search, parameter: str) -> tuple[Setting
     return tuple(value for value in search.space[parameter].values if not can_be_built(value))
 
 
-def importance(search: Search, trials: Trials, seed: int = 0) -> dict[str, tuple[float, float]]:
+def importance(
+    search: Search, trials: Trials, seed: int = 0, *, divisions: int = 20, trees: int = 30
+) -> dict[str, tuple[float, float]]:
     """Estimate how much each parameter says about the score of a trial.
 
     Permutation importance (Breiman 2001, "Random Forests"): a random forest learns from the
@@ -74,11 +76,15 @@ def importance(search: Search, trials: Trials, seed: int = 0) -> dict[str, tuple
         Those that could not be built or diverged (NaN) are left out.
     seed : int
         Of the divisions, the forests and the shuffling.
+    divisions : int
+        Into trials to learn from and trials to predict.
+    trees : int
+        In each forest.
 
     Returns
     -------
     dict
-        Parameter to mean and standard deviation over 20 random divisions of the trials, in places.
+        Parameter to mean and standard deviation over the random divisions of the trials, in places.
         The deviation says how much hangs on which trials happen to be predicted.
 
     Raises
@@ -102,8 +108,9 @@ def importance(search: Search, trials: Trials, seed: int = 0) -> dict[str, tuple
     x = np.array([[_encoded(item, values[name]) for name, item in space] for values in settings])
     y = rankdata([trial.score for trial in trained])
     rises = []
-    for known, held_out in ShuffleSplit(20, test_size=1 / 3, random_state=seed).split(x):
-        forest = RandomForestRegressor(n_estimators=30, random_state=seed).fit(x[known], y[known])
+    for known, held_out in ShuffleSplit(divisions, test_size=1 / 3, random_state=seed).split(x):
+        forest = RandomForestRegressor(n_estimators=trees, random_state=seed)
+        forest.fit(x[known], y[known])
         found = permutation_importance(
             forest, x[held_out], y[held_out],
             scoring="neg_mean_absolute_error", n_repeats=5, random_state=seed,
