@@ -15,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.runs.record import Run
@@ -36,13 +37,15 @@ class CampaignProgress(Watcher):
         self._drawn = self._console.is_terminal or self._console.is_jupyter
         self._bars = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            # Last, and cut where the line ends: what stands before it must not be squeezed.
+            TextColumn("{task.fields[metrics]}", table_column=Column(no_wrap=True, ratio=1)),
             console=self._console,
             disable=not self._drawn,
         )
-        self._runs = self._bars.add_task("runs", total=runs)
+        self._runs = self._bars.add_task("runs", total=runs, metrics="")
         self._jobs: dict[str, TaskID] = {}
         self._written: dict[str, float] = {}
 
@@ -63,24 +66,21 @@ class CampaignProgress(Watcher):
     def on_start(self, job: Job) -> None:
         """Add a bar for the job."""
         if job.name not in self._jobs:
-            self._jobs[job.name] = self._bars.add_task(escape(job.name), total=None)
+            self._jobs[job.name] = self._bars.add_task(escape(job.name), total=None, metrics="")
             self._written[job.name] = time.monotonic()
 
     def on_epoch(self, job: Job, epoch: Epoch) -> None:
         """Move the bar of the job."""
         metrics = "  ".join(f"{key} {value:.4f}" for key, value in epoch.metrics.items())
-        text = f"{job.name}  {metrics}"
         self._bars.update(
-            self._jobs[job.name],
-            description=escape(text),
-            completed=epoch.epoch,
-            total=epoch.epochs,
+            self._jobs[job.name], completed=epoch.epoch, total=epoch.epochs, metrics=metrics
         )
         if not self._drawn and time.monotonic() - self._written[job.name] > _LINE_EVERY:
             self._written[job.name] = time.monotonic()
             left = (epoch.epochs - epoch.epoch) * epoch.seconds / 60
             self._print(
-                f"{text}  epoch {epoch.epoch} of {epoch.epochs}, at most {left:.0f} min left"
+                f"{job.name}  {metrics}  epoch {epoch.epoch} of {epoch.epochs}, "
+                f"at most {left:.0f} min left"
             )
 
     def on_run(self, job: Job, run: Run) -> None:
