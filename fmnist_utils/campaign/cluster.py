@@ -8,7 +8,6 @@ import warnings
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pooch
@@ -94,14 +93,9 @@ class DaskCrew(Crew):
             raise
         return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop what is still training, and leave the cluster."""
-        super().__exit__(kind, error, trace)
+        super().__exit__(*error)
         self._client.close()
 
     @property

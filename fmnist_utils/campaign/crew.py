@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 import psutil
@@ -43,12 +42,7 @@ class Crew(ABC):
         self._threads = ThreadPoolExecutor(max_workers=1024)  # `size` says how many are busy
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop what is still training, and wait until it has."""
         self._stopped.set()
         self._threads.shutdown(cancel_futures=True)
@@ -116,14 +110,9 @@ class LocalCrew(Crew):
         self._images = write_images(self._data, Path(self._folder.name))
         return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop what is still training, and take the images away."""
-        super().__exit__(kind, error, trace)
+        super().__exit__(*error)
         self._folder.cleanup()
 
     def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
