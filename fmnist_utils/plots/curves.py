@@ -51,6 +51,11 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
         Of one experiment. The mean goes on while at least half of them train.
     experiment : Experiment, optional
         Adds what the report states: epochs trained, losses, accuracies.
+
+    Examples
+    --------
+    >>> fu.plots.learning_curves(runs, experiment)
+    <Figure size ... with 2 Axes>
     """
     if not runs:
         return note("There is no run of this experiment yet.")

@@ -62,7 +62,11 @@ def predictions(data: FashionMNIST, run: Run) -> Figure:
     Below the true class stands the predicted one, after a tick when it is right and a cross when
     it is wrong, and its probability. An older record keeps no probabilities: they are left out.
 
-    A run that was not tested on these images gives a figure that says so; see `mistaken`.
+    Parameters
+    ----------
+    data : FashionMNIST
+    run : Run
+        One that was not tested on these images gives a figure that says so; see `mistaken`.
     """
     if untested := _not_tested_on(data, run):
         return untested

@@ -51,6 +51,11 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
         Whose claims.
     runs : sequence of Run
         Its runs; fewer than three leave every verdict pending.
+
+    Examples
+    --------
+    >>> fu.tables.verdicts(experiment, runs).headers
+    ('claim', 'reported', 'reproduced, 95 % interval', 'verdict')
     """
     found = [
         judge(experiment, claim, runs)
@@ -78,7 +83,17 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
 
 
 def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
-    """Set the reported accuracy of every experiment beside ours."""
+    """Set the reported accuracy of every experiment beside ours.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments.
+    runs : mapping
+        Experiment id to its runs.
+    split : {"train", "validation", "test"}
+        Of which images.
+    """
     rows = tuple(
         (report[v.experiment or ""].title, reported_text(v.claim), ours_cell(v), verdict_badge(v))
         for v in judge_accuracies(report, runs, split)
@@ -88,13 +103,31 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
 
 
 def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
-    """Show a report's comparisons between its models, with verdicts."""
+    """Show a report's comparisons between its models, with verdicts.
+
+    Parameters
+    ----------
+    report : Report
+        Whose comparisons.
+    runs : mapping
+        Experiment id to its runs.
+    """
     claims = [claim for claim in report.claims if claim.kind == "comparison"]
     return judged([judge_comparison(claim, runs) for claim in claims], "Comparisons in prose")
 
 
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
-    """Judge one claim under every way of reading it; the first row is the one that counts."""
+    """Judge one claim under every way of reading it; the first row is the one that counts.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claim.
+    claim_id : str
+        Its id in the report's file.
+    runs : sequence of Run
+        The experiment's runs.
+    """
     claim = experiment[claim_id]
     ways = possible_readings(claim, experiment)
     found = {reading: judge(experiment, claim, runs, reading) for reading in ways}

@@ -196,7 +196,15 @@ def _times(runs: Sequence[Run]) -> tuple[str, str, str]:
 
 
 def undone(report: Report, store: RunStore = STORE) -> Table:
-    """List what has fewer runs than a verdict needs, or trials than a search, with the command."""
+    """List what has fewer runs than a verdict needs, or trials than a search, with the command.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments, variants and searches.
+    store : RunStore
+        Where the runs are.
+    """
     rows = []
     for name, experiment in report.trainable.items():
         found = len(store.runs(experiment))
