@@ -124,7 +124,7 @@ def _draw_mean(ax: Axes, histories: Sequence[Floats], line: str, color: str, **k
 
 
 def _while_half_go_on(histories: Sequence[Floats]) -> Any:
-    """Stack histories, histories by epochs, while at least half of them go on.
+    """Stack histories, shape (histories, epochs), up to the last epoch that half of them reach.
 
     A masked array: a single history that goes on has no deviation.
     """

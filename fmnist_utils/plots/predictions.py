@@ -86,7 +86,7 @@ def predictions(data: FashionMNIST, run: Run) -> Figure:
 
 
 def _not_tested_on(data: FashionMNIST, run: Run) -> Figure | None:
-    """Say so when the predictions of a run are not those of these images."""
+    """Return a figure that explains it when a run was not tested on these images, else None."""
     if data.source == "real" and len(data.test_labels) == len(run.predictions):
         return None
     why = "What a run predicts for which image needs the real data set and a run tested on it all."

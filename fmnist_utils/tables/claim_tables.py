@@ -21,9 +21,9 @@ from fmnist_utils.verdicts.outcome import Verdict, count_words
 
 
 def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
-    """Lay out any verdicts: claim and place, reported, reproduced with its interval, verdict.
+    """Show any verdicts: claim and place, reported, reproduced with its interval, verdict.
 
-    What a report states several times, alike, has one row that names every place.
+    A statement that a report repeats word for word has one row, which lists every place.
     """
     rows = merged_rows(judgements, ours_cell)
     return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
@@ -32,7 +32,7 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
 def merged_rows(
     judgements: Iterable[Verdict], ours: Callable[[Verdict], Any]
 ) -> tuple[tuple[Any, ...], ...]:
-    """Lay out claims that read and fare alike in one row, with all their places."""
+    """Make rows of verdicts; those with equal cells share a row, which lists where each stands."""
     places: dict[tuple[Any, ...], list[str]] = {}
     for v in judgements:
         row = (claim_text(v.claim), reported_text(v.claim), ours(v), verdict_badge(v))
@@ -66,7 +66,7 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
 
 
 def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Table:
-    """Hold an experiment's accuracies and losses against runs that might explain them better.
+    """Judge an experiment's accuracies and losses by runs that might explain them better.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
 
 
 def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
-    """Set the reported accuracy of every experiment beside ours.
+    """Show the reported accuracy of every experiment beside ours.
 
     Parameters
     ----------

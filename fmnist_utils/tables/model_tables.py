@@ -21,7 +21,7 @@ from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:
-    """Set the layer table as printed beside the model as built.
+    """Show the layer table as printed beside the model as built.
 
     Parameters
     ----------

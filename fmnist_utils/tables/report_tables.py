@@ -57,7 +57,7 @@ def findings(report: Report, store: RunStore = STORE) -> Table:
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:
-    """Lay out findings: severity, statement with its place, arithmetic with what follows."""
+    """Show findings: severity, statement with its place, arithmetic with its consequence."""
     rows = tuple(
         (
             SeverityBadge(item.severity),
