@@ -2,6 +2,15 @@
 
 The names below are all that a notebook needs. They are loaded when first used, so that importing
 the package is quick and imports neither Keras nor a plotting library.
+
+Examples
+--------
+Examples in this package begin as a chapter does:
+
+>>> import fmnist_utils as fu
+>>> report, data = fu.load_report("baltzi"), fu.load_data("synthetic")
+>>> experiment = report["mlp-baseline"]
+>>> runs = fu.reproduce(experiment, data)
 """
 
 from __future__ import annotations

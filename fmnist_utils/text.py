@@ -145,24 +145,24 @@ def slug(label: str) -> str:
 # --- lists ---------------------------------------------------------------------------------------
 
 
-def joined(places: Iterable[str]) -> str:
-    """Join with semicolons, leaving out repetitions."""
-    return "; ".join(dict.fromkeys(places))
+def joined(texts: Iterable[str]) -> str:
+    """Join texts with semicolons, leaving out repetitions."""
+    return "; ".join(dict.fromkeys(texts))
 
 
 def listed(items: Iterable[str]) -> str:
-    """Join with commas, and the last with ``and``."""
+    """Join texts with commas, and the last with ``and``."""
     *rest, last = items
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def counted(n: int, thing: str) -> str:
-    """Write a number of things."""
+    """Write how many there are of a thing, with a plural where it needs one."""
     return f"{n} {thing}{'s' * (n != 1)}"
 
 
 def variants_text(report: Report, settings: Collection[tuple[str, str]]) -> str:
-    """End a sentence with the variants that try another value of an experiment's setting.
+    """Return the end of a sentence: the variants that try another value of a setting.
 
     Those that change the least come first, and three are named: studies may have dozens.
     """

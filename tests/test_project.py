@@ -195,7 +195,10 @@ def test_cached_data_set_is_named_by_its_hashes() -> None:
 
 # --- Commands named in workflows, scripts and the README -----------------------------------------
 
-NAMED_IN = [*WORKFLOWS, *ACTIONS, ROOT / "Makefile", ROOT / "README.md", ROOT / ".ci/run"]
+NAMED_IN = [
+    *(*WORKFLOWS, *ACTIONS, ROOT / "Makefile", ROOT / ".ci/run"),
+    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+]
 
 
 def named(pattern: str) -> set[str]:

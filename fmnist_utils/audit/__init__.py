@@ -1,9 +1,9 @@
-"""Hold each report against itself: can what it states be true, and does it agree with itself.
+"""Check each report for statements that cannot be true or contradict each other.
 
-Each check is one idea: a function that reads a report and yields findings. A check whose numbers
-a report does not state yields nothing. Printed numbers are compared through their rounding, so
-that honest rounding is never a finding. What no arithmetic can find stands in the report's file
-as a finding of its own, and is sorted in with the others.
+A check is a function that reads a report and yields findings; it yields nothing when the report
+does not state the numbers that it needs. Printed numbers are compared with allowance for rounding,
+so that correct rounding is never a finding. What no arithmetic can find is written as a finding in
+the report's file, and is listed with the others.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
     Returns
     -------
     list of Finding
-        What the checks find and what the report's file declares, the most severe first.
+        Those of the checks and those in the report's file, the most severe first.
     """
     found = [finding for check in CHECKS for finding in check(report)]
     found += protocol_checks.within_seed_noise(report, runs or {})

@@ -107,7 +107,7 @@ def unexplained_counts(report: Report) -> Iterator[Finding]:
 
 
 def _search(parameters: int) -> str:
-    """Say which usual architectures have so many parameters."""
+    """Describe which usual architectures have so many parameters."""
     if found := architectures_with(parameters):
         return f"{len(found)} plain CNNs of usual widths have {parameters:,}, e.g. {found[0]}"
     step = 2 * common_width(parameters)
@@ -115,7 +115,7 @@ def _search(parameters: int) -> str:
 
 
 def unstated_model_settings(report: Report) -> Iterator[Finding]:
-    """Find settings of the model that the report leaves open."""
+    """Find settings of the model that the report does not state."""
     missing: dict[str, list[tuple[Experiment, Assumption]]] = defaultdict(list)
     for experiment in report.experiments.values():
         for item in experiment.assumed:
@@ -152,7 +152,7 @@ _SETTINGS = {
 
 
 def unshown_attempts(report: Report) -> Iterator[Finding]:
-    """Find layer names that tell of others: Keras numbers the layers that a session makes."""
+    """Find layer names whose numbers show that Keras made more layers than are printed."""
     named: dict[str, dict[int, str]] = defaultdict(dict)
     for _, table in _tables(report):
         for layer in table.layers:

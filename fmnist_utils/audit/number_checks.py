@@ -114,7 +114,7 @@ def impossible_shares(report: Report) -> Iterator[Finding]:
 
 
 def _common_size(items: Sequence[Derivation], size: int) -> str:
-    """Say which group of images could have all these shares."""
+    """Describe which group of images could have all these shares."""
     fitting = sizes_allowing(map(_stated, items), range(1, 2 * size + 1))
     if not fitting:
         return f"no group of up to {2 * size:,} has all {len(items)} shares"

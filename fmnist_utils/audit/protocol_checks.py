@@ -1,4 +1,4 @@
-"""Protocols: what training they allow, whether models were trained alike, and told apart."""
+"""Protocols: what training they allow, whether models were trained alike, and seed noise."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _PROTOCOL = ("training.validation", "training.epochs", "training.early_stopping"
 
 
 def unequal_protocols(report: Report) -> Iterator[Finding]:
-    """Find models that are compared, and were not trained alike."""
+    """Find models that are compared but were trained under different protocols."""
     compared = {name for claim in report.claims for name in (claim.of, claim.than)}
     stated: dict[str, dict[str, list[tuple[Experiment, Claim]]]] = defaultdict(dict)
     for experiment, claim in report.all_claims():
@@ -101,7 +101,7 @@ def _setting_text(claim: Claim) -> str:
 
 
 def unreported_criterion(report: Report) -> Iterator[Finding]:
-    """Find metrics that end a training, and are never stated."""
+    """Find metrics that end a training and are stated nowhere."""
     silent: dict[str, list[Experiment]] = defaultdict(list)
     for experiment in report.experiments.values():
         if stopping := experiment.training.early_stopping:

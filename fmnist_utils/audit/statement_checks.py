@@ -1,4 +1,4 @@
-"""Statements held against each other: what is said twice, orderings, differences, bounds."""
+"""Statements compared with each other: what is said twice, orderings, differences, bounds."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ParameterError(FmnistError):
 
 
 def check_parameters(names: Mapping[str, Any]) -> None:
-    """Refuse what papermill would let pass: unknown parameters and values.
+    """Check a chapter's parameters and their values; papermill accepts unknown ones.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
 
 
 def _shortened(protocol: Training, images: int) -> Training:
-    """Keep of a protocol what a few images and epochs allow."""
+    """Shorten a protocol to a few images and epochs."""
     held_out = protocol.validation
     if held_out.count is not None:
         part = max(1, held_out.count * images // count("train_images"))

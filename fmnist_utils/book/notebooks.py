@@ -103,7 +103,7 @@ class Kernels:
         self._ended = False
 
     def starting_in(self, folder: Path) -> type:
-        """Return what papermill is to start a kernel with, in a folder of its own.
+        """Return a kernel manager for papermill that starts its kernel in the given folder.
 
         Its own way is to change the folder of this whole process, which threads share.
         """
@@ -122,7 +122,7 @@ class Kernels:
         return Manager
 
     def end(self) -> None:
-        """Kill those that run, and any that starts later; their notebooks fail."""
+        """Kill the kernels that run, and any that starts later; their notebooks fail."""
         self._ended = True
         for process in self._started:
             process.kill()
@@ -188,7 +188,7 @@ _PATIENCE = 600
 
 
 def _run(page: Path, parameters: dict[str, Any], manager: type) -> Any:
-    """Run papermill; again when a kernel dies at its start, for another program took its port."""
+    """Run papermill, and again when a kernel dies at its start because its port was taken."""
     import papermill
     from nbclient.exceptions import DeadKernelError
 
@@ -248,7 +248,7 @@ def _clean(notebook: Notebook) -> Notebook:
 
 
 def _with_palette(png: str) -> str:
-    """Give a base64 picture a palette of 256 colours: a figure has few, and is a third the size."""
+    """Reduce a base64 picture to a palette of 256 colours, which makes it a third of its size."""
     picture: Image.Image = Image.open(io.BytesIO(base64.b64decode(png)))
     if picture.mode == "P":
         return png

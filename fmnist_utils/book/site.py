@@ -221,7 +221,7 @@ def refresh_chapters(root: Path, console: Console | None = None) -> None:
 
 
 def _check_tools() -> None:
-    """Ask for all tools at once, before a chapter trains for hours and cannot be rendered."""
+    """Check that all tools are installed, before a chapter trains and cannot be rendered."""
     missing = [name for name in _TOOLS if importlib.util.find_spec(name) is None]
     if missing:
         names = ", ".join(missing)
@@ -234,7 +234,7 @@ class _Images(NamedTuple):
 
 
 def _find_images(data: str, console: Console) -> _Images:
-    """Make sure of the images once, so that no chapter has to fetch them."""
+    """Find or download the images once, so that no chapter has to do it."""
     if data == "synthetic":
         return _Images("synthetic", None)
 
@@ -269,7 +269,7 @@ def _stage(root: Path, name: Path, content: bytes) -> Path:
 
 
 def _stage_spine(root: Path, banners: Iterable[str]) -> set[Path]:
-    """Stage what surrounds the pages; banners go into the copy of ``_config.yml`` only."""
+    """Stage settings, bibliography and style; banners go into the copy of ``_config.yml`` only."""
     config = read_yaml(root / "_config.yml")
     html = config.setdefault("html", {})
     own = html.get("announcement") or ""
@@ -290,7 +290,7 @@ def _stage_spine(root: Path, banners: Iterable[str]) -> set[Path]:
 def _side_by_side(
     work: Callable[[Path], _Result], pages: Iterable[Path], workers: int, kernels: Kernels
 ) -> Iterator[list[Future[_Result]]]:
-    """Work on pages in so many threads, and end all of them when one fails or on Ctrl-C."""
+    """Process pages in several threads, and stop all when one fails or on Ctrl-C."""
     failed = threading.Event()
 
     def attempt(page: Path) -> _Result:
@@ -314,7 +314,7 @@ def _side_by_side(
 
 
 class _ChapterMaker:
-    """Puts executed chapters, and other pages as they are, into the stage."""
+    """Writes executed chapters, and other pages unchanged, to the folder that is rendered."""
 
     def __init__(
         self, root: Path, mode: Mode, images: _Images, executed: Path | None, kernels: Kernels
@@ -330,7 +330,7 @@ class _ChapterMaker:
         return {"TF_CPP_MIN_LOG_LEVEL": "3"} | ({"FMNIST_DATA_DIR": str(folder)} if folder else {})
 
     def stage(self, page: Path) -> tuple[Path, str]:
-        """Stage one page, and say how: as executed elsewhere, kept from last time, or executed."""
+        """Stage one page; return its path and how it was made, such as ``unchanged``."""
         name = page.relative_to(self._root)
         if page.suffix != ".ipynb":
             return _stage(self._root, name, page.read_bytes()), ""
@@ -362,7 +362,7 @@ class _ChapterMaker:
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
-        """Provide a folder to run in, empty but for the project's own new runs and searches."""
+        """Make a temporary folder to run in, with links to the project's new runs and searches."""
         with tempfile.TemporaryDirectory() as folder:
             for own in (self._root / name for name in _TRAINED):
                 if self._mode == "full":
@@ -373,13 +373,13 @@ class _ChapterMaker:
 
 
 def _known_origin(staged: Path) -> str | None:
-    """Return what a staged chapter was made from; None when there is none, or none that we made."""
+    """Return the digest of what a staged chapter was made from; None when it has none."""
     return read_notebook(staged)["metadata"].get(_MADE_FROM) if staged.exists() else None
 
 
 @contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for the kernels that are started meanwhile."""
+    """Set environment variables for the kernels that are started in the block."""
     before = dict(os.environ)
     os.environ.update(wanted)
     try:

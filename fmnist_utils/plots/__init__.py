@@ -3,6 +3,27 @@
 Every function returns a closed matplotlib figure, which a notebook shows once when it is the last
 expression of a cell. Figures are opaque black on white, so that inverting a chart gives its dark
 form; colours come from seaborn's colour-blind palette and never carry a meaning alone.
+
+Examples
+--------
+>>> one, two = {"baseline": runs}, {("none", "MLP"): runs, ("one", "MLP"): runs}
+>>> judged = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
+>>> equal = fu.equivalence.compare(fu.equivalence.BFLOAT16)
+>>> searched = fu.load_report("anastasopoulos-mpofu-smith")
+>>> search, trials = searched.searches["as-listed"], fu.search(searched, "as-listed", data)
+>>> figures = [
+...     fu.plots.samples(data), fu.plots.random_samples(data, count=10),
+...     fu.plots.mean_images(data), fu.plots.class_counts(data), fu.plots.pixel_histogram(data),
+...     fu.plots.resized(data, {"baseline": experiment}), fu.plots.network(experiment, data),
+...     fu.plots.activation_functions(), fu.plots.predictions(data, runs[0]),
+...     fu.plots.mistaken(data, runs, [(6, 0)]), fu.plots.confusion_matrix(runs),
+...     fu.plots.compare_curves(one), fu.plots.epochs(experiment, runs), fu.plots.seed_strip(one),
+...     fu.plots.interaction(two, x="hidden layers", line="model"),
+...     fu.plots.ranking(one, baseline="baseline"), fu.plots.equivalence(equal),
+...     fu.plots.forest(judged), fu.plots.class_scores(experiment, runs), fu.plots.deviations(),
+...     fu.plots.expected_best(trials), fu.plots.trial_scores(trials),
+...     fu.plots.parallel_coordinates(search, trials),
+... ]
 """
 
 from fmnist_utils.plots.augmented_images import augmented, resized

@@ -90,7 +90,7 @@ def resized(data: FashionMNIST, experiments: Mapping[str, Experiment]) -> Figure
 
 
 def _as_trained(images: NDArray[np.uint8], experiment: Experiment) -> Floats:
-    """Give images size and scale as training does: floats in [0, 1], ``(n, height, width)``."""
+    """Resize and scale images as training does: floats in [0, 1], ``(n, height, width)``."""
     model = experiment.model
     resize = model.resize if isinstance(model, CNN) else None
     shaped = input_images(images, model.input_shape, resize)

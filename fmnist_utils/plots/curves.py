@@ -51,6 +51,11 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
         Of one experiment. The mean goes on while at least half of them train.
     experiment : Experiment, optional
         Adds what the report states: epochs trained, losses, accuracies.
+
+    Examples
+    --------
+    >>> fu.plots.learning_curves(runs, experiment)
+    <Figure size ... with 2 Axes>
     """
     if not runs:
         return note("There is no run of this experiment yet.")
@@ -119,7 +124,7 @@ def _draw_mean(ax: Axes, histories: Sequence[Floats], line: str, color: str, **k
 
 
 def _while_half_go_on(histories: Sequence[Floats]) -> Any:
-    """Stack histories, histories by epochs, while at least half of them go on.
+    """Stack histories, shape (histories, epochs), up to the last epoch that half of them reach.
 
     A masked array: a single history that goes on has no deviation.
     """

@@ -47,7 +47,7 @@ def to_axis(claim: Claim) -> float:
 
 
 def stated(claim: Claim) -> str:
-    """Write what a claim states in a few words."""
+    """Describe in a few words what a claim states."""
     reported = tables.reported_text(claim)
     number = claim.number if claim.numbers == 1 else 0.0
     return (claim.about.short or "{name} {reported}").format(

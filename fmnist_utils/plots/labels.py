@@ -1,4 +1,4 @@
-"""What a figure says in words: legends, and rows with a name at the left."""
+"""Words in figures: legends, and rows with a name at the left."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def mark_zero(ax: Axes, margin: float | None = None) -> None:
 
 
 def label_end(ax: Axes, y: int, text: str, color: str) -> None:
-    """Write to the right of one row."""
+    """Write text at the right end of one row."""
     ax.text(
         1.02, y, text, color=color, va="center_baseline", fontsize=10, linespacing=1,
         transform=ax.get_yaxis_transform(),

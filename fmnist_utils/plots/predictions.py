@@ -62,7 +62,11 @@ def predictions(data: FashionMNIST, run: Run) -> Figure:
     Below the true class stands the predicted one, after a tick when it is right and a cross when
     it is wrong, and its probability. An older record keeps no probabilities: they are left out.
 
-    A run that was not tested on these images gives a figure that says so; see `mistaken`.
+    Parameters
+    ----------
+    data : FashionMNIST
+    run : Run
+        One that was not tested on these images gives a figure that says so; see `mistaken`.
     """
     if untested := _not_tested_on(data, run):
         return untested
@@ -82,7 +86,7 @@ def predictions(data: FashionMNIST, run: Run) -> Figure:
 
 
 def _not_tested_on(data: FashionMNIST, run: Run) -> Figure | None:
-    """Say so when the predictions of a run are not those of these images."""
+    """Return a figure that explains it when a run was not tested on these images, else None."""
     if data.source == "real" and len(data.test_labels) == len(run.predictions):
         return None
     why = "What a run predicts for which image needs the real data set and a run tested on it all."

@@ -59,7 +59,7 @@ def _to_axis(scores: Any, trials: Trials) -> Floats:
 
 
 def _near(scores: Floats) -> NDArray[np.bool_]:
-    """Say which scores, best first, an axis can hold and still tell the best ones apart.
+    """Mark the scores, best first, that an axis can hold and still tell the best ones apart.
 
     Not those that lie four times as far from the best as half of them do: a network that learned
     nothing would leave the others a single spot.
@@ -138,7 +138,7 @@ def _draw_levels(ax: Axes, levels: Mapping[str, float], trials: Trials) -> None:
 
 
 def _cut(ax: Axes, curve: Floats, shown: Sequence[float], trials: Trials) -> None:
-    """End the axis with the scores that must be shown; say where a curve from beyond begins."""
+    """Limit the axis to the scores that must be shown; note where a curve enters it."""
     reach = 1.1 * np.abs(np.subtract(shown, curve[-1])).max()
     inside = np.abs(curve - curve[-1]) <= reach
     if inside[0]:
@@ -249,14 +249,14 @@ def parallel_coordinates(search: Search, trials: Trials | None) -> Figure:
 
 
 def _height(score: float, worst: float, best: float) -> float:
-    """Place a score between the worst that is shown, at 0, and the best, at 1."""
+    """Return the height of a score: 0 for the worst that is shown, 1 for the best."""
     if not math.isfinite(score):
         return 0.0
     return float(np.clip((score - worst) / (best - worst), 0, 1)) if best != worst else 1.0
 
 
 def _place(item: Parameter, value: Any) -> float:
-    """Place a value between 0, the foot of its axis, and 1."""
+    """Return the height of a value on its axis, between 0 and 1."""
     if item.choices is not None:
         return (item.choices.index(value) + 0.5) / len(item.choices)
     low, high = item.low or 0, item.high or 0
@@ -266,7 +266,7 @@ def _place(item: Parameter, value: Any) -> float:
 
 
 def _path(search: Search, settings: Mapping[str, Setting], shift: float) -> list[float]:
-    """Place all settings, beside the other lines through a value where values lie apart."""
+    """Return the heights of all settings; a shift keeps lines through one value apart."""
     return [
         _place(item, settings[name]) + (shift if item.choices or item.step else 0)
         for name, item in search.space.items()
@@ -351,7 +351,7 @@ def _line_looks(trials: Trials, scores: Floats) -> dict[str, Any]:
 
 
 def importance(search: Search, trials: Trials | None) -> Figure:
-    """Draw how much each parameter says about how good a trial is, the most telling on top.
+    """Draw how much each parameter predicts the rank of a trial, the most important on top.
 
     By how many places the predicted rank of a trial is further off when the parameter is shuffled
     (`tuning.importance`). A parameter whose error bar reaches zero may not matter at all.

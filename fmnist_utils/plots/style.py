@@ -78,14 +78,14 @@ def figure(
 
 
 def bare(ax: Axes) -> None:
-    """Take grid, frame and ticks away."""
+    """Remove grid, frame and ticks."""
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
 
 
 def note(text: str) -> Figure:
-    """Return a figure that says why there is nothing to draw."""
+    """Return a figure with a sentence instead of a drawing, such as that there is no run yet."""
     with figure(height=1.2) as (fig, ax):
         ax.axis("off")
         # Above a watermark, should there be one.

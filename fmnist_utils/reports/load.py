@@ -36,6 +36,11 @@ def load_report(report_id: str) -> Report:
     ------
     ReportError
         When there is no such report, or its file does not fit the schema.
+
+    Examples
+    --------
+    >>> load_report("baltzi").title
+    'Fashion Image Classification with Deep Learning Architectures'
     """
     if report_id not in list_reports():
         known = ", ".join(list_reports())

@@ -2,6 +2,33 @@
 
 Every function returns a `Table`, which a notebook shows when it is the last expression of a cell.
 What stands in it is text; a verdict has its word besides its colour.
+
+Examples
+--------
+>>> by_id, two = {experiment.id: runs}, {("none", "MLP"): runs, ("one", "MLP"): runs}
+>>> four = {(layers, rate): runs for layers in ("none", "one") for rate in ("0", "0.5")}
+>>> searched = fu.load_report("anastasopoulos-mpofu-smith")
+>>> trials = fu.search(searched, "as-listed", data)
+>>> tables = [
+...     fu.tables.data_summary(data), fu.tables.class_balance(data, fraction=0.2),
+...     fu.tables.facts(report), fu.tables.cited(report), fu.tables.architectures_with(44_426),
+...     fu.tables.study(by_id), fu.tables.at_epochs(by_id, [1, 5]), fu.tables.directions(),
+...     fu.tables.readings(experiment, "test", runs), fu.tables.seed_noise(),
+...     fu.tables.architecture(experiment), fu.tables.assumptions(report),
+...     fu.tables.parameter_counts({"as described": experiment}, stated=7850),
+...     fu.tables.held_against(experiment, runs, "the same again"),
+...     fu.tables.closest_epochs(experiment, runs), fu.tables.classification_report(runs),
+...     fu.tables.epochs(experiment, runs), fu.tables.class_scores(experiment, runs),
+...     fu.tables.differences(experiment, runs, experiment, runs),
+...     fu.tables.variants(report, by_id), fu.tables.results(report, by_id),
+...     fu.tables.comparisons(report, by_id), fu.tables.training_times(report, by_id),
+...     fu.tables.campaign(by_id), fu.tables.undone(report), fu.tables.findings(report),
+...     fu.tables.effects(two, against="none", x="hidden layers", line="model"),
+...     fu.tables.factorial(four, x="hidden layers", line="dropout"),
+...     fu.tables.equivalence(fu.equivalence.compare(fu.equivalence.BFLOAT16)),
+...     fu.tables.space(searched, "as-listed"), fu.tables.top_trials(searched, "as-listed", trials),
+...     fu.tables.reported_trials(searched, "as-listed", {}),
+... ]
 """
 
 from fmnist_utils.tables.across_tables import assumption_effects, directions, omissions, seed_noise

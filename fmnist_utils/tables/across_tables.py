@@ -68,7 +68,7 @@ def omissions() -> Table:
 
 
 def _stated(report: Report, pattern: str, applies: Callable[[Experiment], bool]) -> str:
-    """Say for how many of the models that have a setting it is missing."""
+    """Describe for how many of the models that have a setting it is missing."""
     having = [experiment for experiment in report.experiments.values() if applies(experiment)]
     missing = sum(
         any(re.fullmatch(pattern, item.setting) for item in experiment.assumed)

@@ -21,9 +21,9 @@ from fmnist_utils.verdicts.outcome import Verdict, count_words
 
 
 def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
-    """Lay out any verdicts: claim and place, reported, reproduced with its interval, verdict.
+    """Show any verdicts: claim and place, reported, reproduced with its interval, verdict.
 
-    What a report states several times, alike, has one row that names every place.
+    A statement that a report repeats word for word has one row, which lists every place.
     """
     rows = merged_rows(judgements, ours_cell)
     return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
@@ -32,7 +32,7 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
 def merged_rows(
     judgements: Iterable[Verdict], ours: Callable[[Verdict], Any]
 ) -> tuple[tuple[Any, ...], ...]:
-    """Lay out claims that read and fare alike in one row, with all their places."""
+    """Make rows of verdicts; those with equal cells share a row, which lists where each stands."""
     places: dict[tuple[Any, ...], list[str]] = {}
     for v in judgements:
         row = (claim_text(v.claim), reported_text(v.claim), ours(v), verdict_badge(v))
@@ -51,6 +51,11 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
         Whose claims.
     runs : sequence of Run
         Its runs; fewer than three leave every verdict pending.
+
+    Examples
+    --------
+    >>> fu.tables.verdicts(experiment, runs).headers
+    ('claim', 'reported', 'reproduced, 95 % interval', 'verdict')
     """
     found = [
         judge(experiment, claim, runs)
@@ -61,7 +66,7 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
 
 
 def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Table:
-    """Hold an experiment's accuracies and losses against runs that might explain them better.
+    """Judge an experiment's accuracies and losses by runs that might explain them better.
 
     Parameters
     ----------
@@ -78,7 +83,17 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
 
 
 def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
-    """Set the reported accuracy of every experiment beside ours."""
+    """Show the reported accuracy of every experiment beside ours.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments.
+    runs : mapping
+        Experiment id to its runs.
+    split : {"train", "validation", "test"}
+        Of which images.
+    """
     rows = tuple(
         (report[v.experiment or ""].title, reported_text(v.claim), ours_cell(v), verdict_badge(v))
         for v in judge_accuracies(report, runs, split)
@@ -88,13 +103,31 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
 
 
 def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
-    """Show a report's comparisons between its models, with verdicts."""
+    """Show a report's comparisons between its models, with verdicts.
+
+    Parameters
+    ----------
+    report : Report
+        Whose comparisons.
+    runs : mapping
+        Experiment id to its runs.
+    """
     claims = [claim for claim in report.claims if claim.kind == "comparison"]
     return judged([judge_comparison(claim, runs) for claim in claims], "Comparisons in prose")
 
 
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
-    """Judge one claim under every way of reading it; the first row is the one that counts."""
+    """Judge one claim under every way of reading it; the first row is the one that counts.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claim.
+    claim_id : str
+        Its id in the report's file.
+    runs : sequence of Run
+        The experiment's runs.
+    """
     claim = experiment[claim_id]
     ways = possible_readings(claim, experiment)
     found = {reading: judge(experiment, claim, runs, reading) for reading in ways}

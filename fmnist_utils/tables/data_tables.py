@@ -46,7 +46,15 @@ def data_summary(data: FashionMNIST) -> Table:
 
 
 def class_balance(data: FashionMNIST, fraction: float) -> Table:
-    """Count the classes in the last `fraction` of the training images."""
+    """Count the classes in the last part of the training images, and in what is left.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+        The images.
+    fraction : float
+        Share of the training images that is held out.
+    """
     train, validation = split_indices(len(data.train_labels), fraction=fraction)
     parts = [np.bincount(data.train_labels[rows], minlength=10) for rows in (train, validation)]
     rows = tuple(

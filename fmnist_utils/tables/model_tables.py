@@ -21,7 +21,7 @@ from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:
-    """Set the layer table as printed beside the model as built.
+    """Show the layer table as printed beside the model as built.
 
     Parameters
     ----------
@@ -79,7 +79,13 @@ def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Tabl
 
 
 def protocol(experiment: Experiment) -> Table:
-    """Show model and protocol in use: what the prose states, and what we had to assume."""
+    """Show model and protocol in use: what the prose states, and what we had to assume.
+
+    Examples
+    --------
+    >>> [str(cell) for cell in fu.tables.protocol(experiment).rows[0]]
+    ['batch size [p. 3, paragraph 2]', '128', '128', 'followed']
+    """
     stated = [judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
     rows = [*merged_rows(stated, lambda verdict: value_text(verdict.ours))]
     rows += [

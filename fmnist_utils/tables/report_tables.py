@@ -15,7 +15,15 @@ from fmnist_utils.verdicts.outcome import COLUMNS, count_words
 
 
 def counts(report: Report, store: RunStore = STORE) -> Table:
-    """Count one report's verdicts by word, with what each word means."""
+    """Count one report's verdicts by word, with what each word means.
+
+    Parameters
+    ----------
+    report : Report
+        All its models are built.
+    store : RunStore
+        Where the runs are.
+    """
     found = count_words(judge_report(report, store))
     rows = tuple((Badge(word), str(n), word.meaning) for word, n in found.items() if n)
     return Table(("verdict", "claims", "meaning"), rows, f"{sum(found.values())} claims judged")
@@ -49,7 +57,7 @@ def findings(report: Report, store: RunStore = STORE) -> Table:
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:
-    """Lay out findings: severity, statement with its place, arithmetic with what follows."""
+    """Show findings: severity, statement with its place, arithmetic with its consequence."""
     rows = tuple(
         (
             SeverityBadge(item.severity),

@@ -88,7 +88,7 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
 def _accuracy_cells(
     report: Report, base: str, runs: Sequence[Run], split: str
 ) -> tuple[Any, Any, Any]:
-    """Hold runs against what the report states of an experiment, if it states an accuracy."""
+    """Judge the runs by the accuracy that the report states; without one, only show ours."""
     claim = accuracy_claims(report, split).get(base)
     if claim is None:
         ours = spread_text(accuracies(runs, split))
@@ -149,14 +149,14 @@ def campaign(runs: Mapping[str, Sequence[Run]]) -> Table:
 
 
 def _hardware(runs: Sequence[Run]) -> tuple[str, str]:
-    """Name the devices and the precisions of some runs."""
+    """List the devices and the precisions of some runs."""
     devices = {run.provenance.device for run in runs}
     precisions = {run.provenance.precision for run in runs}
     return ", ".join(sorted(devices)), ", ".join(sorted(precisions))
 
 
 def training_times(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
-    """Set the training times that a report states beside ours.
+    """Show the training times that a report states beside ours.
 
     Hardware and trainer differ, so there is no verdict. A report's experiment without either has
     no row, and variants have none.
@@ -196,7 +196,15 @@ def _times(runs: Sequence[Run]) -> tuple[str, str, str]:
 
 
 def undone(report: Report, store: RunStore = STORE) -> Table:
-    """List what has fewer runs than a verdict needs, or trials than a search, with the command."""
+    """List what has fewer runs than a verdict needs, or trials than a search, with the command.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments, variants and searches.
+    store : RunStore
+        Where the runs are.
+    """
     rows = []
     for name, experiment in report.trainable.items():
         found = len(store.runs(experiment))

@@ -58,7 +58,7 @@ def _values_text(parameter: Parameter) -> str:
 
 
 def sides(report: Report, search_id: str) -> Table:
-    """Follow the side of the maps through every list of poolings, and say which can be built.
+    """Show the side of the maps after each block, for every list of poolings.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def sides(report: Report, search_id: str) -> Table:
         Whose search.
     search_id : str
         Which one. Kernels are those of the experiment that it varies; a list is said to be
-        impossible when no other setting of the search could save it.
+        impossible when it cannot be built under any other setting of the search.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _sides_text(model: MLP | CNN) -> str:
 
 
 def _padded(model: MLP | CNN) -> MLP | CNN:
-    """Let all pooling pad, so that it rounds sizes up."""
+    """Return the model with pooling that pads, which rounds sizes up."""
     if isinstance(model, MLP):
         return model
     blocks = (block.model_copy(update={"pool_padding": "same"}) for block in model.conv)
@@ -109,7 +109,7 @@ def _padded(model: MLP | CNN) -> MLP | CNN:
 
 
 def _lost_text(search: Search, impossible: int, lists: int) -> str:
-    """Say how many lists cannot be built, and how many combinations where they can be counted."""
+    """Describe how many lists, and combinations if they can be counted, cannot be built."""
     lost = f"{impossible} of {lists} lists cannot be built"
     if any(item.choices is None and item.step is None for item in search.space.values()):
         return lost
@@ -118,7 +118,7 @@ def _lost_text(search: Search, impossible: int, lists: int) -> str:
 
 
 def reported_trials(report: Report, search_id: str, runs: Mapping[str, Sequence[Run]]) -> Table:
-    """Set the trials that a report prints side by side: settings, reported score, and ours.
+    """Show the trials that a report prints side by side: settings, reported score, and ours.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _stated(claim: Claim | None) -> str:
 
 
 def _measured(claim: Claim | None, runs: Sequence[Run]) -> Any:
-    """Measure a score in percent as it is claimed, and say at which epoch that is."""
+    """Measure a score in percent as it is claimed, and name the epoch."""
     if not runs:
         return "no runs yet"
     if claim is None:

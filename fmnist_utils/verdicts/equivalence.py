@@ -50,7 +50,15 @@ class Comparison(NamedTuple):
 
 
 def compare(method: Method, store: RunStore = STORE) -> list[Comparison]:
-    """Set the first ten seeds of a method beside ours in float32, for each chosen experiment."""
+    """Set the first ten seeds of a method beside ours in float32, for each chosen experiment.
+
+    Parameters
+    ----------
+    method : Method
+        Such as `PLAIN_FIT`, `SEEDED_FIT` or `BFLOAT16`.
+    store : RunStore
+        Where the runs are.
+    """
     comparisons = []
     for report_id, name in EXPERIMENTS:
         experiment = load_report(report_id)[name]

@@ -1,0 +1,67 @@
+"""The examples in docstrings: all are run, and whatever a chapter calls has one."""
+
+import doctest
+import functools
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+
+import fmnist_utils as fu
+from fmnist_utils.data import garments
+
+ROOT = Path(__file__).parents[1]
+#: Look at every report, build many models or grow forests; check a notebook's own variables.
+WITHOUT = {
+    "check_parameters", "equivalence.compare", "plots.augmented", "plots.importance",
+    "plots.size_and_accuracy", "tables.assumption_effects", "tables.audit_counts", "tables.counts",
+    "tables.omissions", "tables.scoreboard", "tables.sides",
+}  # fmt: skip
+
+
+def modules() -> Iterator[ModuleType]:
+    for found in pkgutil.walk_packages(fu.__path__, "fmnist_utils."):
+        yield importlib.import_module(found.name)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what the docstring of the package defines for all other examples; few images do."""
+    few = functools.partial(garments.load_synthetic, train=1_000, test=200)
+    monkeypatch.setattr(garments, "load_synthetic", few)
+    mpl.use("agg")
+    session: dict[str, Any] = {}
+    for example in doctest.DocTestParser().get_examples(fu.__doc__ or ""):
+        exec(example.source, session)
+    return session
+
+
+def test_all_examples_run(names: dict[str, Any]) -> None:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
+    for module in modules():
+        for test in finder.find(module, extraglobs=names):
+            runner.run(test)
+    assert runner.failures == 0, "what failed is printed above"
+    assert runner.tries > 30
+
+
+def test_whatever_a_chapter_calls_has_an_example() -> None:
+    cells = [
+        "".join(cell["source"])
+        for path in (ROOT / "index.ipynb", *(ROOT / "chapters").glob("*.ipynb"))
+        for cell in json.loads(path.read_text())["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    called = set(re.findall(r"\bfu\.([a-z_.]+)\(", "\n".join(cells)))
+    files = (ROOT / "fmnist_utils").rglob("*.py")
+    lines = [line for path in files for line in path.read_text().splitlines()]
+    examples = "\n".join(line for line in lines if line.lstrip().startswith((">>>", "...")))
+    assert {name for name in called if f"fu.{name}(" not in examples} <= WITHOUT
