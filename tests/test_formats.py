@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fmnist_utils.data import formats
-from fmnist_utils.data.download import load_data
+from fmnist_utils.data.download import fetch_data, load_data
 from fmnist_utils.data.fashion_mnist import DataError
 from fmnist_utils.data.formats import Part, Split, read_folder, read_idx
 
@@ -151,6 +151,14 @@ def test_every_form_gives_the_same_arrays(write: Callable[[Path], None], tmp_pat
     for array, read in zip(ARRAYS.values(), read_folder(tmp_path), strict=True):
         assert read.dtype == np.uint8
         np.testing.assert_array_equal(read, array)
+
+
+def test_the_variable_takes_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw_alone(tmp_path)
+    monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path))
+    assert fetch_data() == tmp_path
+    np.testing.assert_array_equal(load_data().test_images, TEST)
+    np.testing.assert_array_equal(load_data(folder=str(tmp_path)).train_images, TRAIN)
 
 
 @pytest.mark.parametrize("write", [gzipped_anew, unpacked, csv, parquet], ids=lambda w: w.__name__)
