@@ -306,8 +306,8 @@ def _read_table(path: Path, split: Split) -> tuple[Bytes, Bytes]:
         if ordered == split.rows_sha256:
             raise DataError(
                 f"{path} holds the {split.name} images of Fashion-MNIST in another order (expected "
-                f"SHA-256 {part.sha256}, found {found}), which splits and seeds depend on: take "
-                f"{part.name}, which comes with the same download, or the official .gz files."
+                f"SHA-256 {part.sha256}, found {found}), and splits depend on the order: take the "
+                "IDX files, which Kaggle ships beside its tables, or the official .gz files."
             )
         raise DataError(_otherwise(path, part, array.shape, found))
     return images, labels
