@@ -278,6 +278,40 @@ def test_other_parquet_files_are_refused(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    at, piece = int(rng.integers(len(content))), rng.bytes(int(rng.integers(1, 9)))
+    match rng.integers(4):
+        case 0:
+            return content[:at]
+        case 1:
+            return content[:at] + piece + content[at:]
+        case 2:  # Where the headers are.
+            at = at % 60
+    return content[:at] + piece[:1] + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "write", [official, gzipped_anew, unpacked, csv, parquet], ids=lambda write: write.__name__
+)
+def test_damage_is_one_sentence_or_none(write: Callable[[Path], None], tmp_path: Path) -> None:
+    write(tmp_path)
+    rng = np.random.default_rng(1)
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    refused = 0
+    for n in range(100):
+        path = files[n % len(files)]
+        content = path.read_bytes()
+        path.write_bytes(mutated(content, rng))
+        try:
+            for array, read in zip(ARRAYS.values(), read_folder(tmp_path), strict=True):
+                np.testing.assert_array_equal(read, array)
+        except DataError as error:
+            refused += 1
+            assert "\n" not in str(error)
+        path.write_bytes(content)
+    assert refused > 50
+
+
 # What is no regular file, and what is too large
 
 

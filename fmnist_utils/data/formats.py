@@ -326,7 +326,7 @@ def _read_csv(path: Path, split: Split) -> tuple[Bytes, Bytes]:
         # One row too many is enough to tell a longer table.
         frame = pd.read_csv(io.BytesIO(content), dtype=np.uint8, nrows=split.images.shape[0] + 1)
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
-        reason = " ".join(str(error).split())
+        reason = _on_one_line(error)
         raise DataError(f"{path} is no table of bytes ({reason}): fetch it again.") from error
     values: Bytes = np.ascontiguousarray(frame.to_numpy(np.uint8))
     images = np.ascontiguousarray(values[:, 1:]).reshape(-1, *split.images.shape[1:])
@@ -342,8 +342,8 @@ def _read_parquet(path: Path, split: Split) -> tuple[Bytes, Bytes]:
         labels = frame["label"].to_numpy().astype(np.uint8)
     except (TypeError, KeyError, ValueError, OSError, SyntaxError) as error:
         raise DataError(
-            f"{path} is not laid out as on Hugging Face ({error}): column image must hold PNG "
-            "files in grey, and column label numbers; use the official .gz files instead."
+            f"{path} is not laid out as on Hugging Face ({_on_one_line(error)}): column image must "
+            "hold PNG files in grey, and column label numbers; use the official .gz files instead."
         ) from error
     shape = (-1, *split.images.shape[1:])
     return np.frombuffer(images, np.uint8).reshape(shape), labels
@@ -363,7 +363,8 @@ def _parquet_frame(content: bytes, path: Path, rows: int) -> pd.DataFrame:
         facts = pyarrow.parquet.ParquetFile(io.BytesIO(content))
         names, found = facts.schema_arrow.names, facts.metadata.num_rows
     except Exception as error:
-        raise DataError(f"{path} is no Parquet file ({error}): fetch it again.") from error
+        reason = _on_one_line(error)
+        raise DataError(f"{path} is no Parquet file ({reason}): fetch it again.") from error
     if not {"image", "label"} <= set(names):
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise DataError(
@@ -375,7 +376,12 @@ def _parquet_frame(content: bytes, path: Path, rows: int) -> pd.DataFrame:
     try:
         return pd.read_parquet(io.BytesIO(content), engine="pyarrow", columns=["image", "label"])
     except Exception as error:
-        raise DataError(f"Cannot unpack {path} ({error}): fetch it again.") from error
+        reason = _on_one_line(error)
+        raise DataError(f"Cannot unpack {path} ({reason}): fetch it again.") from error
+
+
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _pixels(cell: Any, size: tuple[int, ...]) -> bytes:
