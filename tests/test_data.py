@@ -35,6 +35,7 @@ CONTENT = {
     "images.gz": gzip.compress(idx(np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28))),
     "labels.gz": gzip.compress(idx(np.array([3, 7], np.uint8))),
 }
+LOCK = ".fmnist-download.lock"
 FILES = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()}
 
 
@@ -119,7 +120,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def held(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK}
 
 
 def fetch(folder: Path, *urls: str, retries: int = 0, deadline: float = 60.0) -> Path:
@@ -261,7 +262,7 @@ def test_what_a_killed_download_left_is_removed_at_the_next_start(
 
 
 def test_two_processes_do_not_download_at_once(mirrors: Mirrors, tmp_path: Path) -> None:
-    with FileLock(tmp_path / ".lock"), pytest.raises(DataError, match="Another process"):
+    with FileLock(tmp_path / LOCK), pytest.raises(DataError, match="Another process"):
         fetch(tmp_path, mirrors.url("good"), deadline=0.1)
     assert mirrors.requests == []
 
@@ -327,7 +328,7 @@ def test_a_full_disk_leaves_nothing(mirrors: Mirrors, tmp_path: Path) -> None:
         "folder = pathlib.Path(sys.argv[1])\n"
         "try: fetch_data(folder, [sys.argv[2]], files={'images.gz': '0' * 32})\n"
         "except DataError as error: print(error)\n"
-        "print(sorted(set(os.listdir(folder)) - {'.lock'}))\n"
+        "print(sorted(set(os.listdir(folder)) - {'.fmnist-download.lock'}))\n"
     )
     command = ["unshare", "-rm", "sh", "-c", script, "sh", str(tmp_path)]
     probe = [*command[:4], "mount -t tmpfs none $1", *command[5:]]

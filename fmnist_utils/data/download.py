@@ -136,9 +136,9 @@ def _fetch_missing(
     folder.mkdir(parents=True, exist_ok=True)
     # Half a file lies in a folder of its own, where nothing else can be: whoever holds the lock
     # may remove what a killed process left there.
-    partial = folder / ".partial"
+    partial = folder / ".fmnist-download"
     try:
-        with FileLock(folder / ".lock", timeout=deadline), quiet_pooch():
+        with FileLock(folder / ".fmnist-download.lock", timeout=deadline), quiet_pooch():
             shutil.rmtree(partial, ignore_errors=True)
             try:
                 for name in (name for name in files if not exists(folder / name)):
