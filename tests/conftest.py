@@ -43,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.output_timeout = 600
 
 
+# Kernels run in the folder of their notebook, and inherit this.
+if os.environ.get("FMNIST_DATA_DIR"):
+    os.environ["FMNIST_DATA_DIR"] = os.path.abspath(
+        os.path.expanduser(os.environ["FMNIST_DATA_DIR"])
+    )
+
+
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
     """Return the folder with the official files, or skip: no test may fetch them."""

@@ -165,6 +165,20 @@ def test_missing_data_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "train-images-idx3-ubyte.gz is missing" in result.stderr
 
 
+@pytest.mark.parametrize("folder", ["text", "~nobodyxyz", "fifo"])
+def test_a_data_folder_that_cannot_be_used_is_one_sentence(
+    folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "fifo").mkdir()
+    os.mkfifo(tmp_path / "fifo/train-images-idx3-ubyte.gz")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FMNIST_DATA_DIR", folder)
+    result = fmnist("data")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "give" in result.stderr or "put the data file" in result.stderr
+
+
 # --- Status and reports --------------------------------------------------------------------------
 
 

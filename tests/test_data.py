@@ -1,19 +1,28 @@
+import errno
 import gzip
 import hashlib
+import os
+import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fmnist_utils.data.download import fetch_data, load_data, read_idx, verify_data
+from fmnist_utils.data import transfer
+from fmnist_utils.data.download import fetch_data, load_data, verify_data
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, DataError, official_fingerprint
 from fmnist_utils.data.fashion_mnist import FILES as data_FILES
+from fmnist_utils.data.formats import read_idx
 from fmnist_utils.data.inputs import one_hot, split_indices
 
 
@@ -26,6 +35,7 @@ CONTENT = {
     "images.gz": gzip.compress(idx(np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28))),
     "labels.gz": gzip.compress(idx(np.array([3, 7], np.uint8))),
 }
+LOCK = ".fmnist-download.lock"
 FILES = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items()}
 
 
@@ -55,6 +65,15 @@ class Answer(BaseHTTPRequestHandler):
         if behaviour == "wrong":
             body = body[::-1]
         self.send_response(200)
+        if behaviour == "hanging":
+            self.end_headers()
+            self.wfile.write(bytes(10**6))
+            self.server.stopping.wait(60)
+            return
+        if behaviour in ("dripping", "endless"):
+            self.end_headers()
+            self.send_for_ever(b"\x1f" if behaviour == "dripping" else b"\x1f" * 2**16)
+            return
         self.send_header("Content-Length", str(len(body)))
         if behaviour == "labelling" and "gzip" in self.headers["Accept-Encoding"]:
             self.send_header("Content-Encoding", "gzip")
@@ -65,6 +84,13 @@ class Answer(BaseHTTPRequestHandler):
         if behaviour == "stalling":
             self.wfile.flush()
             self.server.stopping.wait(10)
+
+    def send_for_ever(self, piece: bytes) -> None:
+        try:
+            while not self.server.stopping.wait(0.05 if len(piece) == 1 else 0):
+                self.wfile.write(piece)
+        except OSError:
+            pass  # The client has had enough.
 
     def log_message(self, *_: object) -> None:
         pass
@@ -94,11 +120,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def held(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK}
 
 
-def fetch(folder: Path, *urls: str, retries: int = 0) -> Path:
-    return fetch_data(folder, urls, files=FILES, retries=retries, timeout=3.0)
+def fetch(folder: Path, *urls: str, retries: int = 0, deadline: float = 60.0) -> Path:
+    return fetch_data(folder, urls, files=FILES, retries=retries, timeout=3.0, deadline=deadline)
 
 
 # Fetching
@@ -180,11 +206,146 @@ def test_a_folder_that_cannot_be_made_is_an_error(mirrors: Mirrors, tmp_path: Pa
         fetch(tmp_path / "file" / "folder", mirrors.url("good"))
 
 
+def test_a_mirror_that_drips_gives_way_to_the_next(mirrors: Mirrors, tmp_path: Path) -> None:
+    # Each byte arrives well within the timeout; and there is no second attempt.
+    fetch(tmp_path, mirrors.url("dripping"), mirrors.url("good"), retries=2, deadline=3.0)
+    assert held(tmp_path) == CONTENT
+    assert mirrors.requests == ["/dripping/images.gz", "/good/images.gz", "/good/labels.gz"]
+
+
+def test_a_mirror_that_never_ends_gives_way_to_the_next(
+    mirrors: Mirrors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "LARGEST_DOWNLOAD", 10**6)
+    fetch(tmp_path, mirrors.url("endless"), mirrors.url("good"), retries=2)
+    assert held(tmp_path) == CONTENT
+    assert mirrors.requests == ["/endless/images.gz", "/good/images.gz", "/good/labels.gz"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [("dripping", "took longer than 1 seconds"), ("endless", "sent more than 1000000 bytes")],
+)
+def test_a_download_that_was_given_up_leaves_nothing_and_says_why(
+    behaviour: str,
+    reason: str,
+    mirrors: Mirrors,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transfer, "LARGEST_DOWNLOAD", 10**6)
+    deadline = 1.0 if behaviour == "dripping" else 60.0
+    with pytest.raises(DataError, match=reason):
+        fetch(tmp_path, mirrors.url(behaviour), deadline=deadline)
+    assert held(tmp_path) == {}
+
+
+def test_what_a_killed_download_left_is_removed_at_the_next_start(
+    mirrors: Mirrors, tmp_path: Path
+) -> None:
+    script = (
+        "import sys, pathlib; from fmnist_utils.data.download import fetch_data; "
+        "fetch_data(pathlib.Path(sys.argv[1]), [sys.argv[2]], files={'images.gz': '0' * 32})"
+    )
+    arguments = [sys.executable, "-c", script, str(tmp_path), mirrors.url("hanging")]
+    process = subprocess.Popen(arguments)
+    try:
+        while not any(path.is_file() and path.stat().st_size for path in tmp_path.rglob("*tmp*")):
+            assert process.poll() is None
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    (tmp_path / "tmp_of_another").touch()
+    fetch(tmp_path, mirrors.url("good"))
+    assert held(tmp_path) == CONTENT | {"tmp_of_another": b""}
+
+
+def test_two_processes_do_not_download_at_once(mirrors: Mirrors, tmp_path: Path) -> None:
+    with FileLock(tmp_path / LOCK), pytest.raises(DataError, match="Another process"):
+        fetch(tmp_path, mirrors.url("good"), deadline=0.1)
+    assert mirrors.requests == []
+
+
+def test_without_a_network_there_is_nothing_but_the_error(mirrors: Mirrors, tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib, pooch\n"
+        "from fmnist_utils.data.download import fetch_data, DataError\n"
+        "level = pooch.get_logger().level\n"
+        "try: fetch_data(pathlib.Path(sys.argv[1]), sys.argv[2:], retries=1)\n"
+        "except DataError as error: print(error)\n"
+        "print(pooch.get_logger().level == level)"
+    )
+    with Mirrors() as closed:
+        urls = [closed.url("good"), closed.url("missing")]
+    arguments = [sys.executable, "-c", script, str(tmp_path), *urls]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    sentence, logs_as_before = result.stdout.splitlines()
+    assert sentence.startswith("No mirror delivered train-images-idx3-ubyte.gz (127.0.0.1")
+    assert sentence.count("could not be reached") == 2
+    assert result.stderr == ""
+    assert logs_as_before == "True"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "No space left on device): free 64 MB there"),
+        (errno.EROFS, "Read-only file system): make the folder writable"),
+    ],
+)
+@pytest.mark.parametrize("call", ["pathlib.Path.open", "shutil.move", "os.replace"])
+def test_a_disk_that_takes_nothing_is_one_sentence(
+    call: str,
+    number: int,
+    remedy: str,
+    mirrors: Mirrors,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(call, fail)
+    with pytest.raises(DataError) as caught:
+        fetch(tmp_path, mirrors.url("good"))
+    assert remedy in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert "FMNIST_DATA_DIR" in str(caught.value)
+    monkeypatch.undo()
+    assert held(tmp_path) == {}
+
+
+def test_a_full_disk_leaves_nothing(mirrors: Mirrors, tmp_path: Path) -> None:
+    """Fill a real disk, where one may be mounted."""
+    script = (
+        "mount -t tmpfs -o size=8k none $1 && head -c 5000 /dev/zero > $1/other && "
+        'exec "$2" -c "$3" $1 $4'
+    )
+    program = (
+        "import os, sys, pathlib\n"
+        "from fmnist_utils.data.download import fetch_data, DataError\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "try: fetch_data(folder, [sys.argv[2]], files={'images.gz': '0' * 32})\n"
+        "except DataError as error: print(error)\n"
+        "print(sorted(set(os.listdir(folder)) - {'.fmnist-download.lock'}))\n"
+    )
+    command = ["unshare", "-rm", "sh", "-c", script, "sh", str(tmp_path)]
+    probe = [*command[:4], "mount -t tmpfs none $1", *command[5:]]
+    if not shutil.which("unshare") or subprocess.run(probe, capture_output=True).returncode:
+        pytest.skip("needs a system that lets users mount in a namespace of their own")
+    command += [sys.executable, program, mirrors.url("endless")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    sentence, left = result.stdout.splitlines()
+    assert "No space left on device): free 64 MB there" in sentence
+    assert left == "['other']"
+
+
 def test_the_named_folder_is_never_written_to(
     mirrors: Mirrors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FMNIST_DATA_DIR", str(tmp_path))
-    with pytest.raises(DataError, match=r"images\.gz is missing in"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is missing in"):
         fetch_data(mirrors=[mirrors.url("good")], files=FILES)
     assert held(tmp_path) == {}
     assert mirrors.requests == []
@@ -195,8 +356,8 @@ def test_the_named_folder_is_never_written_to(
 
 @pytest.mark.parametrize(
     "content",
-    [CONTENT["images.gz"], CONTENT["labels.gz"][:-1], b"", gzip.compress(b"<html>Sorry</html>")],
-    ids=["another data file", "cut short", "empty", "foreign"],
+    [CONTENT["images.gz"], CONTENT["labels.gz"][:-1], gzip.compress(b"<html>Sorry</html>")],
+    ids=["another data file", "cut short", "foreign"],
 )
 def test_a_changed_file_is_named_with_both_sums_and_left_alone(
     content: bytes, mirrors: Mirrors, folder: Path
@@ -281,8 +442,51 @@ def test_the_argument_goes_before_the_environment(
 def test_foreign_files_are_never_loaded(tmp_path: Path) -> None:
     for name in data_FILES:
         (tmp_path / name).write_bytes(CONTENT["images.gz"])
-    with pytest.raises(DataError, match=r"train-images.* is not the official file"):
+    with pytest.raises(DataError, match=r"train-images.* does not hold .* of Fashion-MNIST"):
         load_data(folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "problem"),
+    [
+        ("text", "here means {cwd}/text, and there is no such folder"),
+        ("", "here means {cwd}/.*train-images-idx3-ubyte.gz is missing in {cwd}"),
+        ("~nobodyxyz", "no path"),
+        ("a\0b", "no path"),
+        (3, "no path"),
+        ("/dev/null", "'/dev/null', and that is no folder: give the full path"),
+        ("/" + "x" * 5_000, "no path"),
+    ],
+)
+def test_what_is_no_folder_is_one_sentence(
+    folder: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    problem = problem.format(cwd=tmp_path)
+    with pytest.raises(DataError) as caught:
+        load_data(folder=folder)
+    assert problem.rpartition(".*")[2] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["text", "~nobodyxyz", "/dev/null", "/" + "x" * 5_000])
+def test_the_variable_too_must_name_a_folder(
+    value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FMNIST_DATA_DIR", value)
+    for ask in (load_data, fetch_data):
+        with pytest.raises(DataError, match="FMNIST_DATA_DIR is '"):
+            ask()
+
+
+def test_a_relative_folder_is_looked_for_from_here(
+    real_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(real_data_dir.parent)
+    monkeypatch.setenv("FMNIST_DATA_DIR", real_data_dir.name)
+    assert fetch_data() == real_data_dir.resolve()
+    assert load_data(folder=real_data_dir.name) is load_data()
 
 
 def test_the_real_data_bear_out_every_fact(real_data_dir: Path) -> None:

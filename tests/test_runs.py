@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from fmnist_utils.data.download import read_idx
+from fmnist_utils.data.formats import read_idx
 from fmnist_utils.models.spec import MLP, DenseBlock
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment

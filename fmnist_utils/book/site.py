@@ -238,16 +238,13 @@ def _find_images(data: str, console: Console) -> _Images:
     if data == "synthetic":
         return _Images("synthetic", None)
 
-    import pooch
-
     from fmnist_utils.data.download import fetch_data
     from fmnist_utils.data.fashion_mnist import DataError
 
     if data == "real":
         return _Images("real", fetch_data().resolve())
     try:
-        # Without a network a preview begins within seconds, and without a line per attempt.
-        pooch.get_logger().setLevel("ERROR")
+        # Without a network a preview begins within seconds.
         return _Images("real", fetch_data(retries=0, timeout=5.0).resolve())
     except DataError as error:
         _say(console, f"Building a preview on synthetic garments: {error}")

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
+import errno
 import hashlib
-import math
 import os
-import sys
-import zlib
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fmnist_utils.data.fashion_mnist import FILES, DataError, FashionMNIST
-
-if TYPE_CHECKING:
-    import pooch
-
+from fmnist_utils.data.formats import FORMS, exists, read_file, read_folder
+from fmnist_utils.data.transfer import GivenUpError, Transfer, quiet_pooch, short_reason
 
 MIRRORS: tuple[str, ...] = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -31,19 +23,20 @@ MIRRORS: tuple[str, ...] = (
 )
 
 
-def load_data(source: str = "real", *, folder: Path | None = None) -> FashionMNIST:
+def load_data(source: str = "real", *, folder: str | Path | None = None) -> FashionMNIST:
     """Load Fashion-MNIST; never substitutes anything for what was asked.
 
-    The real files are looked for in `folder`, else in the folder that the environment variable
+    The real images are looked for in `folder`, else in the folder that the environment variable
     ``FMNIST_DATA_DIR`` names, else in the user's cache, and only into that cache are they
-    downloaded. A place that was named must hold all four files. Every file's MD5 is checked.
+    downloaded. A folder that was named must hold all of them, as the official files or in another
+    form that `fmnist_utils.data.formats.read_folder` knows. A hash of everything is checked.
 
     Parameters
     ----------
     source : {"real", "synthetic"}
         Synthetic data are garments drawn by program, see `fmnist_utils.data.garments`.
-    folder : Path, optional
-        Where the four official ``.gz`` files lie. Ignored for synthetic data.
+    folder : str or Path, optional
+        Where the files lie. Ignored for synthetic data.
 
     Returns
     -------
@@ -66,18 +59,12 @@ def load_data(source: str = "real", *, folder: Path | None = None) -> FashionMNI
         return load_synthetic()
     if source != "real":
         raise DataError(f"Unknown data source {source!r}: use 'real' or 'synthetic'.")
-    named = folder or _named_folder()
-    return _load_real((named or fetch_data()).resolve())
+    return _load_real((_named_folder(folder) or fetch_data()).resolve())
 
 
 @lru_cache(maxsize=1)
 def _load_real(folder: Path) -> FashionMNIST:
-    """Verify and read the four official files."""
-    verify_data(folder)
-    train_images, train_labels, test_images, test_labels = (
-        read_idx(folder / name) for name in FILES
-    )
-    return FashionMNIST(train_images, train_labels, test_images, test_labels, source="real")
+    return FashionMNIST(*read_folder(folder), source="real")
 
 
 def fetch_data(
@@ -87,6 +74,7 @@ def fetch_data(
     files: Mapping[str, str] = FILES,
     retries: int = 2,
     timeout: float = 30.0,
+    deadline: float = 900.0,
 ) -> Path:
     """Make sure that a folder holds the data files, downloading what is missing.
 
@@ -94,7 +82,7 @@ def fetch_data(
     ----------
     folder : Path, optional
         Where to put the files. By default the folder in ``FMNIST_DATA_DIR``, which is only
-        verified and never written to, else the user's cache.
+        verified, whatever the form of its files, and never written to; else the user's cache.
     mirrors : sequence of str
         Base URLs, each ending in ``/``, tried in turn for every file.
     files : mapping of str to str
@@ -103,6 +91,8 @@ def fetch_data(
         Further attempts per file and mirror after the first.
     timeout : float
         Seconds without an answer after which an attempt is given up.
+    deadline : float
+        Seconds for one file from one mirror, all attempts together.
 
     Returns
     -------
@@ -114,25 +104,56 @@ def fetch_data(
     DataError
         If a file is wrong (it is left as it is) or no mirror delivers it.
     """
-    # Imported only to download: pooch takes long to load, and warns in a plain notebook.
-    import pooch
+    if folder is None:
+        named = _named_folder(None)
+        if named is not None:
+            read_folder(named)
+            return named
+        # Imported only when needed: pooch takes long to load, and warns in a plain notebook.
+        import pooch
 
-    named = None if folder else _named_folder()
-    if named is None:
-        folder = folder or Path(pooch.os_cache("fmnist-utils"))
-        downloader = pooch.HTTPDownloader(
-            progressbar=sys.stderr.isatty(),
-            timeout=timeout,
-            # The files are gzip themselves: they must not be unpacked on the way.
-            headers={"Accept-Encoding": "identity"},
-        )
-        for name in [name for name in files if not (folder / name).exists()]:
-            served_by = _download(folder, name, files[name], mirrors, retries, downloader)
-            mirrors = sorted(mirrors, key=lambda mirror: mirror != served_by)
-    else:
-        folder = named
+        folder = Path(pooch.os_cache("fmnist-utils"))
+    if not all(exists(folder / name) for name in files):
+        try:
+            _fetch_missing(folder, mirrors, files, retries, timeout, deadline)
+        except OSError as error:
+            raise DataError(_cannot_write(folder, error)) from error
     verify_data(folder, files)
     return folder
+
+
+def _fetch_missing(
+    folder: Path,
+    mirrors: Sequence[str],
+    files: Mapping[str, str],
+    retries: int,
+    timeout: float,
+    deadline: float,
+) -> None:
+    """Download what a folder lacks, one process at a time."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # Half a file lies in a folder of its own, where nothing else can be: whoever holds the lock
+    # may remove what a killed process left there.
+    partial = folder / ".fmnist-download"
+    try:
+        with FileLock(folder / ".fmnist-download.lock", timeout=deadline), quiet_pooch():
+            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                for name in (name for name in files if not exists(folder / name)):
+                    mirror = _download(
+                        partial, name, files[name], mirrors, retries, timeout, deadline
+                    )
+                    os.replace(partial / name, folder / name)
+                    mirrors = sorted(mirrors, key=lambda other: other != mirror)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    except Timeout as error:
+        raise DataError(
+            f"Another process has been downloading to {folder} for {deadline:g} seconds: wait for "
+            "it, or end it."
+        ) from error
 
 
 def _download(
@@ -141,7 +162,8 @@ def _download(
     md5: str,
     mirrors: Sequence[str],
     retries: int,
-    downloader: pooch.HTTPDownloader,
+    timeout: float,
+    deadline: float,
 ) -> str:
     """Fetch one file from the first mirror that delivers it, and return that mirror."""
     import pooch
@@ -151,46 +173,48 @@ def _download(
     for mirror in mirrors:
         store = pooch.create(folder, mirror, registry={name: f"md5:{md5}"}, retry_if_failed=retries)
         try:
-            store.fetch(name, downloader=downloader)
+            store.fetch(name, downloader=Transfer(timeout, deadline))
             return mirror
-        except (requests.RequestException, ValueError) as error:
-            reasons.append(f"{urlsplit(mirror).netloc} {_short_reason(error)}")
-        except OSError as error:
-            raise DataError(
-                f"Cannot write {name} to {folder} ({error.strerror or error}): make the folder "
-                "writable or set FMNIST_DATA_DIR to one that holds the four files."
-            ) from error
+        except (requests.RequestException, ValueError, GivenUpError) as error:
+            reasons.append(f"{urlsplit(mirror).netloc} {short_reason(error)}")
     raise DataError(
         f"No mirror delivered {name} ({'; '.join(reasons) or 'none given'}): check the network, or "
         "get the four Fashion-MNIST files elsewhere and set FMNIST_DATA_DIR to their folder."
     )
 
 
-def _short_reason(error: Exception) -> str:
-    """Say in a few words why a mirror failed."""
-    import requests
-
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"answered HTTP {error.response.status_code}"
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return "timed out"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "broke off"
-    if isinstance(error, requests.ConnectionError):
-        return "could not be reached"
-    if isinstance(error, requests.RequestException):
-        return f"failed ({type(error).__name__})"
-    return "sent a file with the wrong MD5"
+def _cannot_write(folder: Path, error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free 64 MB there" if full else "make the folder writable"
+    return (
+        f"Cannot write to {folder} ({error.strerror or error}): {remedy}, or set FMNIST_DATA_DIR "
+        "to a folder that holds the Fashion-MNIST files."
+    )
 
 
-def _named_folder() -> Path | None:
-    """Return the folder that FMNIST_DATA_DIR names, if it is set."""
-    value = os.environ.get("FMNIST_DATA_DIR")
-    return Path(value).expanduser() if value else None
+def _named_folder(folder: str | Path | None) -> Path | None:
+    """Return the folder that was given, else that which FMNIST_DATA_DIR names, if it is set."""
+    value = folder if folder is not None else os.environ.get("FMNIST_DATA_DIR") or None
+    if value is None:
+        return None
+    what = "FMNIST_DATA_DIR is" if folder is None else "The data folder is"
+    try:
+        path = Path(value).expanduser()
+        found = path.resolve()
+        is_folder = found.is_dir()
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        raise DataError(
+            f"{what} {value!r}, which is no path ({error}): give that of a folder."
+        ) from error
+    if not is_folder:
+        meant = "" if path.is_absolute() else f", which here means {found}"
+        problem = "and that is no folder" if exists(found) else "and there is no such folder"
+        raise DataError(f"{what} {str(value)!r}{meant}, {problem}: give the full path of one.")
+    return found
 
 
 def verify_data(folder: Path, files: Mapping[str, str] = FILES) -> None:
-    """Check that a folder holds every data file, unchanged.
+    """Check that a folder holds every official data file, unchanged.
 
     Parameters
     ----------
@@ -206,51 +230,11 @@ def verify_data(folder: Path, files: Mapping[str, str] = FILES) -> None:
     """
     for name, expected in files.items():
         path = folder / name
-        try:
-            found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-        except FileNotFoundError as error:
-            raise DataError(
-                f"{name} is missing in {folder}: put the four Fashion-MNIST files there, or name "
-                "no folder and unset FMNIST_DATA_DIR to have them downloaded."
-            ) from error
-        except OSError as error:
-            raise DataError(f"Cannot read {path} ({error.strerror}): check the folder.") from error
+        if not exists(path):
+            raise DataError(f"{name} is missing in {folder}: {FORMS}.")
+        found = hashlib.md5(read_file(path), usedforsecurity=False).hexdigest()
         if found != expected:
             raise DataError(
                 f"{path} is not the official file: expected MD5 {expected}, found {found}; delete "
                 "it and fetch it again."
             )
-
-
-def read_idx(path: Path) -> NDArray[np.uint8]:
-    """Read a gzipped IDX file of bytes (format: http://yann.lecun.com/exdb/mnist/).
-
-    Parameters
-    ----------
-    path : Path
-        A ``.gz`` file.
-
-    Returns
-    -------
-    uint8 array
-        Shape as the file's header says.
-
-    Raises
-    ------
-    DataError
-        If the file is no gzip file, its header is not that of an IDX file of bytes, or its length
-        does not match its header.
-    """
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"Cannot unpack {path} ({error}): fetch it again.") from error
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise DataError(f"{path} is not an IDX file of bytes: fetch it again.")
-    start = 4 + 4 * content[3]
-    shape = tuple(int.from_bytes(content[i : i + 4]) for i in range(4, start, 4))
-    if len(content) != start + math.prod(shape):
-        raise DataError(
-            f"{path} has {len(content)} bytes, but its header says {shape}: fetch it again."
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
