@@ -15,12 +15,12 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.training.interrupts import acknowledge
 
 if TYPE_CHECKING:
     from fmnist_utils.reports.experiment import Experiment
 
 AGAIN = "mend that, and run the same command again."
-INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
 
 
 class _Commands(TyperGroup):
@@ -39,7 +39,14 @@ class _Commands(TyperGroup):
             print(f"{where} cannot be read or written ({why}): {AGAIN}", file=sys.stderr)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
-            print(INTERRUPTED, file=sys.stderr)
+            acknowledge()
+            raise typer.Exit(130) from error
+
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **settings)
+        except KeyboardInterrupt as error:  # which click would call an aborted prompt
+            acknowledge()
             raise typer.Exit(130) from error
 
 
@@ -54,13 +61,6 @@ app = typer.Typer(
 console = Console(width=None if sys.stdout.isatty() else 160)
 
 ReportId = Annotated[str, typer.Argument(help="Which report, e.g. baltzi.", metavar="REPORT")]
-
-
-def main() -> None:
-    """Run the command."""
-    # Without it TensorFlow reports on drivers and instruction sets whenever it is loaded.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app()
 
 
 def _say(sentence: str) -> None:

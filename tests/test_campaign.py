@@ -132,6 +132,23 @@ def test_an_interrupt_loses_no_finished_run_and_the_rest_goes_on_later(store: Ru
     assert [run.seed for run in store.runs(MLP)] == [run.seed for run in store.runs(CNN)] == [1, 2]
 
 
+def test_a_second_ctrl_c_while_a_run_is_saved_loses_nothing(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(*paths: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGINT):
+            signal.raise_signal(number)
+        whole(*paths)
+
+    store.check_writable()
+    whole = os.replace
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "check_writable", lambda: None)
+        patch.setattr(os, "replace", replace)
+        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made))
+    assert [run.seed for run in map(read_run, records(store))] == [1]
+
+
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(
     store: RunStore,
 ) -> None:

@@ -23,9 +23,10 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.record import Method, read_run
 from fmnist_utils.runs.store import write_run
+from fmnist_utils.training.interrupts import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMAND = [sys.executable, "-c", "from fmnist_utils.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "fmnist_utils"]
 
 
 def fmnist(*arguments: str) -> Result:
@@ -387,7 +388,7 @@ def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     output, errors = process.communicate()
     after_interrupt = finished()
     assert process.returncode == 130, errors
-    assert errors == cli.INTERRUPTED + "\n"
+    assert errors == INTERRUPTED + "\n"
     assert len(output.splitlines()) == 1 + len(after_interrupt) - len(after_kill)
     assert after_kill.items() <= after_interrupt.items()
 
@@ -412,13 +413,17 @@ def endless_book(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
+STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+
+
+@STOPS
+def test_an_interrupted_book_stages_nothing(endless_book: Path, number: signal.Signals) -> None:
     process = start(endless_book, dict(os.environ), "book", "--data", "synthetic")
     wait_for((endless_book / "started").exists, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert (output, errors) == ("", cli.INTERRUPTED + "\n")
+    assert (output, errors) == ("", INTERRUPTED + "\n")
     assert not list((endless_book / "_build").rglob("*.ipynb"))
     kernel = int((endless_book / "started").read_text())
     with pytest.raises(ProcessLookupError):
@@ -427,6 +432,26 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
 
 
 @pytest.fixture
+@STOPS
+def test_a_command_that_is_interrupted_while_it_starts_says_so_at_once(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    # Stands in for a package that loads slowly, then steps aside for the real one.
+    lines = ["import sys, time", "from pathlib import Path", f"here = Path({str(tmp_path)!r})"]
+    lines += ["(here / 'loading').touch()", "while not (here / 'go').exists(): time.sleep(0.05)"]
+    lines += [f"sys.path.remove({str(tmp_path)!r})", "del sys.modules['typer']", "import typer"]
+    (tmp_path / "typer.py").write_text("\n".join(lines))
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    process = start(ROOT, os.environ | {"PYTHONPATH": path}, "reports")
+    wait_for((tmp_path / "loading").exists, process)
+    process.send_signal(number)
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"{INTERRUPTED}\n"
+    (tmp_path / "go").touch()
+    assert process.communicate() == ("", "")
+    assert process.returncode == 130
+
+
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[Method]:
     """List by which methods jobs would be trained, instead of training them."""
     methods: list[Method] = []

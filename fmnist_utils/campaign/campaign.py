@@ -17,7 +17,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training.course import Progress
-from fmnist_utils.training.interrupts import ctrl_c_at_checks
+from fmnist_utils.training.interrupts import ctrl_c_at_checks, uninterrupted
 
 #: How often a job is begun whose process is lost.
 TRIES = 3
@@ -156,8 +156,9 @@ class _Campaign:
         except FmnistError as error:
             self.failed.append(f"{job.name} ({str(error).rstrip('.')})")
         else:
-            self._store.add(run)
-            self._store.path(*job).with_suffix(".npz").unlink(missing_ok=True)
+            with uninterrupted():  # the checkpoint of a finished training is of no use
+                self._store.add(run)
+                self._store.path(*job).with_suffix(".npz").unlink(missing_ok=True)
             self.finished.append(run)
             self._tell(Watcher.on_run, job, run)
 
