@@ -60,6 +60,14 @@ app = typer.Typer(
 # In a file or a pipe a table is not folded at 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 160)
 
+CellTimeout = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="How long a cell may run; by default 1800 s, and any time where chapters train.",
+    ),
+]
 ReportId = Annotated[str, typer.Argument(help="Which report, e.g. baltzi.", metavar="REPORT")]
 
 
@@ -84,20 +92,23 @@ def book(
         Path | None,
         typer.Option(help="Take executed notebooks from this folder instead of running them."),
     ] = None,
+    cell_timeout: CellTimeout = None,
 ) -> None:
     """Run every chapter that changed and build the site."""
     from fmnist_utils.book.site import build_book
 
-    index = build_book(Path(), mode=mode, data=data, executed=executed, console=console)
+    index = build_book(
+        Path(), mode=mode, data=data, executed=executed, cell_timeout=cell_timeout, console=console
+    )
     _say(f"The book is in {os.path.relpath(index)}")
 
 
 @app.command()
-def refresh() -> None:
+def refresh(cell_timeout: CellTimeout = None) -> None:
     """Run every chapter in replay mode and store the outputs in its source."""
     from fmnist_utils.book.site import refresh_chapters
 
-    refresh_chapters(Path(), console)
+    refresh_chapters(Path(), console, cell_timeout=cell_timeout)
 
 
 @app.command()
