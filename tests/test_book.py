@@ -26,6 +26,7 @@ from fmnist_utils.book.links import (
     CITED,
     INSTALL,
     badge_link,
+    install_address,
     notebooks,
     repository,
     set_repository,
@@ -750,7 +751,7 @@ def check_repository(root: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         expected = {
             "Colab badge": badge_link(url, branch, name),
-            "install cell": f"git+{url}",
+            "install cell": install_address(url, branch),
         }
         found = {
             "Colab badge": BADGE_LINK.findall(text),
@@ -782,6 +783,11 @@ def test_every_place_follows_the_address(
     assert "# kept" in (root / "_config.yml").read_text()
     assert "@main" in (root / "index.ipynb").read_text()
     assert set_repository(root, f"https://github.com/{owner}/{name}") == []
+    config = (root / "_config.yml").read_text()
+    (root / "_config.yml").write_text(config.replace("branch: main", "branch: v1.0"))
+    assert len(check_repository(root)) == 4
+    set_repository(root, f"https://github.com/{owner}/{name}")
+    assert check_repository(root) == []
 
 
 @pytest.mark.parametrize(
@@ -790,6 +796,8 @@ def test_every_place_follows_the_address(
         ("index.ipynb", "main/index.ipynb", "main/other.ipynb", "Colab badge points to"),
         ("index.ipynb", "blob/main", "blob/trunk", "Colab badge points to"),
         ("index.ipynb", "git+https://github.com/old", "git+https://github.com/new", "install cell"),
+        ("index.ipynb", "place@main", "place@trunk", "install cell"),
+        ("index.ipynb", "place@main", "place", "install cell"),
         ("chapters/one.ipynb", "git+https", "https", "has no install cell"),
         ("chapters/one.ipynb", "/github/", "/", "has no Colab badge"),
         ("CITATION.cff", "old/place", "new/place", "CITATION.cff names"),
@@ -809,12 +817,33 @@ def test_a_wrong_address_is_found(
 
 @pytest.mark.parametrize(
     "url",
-    ["", "old/place", "http://github.com/a/b", "https://gitlab.com/a/b", "https://github.com/a"],
+    [
+        "",
+        "old/place",
+        "http://github.com/a/b",
+        "https://gitlab.com/a/b",
+        "https://github.com/a",
+        "https://github.com/a/b/c",
+        "https://github.com/../b",
+        "https://github.com/a/..",
+        "https://github.com/a/...git",
+        "https://github.com/a/../b",
+        "https://github.com/./b",
+        "https://github.com/-a/b",
+        "https://github.com/a.b/c",
+        "https://github.com/ä/b",
+        "https://github.com/a/b?c",
+        "https://github.com/a/b\n",
+        "https://github.com@a/b",
+    ],
 )
 def test_an_address_that_colab_cannot_open_is_refused(tmp_path: Path, url: str) -> None:
     make_addressed(tmp_path, "old/place")
-    with pytest.raises(BookError, match="is not of the form"):
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    with pytest.raises(BookError, match="is not of the form") as caught:
         set_repository(tmp_path, url)
+    assert "\n" not in str(caught.value)
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 # --- This book -----------------------------------------------------------------------------------

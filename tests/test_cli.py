@@ -70,6 +70,7 @@ def test_the_command_starts_without_keras_or_tensorflow() -> None:
         ["publish-runs"],
         ["publish-runs", "nowhere"],
         ["set-repository", "https://example.org/a/b"],
+        ["set-repository", "https://github.com/a/../b"],
     ],
     ids=" ".join,
 )
@@ -431,7 +432,6 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path, number: signal.S
     assert not (endless_book / "_build/html").exists()
 
 
-@pytest.fixture
 @STOPS
 def test_a_command_that_is_interrupted_while_it_starts_says_so_at_once(
     tmp_path: Path, number: signal.Signals
@@ -452,6 +452,7 @@ def test_a_command_that_is_interrupted_while_it_starts_says_so_at_once(
     assert process.returncode == 130
 
 
+@pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[Method]:
     """List by which methods jobs would be trained, instead of training them."""
     methods: list[Method] = []
