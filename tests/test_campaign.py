@@ -1,5 +1,6 @@
 """Many runs: what is missing, in which order, and that nothing finished is ever lost."""
 
+import io
 import os
 import random
 import signal
@@ -16,12 +17,14 @@ import psutil
 import pytest
 from factories import FakeCrew, make_run
 from filelock import FileLock
+from rich.console import Console
 
 from fmnist_utils.campaign.campaign import CampaignError, run_jobs
 from fmnist_utils.campaign.child import Order, write_images
 from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once, usable_cores
 from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
 from fmnist_utils.campaign.process import ProcessLostError, train_in_process
+from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
@@ -147,6 +150,19 @@ def test_a_second_ctrl_c_while_a_run_is_saved_loses_nothing(
         patch.setattr(os, "replace", replace)
         run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made))
     assert [run.seed for run in map(read_run, records(store))] == [1]
+
+
+def test_a_notebook_without_widgets_gets_lines_and_no_warning(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    said = io.StringIO()
+    console = Console(file=said, force_jupyter=True)
+    monkeypatch.setattr(console, "print", lambda text, **_: said.write(f"{text}\n"))
+    with CampaignProgress(1, console) as progress:
+        run_jobs(missing_jobs(store, [MLP], [1]), store, FakeCrew(made), [progress])
+    assert [str(warning.message) for warning in recwarn] == []
+    assert said.getvalue().startswith(f"baltzi/{MLP.id} seed 1: 3 epochs")
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(
