@@ -152,6 +152,21 @@ def test_a_second_ctrl_c_while_a_run_is_saved_loses_nothing(
     assert [run.seed for run in map(read_run, records(store))] == [1]
 
 
+def test_a_run_that_is_finished_while_the_campaign_stops_is_kept(store: RunStore) -> None:
+    class Interrupt(Watcher):
+        def on_start(self, job: Job) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def made_late(job: Job, checkpoint: Path) -> Run:
+        crew._stopped.wait()
+        return made(job, checkpoint)
+
+    crew = FakeCrew(made_late)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, crew, [Interrupt()])
+    assert [run.seed for run in map(read_run, records(store))] == [1]
+
+
 def test_a_notebook_without_widgets_gets_lines_and_no_warning(
     store: RunStore, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
