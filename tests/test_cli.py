@@ -383,21 +383,29 @@ def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     after_kill = finished()
     assert list(folder.iterdir()) == sorted(folder.glob("*.json"))
 
-    process = train(seeds=9)
-    wait_for(lambda: len(list(folder.glob("*.json"))) > len(after_kill), process)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate()
-    after_interrupt = finished()
-    assert process.returncode == 130, errors
-    assert errors == INTERRUPTED + "\n"
-    assert len(output.splitlines()) == 1 + len(after_interrupt) - len(after_kill)
-    assert after_kill.items() <= after_interrupt.items()
+    before = after_kill
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = train(seeds=15)
+        wait_for(lambda before=before: len(list(folder.glob("*.json"))) > len(before), process)
+        process.send_signal(number)
+        assert process.stderr is not None
+        assert process.stderr.readline() == INTERRUPTED + "\n"
+        assert process.wait() == 130
+        _, errors = process.communicate()
+        after_interrupt = finished()
+        assert errors == ""
+        assert before.items() <= after_interrupt.items()
+        before = after_interrupt
 
-    process = train(seeds=len(after_interrupt))
-    output, errors = process.communicate()
-    assert (process.returncode, errors) == (0, "")
-    assert output.startswith("Nothing to train")
-    assert finished() == after_interrupt
+    # Of two that were trained side by side, the later seed may have been the first to be finished.
+    most = max(read_run(folder / name).seed for name in before)
+    for nothing_left in (False, True):
+        process = train(seeds=most)
+        output, errors = process.communicate()
+        assert (process.returncode, errors) == (0, "")
+        assert not nothing_left or output.startswith("Nothing to train")
+        after = finished()
+        assert len(after) == most and before.items() <= after.items()
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_smoke_in_an_empty_folder(path, installed, tmp_path):
         ("seeds", "3", "ParameterError: There is no parameter seeds; a chapter takes"),
         ("Mode", "smoke", "ParameterError: There is no parameter Mode; a chapter takes"),
         ("epochs", "3", "ParameterError: There is no parameter epochs; a chapter takes"),
-        ("SEEDS", "true", "ParameterError: SEEDS is True; it takes a whole number"),
+        ("SEEDS", "True", "ParameterError: SEEDS is True; it takes a whole number"),
     ],
 )
 def test_a_wrong_parameter_stops_papermill_with_one_sentence(
