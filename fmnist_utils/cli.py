@@ -15,12 +15,12 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.training.interrupts import acknowledge
 
 if TYPE_CHECKING:
     from fmnist_utils.reports.experiment import Experiment
 
 AGAIN = "mend that, and run the same command again."
-INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
 
 
 class _Commands(TyperGroup):
@@ -39,7 +39,14 @@ class _Commands(TyperGroup):
             print(f"{where} cannot be read or written ({why}): {AGAIN}", file=sys.stderr)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
-            print(INTERRUPTED, file=sys.stderr)
+            acknowledge()
+            raise typer.Exit(130) from error
+
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **settings)
+        except KeyboardInterrupt as error:  # which click would call an aborted prompt
+            acknowledge()
             raise typer.Exit(130) from error
 
 
@@ -53,14 +60,15 @@ app = typer.Typer(
 # In a file or a pipe a table is not folded at 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 160)
 
+CellTimeout = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="How long a cell may run; by default 1800 s, and any time where chapters train.",
+    ),
+]
 ReportId = Annotated[str, typer.Argument(help="Which report, e.g. baltzi.", metavar="REPORT")]
-
-
-def main() -> None:
-    """Run the command."""
-    # Without it TensorFlow reports on drivers and instruction sets whenever it is loaded.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app()
 
 
 def _say(sentence: str) -> None:
@@ -84,20 +92,23 @@ def book(
         Path | None,
         typer.Option(help="Take executed notebooks from this folder instead of running them."),
     ] = None,
+    cell_timeout: CellTimeout = None,
 ) -> None:
     """Run every chapter that changed and build the site."""
     from fmnist_utils.book.site import build_book
 
-    index = build_book(Path(), mode=mode, data=data, executed=executed, console=console)
+    index = build_book(
+        Path(), mode=mode, data=data, executed=executed, cell_timeout=cell_timeout, console=console
+    )
     _say(f"The book is in {os.path.relpath(index)}")
 
 
 @app.command()
-def refresh() -> None:
+def refresh(cell_timeout: CellTimeout = None) -> None:
     """Run every chapter in replay mode and store the outputs in its source."""
     from fmnist_utils.book.site import refresh_chapters
 
-    refresh_chapters(Path(), console)
+    refresh_chapters(Path(), console, cell_timeout=cell_timeout)
 
 
 @app.command()

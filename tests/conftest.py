@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fmnist_utils.training import interrupts
+
 # No test may fail because a machine is slow: neither by a deadline, nor for slowly drawn examples.
 settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("clockless")
@@ -65,3 +67,9 @@ def ctrl_c_is_heard() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test start like a command of its own, which has acknowledged no Ctrl-C yet."""
+    monkeypatch.setattr(interrupts, "_acknowledged", False)

@@ -19,18 +19,21 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from rich.console import Console
 
+from fmnist_utils.book import kernels, stage
 from fmnist_utils.book import site as book
 from fmnist_utils.book.links import (
     BADGE_LINK,
     CITED,
     INSTALL,
     badge_link,
+    install_address,
     notebooks,
     repository,
     set_repository,
 )
 from fmnist_utils.book.notebooks import BookError
-from fmnist_utils.book.site import build_book, pages, refresh_chapters
+from fmnist_utils.book.site import build_book, refresh_chapters
+from fmnist_utils.book.stage import pages
 from fmnist_utils.data.fashion_mnist import DataError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +98,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Stand in for the package folder, so that no edit of it makes these chapters run again."""
     folder = tmp_path_factory.mktemp("package")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(book, "__file__", str(folder / "book/site.py"))
+        patch.setattr(stage, "__file__", str(folder / "book/stage.py"))
         yield folder
 
 
@@ -180,6 +183,11 @@ def test_a_warning_fails_and_leaves_the_last_site(built: tuple[Path, list[str]])
     build(root, mode="smoke")
 
 
+STYLE = (
+    '<link rel="stylesheet" href="_static/book.css?digest=12" /> <a href="https://a.org/b">b</a>'
+)
+
+
 @pytest.fixture
 def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a built book of one text page, which stands in for the site that Sphinx would make."""
@@ -187,7 +195,9 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def jupyter_book(build_folder: Path, work: Path) -> None:
         (work / "_build/html").mkdir(parents=True)
         text = (build_folder / "stage/index.md").read_text()
-        (work / "_build/html/index.html").write_text(text)
+        (work / "_build/html/index.html").write_text(f"{text}{STYLE}")
+        (work / "_build/html/_static").mkdir()
+        (work / "_build/html/_static/book.css").write_text("p {}")
 
     monkeypatch.setattr(book, "_jupyter_book", jupyter_book)
     make_book(tmp_path)
@@ -198,8 +208,68 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def damaged(path: Path, how: str) -> bytes:
+    """Damage a file, and return what it held."""
+    before = path.read_bytes()
+    path.unlink()
+    if how == "cut short":
+        path.write_bytes(before[: len(before) // 2])
+    return before
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut short"])
+@pytest.mark.parametrize("name", ["index.html", "_static/book.css", ".made-from"])
+def test_a_site_that_lacks_something_is_rendered_again(rendered: Path, name: str, how: str) -> None:
+    path = rendered / "_build/html" / name
+    before = damaged(path, how)
+    build(rendered)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("index.html", "lacks the page index.md"),
+        ("_static/book.css", "lacks _static/book.css, which index.html names"),
+    ],
+)
+def test_what_sphinx_left_out_is_not_published(
+    rendered: Path, monkeypatch: pytest.MonkeyPatch, name: str, sentence: str
+) -> None:
+    whole = book._jupyter_book
+
+    def jupyter_book(build_folder: Path, work: Path) -> None:
+        whole(build_folder, work)
+        (work / "_build/html" / name).unlink()
+
+    monkeypatch.setattr(book, "_jupyter_book", jupyter_book)
+    before = site(rendered)
+    (rendered / "index.md").write_text("another book")
+    with pytest.raises(BookError, match=sentence):
+        build(rendered)
+    assert site(rendered) == before
+
+
+def test_while_one_command_is_at_work_on_the_book_others_are_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def render(build_folder: Path, console: Console) -> Path:
+        for other in (build, refresh):
+            with pytest.raises(BookError, match=r"^Another command is at work on the book"):
+                other(root)
+            refused.append(other)
+        return build_folder / "html/index.html"
+
+    monkeypatch.setattr(book, "_render", render)
+    build(root)
+    assert refused == [build, refresh]
+    build(root)
+
+
 def site(root: Path) -> str:
-    return (root / "_build/html/index.html").read_text()
+    return (root / "_build/html/index.html").read_text().removesuffix(STYLE)
 
 
 def test_an_interruption_at_any_step_loses_no_book(
@@ -269,7 +339,7 @@ def test_a_chapter_runs_again_when_what_it_is_made_from_changed(
         lambda: (package / "report.yaml").write_text("id: baltzi"),
         lambda: (package / "report.yaml").write_text("id: mendez"),
         lambda: settings.update(mode="smoke"),
-        lambda: monkeypatch.setattr(book, "_versions", lambda: ["numpy==99"]),
+        lambda: monkeypatch.setattr(stage, "versions", lambda: ["numpy==99"]),
     ]
     for change in changes:
         change()
@@ -328,6 +398,27 @@ def test_a_page_that_left_the_book_leaves_the_stage(root: Path) -> None:
     build(root)
     assert not list((root / "_build/stage").rglob("one.ipynb"))
     assert not list((root / "_build/stage").rglob("text.md"))
+
+
+@pytest.mark.parametrize("name", ["chapters", "chapters/one.ipynb", "_static/lost.css", "index.md"])
+def test_a_dangling_link_in_the_stage_is_repaired(root: Path, name: str) -> None:
+    build(root)
+    link = root / "_build/stage" / name
+    if link.is_dir():
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.symlink_to(root / "nowhere")
+    build(root)
+    assert printed(root) == "replay synthetic\n"
+    assert (root / "_build/stage/index.md").read_text() == "# Front\n"
+    assert not any(path.is_symlink() for path in (root / "_build/stage").rglob("*"))
+
+
+def test_a_staged_chapter_that_is_cut_short_is_executed_again(root: Path) -> None:
+    build(root)
+    before = damaged(root / "_build/stage/chapters/one.ipynb", "cut short")
+    assert build(root)[0].startswith("chapters/one.ipynb: executed in")
+    assert json.loads(before)["cells"][2]["outputs"] == staged(root)["cells"][2]["outputs"]
 
 
 # --- Side by side --------------------------------------------------------------------------------
@@ -412,6 +503,18 @@ def test_a_kernel_whose_port_is_taken_is_started_again(
             build(root)
 
 
+def test_a_kernel_that_never_starts_is_one_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (root / "stand-in").mkdir()
+    taken = "raise OSError('Address already in use')"
+    (root / "stand-in/ipykernel_launcher.py").write_text(taken)
+    monkeypatch.setenv("PYTHONPATH", str(root / "stand-in"))
+    with pytest.raises(BookError, match=r"kernel starts: .*\(OSError: Address already in use\)\.$"):
+        build(root)
+    assert capfd.readouterr() == ("", "")
+
+
 # --- What goes wrong -----------------------------------------------------------------------------
 
 
@@ -432,8 +535,80 @@ def test_a_failing_cell_is_named_and_replaces_nothing(root: Path) -> None:
 
 def test_a_kernel_that_dies_is_one_sentence(root: Path) -> None:
     write_chapter(root, code("import os; os._exit(1)"))
-    with pytest.raises(BookError, match=r"one.ipynb: the kernel died"):
+    with pytest.raises(BookError, match=r"one.ipynb, cell 1: the kernel died"):
         build(root)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("1", "import sys\nsys.exit()", "2"),
+        ("1", "raise SystemExit(0)"),
+        ("1", "exit()"),
+        ("1", "import os\nos._exit(0)"),
+    ],
+    ids=lambda cells: cells[1],
+)
+def test_a_cell_that_ends_its_kernel_is_named(root: Path, cells: tuple[str, ...]) -> None:
+    write_chapter(root, *map(code, cells))
+    with pytest.raises(BookError, match=r"^chapters/one.ipynb, cell 2: (it ends the|the kernel)"):
+        build(root)
+    assert not list((root / "_build/stage").rglob("*.ipynb"))
+
+
+def test_a_cell_that_hangs_is_named(root: Path) -> None:
+    write_chapter(root, code("while True: pass"))
+    with pytest.raises(
+        BookError, match=r"one.ipynb, cell 1: it was still running after 1 s; --cel"
+    ):
+        build(root, cell_timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        ({}, book.CELL_TIMEOUT),
+        ({"mode": "smoke"}, None),
+        ({"cell_timeout": 7}, 7),
+        ({"mode": "full", "cell_timeout": 7}, 7),
+    ],
+)
+def test_a_cell_has_a_limit_where_nothing_is_trained(
+    root: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], limit: int | None
+) -> None:
+    import papermill
+
+    asked = []
+
+    def execute(*_: Any, execution_timeout: int | None, **others: Any) -> None:
+        asked.append(execution_timeout)
+        raise RuntimeError("enough seen")
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    with pytest.raises(BookError, match="enough seen"):
+        build(root, **settings)
+    assert set(asked) == {limit}
+
+
+def test_in_a_pipe_a_line_says_now_and_then_what_is_running(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = root / "heard"
+
+    class Pipe(io.StringIO):
+        def write(self, text: str) -> int:
+            if "chapters/one.ipynb, cell 2 of 2" in text:
+                heard.touch()
+            return super().write(text)
+
+    wait = f"import os, time\nwhile not os.path.exists({str(heard)!r}): time.sleep(0.05)"
+    write_chapter(root, code(PARAMETERS, "parameters"), code(wait))
+    monkeypatch.setattr(kernels, "_BEAT", 0.1)
+    pipe = Pipe()
+    build(root, console=Console(file=pipe))
+    lines = pipe.getvalue().splitlines()
+    assert "Executing chapters/one.ipynb, cell 2 of 2" in lines
+    assert lines[-1].startswith("chapters/one.ipynb: executed in")
 
 
 @pytest.mark.parametrize("source", ["N = 2 * 5", "N = M = 1", "print(1)", "N ="])
@@ -576,7 +751,7 @@ def check_repository(root: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         expected = {
             "Colab badge": badge_link(url, branch, name),
-            "install cell": f"git+{url}",
+            "install cell": install_address(url, branch),
         }
         found = {
             "Colab badge": BADGE_LINK.findall(text),
@@ -608,6 +783,11 @@ def test_every_place_follows_the_address(
     assert "# kept" in (root / "_config.yml").read_text()
     assert "@main" in (root / "index.ipynb").read_text()
     assert set_repository(root, f"https://github.com/{owner}/{name}") == []
+    config = (root / "_config.yml").read_text()
+    (root / "_config.yml").write_text(config.replace("branch: main", "branch: v1.0"))
+    assert len(check_repository(root)) == 4
+    set_repository(root, f"https://github.com/{owner}/{name}")
+    assert check_repository(root) == []
 
 
 @pytest.mark.parametrize(
@@ -616,6 +796,8 @@ def test_every_place_follows_the_address(
         ("index.ipynb", "main/index.ipynb", "main/other.ipynb", "Colab badge points to"),
         ("index.ipynb", "blob/main", "blob/trunk", "Colab badge points to"),
         ("index.ipynb", "git+https://github.com/old", "git+https://github.com/new", "install cell"),
+        ("index.ipynb", "place@main", "place@trunk", "install cell"),
+        ("index.ipynb", "place@main", "place", "install cell"),
         ("chapters/one.ipynb", "git+https", "https", "has no install cell"),
         ("chapters/one.ipynb", "/github/", "/", "has no Colab badge"),
         ("CITATION.cff", "old/place", "new/place", "CITATION.cff names"),
@@ -635,12 +817,33 @@ def test_a_wrong_address_is_found(
 
 @pytest.mark.parametrize(
     "url",
-    ["", "old/place", "http://github.com/a/b", "https://gitlab.com/a/b", "https://github.com/a"],
+    [
+        "",
+        "old/place",
+        "http://github.com/a/b",
+        "https://gitlab.com/a/b",
+        "https://github.com/a",
+        "https://github.com/a/b/c",
+        "https://github.com/../b",
+        "https://github.com/a/..",
+        "https://github.com/a/...git",
+        "https://github.com/a/../b",
+        "https://github.com/./b",
+        "https://github.com/-a/b",
+        "https://github.com/a.b/c",
+        "https://github.com/ä/b",
+        "https://github.com/a/b?c",
+        "https://github.com/a/b\n",
+        "https://github.com@a/b",
+    ],
 )
 def test_an_address_that_colab_cannot_open_is_refused(tmp_path: Path, url: str) -> None:
     make_addressed(tmp_path, "old/place")
-    with pytest.raises(BookError, match="is not of the form"):
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    with pytest.raises(BookError, match="is not of the form") as caught:
         set_repository(tmp_path, url)
+    assert "\n" not in str(caught.value)
+    assert all(path.read_bytes() == content for path, content in before.items())
 
 
 # --- This book -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Many runs: what is missing, in which order, and that nothing finished is ever lost."""
 
+import io
 import os
 import random
 import signal
@@ -16,12 +17,14 @@ import psutil
 import pytest
 from factories import FakeCrew, make_run
 from filelock import FileLock
+from rich.console import Console
 
 from fmnist_utils.campaign.campaign import CampaignError, run_jobs
 from fmnist_utils.campaign.child import Order, write_images
 from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once, usable_cores
 from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
 from fmnist_utils.campaign.process import ProcessLostError, train_in_process
+from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
@@ -130,6 +133,51 @@ def test_an_interrupt_loses_no_finished_run_and_the_rest_goes_on_later(store: Ru
     run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(made), [log])
     assert f"baltzi/{MLP.id} seed 1" not in log.started
     assert [run.seed for run in store.runs(MLP)] == [run.seed for run in store.runs(CNN)] == [1, 2]
+
+
+def test_a_second_ctrl_c_while_a_run_is_saved_loses_nothing(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(*paths: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGINT):
+            signal.raise_signal(number)
+        whole(*paths)
+
+    store.check_writable()
+    whole = os.replace
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "check_writable", lambda: None)
+        patch.setattr(os, "replace", replace)
+        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made))
+    assert [run.seed for run in map(read_run, records(store))] == [1]
+
+
+def test_a_run_that_is_finished_while_the_campaign_stops_is_kept(store: RunStore) -> None:
+    class Interrupt(Watcher):
+        def on_start(self, job: Job) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def made_late(job: Job, checkpoint: Path) -> Run:
+        crew._stopped.wait()
+        return made(job, checkpoint)
+
+    crew = FakeCrew(made_late)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, crew, [Interrupt()])
+    assert [run.seed for run in map(read_run, records(store))] == [1]
+
+
+def test_a_notebook_without_widgets_gets_lines_and_no_warning(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    said = io.StringIO()
+    console = Console(file=said, force_jupyter=True)
+    monkeypatch.setattr(console, "print", lambda text, **_: said.write(f"{text}\n"))
+    with CampaignProgress(1, console) as progress:
+        run_jobs(missing_jobs(store, [MLP], [1]), store, FakeCrew(made), [progress])
+    assert [str(warning.message) for warning in recwarn] == []
+    assert said.getvalue().startswith(f"baltzi/{MLP.id} seed 1: 3 epochs")
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(

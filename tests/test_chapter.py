@@ -146,6 +146,17 @@ def test_full_trains_only_what_is_missing(experiment, tmp_path):
             {"EPOCHS": 3},
             "There is no parameter EPOCHS; a chapter takes MODE, DATA, SEEDS, TRACKER.",
         ),
+        ({"SEEDS": True}, "SEEDS is True; it takes a whole number of at least 1."),
+        *(
+            (names, f"There is no parameter {name}; a chapter takes MODE, DATA, SEEDS, TRACKER.")
+            for name, names in {
+                "mode": {"MODE": "replay", "mode": "smoke"},
+                "Seeds": {"Seeds": 3},
+                "data": {"data": "synthetic"},
+                "epochs": {"epochs": 3, "In": ["", "# Parameters\nepochs = 3\n"]},
+                "_mode": {"_mode": 3, "In": ["", "# Parameters\n_mode = 3\n"]},
+            }.items()
+        ),
         ({"TRACKER": "mlflow"}, "TRACKER is 'mlflow'; it takes none, wandb."),
     ],
 )
@@ -154,6 +165,13 @@ def test_a_wrong_parameter_is_one_sentence(names, sentence):
         fu.check_parameters(names)
     assert str(caught.value) == sentence
     assert caught.value._render_traceback_() == [f"ParameterError: {sentence}"]
+
+
+@pytest.mark.parametrize("data", [None, object(), np.zeros(3)], ids=["unset", "images", "array"])
+def test_a_chapter_may_call_its_images_data(data):
+    own = {} if data is None else {"data": data}
+    cells = ["", "# Parameters\nMODE = 'smoke'\n", "# Parameters\n%time data = 1", "x = 1"]
+    fu.check_parameters({"MODE": "smoke", "SEEDS": 3, "x": 1, "In": cells, **own})
 
 
 def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkeypatch):

@@ -23,9 +23,10 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.record import Method, read_run
 from fmnist_utils.runs.store import write_run
+from fmnist_utils.training.interrupts import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMAND = [sys.executable, "-c", "from fmnist_utils.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "fmnist_utils"]
 
 
 def fmnist(*arguments: str) -> Result:
@@ -69,6 +70,7 @@ def test_the_command_starts_without_keras_or_tensorflow() -> None:
         ["publish-runs"],
         ["publish-runs", "nowhere"],
         ["set-repository", "https://example.org/a/b"],
+        ["set-repository", "https://github.com/a/../b"],
     ],
     ids=" ".join,
 )
@@ -397,21 +399,29 @@ def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     after_kill = finished()
     assert list(folder.iterdir()) == sorted(folder.glob("*.json"))
 
-    process = train(seeds=9)
-    wait_for(lambda: len(list(folder.glob("*.json"))) > len(after_kill), process)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate()
-    after_interrupt = finished()
-    assert process.returncode == 130, errors
-    assert errors == cli.INTERRUPTED + "\n"
-    assert len(output.splitlines()) == 1 + len(after_interrupt) - len(after_kill)
-    assert after_kill.items() <= after_interrupt.items()
+    before = after_kill
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = train(seeds=15)
+        wait_for(lambda before=before: len(list(folder.glob("*.json"))) > len(before), process)
+        process.send_signal(number)
+        assert process.stderr is not None
+        assert process.stderr.readline() == INTERRUPTED + "\n"
+        assert process.wait() == 130
+        _, errors = process.communicate()
+        after_interrupt = finished()
+        assert errors == ""
+        assert before.items() <= after_interrupt.items()
+        before = after_interrupt
 
-    process = train(seeds=len(after_interrupt))
-    output, errors = process.communicate()
-    assert (process.returncode, errors) == (0, "")
-    assert output.startswith("Nothing to train")
-    assert finished() == after_interrupt
+    # Of two that were trained side by side, the later seed may have been the first to be finished.
+    most = max(read_run(folder / name).seed for name in before)
+    for nothing_left in (False, True):
+        process = train(seeds=most)
+        output, errors = process.communicate()
+        assert (process.returncode, errors) == (0, "")
+        assert not nothing_left or output.startswith("Nothing to train")
+        after = finished()
+        assert len(after) == most and before.items() <= after.items()
 
 
 @pytest.fixture
@@ -428,18 +438,42 @@ def endless_book(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_interrupted_book_stages_nothing(endless_book: Path) -> None:
+STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+
+
+@STOPS
+def test_an_interrupted_book_stages_nothing(endless_book: Path, number: signal.Signals) -> None:
     process = start(endless_book, dict(os.environ), "book", "--data", "synthetic")
     wait_for((endless_book / "started").exists, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert (output, errors) == ("", cli.INTERRUPTED + "\n")
+    assert (output, errors) == ("", INTERRUPTED + "\n")
     assert not list((endless_book / "_build").rglob("*.ipynb"))
     kernel = int((endless_book / "started").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(kernel, 0)
     assert not (endless_book / "_build/html").exists()
+
+
+@STOPS
+def test_a_command_that_is_interrupted_while_it_starts_says_so_at_once(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    # Stands in for a package that loads slowly, then steps aside for the real one.
+    lines = ["import sys, time", "from pathlib import Path", f"here = Path({str(tmp_path)!r})"]
+    lines += ["(here / 'loading').touch()", "while not (here / 'go').exists(): time.sleep(0.05)"]
+    lines += [f"sys.path.remove({str(tmp_path)!r})", "del sys.modules['typer']", "import typer"]
+    (tmp_path / "typer.py").write_text("\n".join(lines))
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    process = start(ROOT, os.environ | {"PYTHONPATH": path}, "reports")
+    wait_for((tmp_path / "loading").exists, process)
+    process.send_signal(number)
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"{INTERRUPTED}\n"
+    (tmp_path / "go").touch()
+    assert process.communicate() == ("", "")
+    assert process.returncode == 130
 
 
 @pytest.fixture

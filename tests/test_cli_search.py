@@ -16,6 +16,7 @@ from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.store import write_run
+from fmnist_utils.training.interrupts import INTERRUPTED
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 def test_ctrl_c_says_that_the_search_goes_on(trained: Training) -> None:
     trained.errors[4] = KeyboardInterrupt()
     result = fmnist("tiny")
-    assert (result.exit_code, result.stderr) == (130, f"{cli.INTERRUPTED}\n")
+    assert (result.exit_code, result.stderr) == (130, f"{INTERRUPTED}\n")
 
 
 # --- the table as evidence -----------------------------------------------------------------------

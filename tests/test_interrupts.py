@@ -1,11 +1,18 @@
 """Ctrl-C, taken where it loses nothing."""
 
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from fmnist_utils.training.interrupts import ctrl_c_at_checks
+from fmnist_utils.training.interrupts import (
+    INTERRUPTED,
+    ctrl_c_at_checks,
+    hear_interrupts,
+    uninterrupted,
+)
 
 
 def press() -> None:
@@ -76,3 +83,76 @@ def test_in_another_thread_nothing_is_held_back() -> None:
     thread.start()
     thread.join()
     assert ended == [True]
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Hear Ctrl-C and SIGTERM as the command does."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hear_interrupts()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_acknowledges_it_at_once_and_once(
+    heard: None, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    with pytest.raises(KeyboardInterrupt), ctrl_c_at_checks() as check:
+        signal.raise_signal(number)
+        assert capsys.readouterr().err == f"{INTERRUPTED}\n"
+        check()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert capsys.readouterr().err == ""
+
+
+def test_it_is_acknowledged_amid_another_output(
+    heard: None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Busy:
+        def write(self, text: str) -> None:
+            raise RuntimeError("reentrant call")
+
+    monkeypatch.setattr(sys, "stderr", Busy())
+    with pytest.raises(KeyboardInterrupt):
+        press()
+    assert capfd.readouterr().err == f"{INTERRUPTED}\n"
+
+
+def test_sigterm_is_left_alone_where_nobody_hears_it() -> None:
+    with ctrl_c_at_checks(), uninterrupted():
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_what_is_saved_is_not_interrupted_however_often(heard: None, times: int) -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), ctrl_c_at_checks() as check:
+        with uninterrupted():
+            for _ in range(times):
+                press()
+            done.append("saved")
+        done.append("before the check")
+        check()
+        done.append("never")
+    assert done == ["saved", "before the check"]
+    with pytest.raises(KeyboardInterrupt), ctrl_c_at_checks():
+        press()
+        with uninterrupted():
+            press()
+            done.append("saved again")
+        done.append("never")
+    assert done[2:] == ["saved again"]
+
+
+def test_where_ctrl_c_is_ignored_the_command_ignores_it() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminate = signal.getsignal(signal.SIGTERM)
+    try:
+        hear_interrupts()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, terminate)

@@ -151,6 +151,10 @@ def test_smoke_in_an_empty_folder(path, installed, tmp_path):
     [
         ("MODE", "fast", "ParameterError: MODE is 'fast'; it takes replay, smoke, full."),
         ("EPOCHS", "3", "ParameterError: There is no parameter EPOCHS; a chapter takes"),
+        ("seeds", "3", "ParameterError: There is no parameter seeds; a chapter takes"),
+        ("Mode", "smoke", "ParameterError: There is no parameter Mode; a chapter takes"),
+        ("epochs", "3", "ParameterError: There is no parameter epochs; a chapter takes"),
+        ("SEEDS", "True", "ParameterError: SEEDS is True; it takes a whole number"),
     ],
 )
 def test_a_wrong_parameter_stops_papermill_with_one_sentence(

@@ -227,7 +227,7 @@ def test_named_fmnist_commands_and_options_exist() -> None:
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     for command, wanted in options.items():
         result = subprocess.run(
-            [sys.executable, "-c", "from fmnist_utils.cli import main; main()", command, "--help"],
+            [sys.executable, "-m", "fmnist_utils", command, "--help"],
             capture_output=True,
             text=True,
             env=environment,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fmnist_utils.campaign.tracking import TRACKERS
@@ -35,15 +36,19 @@ def check_parameters(names: Mapping[str, Any]) -> None:
     Parameters
     ----------
     names : mapping
-        The notebook's ``globals()``; parameters are the names in capitals.
+        The notebook's ``globals()``; parameters are the names in capitals, and whatever papermill
+        has set.
 
     Raises
     ------
     ParameterError
         One sentence that names the parameter and what it takes.
     """
+    injected = _injected(names.get("In", ()))
     for name, value in names.items():
-        if name.isupper() and not name.startswith("_"):
+        # A chapter's own `data` holds images; where it holds a word, DATA is meant.
+        meant = name.upper() in PARAMETERS and isinstance(value, str | int | float | None)
+        if name in injected or meant or (name.isupper() and not name.startswith("_")):
             if name not in PARAMETERS:
                 known = ", ".join(PARAMETERS)
                 raise ParameterError(f"There is no parameter {name}; a chapter takes {known}.")
@@ -51,8 +56,17 @@ def check_parameters(names: Mapping[str, Any]) -> None:
             if choices and value not in choices:
                 raise ParameterError(f"{name} is {value!r}; it takes {', '.join(choices)}.")
     seeds = names.get("SEEDS", 1)
-    if not isinstance(seeds, int) or seeds < 1:
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise ParameterError(f"SEEDS is {seeds!r}; it takes a whole number of at least 1.")
+
+
+def _injected(cells: Iterable[str]) -> set[str]:
+    """Name what papermill has set, by the input cells that IPython keeps: its own have a title."""
+    own = "".join(cell for cell in cells if cell.startswith("# Parameters\n"))
+    try:
+        return {statement.targets[0].id for statement in ast.parse(own).body}  # type: ignore[attr-defined]
+    except (SyntaxError, AttributeError):  # somebody else's title
+        return set()
 
 
 def reproduce(

@@ -8,9 +8,12 @@ from pathlib import Path
 from fmnist_utils.book.notebooks import BookError, read_yaml
 from fmnist_utils.records import write_whole
 
-_GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+?(?:\.git)?/?")
+#: A name of dots alone would be a step through folders.
+_GITHUB = re.compile(
+    r"https://github\.com/[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.+$)[A-Za-z0-9._-]{1,100}"
+)
 BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")
-INSTALL = re.compile(r"git\+https?://[^\s\"'@#\\]+")
+INSTALL = re.compile(r"git\+https?://[^\s\"'#\\]+")
 CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)")
 
 
@@ -27,6 +30,11 @@ def badge_link(url: str, branch: str, name: Path) -> str:
     """Return where the Colab badge of a notebook points."""
     slug = url.removeprefix("https://github.com/")
     return f"https://colab.research.google.com/github/{slug}/blob/{branch}/{name.as_posix()}"
+
+
+def install_address(url: str, branch: str) -> str:
+    """Return what pip installs: the code that belongs to the notebook behind the badge."""
+    return f"git+{url}@{branch}"
 
 
 def notebooks(root: Path) -> list[Path]:
@@ -54,16 +62,16 @@ def set_repository(root: Path, url: str) -> list[Path]:
     BookError
         When the address is not of that form.
     """
+    given, url = url, url.removesuffix("/").removesuffix(".git")
     if not _GITHUB.fullmatch(url):
-        raise BookError(f"{url} is not of the form https://github.com/OWNER/REPOSITORY.")
-    url = url.removesuffix("/").removesuffix(".git")
+        raise BookError(f"{given!r} is not of the form https://github.com/OWNER/REPOSITORY.")
     old, branch = repository(root).values()
     config = root / "_config.yml"
     texts = {config: config.read_text(encoding="utf-8").replace(old, url)}
     for path in notebooks(root):
         text = path.read_text(encoding="utf-8")
         text = BADGE_LINK.sub(badge_link(url, branch, path.relative_to(root)), text)
-        texts[path] = INSTALL.sub(f"git+{url}", text)
+        texts[path] = INSTALL.sub(install_address(url, branch), text)
     if (citation := root / "CITATION.cff").exists():
         texts[citation] = CITED.sub(rf"\g<1>{url}", citation.read_text(encoding="utf-8"))
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 
 from filelock import FileLock, Timeout
 
@@ -14,10 +15,10 @@ from fmnist_utils.campaign.crew import Crew
 from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.campaign.process import ProcessLostError
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Run, RunError
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training.course import Progress
-from fmnist_utils.training.interrupts import ctrl_c_at_checks
+from fmnist_utils.training.interrupts import ctrl_c_at_checks, uninterrupted
 
 #: How often a job is begun whose process is lost.
 TRIES = 3
@@ -96,8 +97,11 @@ class _Campaign:
         """Nothing is locked yet."""
 
     def __exit__(self, *error: object) -> None:
-        """Leave to other commands what has not been finished, when its training has stopped."""
-        for _, lock in self._running.values():
+        """Save what was finished while the others stopped, and leave the rest to other commands."""
+        for future, (job, lock) in self._running.items():
+            if future.done() and not future.cancelled() and not future.exception():
+                with suppress(RunError):  # told already, if that is what ended the campaign
+                    self._save(job, future.result())
             lock.release()
 
     @property
@@ -156,10 +160,14 @@ class _Campaign:
         except FmnistError as error:
             self.failed.append(f"{job.name} ({str(error).rstrip('.')})")
         else:
-            self._store.add(run)
-            self._store.path(*job).with_suffix(".npz").unlink(missing_ok=True)
+            self._save(job, run)
             self.finished.append(run)
             self._tell(Watcher.on_run, job, run)
+
+    def _save(self, job: Job, run: Run) -> None:
+        with uninterrupted():  # the checkpoint of a finished training is of no use
+            self._store.add(run)
+            self._store.path(*job).with_suffix(".npz").unlink(missing_ok=True)
 
     def _put(self, job: Job, epoch: Progress) -> None:
         self._epochs.put((job, epoch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 
 from rich.console import Console
@@ -27,13 +28,13 @@ _LINE_EVERY = 60.0
 class CampaignProgress(Watcher):
     """A bar for all runs and one for each job in training, with metrics and time left.
 
-    Where the output is no terminal the bars are left out: a finished run is a line, and so is an
-    epoch now and then.
+    Where the output is no terminal, nor a notebook with widgets, the bars are left out: a finished
+    run is a line, and so is an epoch now and then.
     """
 
     def __init__(self, runs: int, console: Console | None = None) -> None:
         self._console = console or Console()
-        self._drawn = self._console.is_terminal or self._console.is_jupyter
+        self._drawn = self._console.is_terminal or (self._console.is_jupyter and _has_widgets())
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -92,3 +93,11 @@ class CampaignProgress(Watcher):
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _has_widgets() -> bool:
+    """Look for what a notebook needs to draw bars; without it rich warns, once for each line."""
+    try:
+        return importlib.util.find_spec("ipywidgets") is not None
+    except ValueError:  # half-imported, or kept from being imported
+        return False

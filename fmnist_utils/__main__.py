@@ -1,0 +1,24 @@
+"""Start the ``fmnist`` command, which hears Ctrl-C from the first moment on."""
+
+import os
+import sys
+
+from fmnist_utils.training.interrupts import acknowledge, ctrl_c_at_checks, hear_interrupts
+
+
+def main() -> None:
+    """Run the command."""
+    # Without it TensorFlow reports on drivers and instruction sets whenever it is loaded.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    hear_interrupts()
+    try:
+        with ctrl_c_at_checks():  # an import that is cut short may swallow it, or leave a traceback
+            from fmnist_utils.cli import app
+        app()
+    except KeyboardInterrupt:
+        acknowledge()
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

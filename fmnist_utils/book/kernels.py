@@ -1,0 +1,281 @@
+"""Execute notebooks with papermill, each in a kernel of its own, side by side."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from rich.console import Console
+from rich.text import Text
+
+from fmnist_utils.book.notebooks import (
+    BookError,
+    Notebook,
+    clean,
+    has_tag,
+    plain_text,
+    read_notebook,
+)
+from fmnist_utils.records import write_whole
+
+_Result = TypeVar("_Result")
+
+#: How often a kernel is started, and how long a slow machine may take for it or for a message.
+_STARTS = 3
+_PATIENCE = 600
+#: Seconds between two lines that say what is being executed, where the output is no terminal.
+_BEAT = 60.0
+
+
+class Kernels:
+    """The kernels of notebooks that are executed side by side: one call ends them all.
+
+    Parameters
+    ----------
+    cell_timeout : int, optional
+        How many seconds a cell may take; without it as long as it likes.
+    """
+
+    def __init__(self, cell_timeout: int | None = None) -> None:
+        self.cell_timeout = cell_timeout
+        self.running: dict[str, str] = {}
+        self._started: list[Any] = []
+        self._ended = False
+
+    def starting_in(self, folder: Path, errors: IO[bytes]) -> type:
+        """Return what papermill is to start a kernel with, in a folder of its own.
+
+        Its own way is to change the folder of this whole process, which threads share. What the
+        kernel itself says, such as that its port is taken, goes into a file, not to the terminal.
+        """
+        from jupyter_client.manager import AsyncKernelManager
+
+        kernels = self
+
+        class Manager(AsyncKernelManager):
+            async def _async_launch_kernel(self, kernel_cmd: list[str], **settings: Any) -> None:
+                settings |= {"cwd": str(folder), "stdout": errors, "stderr": errors}
+                await super()._async_launch_kernel(kernel_cmd, **settings)
+                provisioner: Any = self.provisioner
+                kernels._started.append(provisioner.process)
+                if kernels._ended:
+                    provisioner.process.kill()
+
+        return Manager
+
+    def end(self) -> None:
+        """Kill those that run, and any that starts later; their notebooks fail."""
+        self._ended = True
+        for process in self._started:
+            process.kill()
+
+
+@contextmanager
+def side_by_side(
+    work: Callable[[Path], _Result],
+    pages: Iterable[Path],
+    workers: int,
+    kernels: Kernels,
+    console: Console,
+) -> Iterator[Iterator[tuple[Path, _Result]]]:
+    """Work on pages in so many threads, and end all of them when one fails or on Ctrl-C.
+
+    Yields
+    ------
+    iterator
+        Each page with what came of it, in order. While one is waited for, a terminal shows which
+        cells are running; elsewhere a line says so now and then.
+    """
+    failed = threading.Event()
+
+    def attempt(page: Path) -> _Result:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return work(page)
+        except BaseException:
+            failed.set()
+            raise
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        futures = [(page, pool.submit(attempt, page)) for page in pages]
+        yield ((page, _awaited(page, future, kernels, console)) for page, future in futures)
+    except BaseException:
+        failed.set()
+        kernels.end()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _awaited(page: Path, future: Future[_Result], kernels: Kernels, console: Console) -> _Result:
+    with console.status(Text(f"Executing {page.name}")) as status:
+        while not wait([future], timeout=1.0 if console.is_terminal else _BEAT).done:
+            if cells := "; ".join(kernels.running.copy().values()):
+                text = Text(f"Executing {cells}")
+                if console.is_terminal:
+                    status.update(text)
+                else:
+                    console.print(text, soft_wrap=True)
+    return future.result()
+
+
+class _LeftError(Exception):
+    """A cell that ends its own kernel."""
+
+
+class _Watch:
+    """Follows a notebook from cell to cell, by nbclient's hooks."""
+
+    def __init__(self, page: Path, name: Path, injected: bool, kernels: Kernels) -> None:
+        self.name, self._kernels = name, kernels
+        kinds = [
+            (cell["cell_type"] == "code", has_tag(cell, "parameters"))
+            for cell in read_notebook(page)["cells"]
+        ]
+        self._code = [is_code for is_code, _ in kinds]
+        # Where papermill injects parameters there is a cell more, which no reader sees.
+        declared = [i for i, (_, has_parameters) in enumerate(kinds) if has_parameters]
+        if injected and declared:
+            self._code.insert(declared[0] + 1, False)
+        self._index = 0
+
+    @property
+    def place(self) -> str:
+        """Notebook and cell, counted as a reader sees them: code cells only, from 1."""
+        return f"{self.name}, cell {max(1, sum(self._code[: self._index + 1]))}"
+
+    def begin(self, cell: Any, cell_index: int) -> None:
+        """Note which cell is running."""
+        self._index = cell_index
+        self._kernels.running[str(self.name)] = f"{self.place} of {sum(self._code)}"
+
+    def end(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
+        """Refuse what papermill lets pass: a cell after which the others do not run."""
+        reply = execute_reply["content"]
+        asked = [item.get("source") for item in reply.get("payload", [])]
+        if reply.get("ename") == "SystemExit" or "ask_exit" in asked:
+            raise _LeftError
+
+    def close(self) -> None:
+        """Note that the notebook is not running any more."""
+        self._kernels.running.pop(str(self.name), None)
+
+
+def execute(
+    page: Path,
+    name: Path,
+    parameters: dict[str, Any],
+    folder: Path,
+    logs: Path,
+    kernels: Kernels | None = None,
+) -> Notebook:
+    """Execute a notebook with papermill, and return it cleaned.
+
+    Parameters
+    ----------
+    page : pathlib.Path
+        The notebook.
+    name : pathlib.Path
+        What errors call it.
+    parameters : dict
+        Set after the ``parameters`` cell; with none, the notebook keeps its own values.
+    folder : pathlib.Path
+        Where it runs.
+    logs : pathlib.Path
+        Where the traceback of a failed cell goes.
+    kernels : Kernels, optional
+        Whose kernel it is, so that it can be ended from another thread; with the limit on a cell.
+
+    Raises
+    ------
+    BookError
+        Naming chapter, cell and exception; also when a cell takes too long or ends the kernel.
+    """
+    import nbformat
+
+    kernels = kernels or Kernels()
+    watch = _Watch(page, name, bool(parameters), kernels)
+    with tempfile.TemporaryFile() as errors, closing(watch):
+        manager = kernels.starting_in(folder, errors)
+        try:
+            result = _run(page, parameters, manager, kernels.cell_timeout, watch)
+        except Exception as error:
+            errors.seek(0)
+            last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+            sentence = _sentence(error, watch, kernels, plain_text(last), logs)
+            if sentence is None:
+                raise
+            raise BookError(sentence) from error
+    return clean(json.loads(nbformat.writes(result)))  # type: ignore[no-untyped-call]
+
+
+def _sentence(
+    error: Exception, watch: _Watch, kernels: Kernels, last: str, logs: Path
+) -> str | None:
+    """Say where a notebook failed and why; None for an error that has no business here."""
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    match error:
+        case papermill.PapermillExecutionError():
+            log = logs / f"{watch.name.with_suffix('').as_posix().replace('/', '.')}.log"
+            traceback = "\n".join(error.traceback)
+            write_whole(log, plain_text(f"{error.source}\n\n{traceback}\n").encode())
+            message = plain_text(f"{error.ename}: {error.evalue}").splitlines()[0]
+            where = log.relative_to(logs.parents[1])
+            return f"{watch.place}: {message} (whole traceback in {where})"
+        case _LeftError():
+            return f"{watch.place}: it ends the kernel (exit or sys.exit): nothing after it runs."
+        case CellTimeoutError():
+            return (
+                f"{watch.place}: it was still running after {kernels.cell_timeout} s; "
+                "--cell-timeout SECONDS allows more."
+            )
+        case DeadKernelError():
+            return f"{watch.place}: the kernel died; it may have run out of memory."
+        case RuntimeError():
+            return f"{watch.name}: no kernel starts: {error}{f' ({last})' if last else ''}."
+    return None
+
+
+def _run(
+    page: Path, parameters: dict[str, Any], manager: type, cell_timeout: int | None, watch: _Watch
+) -> Any:
+    """Run papermill; again when a kernel dies at its start, for another program took its port."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # errors are told by whom they reach
+    for start in range(1, _STARTS + 1):
+        try:
+            return papermill.execute_notebook(
+                str(page),
+                None,
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                start_timeout=_PATIENCE,
+                iopub_timeout=_PATIENCE,
+                execution_timeout=cell_timeout,
+                kernel_manager_class=manager,
+                on_cell_start=watch.begin,
+                on_cell_executed=watch.end,
+                # A kernel writes to the terminal about its sockets, most of all when interrupted.
+                extra_arguments=["--log-level=CRITICAL"],
+            )
+        except DeadKernelError:
+            raise
+        except RuntimeError:
+            if start == _STARTS:
+                raise
+    return None

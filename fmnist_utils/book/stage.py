@@ -1,0 +1,243 @@
+"""The stage: what Sphinx renders, put together from executed chapters and other pages."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+
+from fmnist_utils.book.kernels import Kernels, execute
+from fmnist_utils.book.notebooks import (
+    BookError,
+    adopted,
+    declared_parameters,
+    dump,
+    read_notebook,
+    read_yaml,
+    source,
+)
+from fmnist_utils.records import write_whole
+
+Mode = Literal["replay", "smoke", "full"]
+
+#: Key of the notebook metadata that says what an executed chapter was made from.
+_MADE_FROM = "fmnist_made_from"
+
+#: Where a chapter in full mode leaves what it trains, and which files there a page depends on:
+#: of a search the tables, not the books that its tool keeps.
+_TRAINED = {"runs": "*.json", "searches": "trials.json"}
+
+_BANNERS = {
+    "synthetic": (
+        '<div class="banner synthetic"><strong>Preview on synthetic garments.</strong> This book '
+        "was built without the Fashion-MNIST images: every garment shown here, and whatever is "
+        "computed from images, comes from garments drawn by program.</div>"
+    ),
+    "smoke": (
+        '<div class="banner smoke"><strong>Smoke run.</strong> Numbers on these pages come from a '
+        "few training steps: they show that the code works, nothing else.</div>"
+    ),
+    "full": (
+        '<div class="banner full">Full run: what the shipped runs lack was trained when this book '
+        "was built.</div>"
+    ),
+}
+
+
+class Images(NamedTuple):
+    """Which images the chapters use, and where the real ones are."""
+
+    source: Literal["real", "synthetic"]
+    folder: Path | None
+
+
+# --- What the book consists of -------------------------------------------------------------------
+
+
+def pages(root: Path) -> list[Path]:
+    """List the files of all pages in the order of ``_toc.yml``, the front page first.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that holds ``_config.yml`` and ``_toc.yml``.
+
+    Raises
+    ------
+    BookError
+        When there is no book in the folder, it lists no page, or a page of it is missing.
+    """
+    names = list(_page_names(read_yaml(root / "_toc.yml")))
+    if not names:
+        raise BookError("_toc.yml lists no page: give it at least a root.")
+    return [_page_file(root, name) for name in names]
+
+
+def chapters(root: Path) -> list[Path]:
+    """List the notebooks among the pages: those are executed, other pages are copied."""
+    return [page for page in pages(root) if page.suffix == ".ipynb"]
+
+
+def _page_names(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (str(node[key]) for key in ("root", "file") if key in node)
+        for value in node.values():
+            yield from _page_names(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _page_names(item)
+
+
+def _page_file(root: Path, name: str) -> Path:
+    for candidate in (root / f"{name}.ipynb", root / f"{name}.md", root / name):
+        if candidate.is_file():
+            return candidate
+    raise BookError(f"_toc.yml lists {name}, but there is no {name}.ipynb or {name}.md.")
+
+
+# --- Staging -------------------------------------------------------------------------------------
+
+
+class Stage:
+    """The folder that Sphinx renders, ``_build/stage``, for one build.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder of the book.
+    mode : {"replay", "smoke", "full"}
+        The chapters' parameter ``MODE``.
+    images : Images
+        Which images the chapters' parameter ``DATA`` asks for.
+    executed : pathlib.Path, optional
+        A folder with notebooks that were executed elsewhere, taken instead of executing them.
+    kernels : Kernels
+        What executes the others.
+    """
+
+    def __init__(
+        self, root: Path, mode: Mode, images: Images, executed: Path | None, kernels: Kernels
+    ) -> None:
+        self.folder = root / "_build/stage"
+        self._root, self._mode, self._images = root, mode, images
+        self._executed, self._kernels = executed, kernels
+        self._world = digest([tree_digests(Path(__file__).parents[1]), versions()])
+        self._staged: set[Path] = set()
+        # Nothing staged is a link: one that stands here would lead what is written elsewhere.
+        for path in (self.folder, *self.folder.rglob("*")):
+            if path.is_symlink():
+                path.unlink()
+
+    def add_spine(self) -> None:
+        """Stage what surrounds the pages; banners go into the copy of ``_config.yml`` only."""
+        config = read_yaml(self._root / "_config.yml")
+        html = config.setdefault("html", {})
+        banners = [_BANNERS.get(name, "") for name in (self._images.source, self._mode)]
+        html["announcement"] = "".join([html.get("announcement") or "", *banners])
+        self._put(Path("_config.yml"), yaml.safe_dump(config, sort_keys=False).encode())
+        extras = [self._root / name for name in ("_toc.yml", *config.get("bibtex_bibfiles", []))]
+        extras += (path for path in (self._root / "_static").rglob("*") if path.is_file())
+        for path in extras:
+            self._put(path.relative_to(self._root), path.read_bytes())
+
+    def add(self, page: Path) -> str:
+        """Stage one page, and say how: as executed elsewhere, kept from last time, or executed."""
+        name = page.relative_to(self._root)
+        if page.suffix != ".ipynb":
+            self._put(name, page.read_bytes())
+            return ""
+        parameters = self._parameters(page)
+        start = time.perf_counter()
+        ready = self._executed / page.name if self._executed is not None else None
+        if ready is not None and ready.exists():
+            notebook = adopted(page, ready)
+            outcome = "taken as executed"
+        elif _known_origin(self.folder / name) == self._made_from(page, parameters):
+            self._staged.add(self.folder / name)
+            return "unchanged"
+        else:
+            with self._own_folder() as folder:
+                logs = self._root / "_build/logs"
+                notebook = execute(page, name, parameters, folder, logs, self._kernels)
+            # Looked at anew: in full mode the chapter may just have added to the runs.
+            notebook["metadata"][_MADE_FROM] = self._made_from(page, parameters)
+            outcome = f"executed in {time.perf_counter() - start:.0f} s"
+        self._put(name, dump(notebook))
+        return outcome
+
+    def sweep(self) -> None:
+        """Remove what this build has not staged."""
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path not in self._staged:
+                path.unlink()
+
+    def _put(self, name: Path, content: bytes) -> None:
+        write_whole(self.folder / name, content)
+        self._staged.add(self.folder / name)
+
+    def _parameters(self, page: Path) -> dict[str, Any]:
+        given = {"MODE": self._mode, "DATA": self._images.source}
+        return {name: given[name] for name in declared_parameters(page) if name in given}
+
+    def _made_from(self, page: Path, parameters: dict[str, Any]) -> str:
+        trained = [tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
+        return digest([self._world, trained, _cells(page), parameters])
+
+    @contextmanager
+    def _own_folder(self) -> Iterator[Path]:
+        """Provide a folder to run in, empty but for the project's own new runs and searches."""
+        with tempfile.TemporaryDirectory() as folder:
+            for own in (self._root / name for name in _TRAINED):
+                if self._mode == "full":
+                    own.mkdir(exist_ok=True)
+                if own.is_dir():
+                    (Path(folder) / own.name).symlink_to(own, target_is_directory=True)
+            yield Path(folder)
+
+
+def _known_origin(staged: Path) -> str | None:
+    """Return what a staged chapter was made from; None when there is none, or none that we made."""
+    try:
+        return read_notebook(staged)["metadata"].get(_MADE_FROM) if staged.exists() else None
+    except BookError:  # cut short
+        return None
+
+
+# --- What a chapter is made from -----------------------------------------------------------------
+
+
+def digest(parts: Any) -> str:
+    """Return one digest of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def tree_digests(folder: Path, pattern: str = "*") -> list[tuple[str, str]]:
+    """Return the files below a folder, hidden ones left out, each with its digest."""
+    files = sorted(path for path in folder.rglob(pattern) if path.is_file())
+    return [
+        (path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in files
+        if "__pycache__" not in path.parts and not path.name.startswith(".")
+    ]
+
+
+@functools.cache
+def versions() -> list[str]:
+    """Return the versions of Python and of all that is installed."""
+    installed = importlib.metadata.distributions()
+    return [sys.version, *sorted({f"{item.name}=={item.version}" for item in installed})]
+
+
+def _cells(page: Path) -> list[Any]:
+    cells = read_notebook(page)["cells"]
+    return [[cell["cell_type"], source(cell), cell["metadata"]] for cell in cells]
