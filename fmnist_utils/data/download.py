@@ -222,6 +222,22 @@ def verify_data(folder: Path, files: Mapping[str, str] = FILES) -> None:
             )
 
 
+def labels_at_hand() -> NDArray[np.uint8] | None:
+    """Return the official test labels, uint8 of shape ``(10000,)``; None where there are none yet.
+
+    They are looked for where `load_data` looks, and never downloaded.
+    """
+    import pooch
+
+    name = "t10k-labels-idx1-ubyte.gz"
+    folder = _named_folder() or Path(pooch.os_cache("fmnist-utils"))
+    try:
+        verify_data(folder, {name: FILES[name]})
+        return read_idx(folder / name)
+    except DataError:
+        return None
+
+
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """Read a gzipped IDX file of bytes (format: http://yann.lecun.com/exdb/mnist/).
 
