@@ -18,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 #: Bytes of a record; those that ship have 40,000 at most.
 LARGEST = 2_000_000
 
+#: What a report, an experiment or a search is called: part of paths and of messages.
+Name = Annotated[str, Field(pattern=r"^[\w-]{1,100}$")]
+
 #: A share of images.
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -132,6 +132,16 @@ def resealed(content: dict[str, Any]) -> str:
     return json.dumps(content | {"digest": digest})
 
 
+def with_value(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Change one value of JSON content, at a dotted path."""
+    *parents, last = (int(key) if key.isdigit() else key for key in path.split("."))
+    place: Any = content
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return content
+
+
 def predict(labels: NDArray[np.uint8], accuracy: float, seed: int) -> NDArray[np.uint8]:
     """Return the labels, the wrong share of them replaced by the class that follows."""
     wrong = round((1 - accuracy) * len(labels))

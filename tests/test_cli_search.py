@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import TEST_LABELS, FakeCrew, Training, finished_run
@@ -17,6 +18,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.store import write_run
+from fmnist_utils.tuning import Trial
 
 
 @pytest.fixture
@@ -195,6 +197,39 @@ def of_a_gone_report(path: Path) -> None:
     tuning.write_trials(table.sealed(), path)
 
 
+def first_trained(path: Path) -> Trial:
+    return next(trial for trial in tuning.read_trials(path).trials if trial.provenance)
+
+
+def change_first(path: Path, **change: Any) -> None:
+    """Change the first trial that was trained, by one who knows how the digest is made."""
+    table, first = tuning.read_trials(path), first_trained(path)
+    trials = list(table.trials)
+    trials[first.number - 1] = first.model_copy(update=change)
+    tuning.write_trials(table.model_copy(update={"trials": tuple(trials)}).sealed(), path)
+
+
+def better(path: Path) -> None:
+    best, *others = first_trained(path).executions
+    change_first(path, executions=(best.model_copy(update={"score": 0.99}), *others))
+
+
+def without_its_runs(path: Path) -> None:
+    for record in path.parent.rglob("*.seed*.json"):
+        record.unlink()
+
+
+def said_not_to_fit(path: Path) -> None:
+    change_first(path, executions=(), provenance=None, failure="too small")
+
+
+def dirty(path: Path) -> None:
+    provenance = first_trained(path).provenance
+    assert provenance is not None
+    provenance = provenance.model_copy(update={"revision": "0123-dirty"})
+    change_first(path, provenance=provenance)
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -202,10 +237,14 @@ def of_a_gone_report(path: Path) -> None:
         (edited, "does not fit its own digest"),
         (of_a_gone_search, "has no search 'gone'"),
         (of_a_gone_report, "there is no report gone"),
+        (better, "is not what its run records in"),
+        (without_its_runs, "there are not all of its run records in"),
+        (said_not_to_fit, "can be built, and says that it cannot"),
+        (dirty, "by code of no commit (0123-dirty)"),
     ],
 )
 def test_a_table_that_is_no_evidence_is_refused(fault: Callable[[Path], None], reason: str) -> None:
-    fmnist("tiny", "--trials", "1")
+    fmnist("tiny", "--trials", "4")
     fault(table_file())
     result = publish()
     assert result.exit_code == 1

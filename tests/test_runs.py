@@ -18,7 +18,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import TEST_LABELS, diverged_run, finished_run, make_run, of_revision, resealed
+from factories import (
+    TEST_LABELS,
+    diverged_run,
+    finished_run,
+    make_run,
+    of_revision,
+    resealed,
+    with_value,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -231,16 +239,6 @@ IMPOSSIBLE: list[tuple[str, Any, str]] = [
     ("test_predictions", pack_predictions(np.full(10_000, 11, np.uint8)), "not those that"),
     ("provenance.threads", 0, "provenance.threads"),
 ]
-
-
-def with_value(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """Change one value of JSON content, at a dotted path."""
-    *parents, last = (int(key) if key.isdigit() else key for key in path.split("."))
-    place: Any = content
-    for key in parents:
-        place = place[key]
-    place[last] = value
-    return content
 
 
 @pytest.mark.parametrize(("path", "value", "reason"), IMPOSSIBLE, ids=str)

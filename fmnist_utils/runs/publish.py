@@ -135,8 +135,8 @@ def publish_run(
         raise RunError(f"{run.filename} differs from the published run of seed {run.seed}.")
     if not run.provenance.is_committed:
         raise RunError(
-            f"{run.filename} was trained by code of no commit ({run.provenance.revision}): commit "
-            "what is changed, delete the record and train it again from a clone."
+            f"{run.filename} was trained by code of no commit ({run.provenance.revision:.40}): "
+            "commit what is changed, delete the record and train it again from a clone."
         )
     first_missing = min(set(range(1, len(published) + 2)) - set(published))
     if run.seed != first_missing:
