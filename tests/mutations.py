@@ -1,5 +1,6 @@
 """Damage to files of records: of bytes, of JSON values, of their structure."""
 
+import copy
 import json
 import random
 import time
@@ -59,14 +60,14 @@ def _other_values(record: Any, dice: random.Random) -> None:
     elif deed == 1:
         other = dice.choice(keys)
         place[key], place[other] = place[other], place[key]
-    elif deed == 2 and isinstance(below, int | float) and not isinstance(below, bool):
+    elif deed == 2 and type(below) in (int, float) and abs(below) < 1e300:
         place[key] = below + dice.choice([-1, 1, 1e-6, -1e-6, below])
     elif deed == 3 and isinstance(place, list):
-        place.insert(key, below)
+        place.insert(key, copy.deepcopy(below))
     elif deed == 3:
-        place[f"{key}s"] = below
+        place[f"{key}s"] = copy.deepcopy(below)
     else:
-        place[key] = dice.choice(ODD)
+        place[key] = copy.deepcopy(dice.choice(ODD))
 
 
 def mutations(content: bytes, reseal: Reseal | None = None) -> st.SearchStrategy[bytes]:
