@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+#: Bytes of a record; those that ship have 40,000 at most.
+LARGEST = 2_000_000
+
+#: What a report, an experiment or a search is called: part of paths and of messages.
+Name = Annotated[str, Field(pattern=r"^[\w-]{1,100}$")]
+
+#: A share of images.
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def sha256(content: Any) -> str:
     """Return the SHA-256 of JSON content, whatever the order of its keys."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    # No content holds itself, and not to look for that takes a third less time.
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), check_circular=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -48,14 +60,33 @@ class Sealed(Strict):
 
 def first_problem(error: ValidationError) -> str:
     """Name the first key that is wrong in a record, and what is wrong with it."""
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))  # which an unknown key may make long, or worse
+    return f"{where if where.isprintable() else ascii(where):.80}: {first['msg']}"
 
 
 def refuse_duplicates(what: str, names: Iterable[str], how: str = "stands twice") -> None:
     """Raise a ValueError that names the first, in alphabetical order, of the names that recur."""
     if recurring := [name for name, times in Counter(names).items() if times > 1]:
         raise ValueError(f"{what} {min(recurring)} {how}")
+
+
+def read_regular(path: Path) -> bytes:
+    """Read a record's file, unless it has no end or is far too large for one.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read, is no regular file, or is too large.
+    """
+    # Without O_NONBLOCK, a FIFO that nobody writes to would never open.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        if about.st_size > LARGEST:
+            raise OSError(errno.EFBIG, f"it has more than {LARGEST:,} bytes")
+        return file.read()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Small, valid run records for tests that need runs but no training."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from fmnist_utils.campaign.crew import Crew, Tell
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
+from fmnist_utils.records import sha256
 from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.runs.record import (
     Evaluation,
     Method,
@@ -73,7 +76,7 @@ def make_run(
         experiment=experiment.id,
         seed=seed,
         fingerprint=fingerprint(experiment),
-        images={"train": 48_000, "validation": 12_000, "test": len(labels)},
+        images=split_sizes(experiment.training) | {"test": len(labels)},
         history=_history(epochs, final, best, gap),
         final=final,
         best=best,
@@ -90,6 +93,53 @@ def make_run(
             revision="0000000",
         ),
     ).sealed()
+
+
+def finished_run(experiment: Experiment, seed: int = 1, **more: Any) -> Run:
+    """Return a run that ended as the experiment's protocol does, and so can be published."""
+    epochs, stopping = experiment.training.epochs, experiment.training.early_stopping
+    best = 1 if stopping else epochs
+    epochs = min(epochs, best + stopping.patience) if stopping else epochs
+    return make_run(experiment, seed, epochs, best_epoch=best, **more)
+
+
+def diverged_run(experiment: Experiment, seed: int = 1) -> Run:
+    """Return a run whose losses are NaN from its first epoch: it answers class 0."""
+    run = finished_run(experiment, seed, accuracy=0.1)
+    epochs, nan = run.epochs, float("nan")
+    classes = np.zeros_like(TEST_LABELS)
+    lost = Evaluation(loss=nan, accuracy=0.1)
+    counts = tuple(tuple(map(int, row)) for row in confusion(TEST_LABELS, classes))
+    ends = {
+        name: Snapshot(epoch=epoch, train=lost, validation=lost, test=lost, test_confusion=counts)
+        for name, epoch in (("final", epochs), ("best", 1))
+    }
+    values = {"loss": nan, "accuracy": 0.1, "val_loss": nan, "val_accuracy": 0.1}
+    history = {name: (value,) * epochs for name, value in values.items()}
+    packed = pack_predictions(classes)
+    return run.model_copy(update=ends | {"history": history, "test_predictions": packed}).sealed()
+
+
+def of_revision(run: Run, revision: str) -> Run:
+    """Return a run whose code was of another revision."""
+    provenance = run.provenance.model_copy(update={"revision": revision})
+    return run.model_copy(update={"provenance": provenance}).sealed()
+
+
+def resealed(content: dict[str, Any]) -> str:
+    """Return the text of a record that was edited by one who knows how its digest is made."""
+    digest = sha256({name: value for name, value in content.items() if name != "digest"})
+    return json.dumps(content | {"digest": digest})
+
+
+def with_value(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Change one value of JSON content, at a dotted path."""
+    *parents, last = (int(key) if key.isdigit() else key for key in path.split("."))
+    place: Any = content
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return content
 
 
 def predict(labels: NDArray[np.uint8], accuracy: float, seed: int) -> NDArray[np.uint8]:

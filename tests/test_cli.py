@@ -9,10 +9,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat.v4 as nb
 import pytest
-from factories import make_run
+from factories import (
+    TEST_LABELS,
+    diverged_run,
+    finished_run,
+    make_run,
+    of_revision,
+    resealed,
+)
 from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli, tuning
@@ -20,6 +28,7 @@ from fmnist_utils.campaign import jobs as campaign_jobs
 from fmnist_utils.campaign import start as campaign_start
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.record import Method, read_run
 from fmnist_utils.runs.store import write_run
@@ -43,6 +52,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, with package data elsewhere; return that folder of runs."""
     for module in (run_store, tuning.trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(run_publish, "labels_at_hand", lambda: TEST_LABELS)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "package/baltzi/runs"
     folder.mkdir(parents=True)
@@ -202,6 +212,7 @@ def test_status_counts_valid_stale_and_damaged_runs(
     assert line == ["baltzi/mlp-baseline", "4", "1–3,", "5", "1–5", "cpu", "1", "stale"]
     assert status_line(result, "baltzi/cnn-1-conv") == ["baltzi/cnn-1-conv", "0"]
     assert "cnn-1-conv.seed01.abc.json is not a run record" in result.stdout
+    assert f"delete it from {published}" in result.stdout.replace("\n", "")
 
 
 def test_status_names_runs_of_an_experiment_that_is_gone(
@@ -210,6 +221,46 @@ def test_status_names_runs_of_an_experiment_that_is_gone(
     gone = make_run(experiment).model_copy(update={"experiment": "mlp-gone"})
     write_run(gone, published)
     assert "baltzi has runs of no experiment: mlp-gone." in fmnist("status").stdout
+
+
+def test_a_record_under_anothers_name_or_in_anothers_folder_is_told_and_not_counted(
+    published: Path, experiment: Experiment
+) -> None:
+    path = write_run(make_run(experiment, 1), Path("runs/baltzi"))
+    path.rename(path.with_name(make_run(experiment, 2).filename))
+    write_run(make_run(experiment, 3).model_copy(update={"report": "other"}), published)
+    result = fmnist("status")
+    assert status_line(result, "baltzi/mlp-baseline")[1] == "0"
+    told = result.stdout.replace("\n", "")
+    for folder in ("runs/baltzi", str(published)):
+        assert f"of another run than its name and its folder {folder} say" in told
+    result = fmnist("report", "baltzi")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"accuracy": 5.0}, {"test_confusion": [[10_000]]}, {"epoch": 2}], ids=str
+)
+def test_an_impossible_record_is_one_sentence_everywhere(
+    published: Path, experiment: Experiment, change: dict[str, Any]
+) -> None:
+    path = write_run(finished_run(experiment), published)
+    content = json.loads(path.read_text())
+    content["final"] |= (
+        {"test": content["final"]["test"] | change} if "accuracy" in change else change
+    )
+    path.write_text(resealed(content))
+    assert path.name in fmnist("status").stdout
+    assert status_line(fmnist("status"), "baltzi/mlp-baseline")[1] == "0"
+    result = fmnist("report", "baltzi")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert result.stderr.startswith(path.name)
+    local = Path("runs/baltzi") / path.name
+    local.parent.mkdir(parents=True)
+    path.rename(local)
+    result = fmnist("publish-runs")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert list(published.iterdir()) == []
 
 
 def test_status_has_one_line_for_each_search(published: Path) -> None:
@@ -255,10 +306,10 @@ def test_a_record_that_cannot_be_read_is_named(published: Path, experiment: Expe
 
 def test_new_runs_are_published_once(published: Path, experiment: Experiment) -> None:
     for seed in (1, 2):
-        write_run(make_run(experiment, seed), Path("runs/baltzi"))
+        write_run(finished_run(experiment, seed), Path("runs/baltzi"))
     assert fmnist("publish-runs").stdout == "2 runs published, 0 already there, 0 refused.\n"
     assert [read_run(path).seed for path in sorted(published.iterdir())] == [1, 2]
-    write_run(make_run(experiment, 3), Path("runs/baltzi"))
+    write_run(finished_run(experiment, 3), Path("runs/baltzi"))
     result = fmnist("publish-runs", "runs")
     assert result.stdout == "1 runs published, 2 already there, 0 refused.\n"
     assert result.exit_code == 0
@@ -266,35 +317,39 @@ def test_new_runs_are_published_once(published: Path, experiment: Experiment) ->
 
 def test_a_hundred_seeds_are_published_at_once(published: Path, experiment: Experiment) -> None:
     for seed in range(1, 102):
-        write_run(make_run(experiment, seed), Path("runs/baltzi"))
+        write_run(finished_run(experiment, seed), Path("runs/baltzi"))
     result = fmnist("publish-runs")
     assert result.stdout == "101 runs published, 0 already there, 0 refused.\n", result.stderr
 
 
 def edited(experiment: Experiment) -> None:
-    path = write_run(make_run(experiment), Path("runs/baltzi"))
+    path = write_run(finished_run(experiment), Path("runs/baltzi"))
     text = path.read_text()
     assert '"accuracy":0.9' in text
     path.write_text(text.replace('"accuracy":0.9', '"accuracy":0.8', 1))
 
 
 def stale(experiment: Experiment) -> None:
-    run = make_run(experiment).model_copy(update={"fingerprint": "0123456789abcdef"})
+    run = finished_run(experiment).model_copy(update={"fingerprint": "0123456789abcdef"})
     write_run(run, Path("runs/baltzi"))
 
 
 def gap(experiment: Experiment) -> None:
-    write_run(make_run(experiment, 2), Path("runs/baltzi"))
+    write_run(finished_run(experiment, 2), Path("runs/baltzi"))
 
 
 def foreign(experiment: Experiment) -> None:
-    run = make_run(experiment).model_copy(update={"experiment": "mlp-gone"})
+    run = finished_run(experiment).model_copy(update={"experiment": "mlp-gone"})
     write_run(run, Path("runs/baltzi"))
 
 
 def broken(experiment: Experiment) -> None:
-    path = write_run(make_run(experiment), Path("runs/baltzi"))
+    path = write_run(finished_run(experiment), Path("runs/baltzi"))
     path.write_text(path.read_text()[:100])
+
+
+def dirty(experiment: Experiment) -> None:
+    write_run(of_revision(finished_run(experiment), "0123456789ab-dirty"), Path("runs/baltzi"))
 
 
 @pytest.mark.parametrize(
@@ -305,6 +360,7 @@ def broken(experiment: Experiment) -> None:
         (gap, "would leave a gap"),
         (foreign, "there is no experiment baltzi/mlp-gone"),
         (broken, "is not a run record"),
+        (dirty, "by code of no commit (0123456789ab-dirty)"),
     ],
 )
 def test_what_is_no_evidence_is_refused(
@@ -319,10 +375,22 @@ def test_what_is_no_evidence_is_refused(
     assert list(published.iterdir()) == []
 
 
+def test_a_seed_that_diverged_is_named_where_it_holds_up_others(
+    published: Path, experiment: Experiment
+) -> None:
+    for run in (diverged_run(experiment), finished_run(experiment, 2), finished_run(experiment, 3)):
+        write_run(run, Path("runs/baltzi"))
+    result = fmnist("publish-runs")
+    first, *others = result.stderr.splitlines()
+    assert "seed 1 is no evidence" in first and first.endswith("train every seed again.")
+    assert len(others) == 2
+    assert all(line.endswith("would leave a gap: seed 1 diverged.") for line in others)
+
+
 def test_published_evidence_is_never_overwritten(published: Path, experiment: Experiment) -> None:
-    path = write_run(make_run(experiment, accuracy=0.8), published)
+    path = write_run(finished_run(experiment, accuracy=0.8), published)
     before = path.read_bytes()
-    write_run(make_run(experiment, accuracy=0.9), Path("runs/baltzi"))
+    write_run(finished_run(experiment, accuracy=0.9), Path("runs/baltzi"))
     result = fmnist("publish-runs")
     assert "differs from the published run of seed 1" in result.stderr
     assert path.read_bytes() == before

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from factories import FakeCrew, Training, make_run
+from factories import TEST_LABELS, FakeCrew, Training, finished_run
 from test_tuning import IMAGES, TINY, read, search_with, told
 from typer.testing import CliRunner, Result
 
@@ -14,9 +15,11 @@ from fmnist_utils.campaign import cluster, start
 from fmnist_utils.campaign import crew as crew_module
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.store import write_run
 from fmnist_utils.training.interrupts import INTERRUPTED
+from fmnist_utils.tuning import Trial
 
 
 @pytest.fixture
@@ -36,6 +39,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Training) -> 
     monkeypatch.setattr(load, "list_reports", lambda: list(both))
     for module in (run_store, tuning.trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(run_publish, "labels_at_hand", lambda: TEST_LABELS)
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(start, "load_data", lambda: IMAGES)
     monkeypatch.chdir(tmp_path)
@@ -150,7 +154,7 @@ def test_a_search_is_published_as_it_grows_and_the_runs_of_its_trials_are_not() 
 def test_runs_and_searches_are_published_together(tiny: Report) -> None:
     fmnist("tiny", "--trials", "1")
     for seed in (1, 2):
-        write_run(make_run(tiny["cnn"], seed), Path("runs/tiny"))
+        write_run(finished_run(tiny["cnn"], seed), Path("runs/tiny"))
     assert publish().stdout.startswith("2 runs and 1 tables of trials published, 0 already")
     Path("runs").rename("searches/runs")
     assert publish("searches").stdout.startswith("0 runs and 0 tables of trials published, 3 alr")
@@ -160,7 +164,7 @@ def test_one_of_the_two_folders_is_enough(tiny: Report) -> None:
     result = publish()
     assert result.exit_code == 2
     assert result.stderr.startswith("There is no folder runs or searches: ")
-    write_run(make_run(tiny["cnn"]), Path("runs/tiny"))
+    write_run(finished_run(tiny["cnn"]), Path("runs/tiny"))
     assert publish().stdout == "1 runs published, 0 already there, 0 refused.\n"
 
 
@@ -194,6 +198,39 @@ def of_a_gone_report(path: Path) -> None:
     tuning.write_trials(table.sealed(), path)
 
 
+def first_trained(path: Path) -> Trial:
+    return next(trial for trial in tuning.read_trials(path).trials if trial.provenance)
+
+
+def change_first(path: Path, **change: Any) -> None:
+    """Change the first trial that was trained, by one who knows how the digest is made."""
+    table, first = tuning.read_trials(path), first_trained(path)
+    trials = list(table.trials)
+    trials[first.number - 1] = first.model_copy(update=change)
+    tuning.write_trials(table.model_copy(update={"trials": tuple(trials)}).sealed(), path)
+
+
+def better(path: Path) -> None:
+    best, *others = first_trained(path).executions
+    change_first(path, executions=(best.model_copy(update={"score": 0.99}), *others))
+
+
+def without_its_runs(path: Path) -> None:
+    for record in path.parent.rglob("*.seed*.json"):
+        record.unlink()
+
+
+def said_not_to_fit(path: Path) -> None:
+    change_first(path, executions=(), provenance=None, failure="too small")
+
+
+def dirty(path: Path) -> None:
+    provenance = first_trained(path).provenance
+    assert provenance is not None
+    provenance = provenance.model_copy(update={"revision": "0123-dirty"})
+    change_first(path, provenance=provenance)
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -201,10 +238,14 @@ def of_a_gone_report(path: Path) -> None:
         (edited, "does not fit its own digest"),
         (of_a_gone_search, "has no search 'gone'"),
         (of_a_gone_report, "there is no report gone"),
+        (better, "is not what its run records in"),
+        (without_its_runs, "there are not all of its run records in"),
+        (said_not_to_fit, "can be built, and says that it cannot"),
+        (dirty, "by code of no commit (0123-dirty)"),
     ],
 )
 def test_a_table_that_is_no_evidence_is_refused(fault: Callable[[Path], None], reason: str) -> None:
-    fmnist("tiny", "--trials", "1")
+    fmnist("tiny", "--trials", "4")
     fault(table_file())
     result = publish()
     assert result.exit_code == 1

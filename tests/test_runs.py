@@ -3,6 +3,7 @@
 import errno
 import functools
 import hashlib
+import json
 import math
 import os
 import re
@@ -17,10 +18,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import make_run
+from factories import (
+    TEST_LABELS,
+    diverged_run,
+    finished_run,
+    make_run,
+    of_revision,
+    resealed,
+    with_value,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from mutations import many_mutations, mutations, try_to
 from numpy.typing import NDArray
 
 from fmnist_utils.data.formats import read_idx
@@ -28,8 +38,9 @@ from fmnist_utils.models.spec import MLP, DenseBlock
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
-from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation, split_rows
-from fmnist_utils.runs.publish import publish_run
+from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation
+from fmnist_utils.runs import publish
+from fmnist_utils.runs.publish import misfit, publish_run
 from fmnist_utils.runs.record import (
     Method,
     Run,
@@ -64,7 +75,8 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> RunStore:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setattr(publish, "labels_at_hand", lambda: TEST_LABELS)
     return RunStore(tmp_path / "runs", published=tmp_path / "published")
 
 
@@ -87,7 +99,7 @@ def test_ten_thousand_predictions_take_few_bytes() -> None:
 
 @given(hnp.arrays(np.float32, st.integers(0, 300), elements=st.floats(0, 1, width=32)))
 def test_packed_confidences_come_back_to_half_a_percent(probabilities: NDArray[np.float32]) -> None:
-    percents = unpack_confidences(pack_confidences(probabilities))
+    percents = unpack_confidences(pack_confidences(probabilities), probabilities.size)
     assert percents.shape == probabilities.shape
     assert np.all(np.abs(percents - 100 * probabilities) <= 0.5 + 1e-4)
 
@@ -181,6 +193,139 @@ def test_record_cut_short_or_with_a_key_too_many_is_refused(record: Path, tmp_pa
         path.write_text(damaged)
         with pytest.raises(RunError, match="is not a run record"):
             read_run(path)
+
+
+# --- numbers that cannot be ----------------------------------------------------------------------
+
+OTHERS = pack_predictions(np.zeros(10_000, np.uint8))
+ROW = [10_000, *[0] * 9]
+
+IMPOSSIBLE: list[tuple[str, Any, str]] = [
+    *(
+        ("final.test.accuracy", value, "final.test.accuracy")
+        for value in (5.0, -1, math.nan, 0.9999)
+    ),
+    ("best.test.accuracy", 0.9999, "best.test.accuracy"),
+    ("best.validation.loss", -0.5, "loss is negative"),
+    ("history.loss", [1.0, -math.inf, 1.0, 1.0, 1.0], "loss is negative"),
+    ("history.accuracy", [0.1, 0.2, 0.3, 0.4, 1.1], "not between 0 and 1"),
+    ("history.val_accuracy", [0.1, 0.2, 0.3, math.nan, 0.1], "not between 0 and 1"),
+    ("history.val_loss", [], "last epoch is 5"),
+    ("history.loss", [1.0] * 4, r"have \[4, 5\]"),
+    ("history.mood", [1.0] * 5, "does not hold"),
+    ("history", {}, "does not hold"),
+    ("seconds_per_epoch", [1.0], "last epoch is 5"),
+    *(("seconds_per_epoch", [1, 1, 1, 1, x], "seconds_per_epoch.4") for x in (0, -1, math.inf)),
+    ("final.epoch", 4, "last epoch is 4"),
+    ("best.epoch", 4, "epoch 4 is best by no"),
+    ("best.epoch", 6, "epoch 6 is best by no"),
+    ("best.epoch", 0, "best.epoch"),
+    ("best.epoch", 5, "epoch 5 is best by no"),
+    ("seed", -1, "seed"),
+    ("seed", 2**32, "seed"),
+    ("images", {}, "not some images"),
+    ("images.test", 1, "counts 10000 of 1 test"),
+    ("images.train", 0, "not some images"),
+    ("images.other", 3, "not some images"),
+    ("final.test_confusion", [[10_000]], "final.test_confusion"),
+    ("final.test_confusion.0.0", -5, "final.test_confusion.0.0"),
+    ("final.test_confusion.0.0", 1, "final.test_confusion counts"),
+    ("best.test_confusion", [ROW, *[[0] * 10] * 9], "best.test.accuracy"),
+    ("test_predictions", OTHERS, "not those that final.test_confusion counts"),
+    ("test_predictions", OTHERS.replace("10000:", "9999:"), "of 9999 test images"),
+    ("test_predictions", "10000:abc", "cannot be unpacked"),
+    ("test_predictions", "10000:é", "cannot be unpacked"),
+    ("test_predictions", pack_predictions(np.zeros(10**7, np.uint8)), "cannot be unpacked"),
+    ("test_predictions", pack_predictions(np.full(10_000, 11, np.uint8)), "not those that"),
+    ("provenance.threads", 0, "provenance.threads"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "reason"), IMPOSSIBLE, ids=str)
+def test_a_number_that_no_training_gives_is_refused_though_the_digest_fits(
+    record: Path, tmp_path: Path, path: str, value: Any, reason: str
+) -> None:
+    forged = tmp_path / record.name
+    forged.write_text(resealed(with_value(json.loads(record.read_text()), path, value)))
+    with pytest.raises(RunError, match=f"^{record.name} [^\n]*{reason}[^\n]*train again\\.$"):
+        read_run(forged)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("report", "other"), ("experiment", "other"), ("seed", 2), ("provenance.plain_fit", True)],
+)
+def test_a_record_under_anothers_name_is_refused(
+    record: Path, tmp_path: Path, path: str, value: Any
+) -> None:
+    moved = tmp_path / record.name
+    moved.write_text(resealed(with_value(json.loads(record.read_text()), path, value)))
+    with pytest.raises(RunError, match=f"^{record.name} is the record of another run .*{tmp_path}"):
+        read_run(moved, "baltzi")
+
+
+def test_a_last_epoch_that_is_best_has_the_same_numbers(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    run = make_run(experiment)
+    best = run.best.model_copy(update={"train": run.best.validation})
+    path = write_run(run.model_copy(update={"best": best}), tmp_path)
+    with pytest.raises(RunError, match="has other numbers"):
+        read_run(path)
+
+
+def test_confidences_are_checked_when_they_are_looked_at(
+    store: RunStore, experiment: Experiment
+) -> None:
+    run = make_run(experiment)
+    for percents, reason in (([50] * 9_999, "10000 bytes"), ([50] * 9_999 + [101], "101 %")):
+        packed = pack_confidences(np.array(percents, np.float32) / 100)
+        wrong = run.model_copy(update={"test_confidences": packed})
+        with pytest.raises(RunError, match=f"{run.filename}: .*{reason}"):
+            _ = wrong.confidences
+        with pytest.raises(RunError, match=reason):
+            misfit(
+                finished_run(experiment).model_copy(update={"test_confidences": packed}), experiment
+            )
+
+
+def test_what_is_no_file_or_has_no_end_is_one_sentence(tmp_path: Path) -> None:
+    fifo, large = tmp_path / "a.seed01.0.json", tmp_path / "b.seed01.0.json"
+    os.mkfifo(fifo)
+    large.write_bytes(b" " * 3_000_000)
+    for path, reason in ((fifo, "no regular file"), (large, "more than 2,000,000 bytes")):
+        with pytest.raises(RunError, match=f"^{path.name} cannot be read .*{reason}"):
+            read_run(path)
+
+
+def test_a_diverged_run_is_read(experiment: Experiment, tmp_path: Path) -> None:
+    run = read_run(write_run(diverged_run(experiment), tmp_path))
+    assert run.diverged and not make_run(experiment).diverged
+
+
+# --- any damage ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seal", [False, True], ids=["found", "resealed"])
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_damaged_record_is_read_or_refused(
+    record: Path, tmp_path: Path, seal: bool, data: st.DataObject
+) -> None:
+    damaged = tmp_path / record.name
+    damaged.write_bytes(data.draw(mutations(record.read_bytes(), resealed if seal else None)))
+    try_to(lambda: read_run(damaged, "baltzi"), RunError)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seal", [False, True], ids=["found", "resealed"])
+def test_a_hundred_thousand_damaged_records_are_read_or_refused_at_once(
+    record: Path, tmp_path: Path, seal: bool
+) -> None:
+    content, damaged = record.read_bytes(), tmp_path / record.name
+    for mutant in many_mutations(content, 50_000, resealed if seal else None):
+        damaged.write_bytes(mutant)
+        try_to(lambda: read_run(damaged, "baltzi"), RunError, seconds=2)
 
 
 # --- the fingerprint -----------------------------------------------------------------------------
@@ -337,7 +482,7 @@ def test_damaged_record_stops_the_store_and_is_named(
 def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
     store: RunStore, experiment: Experiment
 ) -> None:
-    runs = [make_run(experiment, seed) for seed in (1, 2, 3)]
+    runs = [finished_run(experiment, seed) for seed in (1, 2, 3)]
     assert [publish_run(run, experiment, store) for run in runs] == [True] * 3
     assert [publish_run(run, experiment, store) for run in runs] == [False] * 3
     assert store.runs(experiment) == runs
@@ -354,9 +499,9 @@ def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
 def test_run_that_must_not_count_is_not_published(
     store: RunStore, experiment: Experiment, change: dict[str, Any], sentence: str
 ) -> None:
-    publish_run(make_run(experiment, 1), experiment, store)
+    publish_run(finished_run(experiment, 1), experiment, store)
     with pytest.raises(RunError, match=sentence):
-        publish_run(make_run(experiment, **{"seed": 2} | change), experiment, store)
+        publish_run(finished_run(experiment, **{"seed": 2} | change), experiment, store)
     assert len(store.runs(experiment)) == 1
 
 
@@ -364,7 +509,7 @@ def test_each_method_is_published_and_read_by_itself(
     store: RunStore, experiment: Experiment
 ) -> None:
     methods = (Method(), BFLOAT16, PLAIN_FIT)
-    runs = [make_run(experiment, method=method) for method in methods]
+    runs = [finished_run(experiment, method=method) for method in methods]
     assert all(publish_run(run, experiment, store) for run in runs)
     assert store.runs(experiment) == runs[:1]
     for method, run in zip(methods, runs, strict=True):
@@ -392,14 +537,50 @@ def test_a_field_that_runs_gain_later_leaves_older_records_intact(
     assert LaterRun.model_validate_json(path.read_text()).is_intact
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"epochs": 5, "best_epoch": 1}, "do not end as the protocol does"),
+        ({"epochs": 101, "best_epoch": 91}, "do not end as the protocol does"),
+        ({"epochs": 11, "best_epoch": 1, "labels": np.roll(TEST_LABELS, 1)}, "with the labels"),
+        ({"epochs": 11, "best_epoch": 1, "labels": TEST_LABELS // 2}, "numbers of each class"),
+        ({"epochs": 11, "best_epoch": 1, "labels": TEST_LABELS[:50]}, "other images"),
+    ],
+)
+def test_a_run_that_the_protocol_does_not_give_is_not_published(
+    store: RunStore, experiment: Experiment, change: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(RunError, match=reason):
+        publish_run(make_run(experiment, **change), experiment, store)
+
+
+def test_evaluations_are_those_of_the_history(store: RunStore, experiment: Experiment) -> None:
+    run = finished_run(experiment)
+    for name, reason in (
+        ("val_accuracy", "is not the best by val_acc"),
+        ("val_loss", "not that of"),
+    ):
+        values = list(run.history[name])
+        values[5] = 0.99
+        values[-1] = 0.5
+        wrong = run.model_copy(update={"history": run.history | {name: tuple(values)}}).sealed()
+        with pytest.raises(RunError, match=reason):
+            publish_run(wrong, experiment, store)
+
+
 def test_edited_stale_or_diverged_run_is_not_published(
     store: RunStore, experiment: Experiment
 ) -> None:
-    run = make_run(experiment)
+    run = finished_run(experiment)
     edited = run.model_copy(update={"seconds_per_epoch": (0.1,)})
-    stale = make_run(changed(experiment, batch_size=64))
-    diverged = run.model_copy(update={"history": run.history | {"loss": (math.nan,) * 3}}).sealed()
-    for wrong, sentence in [(edited, "digest"), (stale, "stale"), (diverged, "not finite")]:
+    stale = finished_run(changed(experiment, batch_size=64))
+    unknown = of_revision(run, "unknown")
+    for wrong, sentence in [
+        (edited, "digest"),
+        (stale, "stale"),
+        (diverged_run(experiment), "not finite: seed 1 is no evidence"),
+        (unknown, r"of no commit \(unknown\)"),
+    ]:
         with pytest.raises(RunError, match=sentence):
             publish_run(wrong, experiment, store)
     assert store.runs(experiment) == []
@@ -569,37 +750,8 @@ def test_shipped_runs_are_intact_and_not_stale() -> None:
 def test_shipped_runs_agree_with_themselves() -> None:
     def check(path: Path) -> None:
         run = shipped(path)
-        spec = load_report(run.report)[run.experiment].training
-        assert set(run.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
-        assert {len(values) for values in run.history.values()} == {run.epochs}
-        assert len(run.seconds_per_epoch) == run.epochs <= spec.epochs
-        numbers = [value for values in run.history.values() for value in values]
-        for snapshot in (run.final, run.best):
-            parts = (snapshot.train, snapshot.validation, snapshot.test)
-            numbers += [value for part in parts for value in (part.loss, part.accuracy)]
-            counts = np.array(snapshot.test_confusion)
-            assert counts.shape == (10, 10) and counts.min() >= 0
-            assert counts.sum() == run.images["test"] == 10_000
-            assert snapshot.test.accuracy == np.trace(counts) / 10_000
-            if spec.augmentation and spec.augmentation.validation:
-                continue  # those images were drawn anew
-            # The same weights were evaluated at the end of that epoch.
-            epoch = snapshot.epoch - 1
-            for metric in ("accuracy", "loss"):
-                at_its_end = run.history[f"val_{metric}"][epoch]
-                evaluated = getattr(snapshot.validation, metric)
-                assert evaluated == pytest.approx(at_its_end, abs=1e-4), metric
-        assert all(math.isfinite(number) and number >= 0 for number in numbers)
-        assert run.final.epoch == run.epochs
-        train, validation = split_rows(spec, 60_000)
-        assert run.images["train"] == len(train)
-        assert run.images["validation"] == (10_000 if validation is None else len(validation))
-        monitor = spec.early_stopping.monitor if spec.early_stopping else "val_accuracy"
-        curve = np.array(run.history[monitor])
-        best = curve.argmax() if monitor == "val_accuracy" else curve.argmin()
-        assert run.best.epoch - 1 == best
-        if spec.early_stopping and run.epochs < spec.epochs:
-            assert run.epochs - run.best.epoch == spec.early_stopping.patience
+        assert not run.diverged
+        assert misfit(run, load_report(run.report).trainable[run.experiment]) is None
 
     check_shipped(check)
 

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import Training, fake_run
-from hypothesis import given, settings
+from factories import Training, fake_run, resealed, with_value
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutations import many_mutations, mutations, try_to
 from pydantic import ValidationError
 from rich.console import Console
 from test_project import faults
@@ -765,6 +766,39 @@ def test_other_published_trials_are_not_taken_over(
     assert len(trained.seeds()) == once > 0
 
 
+@pytest.mark.parametrize("change", [other_settings, stale, half_precision])
+def test_a_finished_table_that_the_search_would_not_make_is_never_overwritten(
+    tiny: Report,
+    random: Search,
+    change: Callable[[Trials], Trials],
+    tmp_path: Path,
+    trained: Training,
+) -> None:
+    whole = run_quietly(tiny, random, tmp_path)
+    path, seeds = table_path(tiny, random, tmp_path), trained.seeds()
+    write_trials(change(whole), path)
+    before = path.read_bytes()
+    with pytest.raises(TuningError):
+        run_quietly(tiny, random, tmp_path)
+    assert path.read_bytes() == before and seeds and not trained.seeds()
+
+
+def test_a_longer_table_of_another_command_is_kept_and_another_is_refused(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
+) -> None:
+    whole = run_quietly(tiny, random, tmp_path / "first")
+    for table, message in ((whole, None), (other_settings(whole), "Trial 1 in .* is another")):
+        folder = tmp_path / str(message)
+        path = table_path(tiny, random, folder)
+        trained.before = lambda *_, table=table, path=path: write_trials(table, path)  # type: ignore[misc]
+        if message is None:
+            run_quietly(tiny, random, folder, trials=2)
+        else:
+            with pytest.raises(TuningError, match=message):
+                run_quietly(tiny, random, folder, trials=2)
+        assert read_trials(path) == table
+
+
 # --- publishing ----------------------------------------------------------------------------------
 
 
@@ -950,9 +984,14 @@ def test_of_published_and_local_trials_the_longer_table_counts(
 ) -> None:
     search = tiny.searches["tuner"]
     published, local = published_path(tiny, search), table_path(tiny, search, tmp_path)
+    (trial,) = table.trials
     tables = [
-        table.model_copy(update={"trials": table.trials * n, "report": where}).sealed()
-        for n, where in ((1, "a"), (1, "b"), (2, "c"))
+        table.model_copy(update={"trials": trials}).sealed()
+        for trials in (
+            (trial,),
+            (trial.model_copy(update={"failure": "smaller"}),),
+            (trial, trial.model_copy(update={"number": 2})),
+        )
     ]
     assert load_trials(tiny, "tuner", tmp_path) is None
     write_trials(tables[0], local)
@@ -987,6 +1026,98 @@ def test_an_edited_or_damaged_table_is_refused(table: Trials, tmp_path: Path) ->
     path.write_text("{}")
     with pytest.raises(TuningError, match="no table of trials"):
         read_trials(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("trials.0.number", 2, "not numbered from 1"),
+        ("trials.0.number", 0, "trials.0.number"),
+        ("trials.0.failure", "too small", "in spite of one"),
+        ("trials.0.executions", [], "not trained without a reason"),
+        ("trials.0.provenance", None, "does not say what trained it"),
+        ("trials.0.executions.0.score", 1.01, "no val_accuracy"),
+        ("trials.0.executions.0.score", -0.01, "no val_accuracy"),
+        ("trials.0.executions.0.score", "high", "executions.0.score"),
+        ("trials.0.executions.0.test_accuracy", 5.0, "executions.0.test_accuracy"),
+        ("trials.0.executions.0.seed", -1, "executions.0.seed"),
+        ("trials.0.executions.0.seed", 2, "seed 2 stands twice"),
+        ("trials.0.executions.0.epoch", 0, "executions.0.epoch"),
+        ("trials.0.executions.0.seconds", 0, "executions.0.seconds"),
+    ],
+)
+def test_a_number_that_no_search_gives_is_refused_though_the_digest_fits(
+    trained_table: Trials, tmp_path: Path, path: str, value: Any, reason: str
+) -> None:
+    content = json.loads(trained_table.model_dump_json(exclude_unset=True))
+    file = tmp_path / "trials.json"
+    file.write_text(resealed(with_value(content, path, value)))
+    with pytest.raises(TuningError, match=f"^[^\n]*{reason}[^\n]*$") as caught:
+        read_trials(file)
+    assert f"delete it from {tmp_path} and search again" in str(caught.value)
+
+
+def test_a_table_of_another_search_is_refused_where_it_lies(
+    tiny: Report, table: Trials, tmp_path: Path, package: Path
+) -> None:
+    for change in ({"report": "other"}, {"search": "other"}):
+        other = table.model_copy(update=change).sealed()
+        write_trials(other, table_path(tiny, tiny.searches["tuner"], tmp_path))
+        with pytest.raises(TuningError, match=r"of another search than tiny/tuner: move it"):
+            load_trials(tiny, "tuner", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained_table(tiny: Report) -> Trials:
+    """Return a table of one trial that was trained twice, and one that cannot be built."""
+    runs = [fake_run(tiny["cnn"], seed) for seed in (1, 2)]
+    executions = tuple(tuning.Execution.of(run, "val_accuracy") for run in runs)
+    settings = {"pool": (2, 0), "rate": 0.05, "filters": 2, "learning-rate": 1e-3, "batch": 16}
+    trials = (
+        Trial(number=1, settings=settings, executions=executions, provenance=runs[0].provenance),
+        Trial(number=2, settings=settings | {"pool": (14, 4)}, failure="too small"),
+    )
+    return Trials(
+        report="tiny",
+        search="tuner",
+        objective="val_accuracy",
+        fingerprint=search_fingerprint(tiny, tiny.searches["tuner"]),
+        trials=trials,
+    ).sealed()
+
+
+def read_everywhere(report: Report, path: Path) -> None:
+    """Read a damaged table and do with it what is done with one that can be read."""
+    table = read_trials(path)
+    assert table.ranked is not None and table.scores is not None
+    check_trials(report, table)
+
+
+SEAL = pytest.mark.parametrize("seal", [False, True], ids=["found", "resealed"])
+
+
+@SEAL
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_damaged_table_is_read_or_refused(
+    tiny: Report, trained_table: Trials, tmp_path: Path, seal: bool, data: st.DataObject
+) -> None:
+    content = trained_table.model_dump_json(exclude_unset=True).encode()
+    path = tmp_path / "trials.json"
+    path.write_bytes(data.draw(mutations(content, resealed if seal else None)))
+    try_to(lambda: read_everywhere(tiny, path), TuningError)
+
+
+@pytest.mark.slow
+@SEAL
+def test_a_hundred_thousand_damaged_tables_are_read_or_refused_at_once(
+    tiny: Report, trained_table: Trials, tmp_path: Path, seal: bool
+) -> None:
+    content = trained_table.model_dump_json(exclude_unset=True).encode()
+    path = tmp_path / "trials.json"
+    for mutant in many_mutations(content, 50_000, resealed if seal else None):
+        path.write_bytes(mutant)
+        try_to(lambda: read_everywhere(tiny, path), TuningError, seconds=2)
 
 
 def test_of_a_loss_the_lowest_is_best_and_a_diverged_trial_comes_last(table: Trials) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import make_run
+from factories import diverged_run, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -345,6 +345,35 @@ def test_a_run_that_diverged_leaves_a_claim_pending(
     verdict = judge(experiment, claim("loss", value="0.5"), runs)
     assert (verdict.word, verdict.mean, verdict.runs) == (Word.PENDING, None, count)
     assert verdict.note == f"1 of {count} runs diverged"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "more"),
+    [
+        ("accuracy", {}),
+        ("loss", {}),
+        ("loss", {"split": "train", "epoch": 2}),
+        ("accuracy", {"split": "train", "epoch": 2}),
+        ("epochs_trained", {}),
+        ("lowest_val_loss_epoch", {}),
+        ("precision", {"label": 3, "split": "test"}),
+        ("difference", {"of": "mlp-1-hidden", "than": "mlp-1-hidden"}),
+        ("ordering", {"of": "mlp-1-hidden", "than": "mlp-1-hidden", "value": None}),
+        ("bound", {"of": "mlp-1-hidden", "relation": "at_least", "split": "test"}),
+    ],
+    ids=str,
+)
+def test_every_number_of_a_run_that_diverged_is_pending(
+    experiment: Experiment, quantity: str, more: dict[str, Any]
+) -> None:
+    runs = [make_run(experiment, 1), make_run(experiment, 2), diverged_run(experiment, 3)]
+    stated = claim(quantity, **{"value": "50"} | more)
+    if "of" in more:
+        verdict = judge_comparison(stated, {"mlp-1-hidden": runs})
+    else:
+        verdict = judge(experiment, stated, runs)
+    assert (verdict.word, verdict.mean, verdict.runs) == (Word.PENDING, None, 3)
+    assert verdict.note.startswith("1 of 3 runs diverged")
 
 
 def test_an_epoch_that_some_run_did_not_reach_leaves_a_claim_pending(

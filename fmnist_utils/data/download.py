@@ -11,6 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fmnist_utils.data.fashion_mnist import FILES, DataError, FashionMNIST
 from fmnist_utils.data.formats import FORMS, exists, read_file, read_folder
 from fmnist_utils.data.transfer import GivenUpError, Transfer, quiet_pooch, short_reason
@@ -238,3 +241,17 @@ def verify_data(folder: Path, files: Mapping[str, str] = FILES) -> None:
                 f"{path} is not the official file: expected MD5 {expected}, found {found}; delete "
                 "it and fetch it again."
             )
+
+
+def labels_at_hand() -> NDArray[np.uint8] | None:
+    """Return the official test labels, uint8 of shape ``(10000,)``; None where there are none yet.
+
+    They are looked for where `load_data` looks, and never downloaded.
+    """
+    import pooch
+
+    try:
+        folder = _named_folder(None) or Path(pooch.os_cache("fmnist-utils"))
+        return _load_real(folder.resolve()).test_labels
+    except DataError:
+        return None

@@ -40,6 +40,9 @@ Setting = Scalar | tuple[Scalar, ...]
 Choice = Annotated[Setting, BeforeValidator(_plain)]
 Bound = Annotated[int | float, BeforeValidator(_plain)]
 
+#: What says how good a trial is.
+Objective = Literal["val_accuracy", "val_loss"]
+
 #: Settings whose value 0 or False leaves a layer out.
 _OPTIONAL_LAYERS = ("batch_norm", "pool", "dropout")
 
@@ -155,7 +158,7 @@ class Search(Strict):
     where: str
     of: str
     tool: Literal["keras-tuner", "optuna"]
-    objective: Literal["val_accuracy", "val_loss"] = "val_accuracy"
+    objective: Objective = "val_accuracy"
     trials: PositiveInt
     executions: PositiveInt = 1
     epochs: PositiveInt

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from fmnist_utils.data.download import labels_at_hand
+from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import load
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.runs.record import Run, RunError, fingerprint, read_run
+from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.runs.record import Run, RunError, confusion, fingerprint, read_run
 from fmnist_utils.runs.store import STORE, TRIAL_RUNS, RunStore, write_run
 
 
@@ -76,10 +80,12 @@ def publish_run_file(path: Path) -> bool:
     known = load.load_report(run.report).trainable if run.report in load.list_reports() else {}
     if run.experiment not in known:
         raise RunError(f"{run.filename}: there is no experiment {run.report}/{run.experiment}.")
-    return publish_run(run, known[run.experiment], STORE)
+    return publish_run(run, known[run.experiment], STORE, path.parent)
 
 
-def publish_run(run: Run, experiment: Experiment, store: RunStore) -> bool:
+def publish_run(
+    run: Run, experiment: Experiment, store: RunStore, beside: Path | None = None
+) -> bool:
     """Write a run into the package data, where it counts as evidence.
 
     Parameters
@@ -90,6 +96,8 @@ def publish_run(run: Run, experiment: Experiment, store: RunStore) -> bool:
         The experiment that the run claims to be of.
     store : RunStore
         Whose published runs it joins.
+    beside : pathlib.Path, optional
+        The folder that it comes from: where an earlier seed in it diverged, that is said.
 
     Returns
     -------
@@ -99,16 +107,24 @@ def publish_run(run: Run, experiment: Experiment, store: RunStore) -> bool:
     Raises
     ------
     RunError
-        When the run is edited, stale, not finite, differs from the published run of the same
-        seed, or would leave a gap: seeds are published from 1 upwards for each method, so
-        that nobody can choose the runs that please.
+        When the run is edited, stale, diverged, impossible by itself (`Run.fault`) or under the
+        experiment's protocol (`misfit`), differs from the published run of the same seed, or would
+        leave a gap: seeds are published from 1 upwards for each method, so that nobody can choose
+        the runs that please. Also when its code was of no known commit: nobody else could have
+        trained it again. Where the data set is at hand, predictions are held against its labels.
     """
     if not run.is_intact:
         raise RunError(f"{run.filename} does not fit its own digest.")
     if run.fingerprint != fingerprint(experiment):
         raise RunError(f"{run.filename} is stale: it is not what the experiment trains now.")
-    if not _is_finite(run):
-        raise RunError(f"{run.filename} holds a loss or an accuracy that is not finite.")
+    if fault := run.fault or misfit(run, experiment):
+        raise RunError(f"{run.filename} cannot be what a training left behind: {fault}.")
+    if run.diverged:
+        raise RunError(
+            f"{run.filename} diverged, a loss is not finite: seed {run.seed} is no evidence, and "
+            "no later seed is published without it; change the experiment's protocol, such as its "
+            "learning rate, and train every seed again."
+        )
     folder = store.published / experiment.report / "runs"
     ending = run.provenance.method.ending
     pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}{ending}"
@@ -117,16 +133,50 @@ def publish_run(run: Run, experiment: Experiment, store: RunStore) -> bool:
         if published[run.seed].digest == run.digest:
             return False
         raise RunError(f"{run.filename} differs from the published run of seed {run.seed}.")
+    if not run.provenance.is_committed:
+        raise RunError(
+            f"{run.filename} was trained by code of no commit ({run.provenance.revision:.40}): "
+            "commit what is changed, delete the record and train it again from a clone."
+        )
     first_missing = min(set(range(1, len(published) + 2)) - set(published))
     if run.seed != first_missing:
+        earlier = beside and beside / run.model_copy(update={"seed": first_missing}).filename
+        diverged = earlier and earlier.exists() and read_run(earlier).diverged
         raise RunError(
-            f"{run.filename} would leave a gap: seed {first_missing} has not been published."
+            f"{run.filename} would leave a gap: seed {first_missing} "
+            f"{'diverged' if diverged else 'has not been published'}."
         )
     write_run(run, folder)
     return True
 
 
-def _is_finite(run: Run) -> bool:
-    parts = [(snap.train, snap.validation, snap.test) for snap in (run.final, run.best)]
-    values = [(part.loss, part.accuracy) for part in itertools.chain(*parts)]
-    return all(map(math.isfinite, itertools.chain(*values, *run.history.values())))
+def misfit(run: Run, experiment: Experiment) -> str | None:
+    """Say what an experiment's protocol and the data cannot have given; None when all fits.
+
+    `run` is one without a `Run.fault`.
+    """
+    spec, best = experiment.training, run.best.epoch
+    if run.images != (sizes := split_sizes(spec)):
+        return f"it counts other images than the protocol takes, {sizes}"
+    stopping = spec.early_stopping
+    waited = stopping and run.epochs - best == stopping.patience
+    if run.epochs > spec.epochs or (run.epochs < spec.epochs and not waited):
+        return f"{run.epochs} epochs, of which {best} is best, do not end as the protocol does"
+    monitor = stopping.monitor if stopping else "val_accuracy"
+    curve = run.history[monitor]
+    chosen = max(curve) if monitor == "val_accuracy" else min(curve)
+    if curve[best - 1] != chosen and not run.diverged:
+        return f"epoch {best} is not the best by {monitor}"
+    if not (spec.augmentation and spec.augmentation.validation):  # else images are drawn anew
+        for snap in run.snapshots:
+            for name in ("loss", "accuracy"):
+                then, again = run.history[f"val_{name}"][snap.epoch - 1], snap.validation
+                if abs(getattr(again, name) - then) > 1e-4:  # a NaN is as good as any
+                    return f"validation {name} of epoch {snap.epoch} is not that of the history"
+    counts, labels = np.array(run.final.test_confusion), labels_at_hand()
+    if (counts.sum(axis=1) != count("test_images_per_class")).any():
+        return "final.test_confusion has other numbers of each class than the data set"
+    if labels is not None and (confusion(labels, run.predictions) != counts).any():
+        return "the predictions do not give final.test_confusion with the labels of the data set"
+    _ = run.confidences  # which says what is wrong with them
+    return None

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import itertools
+import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import Sealed, Strict, first_problem, sha256
+from fmnist_utils.records import Name, Sealed, Share, Strict, first_problem, read_regular, sha256
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision
 
@@ -57,11 +60,20 @@ class RunError(FmnistError):
     """A run record that is damaged, edited, or does not belong where it stands."""
 
 
+#: What Keras takes as a seed.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Epoch = Annotated[int, Field(ge=1, le=10**6)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=0, le=10**6)]
+_Row = Annotated[tuple[_Count, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
+_Matrix = Annotated[tuple[_Row, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
+
+
 class Evaluation(Strict):
-    """Mean loss (nats per image) and accuracy (fraction) of one split."""
+    """Mean loss (nats per image; not finite after divergence) and accuracy of one split."""
 
     loss: float
-    accuracy: float
+    accuracy: Share
 
 
 class Snapshot(Strict):
@@ -70,11 +82,16 @@ class Snapshot(Strict):
     ``test_confusion`` counts test images, shape ``(10, 10)``: true class by predicted class.
     """
 
-    epoch: int
+    epoch: Epoch
     train: Evaluation
     validation: Evaluation
     test: Evaluation
-    test_confusion: tuple[tuple[int, ...], ...]
+    test_confusion: _Matrix
+
+    @property
+    def parts(self) -> tuple[Evaluation, ...]:
+        """What was found on each split."""
+        return self.train, self.validation, self.test
 
 
 class Provenance(Strict):
@@ -90,9 +107,14 @@ class Provenance(Strict):
     versions: dict[str, str]
     date: str
     revision: str
-    threads: int | None = None
+    threads: Annotated[int, Field(ge=1, le=10**6)] | None = None
     plain_fit: bool = False
     unseeded: bool = False
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the code that trained is that of a known commit."""
+        return self.revision != "unknown" and not self.revision.endswith("-dirty")
 
     @property
     def method(self) -> Method:
@@ -122,18 +144,30 @@ class Run(Sealed):
         SHA-256 of all other fields, so that a record edited by hand is noticed.
     """
 
-    report: str
-    experiment: str
-    seed: int
+    report: Name
+    experiment: Name
+    seed: Seed
     fingerprint: str
-    images: dict[str, int]
+    images: dict[str, _Count]
     history: dict[str, tuple[float, ...]]
     final: Snapshot
     best: Snapshot
     test_predictions: str
     test_confidences: str | None = None
-    seconds_per_epoch: tuple[float, ...]
+    seconds_per_epoch: tuple[Seconds, ...]
     provenance: Provenance
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, Snapshot]:
+        """The last epoch and the best one."""
+        return self.final, self.best
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss is not finite, in the history or in an evaluation."""
+        ends = [part.loss for snap in self.snapshots for part in snap.parts]
+        losses = itertools.chain(ends, self.history["loss"], self.history["val_loss"])
+        return not all(map(math.isfinite, losses))
 
     @property
     def epochs(self) -> int:
@@ -147,14 +181,118 @@ class Run(Sealed):
 
     @property
     def confidences(self) -> NDArray[np.uint8] | None:
-        """Probability of each predicted class in whole percent, uint8 of shape ``(n,)``."""
-        packed = self.test_confidences
-        return None if packed is None else unpack_confidences(packed)
+        """Probability of each predicted class in whole percent, uint8 of shape ``(n,)``.
+
+        Checked here, as to unpack them whenever a run is read would take a third of its time.
+
+        Raises
+        ------
+        RunError
+            When they are not one of at most 100 % for each test image.
+        """
+        if self.test_confidences is None:
+            return None
+        try:
+            percents = unpack_confidences(self.test_confidences, self.images["test"])
+        except ValueError as error:
+            raise RunError(f"{self.filename}: confidences cannot be unpacked: {error}.") from error
+        if percents.max() > 100:
+            raise RunError(f"{self.filename}: a confidence is {percents.max()} %.")
+        return percents
 
     @property
     def filename(self) -> str:
         """Name of the record's file: a changed protocol does not overwrite older evidence."""
         return _filename(self.experiment, self.seed, self.fingerprint, self.provenance.method)
+
+    @property
+    def fault(self) -> str | None:
+        """What no training can have left behind, recomputed from all else; None when all fits."""
+        for check in (_history_fault, _confusion_fault, _predictions_fault):
+            if found := check(self):
+                return found
+        return None
+
+
+#: What every epoch is told of.
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def _history_fault(run: Run) -> str | None:
+    """Say what is wrong with the epochs, or with which of them was evaluated."""
+    if sorted(run.history) != sorted(METRICS):
+        return f"the history does not hold {', '.join(METRICS)}"
+    lengths = {len(run.seconds_per_epoch), *map(len, run.history.values())}
+    if lengths != {run.final.epoch}:
+        return (
+            f"the last epoch is {run.final.epoch}, but histories and seconds have {sorted(lengths)}"
+        )
+    loss, accuracy, losses, accuracies = (run.history[name] for name in METRICS)
+    if not all(0 <= min(values) <= max(values) <= 1 for values in (accuracy, accuracies)) or (
+        math.isnan(sum(accuracy) + sum(accuracies))
+    ):
+        return "an accuracy of the history is not between 0 and 1"
+    known = _numbers(losses)
+    ends = [part.loss for snap in run.snapshots for part in snap.parts]
+    if any(min(values, default=0) < 0 for values in (known, _numbers(loss), _numbers(ends))):
+        return "a loss is negative"
+    at = run.best.epoch - 1
+    # A first loss of NaN counts as the best, as it does in Keras.
+    if at >= run.epochs or not (
+        accuracies[at] == max(accuracies)
+        or (at == 0 and math.isnan(losses[0]))
+        or losses[at] == min(known, default=None)
+    ):
+        return f"epoch {at + 1} is best by no validation metric"
+    return None
+
+
+def _numbers(values: Sequence[float]) -> Sequence[float]:
+    """Leave out what is not a number, of which `min` would make anything."""
+    if not math.isnan(sum(values)):
+        return values
+    return [value for value in values if not math.isnan(value)]
+
+
+def _confusion_fault(run: Run) -> str | None:
+    """Say what does not agree with the counts of test images."""
+    if run.images.keys() != {"train", "validation", "test"} or not all(run.images.values()):
+        return "there are not some images in each of train, validation and test"
+    n, labels = run.images["test"], []
+    for name, snap in zip(("final", "best"), run.snapshots, strict=True):
+        labels.append([sum(row) for row in snap.test_confusion])
+        if sum(labels[-1]) != n:
+            return f"{name}.test_confusion counts {sum(labels[-1])} of {n} test images"
+        right = sum(row[label] for label, row in enumerate(snap.test_confusion))
+        # Records keep six decimals.
+        if abs(snap.test.accuracy - round(right / n, 6)) > 1e-9:
+            return f"{name}.test.accuracy is not the share of images that its confusion has right"
+    if labels[0] != labels[1]:
+        return "the two confusions are of different test images"
+    same = run.final.epoch == run.best.epoch
+    if same and run.final.model_dump_json() != run.best.model_dump_json():
+        return "the last epoch is the best one, and has other numbers"
+    return None
+
+
+def _predictions_fault(run: Run) -> str | None:
+    """Say what is wrong with the packed predictions."""
+    n = run.images["test"]
+    size, _, packed = run.test_predictions.partition(":")
+    try:
+        pairs = _inflate(packed, (n + 1) // 2)
+    except ValueError as error:
+        return f"the predictions cannot be unpacked: {error}"
+    if size != str(n):
+        return f"there are predictions of {size:.9} test images, not {n}"
+    # Pairs of classes are counted, as that takes half the time; of an odd number, one is padded.
+    counts = np.bincount(pairs, minlength=256).reshape(16, 16)
+    predicted = counts.sum(axis=0) + counts.sum(axis=1)
+    predicted[0] -= n % 2
+    columns = [sum(column) for column in zip(*run.final.test_confusion, strict=True)]
+    if predicted.tolist() != columns + [0] * 6:
+        return "the predictions are not those that final.test_confusion counts"
+    return None
 
 
 def _filename(experiment: str, seed: int, identity: str, method: Method) -> str:
@@ -188,7 +326,7 @@ def pack_predictions(classes: NDArray[np.uint8]) -> str:
 def unpack_predictions(text: str) -> NDArray[np.uint8]:
     """Undo `pack_predictions`: uint8 of shape ``(n,)``."""
     size, _, packed = text.partition(":")
-    nibbles = _inflate(packed)
+    nibbles = _inflate(packed, (int(size) + 1) // 2)
     return np.stack([nibbles >> 4, nibbles & 15], axis=1).ravel()[: int(size)]
 
 
@@ -197,17 +335,24 @@ def pack_confidences(probabilities: NDArray[np.float32]) -> str:
     return _deflate(np.rint(100 * probabilities).astype(np.uint8))
 
 
-def unpack_confidences(text: str) -> NDArray[np.uint8]:
+def unpack_confidences(text: str, n: int) -> NDArray[np.uint8]:
     """Undo `pack_confidences`, to whole percents: uint8 of shape ``(n,)``."""
-    return _inflate(text)
+    return _inflate(text, n)
 
 
 def _deflate(values: NDArray[np.uint8]) -> str:
     return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode()
 
 
-def _inflate(packed: str) -> NDArray[np.uint8]:
-    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)
+def _inflate(packed: str, n: int) -> NDArray[np.uint8]:
+    """Undo `_deflate`; a ValueError where that does not give n bytes: a few may hide millions."""
+    try:
+        values = zlib.decompressobj().decompress(binascii.a2b_base64(packed), n + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(values) != n:
+        raise ValueError(f"they are not {n} bytes")
+    return np.frombuffer(values, np.uint8)
 
 
 def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -221,29 +366,48 @@ def accuracies(runs: Iterable[Run], split: str, at: str = "final") -> NDArray[np
     return np.array([100 * getattr(getattr(run, at), split).accuracy for run in runs])
 
 
-def read_run(path: Path) -> Run:
-    """Read one run record.
+def read_run(path: Path, report: str | None = None) -> Run:
+    """Read one run record, and recompute its numbers from one another.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    report : str, optional
+        Whose runs its folder holds.
 
     Raises
     ------
     RunError
-        When the file cannot be read, is damaged or was edited by hand.
+        When the file cannot be read, is damaged, was edited by hand, holds what no training can
+        leave behind, or is of another run than its name and folder say.
     """
+    folder = path.parent
     try:
-        run = Run.model_validate_json(path.read_bytes())
+        run = Run.model_validate_json(read_regular(path))
     except OSError as error:
         raise RunError(
             f"{path.name} cannot be read ({error.strerror}): make it readable, or move it out of "
-            f"{path.parent}."
+            f"{folder}."
         ) from error
     except ValidationError as error:
         raise RunError(
-            f"{path.name} is not a run record ({first_problem(error)}); delete it and train again."
+            f"{path.name} is not a run record ({first_problem(error)}); delete it from {folder} "
+            "and train again."
         ) from error
     if not run.is_intact:
         raise RunError(
             f"{path.name} does not fit its own digest: a run record is never edited by hand; "
-            "restore it from version control or train it again."
+            f"restore it in {folder} from version control or train it again."
+        )
+    if path.name != run.filename or report not in (None, run.report):
+        raise RunError(
+            f"{path.name} is the record of another run than its name and its folder {folder} say; "
+            "move it back to where it was, or delete it."
+        )
+    if fault := run.fault:
+        raise RunError(
+            f"{path.name} cannot be what a training left behind: {fault}; delete it from {folder} "
+            "and train again."
         )
     return run
 

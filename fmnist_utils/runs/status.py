@@ -29,7 +29,7 @@ def runs_status(report: Report) -> tuple[list[Status], list[str]]:
     problems = []
     for path in STORE.files(report.id):
         try:
-            run = read_run(path)
+            run = read_run(path, report.id)
             records[run.experiment].append(run)
         except RunError as error:
             problems.append(str(error))

@@ -52,7 +52,7 @@ class RunStore:
     def all_runs(self, experiment: Experiment) -> list[Run]:
         """Read every record of an experiment, stale ones included."""
         files = self.files(experiment.report, f"{experiment.id}.seed*.json")
-        return [read_run(path) for path in files]
+        return [read_run(path, experiment.report) for path in files]
 
     def runs(self, experiment: Experiment, method: Method | None = None) -> list[Run]:
         """Read the valid records of an experiment, one per seed, in order.

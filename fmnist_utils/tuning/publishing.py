@@ -7,19 +7,24 @@ from pathlib import Path
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
+from fmnist_utils.runs.publish import misfit
+from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
+from fmnist_utils.tuning.analysis import too_small
 from fmnist_utils.tuning.trials import (
+    Execution,
     Trial,
     Trials,
     TuningError,
     get_search,
     published_path,
+    read_table,
     read_trials,
     search_fingerprint,
     write_trials,
 )
 
 
-def check_trials(report: Report, table: Trials) -> Search:
+def check_trials(report: Report, table: Trials, search: Search | None = None) -> Search:
     """Check that a table of trials is evidence for a search as it is now.
 
     Parameters
@@ -28,6 +33,8 @@ def check_trials(report: Report, table: Trials) -> Search:
         The report that the table claims to be of.
     table : Trials
         Finished, or the first trials only.
+    search : Search, optional
+        By default the one of the report that the table names.
 
     Returns
     -------
@@ -41,7 +48,7 @@ def check_trials(report: Report, table: Trials) -> Search:
         one that the search cannot have drawn or trained.
     """
     name = f"{report.id}/{table.search}"
-    search = get_search(report, table.search)
+    search = search or get_search(report, table.search)
     if not table.is_intact:
         raise TuningError(f"The table of {name} does not fit its own digest: it was edited.")
     if table.fingerprint != search_fingerprint(report, search):
@@ -70,13 +77,17 @@ def fault(report: Report, search: Search, trial: Trial) -> str | None:
         return f"{who} does not set what the search varies"
     for name, item in search.space.items():
         if not _can_be_drawn(item, settings[name]):
-            return f"{who} has {name} {settings[name]!r}, which the search cannot draw"
+            return f"{who} has {name} {settings[name]!r:.60}, which the search cannot draw"
     times_trained = 0 if trial.failure else search.executions
     if len(trial.executions) != times_trained:
         return f"{who} was trained {len(trial.executions)} times, not {times_trained}"
     if not trial.executions:
         return None
-    precision = report.experiments[search.of].precision
+    base = report.experiments[search.of]
+    last = search.vary(base, settings).training.epochs
+    if any(item.epoch > last for item in trial.executions):
+        return f"{who} is best after more than its {last} epochs"
+    precision = base.precision
     if trial.provenance is None or trial.provenance.precision != precision:
         return f"{who} was not trained in {precision}, as the experiment is"
     return None
@@ -89,11 +100,38 @@ def _can_be_drawn(item: Parameter, value: Setting) -> bool:
 
 
 def publish_table(path: Path) -> bool:
-    """Publish the table of trials that a file holds, as `publish_trials` does."""
+    """Publish the table of trials that a file holds, as `publish_trials` does.
+
+    What is not published yet is recomputed from the run records beside the file.
+    """
     table = read_trials(path)
     if table.report not in load.list_reports():
         raise TuningError(f"{table.report}/{table.search}: there is no report {table.report}.")
-    return publish_trials(load.load_report(table.report), table)
+    report = load.load_report(table.report)
+    search, store = check_trials(report, table), RunStore(path.parent / TRIAL_RUNS)
+    published = read_table(report, search, published_path(report, search))
+    for trial in table.trials[len(published.trials) if published else 0 :]:
+        if what := _unlike_its_runs(report, search, trial, store):
+            raise TuningError(f"{table.report}/{table.search}: trial {trial.number} {what}.")
+    return publish_trials(report, table)
+
+
+def _unlike_its_runs(report: Report, search: Search, trial: Trial, store: RunStore) -> str | None:
+    """Say what a trial's run records, or its network, do not bear out; None when all fits."""
+    base = report.experiments[search.of]
+    experiment = search.vary(base, trial.settings, f"{search.id}-{trial.number}")
+    if trial.failure is not None:
+        return None if too_small(experiment.model) else "can be built, and says that it cannot"
+    runs = store.runs(experiment)
+    if len(runs) < len(trial.executions):
+        return f"cannot be recomputed: there are not all of its run records in {store.written}"
+    for run in runs:
+        if not run.diverged and (what := misfit(run, experiment)):
+            return f"rests on {run.filename}, which cannot be: {what}"
+    # As text, for NaN is not NaN.
+    if str(trial.executions) != str(tuple(Execution.of(run, search.objective) for run in runs)):
+        return f"is not what its run records in {store.written} say"
+    return None
 
 
 def publish_trials(report: Report, table: Trials) -> bool:
@@ -114,15 +152,24 @@ def publish_trials(report: Report, table: Trials) -> bool:
     Raises
     ------
     TuningError
-        When the table is no evidence, lacks or contradicts a trial that is published, or cannot
-        be written.
+        When the table is no evidence, lacks or contradicts a trial that is published, cannot be
+        written, or has a new trial whose code was of no known commit: nobody else could have
+        trained it again.
     """
-    path = published_path(report, check_trials(report, table))
-    if path.exists():
-        published = read_trials(path)
+    search = check_trials(report, table)
+    path = published_path(report, search)
+    published = read_table(report, search, path)
+    if published:
         if published.digest == table.digest:
             return False
         _check_keeps(table, published)
+    for trial in table.trials[len(published.trials) if published else 0 :]:
+        if trial.provenance and not trial.provenance.is_committed:
+            raise TuningError(
+                f"{report.id}/{search.id}: trial {trial.number} was trained by code of no commit "
+                f"({trial.provenance.revision:.40}): commit what is changed, delete its folder and "
+                "search again from a clone."
+            )
     write_trials(table, path)
     return True
 
@@ -141,6 +188,5 @@ def _check_keeps(table: Trials, published: Trials) -> None:
             f"The table of {name} has {n} trials, and {known} are published: "
             f"fmnist search {table.report} {table.search} goes on from those."
         )
-    for ours, theirs in zip(table.trials, published.trials, strict=False):
-        if ours.model_dump_json() != theirs.model_dump_json():  # as text, for NaN is not NaN
-            raise TuningError(f"{name}: trial {ours.number} differs from the published one.")
+    if (number := table.differing(published)) is not None:
+        raise TuningError(f"{name}: trial {number} differs from the published one.")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from rich.console import Console
 
 from fmnist_utils.campaign.jobs import Job, Watcher
@@ -21,7 +19,7 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
 from fmnist_utils.tuning.analysis import too_small
 from fmnist_utils.tuning.draw import draw
-from fmnist_utils.tuning.publishing import fault
+from fmnist_utils.tuning.publishing import check_trials, fault
 from fmnist_utils.tuning.trials import (
     LOCAL_SEARCHES,
     Execution,
@@ -29,6 +27,7 @@ from fmnist_utils.tuning.trials import (
     Trials,
     TuningError,
     published_path,
+    read_table,
     read_trials,
     search_fingerprint,
     table_path,
@@ -71,8 +70,10 @@ def run_search(
     Raises
     ------
     TuningError
-        When the tool is not installed, a table is damaged or cannot be written, or more trials are
-        asked for than the search has. Other errors are those of `run_jobs` and `train_missing`.
+        When the tool is not installed, a table is damaged or cannot be written, more trials are
+        asked for than the search has, or the table here holds a trial that is none of this search:
+        what is finished is never overwritten. Other errors are those of `run_jobs` and
+        `train_missing`.
     """
     from fmnist_utils.campaign.start import train_missing
 
@@ -81,9 +82,17 @@ def run_search(
         raise TuningError(f"Search {search.id} has {search.trials} trials: ask for 1 to as many.")
     console, path = console or Console(), table_path(report, search, local)
     published = _usable_trials(report, search, published_path(report, search))
-    here = _usable_trials(report, search, path)
+    table_here = read_table(report, search, path)
+    if table_here:
+        check_trials(report, table_here, search)
+    here = {trial.number: trial for trial in table_here.trials} if table_here else {}
     # The table never shrinks.
     plan = _plan(report, search, max(wanted, len(here)), published | here)
+    if other := [trial.number for trial, _ in plan if here.get(trial.number, trial) is not trial]:
+        raise TuningError(
+            f"Trial {other[0]} in {path} has other settings than {search.tool} draws now: use the "
+            "version that drew it, or move the folder away and search again."
+        )
     old = itertools.takewhile(lambda item: here.get(item[0].number) is item[0], plan)
     known = Trials(
         report=report.id,
@@ -129,7 +138,7 @@ def _plan(report: Report, search: Search, n: int, known: Mapping[int, Trial]) ->
 
 def _usable_trials(report: Report, search: Search, path: Path) -> dict[int, Trial]:
     """Read the trials of an earlier table that count for the search as it is, by number."""
-    table = read_trials(path) if path.exists() else None
+    table = read_table(report, search, path)
     if table is None or table.fingerprint != search_fingerprint(report, search):
         return {}
     return {trial.number: trial for trial in table.trials if not fault(report, search, trial)}
@@ -174,10 +183,21 @@ class _Table(Watcher):
         if new:
             every = (*self.trials.trials, *new)
             self.trials = self.trials.model_copy(update={"trials": every}).sealed()
-            write_trials(self.trials, self.path)
+            self._write()
         for trial in new:
             sentence = trial.sentence(len(self.plan))
             self.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+    def _write(self) -> None:
+        """Write the table, unless another command has written one that goes further."""
+        there = read_trials(self.path) if self.path.exists() else None
+        if there and (number := self.trials.differing(there)) is not None:
+            raise TuningError(
+                f"Trial {number} in {self.path} is another than what was trained here: finished "
+                "trials are never overwritten; move the folder away and search again."
+            )
+        if there is None or len(there.trials) < len(self.trials.trials):
+            write_trials(self.trials, self.path)
 
     def _finished(self, trial: Trial, jobs: Sequence[Job]) -> Trial | None:
         """Return a trial with what its trainings have found; None when one is missing."""
@@ -191,19 +211,6 @@ class _Table(Watcher):
         return Trial(
             number=trial.number,
             settings=trial.settings,
-            executions=tuple(_execution(run, self.trials.objective) for run in runs),
+            executions=tuple(Execution.of(run, self.trials.objective) for run in runs),
             provenance=provenance.model_copy(update={"versions": versions}),
         )
-
-
-def _execution(run: Run, objective: str) -> Execution:
-    history = np.array(run.history[objective])
-    score = history if objective == "val_accuracy" else -history
-    best = int(np.argmax(np.where(np.isnan(score), -np.inf, score)))
-    return Execution(
-        seed=run.seed,
-        score=run.history[objective][best],
-        epoch=best + 1,
-        test_accuracy=run.best.test.accuracy,
-        seconds=round(math.fsum(run.seconds_per_epoch), 3),
-    )

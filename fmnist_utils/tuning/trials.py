@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+import numpy as np
+from pydantic import Field, ValidationError
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import Sealed, Strict, sha256, write_whole
+from fmnist_utils.records import (
+    Name,
+    Sealed,
+    Share,
+    Strict,
+    first_problem,
+    read_regular,
+    sha256,
+    write_whole,
+)
 from fmnist_utils.reports.load import reports_folder
 from fmnist_utils.reports.report import Report
-from fmnist_utils.reports.search import Search, Setting
-from fmnist_utils.runs.record import Provenance, fingerprint
+from fmnist_utils.reports.search import Objective, Search, Setting
+from fmnist_utils.runs.record import Epoch, Provenance, Run, Seconds, Seed, fingerprint
 from fmnist_utils.runs.status import Status
 
 LOCAL_SEARCHES = Path("searches")
@@ -38,11 +50,25 @@ class Execution(Strict):
         Wall-clock time of all epochs.
     """
 
-    seed: int
+    seed: Seed
     score: float
-    epoch: int
-    test_accuracy: float
-    seconds: float
+    epoch: Epoch
+    test_accuracy: Share
+    seconds: Seconds
+
+    @classmethod
+    def of(cls, run: Run, objective: str) -> Execution:
+        """Read off a run what a search keeps of it."""
+        history = np.array(run.history[objective])
+        score = history if objective == "val_accuracy" else -history
+        best = int(np.argmax(np.where(np.isnan(score), -np.inf, score)))
+        return cls(
+            seed=run.seed,
+            score=run.history[objective][best],
+            epoch=best + 1,
+            test_accuracy=run.best.test.accuracy,
+            seconds=round(math.fsum(run.seconds_per_epoch), 3),
+        )
 
 
 class Trial(Strict):
@@ -60,7 +86,7 @@ class Trial(Strict):
         Why it cannot be built.
     """
 
-    number: int
+    number: Annotated[int, Field(ge=1, le=10**6)]
     settings: dict[str, Setting]
     executions: tuple[Execution, ...] = ()
     failure: str | None = None
@@ -87,9 +113,9 @@ class Trials(Sealed):
     `fingerprint` identifies what the search tries, `digest` is the SHA-256 of all other fields.
     """
 
-    report: str
-    search: str
-    objective: str
+    report: Name
+    search: Name
+    objective: Objective
     fingerprint: str
     trials: tuple[Trial, ...]
 
@@ -114,6 +140,32 @@ class Trials(Sealed):
 
         return sorted((trial for trial in self.trials if trial.executions), key=place)
 
+    @property
+    def fault(self) -> str | None:
+        """What no search can have left behind; None when there is nothing."""
+        if [trial.number for trial in self.trials] != list(range(1, len(self.trials) + 1)):
+            return "its trials are not numbered from 1 without a gap"
+        most = 1 if self.objective == "val_accuracy" else math.inf
+        for trial in self.trials:
+            who = f"trial {trial.number}"
+            if bool(trial.executions) == (trial.failure is not None):
+                return f"{who} was either not trained without a reason, or in spite of one"
+            if trial.executions and trial.provenance is None:
+                return f"{who} does not say what trained it"
+            if any(item.score < 0 or item.score > most for item in trial.executions):
+                return f"{who} has a score that is no {self.objective}"
+        seeds = Counter(item.seed for trial in self.trials for item in trial.executions)
+        if twice := [seed for seed, times in seeds.items() if times > 1]:
+            return f"seed {twice[0]} stands twice"
+        return None
+
+    def differing(self, other: Trials) -> int | None:
+        """Return the number of the first trial that another table has too, and otherwise."""
+        for ours, theirs in zip(self.trials, other.trials, strict=False):
+            if ours.model_dump_json() != theirs.model_dump_json():  # as text, for NaN is not NaN
+                return ours.number
+        return None
+
 
 def search_fingerprint(report: Report, search: Search) -> str:
     """Identify what a search tries: its space, draws and trainings, but not how many trials."""
@@ -130,15 +182,41 @@ def read_trials(path: Path) -> Trials:
     Raises
     ------
     TuningError
-        When the file is damaged or was edited by hand.
+        When the file cannot be read, is damaged, was edited by hand, or holds what no search can
+        leave behind.
     """
-    name = f"{path.parent.name}/{path.name}"
+    name, folder = f"{path.parent.name}/{path.name}", path.parent
     try:
-        table = Trials.model_validate_json(path.read_bytes())
+        table = Trials.model_validate_json(read_regular(path))
     except (OSError, ValidationError) as error:
-        raise TuningError(f"{name} is no table of trials; delete it and search again.") from error
+        why = first_problem(error) if isinstance(error, ValidationError) else error.strerror
+        raise TuningError(
+            f"{name} is no table of trials; delete it from {folder} and search again ({why})."
+        ) from error
     if not table.is_intact:
-        raise TuningError(f"{name} does not fit its own digest: it was edited or damaged.")
+        raise TuningError(f"{name} does not fit its own digest: it was edited in {folder}.")
+    if fault := table.fault:
+        raise TuningError(
+            f"{name} cannot be what a search left behind: {fault}; delete it from {folder} and "
+            "search again."
+        )
+    return table
+
+
+def read_table(report: Report, search: Search, path: Path) -> Trials | None:
+    """Read the table of a search from where it belongs; None when there is none.
+
+    Raises
+    ------
+    TuningError
+        When it is another search's, and what `read_trials` raises.
+    """
+    table = read_trials(path) if path.exists() else None
+    if table and (table.report, table.search) != (report.id, search.id):
+        raise TuningError(
+            f"{path.parent.name}/{path.name} is the table of another search than {report.id}/"
+            f"{search.id}: move it out of {path.parent}."
+        )
     return table
 
 
@@ -191,7 +269,8 @@ def find_trials(
     wanted = search_fingerprint(report, search)
     published = published_path(report, search)
     paths = (published, table_path(report, search, local))
-    tables = {path: read_trials(path) for path in paths if path.exists()}
+    found = {path: read_table(report, search, path) for path in paths}
+    tables = {path: table for path, table in found.items() if table}
     if published in tables and tables[published].fingerprint != wanted:
         raise TuningError(
             f"{report.id}/searches/{published.name} is stale: it is not what the search tries "

@@ -143,13 +143,9 @@ def _difference(claim: Claim, evidence: Evidence) -> Verdict:
 
 def _judge_values(claim: Claim, values: stats.Floats, added_variance: float = 0.0) -> Verdict:
     n = len(values)
-    if lost := n - np.count_nonzero(np.isfinite(values)):
-        ended = f" or ended before epoch {claim.epoch}" if claim.epoch else ""
-        note = f"{lost} of {n} runs diverged{ended}"
-        return Verdict(None, claim, Word.PENDING, runs=n, note=note)
-    if n < MIN_RUNS:
-        mean = float(values.mean()) if n else None
-        return Verdict(None, claim, Word.PENDING, mean=mean, runs=n)
+    if pending := _pending(claim, values):
+        mean = float(values.mean()) if n and not pending.note else None
+        return replace(pending, mean=mean)
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     of = claim.mean_of or 1
     reach = stats.prediction_reach(sd, n, added_variance, of)
@@ -168,6 +164,17 @@ def _judge_values(claim: Claim, values: stats.Floats, added_variance: float = 0.
     return Verdict(
         None, claim, word, mean, sd, float(mean - reach), float(mean + reach), n, note=note
     )
+
+
+def _pending(claim: Claim, *samples: stats.Floats) -> Verdict | None:
+    """Return the verdict where a run diverged or there are too few; None when all can be judged."""
+    n = min(map(len, samples))
+    for values in samples:
+        if lost := len(values) - np.count_nonzero(np.isfinite(values)):
+            ended = f" or ended before epoch {claim.epoch}" if claim.epoch else ""
+            note = f"{lost} of {len(values)} runs diverged{ended}"
+            return Verdict(None, claim, Word.PENDING, runs=n, note=note)
+    return Verdict(None, claim, Word.PENDING, runs=n) if n < MIN_RUNS else None
 
 
 def _margin(claim: Claim) -> float | None:
@@ -197,8 +204,8 @@ def _bound(claim: Claim, evidence: Evidence) -> Verdict:
     """
     values = measure(claim, evidence.runs_of(claim.of))
     n = len(values)
-    if n < MIN_RUNS:
-        return Verdict(None, claim, Word.PENDING, runs=n)
+    if pending := _pending(claim, values):
+        return pending
     beyond = values - claim.number if claim.relation == "at_least" else claim.number - values
     kept = int(np.count_nonzero(beyond >= -claim.half_width))
     return _judge_share(claim, kept / n, *stats.exact_share_interval(kept, n), n)
@@ -216,10 +223,9 @@ def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:
-    n = min(len(above), len(below))
-    if n < MIN_RUNS:
-        return Verdict(None, claim, Word.PENDING, runs=n)
-    return _judge_share(claim, *stats.pairs_won(above, below), n)
+    if pending := _pending(claim, above, below):
+        return pending
+    return _judge_share(claim, *stats.pairs_won(above, below), min(len(above), len(below)))
 
 
 def _judge_share(claim: Claim, share: float, low: float, high: float, n: int) -> Verdict:

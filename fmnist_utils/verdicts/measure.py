@@ -42,11 +42,12 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
     Returns
     -------
     ndarray of float64, shape ``(len(runs),)``
-        NaN for a run that diverged, or ended before the epoch that the claim is about.
+        NaN for a run that diverged, whatever the claim is about, for its accuracies and epochs are
+        no better than its losses; and for one that ended before the epoch of the claim.
     """
     reading = reading or claim.reading
     read = MEASURES[claim.about.measure]
-    return np.array([read(claim, run, reading) for run in runs])
+    return np.array([np.nan if run.diverged else read(claim, run, reading) for run in runs])
 
 
 def _epochs(claim: Claim, run: Run, reading: str) -> float:
@@ -54,8 +55,7 @@ def _epochs(claim: Claim, run: Run, reading: str) -> float:
 
 
 def _lowest_epoch(claim: Claim, run: Run, reading: str) -> float:
-    losses = run.history["val_loss"]
-    return int(np.argmin(losses)) + 1 if np.isfinite(losses).all() else np.nan
+    return int(np.argmin(run.history["val_loss"])) + 1
 
 
 def _metric(claim: Claim, run: Run, reading: str) -> float:
