@@ -5,19 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 
 def sha256(content: Any) -> str:
     """Return the SHA-256 of JSON content, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class WrongAt(ValueError):
+    """A problem of a record that names where in it the fault stands: keys, and places in lists."""
+
+    def __init__(self, message: str, *loc: int | str) -> None:
+        super().__init__(message)
+        self.loc = loc
+
+
+def _slug(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{,99}", text):
+        raise ValueError(f"{text[:100]} is no id: small letters, digits and hyphens, at most 100")
+    return text
+
+
+#: An id: it names files and folders, so that nothing in it can lead out of a store.
+Slug = Annotated[str, AfterValidator(_slug)]
 
 
 class Strict(BaseModel):

@@ -57,7 +57,7 @@ def experiment(name: str, *claims: Content, epochs: int = 100, **parts: Any) -> 
     }
     stated = {c.get("setting") for c in claims}
     settings = [
-        claim(path.replace(".", "-"), "setting", str(value), setting=path)
+        claim(re.sub("[._]", "-", path), "setting", str(value), setting=path)
         for path, value in leaves(training, "training")
         if path not in stated
     ]
@@ -237,7 +237,7 @@ def consistent_reports(draw: Callable[..., Any]) -> Content:
     gain = right[best]["test"] - right[other]["test"]
     pair = {"split": "test", "of": best, "than": other}
     bounds = [
-        claim(f"bound-{name}-{relation}", "bound", rounded(draw, right[name]["test"], True),
+        claim(f"bound-{name}-{relation[3:]}", "bound", rounded(draw, right[name]["test"], True),
               split="test", of=name, relation=relation, unit="percent")
         for name in right
         for relation in ("at_least", "at_most")
@@ -405,7 +405,7 @@ def test_any_wrong_cell_of_a_layer_table_is_found(data: st.DataObject) -> None:
         row["shape"] = (*row["shape"][:axis], wrong, *row["shape"][axis + 1 :])
     else:
         row = data.draw(st.sampled_from([*above, last]))
-        row["params"] += data.draw(st.integers(-1_000, 1_000).filter(bool))
+        row["params"] += data.draw(st.integers(max(-1_000, -row["params"]), 1_000).filter(bool))
     content = tiny()
     content["experiments"] = {"small": experiment("small", table=table)}
     content["claims"] = content["derivations"] = []

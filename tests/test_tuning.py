@@ -33,6 +33,7 @@ from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import build
+from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.models.spec import CNN, ConvBlock
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
@@ -57,7 +58,6 @@ from fmnist_utils.tuning import (
     run_search,
     search_fingerprint,
     table_path,
-    too_small,
     unbuildable,
     write_trials,
 )

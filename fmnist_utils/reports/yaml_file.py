@@ -68,7 +68,7 @@ def read_report(path: Path) -> Report:
 class _Refused(yaml.MarkedYAMLError):
     """Valid YAML that no report may have."""
 
-    def __init__(self, problem: str, at: yaml.Mark) -> None:
+    def __init__(self, problem: str, at: Any) -> None:
         super().__init__(problem=problem, problem_mark=at)
 
 
@@ -82,7 +82,7 @@ class _Loader(yaml.BaseLoader):
         self._values: dict[yaml.Node, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _Refused(f"nested more than {MAX_DEPTH} deep", event.start_mark)
