@@ -576,6 +576,44 @@ def test_settings_are_read_off_a_layer_table() -> None:
     }
 
 
+def on_test_images(*accuracies: Content) -> Content:
+    content = tiny()
+    small = content["experiments"]["small"]
+    small["training"]["validation"] = {"take": "test"}
+    small["claims"] = [
+        {**item, "value": "test"} if item.get("setting") == "training.validation.take" else item
+        for item in small["claims"]
+        if item.get("setting") != "training.validation.fraction" and item["quantity"] != "accuracy"
+    ] + list(accuracies)
+    content["claims"] = content["derivations"] = []
+    return content
+
+
+def test_early_stopping_on_test_images_is_found() -> None:
+    agreeing = (accuracy("val", "validation", "88.75"), accuracy("test", "test", "0.8875"))
+    assert audited(on_test_images(*agreeing)) == ["stopped-on-test"]
+
+
+def test_two_accuracies_of_the_same_test_images_are_found() -> None:
+    content = on_test_images(accuracy("val", "validation", "88.75"), accuracy("t", "test", "88.4"))
+    assert audited(content) == ["stopped-on-test", "unequal-small-val-t"]
+
+
+def test_a_network_stated_on_two_machines_is_no_contradiction() -> None:
+    content = tiny()
+    both = [
+        accuracy(f"on-{n}", "train", value, machine=n) for n, value in (("a", "90"), ("b", "91"))
+    ]
+    content["experiments"]["small"]["claims"] += both
+    content["experiments"]["small"]["claims"] += [
+        claim(f"minutes-{n}", "minutes", value, machine=n) for n, value in (("a", "3"), ("b", "60"))
+    ]
+    assert audited(content) == []
+    for item in both:
+        del item["machine"]
+    assert audited(content) == ["disagreement-small-on-a"]
+
+
 # --- single runs and seeds -----------------------------------------------------------------------
 
 

@@ -6,7 +6,6 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -35,7 +34,7 @@ class CampaignProgress(Watcher):
         self._console = console or Console()
         self._drawn = self._console.is_terminal or self._console.is_jupyter
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -63,7 +62,7 @@ class CampaignProgress(Watcher):
     def on_start(self, job: Job) -> None:
         """Add a bar for the job."""
         if job.name not in self._jobs:
-            self._jobs[job.name] = self._bars.add_task(escape(job.name), total=None)
+            self._jobs[job.name] = self._bars.add_task(job.name, total=None)
             self._written[job.name] = time.monotonic()
 
     def on_epoch(self, job: Job, epoch: Epoch) -> None:
@@ -72,7 +71,7 @@ class CampaignProgress(Watcher):
         text = f"{job.name}  {metrics}"
         self._bars.update(
             self._jobs[job.name],
-            description=escape(text),
+            description=text,
             completed=epoch.epoch,
             total=epoch.epochs,
         )
