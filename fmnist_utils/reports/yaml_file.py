@@ -126,8 +126,9 @@ def _named(content: dict[str, Any], path: Path, root: yaml.Node) -> dict[str, An
             continue
         for key, item in items.items():
             if isinstance(item, dict) and (own := {"id", *given} & item.keys()):
-                keys, line = _locate(root, (kind, key, min(own)))
-                raise _error(path, line, f"{'.'.join(keys)}: unknown key: it is implied")
+                _, line = _locate(root, (kind, key, min(own)))
+                problem = f"{kind}.{key}: unknown key {min(own)}: it is implied"
+                raise _error(path, line, problem)
         named[kind] = {
             key: {**item, **given, "id": key} if isinstance(item, dict) else item
             for key, item in items.items()
