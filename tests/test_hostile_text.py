@@ -88,6 +88,12 @@ def test_a_wrong_report_is_one_sentence_in_every_command(hostile: Path, command:
     assert "about [b]84 is not a number" in result.stderr
 
 
+def test_a_report_has_the_name_of_its_folder(hostile: Path) -> None:
+    (hostile / "report.yaml").write_text(FULL.replace("id: tiny", "id: baltzi"))
+    result = CliRunner().invoke(cli.app, ["run", "tiny"])
+    assert result.exit_code == 2 and "id: it is baltzi" in result.stderr
+
+
 def shown(report: Report) -> Iterator[Table]:
     runs = {name: [make_run(item, seed) for seed in (1, 2, 3)]
             for name, item in report.experiments.items()}  # fmt: skip
