@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperGroup
 
 from fmnist_utils.errors import FmnistError
@@ -278,8 +279,9 @@ def status() -> None:
     for report in map(load_report, list_reports()):
         for rows, found in (runs_status(report), search_status(report)):
             for name, valid, *others, stale in rows:
-                red = f"[red]{stale}[/red]" if stale else ""
-                table.add_row(name, str(valid) if valid else "[yellow]0[/yellow]", *others, red)
+                # As Text: rich would read markup into what a report or a record states.
+                count = Text(str(valid), "" if valid else "yellow")
+                table.add_row(Text(name), count, *map(Text, others), Text(stale, "red"))
             problems += found
     console.print(table)
     for problem in problems:

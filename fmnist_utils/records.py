@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections import Counter
@@ -13,13 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 #: Bytes of a record; those that ship have 40,000 at most.
 LARGEST = 2_000_000
-
-#: What a report, an experiment or a search is called: part of paths and of messages.
-Name = Annotated[str, Field(pattern=r"^[\w-]{1,100}$")]
 
 #: A share of images.
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -30,6 +28,24 @@ def sha256(content: Any) -> str:
     # No content holds itself, and not to look for that takes a third less time.
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), check_circular=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class WrongAt(ValueError):
+    """A problem of a record that names where in it the fault stands: keys, and places in lists."""
+
+    def __init__(self, message: str, *loc: int | str) -> None:
+        super().__init__(message)
+        self.loc = loc
+
+
+def _slug(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{,99}", text):
+        raise ValueError(f"{text[:100]} is no id: small letters, digits and hyphens, at most 100")
+    return text
+
+
+#: An id: it names files and folders, so that nothing in it can lead out of a store.
+Slug = Annotated[str, AfterValidator(_slug)]
 
 
 class Strict(BaseModel):

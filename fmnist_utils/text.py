@@ -124,7 +124,8 @@ def claim_text(claim: Claim) -> str:
         id=key_text(claim.id.removesuffix("-again")), fact=key_text(claim.fact or ""),
         split=claim.split, of=claim.of, than=claim.than, **classes,
     )  # fmt: skip
-    return f"{text}, epoch {claim.epoch}" if claim.epoch else text
+    text += f", epoch {claim.epoch}" if claim.epoch else ""
+    return f"{text}, on {claim.machine}" if claim.machine else text
 
 
 def subject_text(claim: Claim) -> str:

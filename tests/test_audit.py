@@ -57,7 +57,7 @@ def experiment(name: str, *claims: Content, epochs: int = 100, **parts: Any) -> 
     }
     stated = {c.get("setting") for c in claims}
     settings = [
-        claim(path.replace(".", "-"), "setting", str(value), setting=path)
+        claim(re.sub("[._]", "-", path), "setting", str(value), setting=path)
         for path, value in leaves(training, "training")
         if path not in stated
     ]
@@ -237,7 +237,7 @@ def consistent_reports(draw: Callable[..., Any]) -> Content:
     gain = right[best]["test"] - right[other]["test"]
     pair = {"split": "test", "of": best, "than": other}
     bounds = [
-        claim(f"bound-{name}-{relation}", "bound", rounded(draw, right[name]["test"], True),
+        claim(f"bound-{name}-{relation[3:]}", "bound", rounded(draw, right[name]["test"], True),
               split="test", of=name, relation=relation, unit="percent")
         for name in right
         for relation in ("at_least", "at_most")
@@ -405,7 +405,7 @@ def test_any_wrong_cell_of_a_layer_table_is_found(data: st.DataObject) -> None:
         row["shape"] = (*row["shape"][:axis], wrong, *row["shape"][axis + 1 :])
     else:
         row = data.draw(st.sampled_from([*above, last]))
-        row["params"] += data.draw(st.integers(-1_000, 1_000).filter(bool))
+        row["params"] += data.draw(st.integers(max(-1_000, -row["params"]), 1_000).filter(bool))
     content = tiny()
     content["experiments"] = {"small": experiment("small", table=table)}
     content["claims"] = content["derivations"] = []
@@ -574,6 +574,44 @@ def test_settings_are_read_off_a_layer_table() -> None:
         "model.dense.0.units": {128},
         "model.dense.count": {1},
     }
+
+
+def on_test_images(*accuracies: Content) -> Content:
+    content = tiny()
+    small = content["experiments"]["small"]
+    small["training"]["validation"] = {"take": "test"}
+    small["claims"] = [
+        {**item, "value": "test"} if item.get("setting") == "training.validation.take" else item
+        for item in small["claims"]
+        if item.get("setting") != "training.validation.fraction" and item["quantity"] != "accuracy"
+    ] + list(accuracies)
+    content["claims"] = content["derivations"] = []
+    return content
+
+
+def test_early_stopping_on_test_images_is_found() -> None:
+    agreeing = (accuracy("val", "validation", "88.75"), accuracy("test", "test", "0.8875"))
+    assert audited(on_test_images(*agreeing)) == ["stopped-on-test"]
+
+
+def test_two_accuracies_of_the_same_test_images_are_found() -> None:
+    content = on_test_images(accuracy("val", "validation", "88.75"), accuracy("t", "test", "88.4"))
+    assert audited(content) == ["stopped-on-test", "unequal-small-val-t"]
+
+
+def test_a_network_stated_on_two_machines_is_no_contradiction() -> None:
+    content = tiny()
+    both = [
+        accuracy(f"on-{n}", "train", value, machine=n) for n, value in (("a", "90"), ("b", "91"))
+    ]
+    content["experiments"]["small"]["claims"] += both
+    content["experiments"]["small"]["claims"] += [
+        claim(f"minutes-{n}", "minutes", value, machine=n) for n, value in (("a", "3"), ("b", "60"))
+    ]
+    assert audited(content) == []
+    for item in both:
+        del item["machine"]
+    assert audited(content) == ["disagreement-small-on-a"]
 
 
 # --- single runs and seeds -----------------------------------------------------------------------

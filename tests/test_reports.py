@@ -105,7 +105,7 @@ def test_baltzi_states_its_five_models_and_all_its_numbers() -> None:
         ("84.60", 84.6, 0.005),
         ("84.6", 84.6, 0.05),
         ("44", 44, 0.5),
-        ("60000", 60_000, 0.5),
+        ("60", 60, 0.5),
         ("0.0010", 0.001, 0.00005),
         ("1e-3", 0.001, 0.0005),
     ],
@@ -133,7 +133,8 @@ claims:
     fact: train_images
     value: 60000
     where: p. 1
-  - {id: gain, quantity: difference, of: only, than: other, split: test, value: 2, where: p. 2}
+  - {id: gain, quantity: difference, of: only, than: other, split: test, value: 2,
+     unit: points, where: p. 2}
 experiments:
   only:
     title: The only one
@@ -501,7 +502,7 @@ def test_unknown_fact_is_refused(tmp_path: Path) -> None:
 
 
 def test_claim_on_one_experiment_belongs_under_it(tmp_path: Path) -> None:
-    stray = "  - {id: stray, quantity: accuracy, split: test, value: 90, where: p. 3}\n"
+    stray = "  - {id: stray, quantity: accuracy, split: test, value: 0.9, where: p. 3}\n"
     text = TINY.replace("experiments:\n", f"{stray}experiments:\n")
     assert "claim stray: accuracy belongs under an experiment" in error(tmp_path, text)
 

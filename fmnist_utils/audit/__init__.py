@@ -40,6 +40,8 @@ CHECKS: tuple[Check, ...] = (
     protocol_checks.impossible_epochs,
     protocol_checks.unequal_protocols,
     protocol_checks.unreported_criterion,
+    protocol_checks.chosen_on_test,
+    protocol_checks.unequal_on_test,
 )
 
 

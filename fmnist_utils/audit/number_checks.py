@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
-from fractions import Fraction
 
 from fmnist_utils.data.fashion_mnist import count
-from fmnist_utils.reports.claim import SCALES, Claim
+from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.findings import Derivation, Finding
 from fmnist_utils.reports.printed import ScoreTable
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.values import SCALES
 from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing, total
 from fmnist_utils.text import joined, listed, slug, stated_value, subject_text
 
@@ -21,7 +20,7 @@ from fmnist_utils.text import joined, listed, slug, stated_value, subject_text
 def wrong_derivations(report: Report) -> Iterator[Finding]:
     """Find numbers that do not follow from others: sums, shares, ratios, means, years."""
     for item in report.derivations:
-        given = [_given(report, item, value) for value in item.given]
+        given = [report.given(item, value) for value in item.given]
         if item.rule != "proportion" and not _follows(item, _stated(item), given):
             sign = " %" if item.unit == "percent" else ""
             yield Finding(
@@ -52,15 +51,6 @@ def _follows(item: Derivation, stated: Interval, given: list[Interval]) -> bool:
 
 def _stated(item: Derivation) -> Interval:
     return Interval.printed(item.stated, SCALES[item.unit])
-
-
-def _given(report: Report, item: Derivation, value: Decimal | str) -> Interval:
-    if isinstance(value, str):
-        return report.claim(value).interval
-    plain = item.unit == "plain" or item.rule in ("ratio", "proportion")
-    if plain and value.as_tuple().exponent == 0:
-        return Interval.exactly(value)
-    return Interval.printed(value, Fraction(1) if plain else SCALES[item.unit])
 
 
 def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
@@ -97,7 +87,7 @@ def impossible_shares(report: Report) -> Iterator[Finding]:
     groups: dict[int, list[Derivation]] = defaultdict(list)
     for item in report.derivations:
         if item.rule == "proportion":
-            groups[int(_given(report, item, item.given[0]).middle)].append(item)
+            groups[int(report.given(item, item.given[0]).middle)].append(item)
     for size, items in groups.items():
         impossible = [i for i in items if not possible_counts(_stated(i), size)]
         if impossible:
@@ -115,9 +105,10 @@ def impossible_shares(report: Report) -> Iterator[Finding]:
 
 def _common_size(items: Sequence[Derivation], size: int) -> str:
     """Describe which group of images could have all these shares."""
-    fitting = sizes_allowing(map(_stated, items), range(1, 2 * size + 1))
+    most = min(2 * size, count("total_images"))
+    fitting = sizes_allowing(map(_stated, items), range(1, most + 1))
     if not fitting:
-        return f"no group of up to {2 * size:,} has all {len(items)} shares"
+        return f"no group of up to {most:,} has all {len(items)} shares"
     nearest = min(fitting, key=lambda n: abs(n - size))
     return f"the group nearest in size that has all {len(items)} shares is one of {nearest:,}"
 

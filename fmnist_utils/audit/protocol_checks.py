@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -127,6 +128,50 @@ def unreported_criterion(report: Report) -> Iterator[Finding]:
             consequence="That training ended where its own rule ends it can be checked by the "
             "number of epochs alone.",
         )
+
+
+def chosen_on_test(report: Report) -> Iterator[Finding]:
+    """Find trainings that the test images end, for they validate on them."""
+    found = [
+        experiment
+        for experiment in report.experiments.values()
+        if experiment.training.validation.take == "test" and experiment.training.early_stopping
+    ]
+    if found:
+        yield Finding(
+            id="stopped-on-test",
+            severity="high",
+            where=joined(experiment.where for experiment in found),
+            claimed="accuracies on test images of models that early stopping ends: "
+            + listed(experiment.title for experiment in found),
+            because="the metric that ends training is measured on the test images themselves",
+            consequence="The epoch is chosen by the images it is then judged on, so the accuracy "
+            "lies above what new images would give.",
+        )
+
+
+def unequal_on_test(report: Report) -> Iterator[Finding]:
+    """Find test and validation accuracies that differ though the images are the same."""
+    for experiment in report.experiments.values():
+        if experiment.training.validation.take != "test":
+            continue
+        ends = [c for c in experiment.stated if c.quantity == "accuracy" and c.epoch is None]
+        for held_out, test in itertools.product(ends, ends):
+            if (
+                (held_out.split, test.split) == ("validation", "test")
+                and (held_out.reading, held_out.machine) == (test.reading, test.machine)
+                and not held_out.interval.meets(test.interval)
+            ):
+                yield Finding(
+                    id=f"unequal-{experiment.id}-{held_out.id}-{test.id}",
+                    severity="medium",
+                    where=joined((held_out.where, test.where)),
+                    claimed=f"{experiment.title}: validation accuracy {stated_value(held_out)}, "
+                    f"test accuracy {stated_value(test)}",
+                    because="the report validates on the test images, so these are one number",
+                    consequence="They are of different epochs or trainings, or one is misprinted; "
+                    "each gets its own verdict.",
+                )
 
 
 def within_seed_noise(report: Report, runs: Mapping[str, Sequence[Run]]) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ import importlib.util
 import time
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -36,7 +35,7 @@ class CampaignProgress(Watcher):
         self._console = console or Console()
         self._drawn = self._console.is_terminal or (self._console.is_jupyter and _has_widgets())
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -61,7 +60,7 @@ class CampaignProgress(Watcher):
     def on_start(self, job: Job) -> None:
         """Add a bar for the job."""
         if job.name not in self._jobs:
-            self._jobs[job.name] = self._bars.add_task(escape(job.name), total=None, metrics="")
+            self._jobs[job.name] = self._bars.add_task(job.name, total=None, metrics="")
             self._written[job.name] = time.monotonic()
 
     def on_epoch(self, job: Job, epoch: Epoch) -> None:

@@ -6,12 +6,18 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.fused import batch_normalization
 from fmnist_utils.models.keras_import import import_keras
+from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.models.spec import CNN, MLP, ConvBlock
 
 if TYPE_CHECKING:
     import keras
+
+
+class ModelError(FmnistError):
+    """A network that cannot be built."""
 
 
 class Layer(NamedTuple):
@@ -38,7 +44,14 @@ def build(spec: MLP | CNN, *, plain: bool = False) -> keras.Model:
     keras.Model
         Maps float images in [0, 1] of shape ``(batch, *spec.input_shape)`` to class probabilities,
         float32 of shape ``(batch, 10)``.
+
+    Raises
+    ------
+    ModelError
+        Where nothing is left of the images.
     """
+    if problem := too_small(spec):
+        raise ModelError(f"The network cannot be built: {problem}.")
     keras = import_keras()
     images = keras.Input(spec.input_shape, name="Input")
     features = images if isinstance(spec, MLP) else _convolve(images, spec.conv, plain)

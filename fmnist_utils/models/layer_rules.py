@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.models.spec import CNN, MLP
 from fmnist_utils.rounding import Shape, times
 
@@ -22,6 +23,9 @@ def kernel_size(parameters: int, channels: int, filters: int) -> int | None:
 def windowed(size: int, window: int, stride: int) -> tuple[int, int]:
     """Return the output size of a convolution or pooling: with valid, and with same padding."""
     return (size - window) // stride + 1, -(-size // stride)
+
+
+_SIDE = count("image_height")
 
 
 class Window(NamedTuple):
@@ -48,6 +52,50 @@ def windows(model: MLP | CNN) -> Iterator[Window]:
             reached = (windowed(side, size, stride)[padding == "same"] for side in sides)
             before, sides = sides, tuple(max(0, side) for side in reached)
             yield Window(layer, kind, size, before, sides)
+
+
+def too_small(model: MLP | CNN) -> str | None:
+    """Say where the images of a network shrink below one pixel; None when it can be built."""
+    for layer, kind, size, before, after in windows(model):
+        if min(after) < 1:
+            return f"layer {layer}: a {kind} of {size} does not fit {times(before)} pixels"
+    return None
+
+
+#: With gradients and the moments of Adam they fill 3 GB; the book has 5.8 million at most.
+MAX_WEIGHTS = 2 * 10**8
+
+
+def kernel_weights(model: MLP | CNN) -> int:
+    """Count the weights of all kernels but the output's: nearly all parameters of a network."""
+    width, weights = math.prod(model.input_shape), 0
+    if isinstance(model, CNN):
+        sides, channels = model.input_shape[:2], 1
+        for convolution in model.conv:
+            weights += convolution.kernel**2 * channels * convolution.filters
+            channels = convolution.filters
+        for item in windows(model):
+            sides = item.after
+        width = math.prod(sides) * channels
+    for block in model.dense if isinstance(model, CNN) else model.hidden:
+        weights += width * block.units
+        width = block.units
+    return weights
+
+
+def misbuilt(model: MLP | CNN) -> str | None:
+    """Say why a network cannot be built, or not take the images; None when all is well."""
+    shape, grey = model.input_shape, f"{_SIDE}, {_SIDE}"
+    if isinstance(model, CNN) and (len(shape) != 3 or shape[2] != 1):
+        return f"input_shape {list(shape)}: a cnn takes [{grey}, 1], as the images are grey"
+    if math.prod(shape) != _SIDE**2 and not (isinstance(model, CNN) and model.resize):
+        how = ", or resize" if isinstance(model, CNN) else ""
+        return f"input_shape {list(shape)}: images have {grey} pixels{how}"
+    if problem := too_small(model):
+        return problem
+    if (weights := kernel_weights(model)) > MAX_WEIGHTS:
+        return f"{weights:,} weights: more than {MAX_WEIGHTS:,} are not built"
+    return None
 
 
 def layer_misfit(kind: str, before: Shape, shape: Shape, parameters: int) -> str:
@@ -132,6 +180,8 @@ def _pooling(before: Shape, shape: Shape, parameters: int) -> str:
 
 def pool_windows(before: Shape, shape: Shape) -> set[int]:
     """Return the windows, equal to their stride as is the Keras default, that give this shape."""
+    if len(shape) != len(before) or len(shape) < 2:
+        return set()
     return {
         window
         for window in range(1, max(before[:-1]) + 1)

@@ -14,6 +14,18 @@ Activation = Literal["relu", "sigmoid", "tanh", "linear"]
 Padding = Literal["same", "valid"]
 
 
+#: Wider layers than any published network on these images has; the next one's weights alone would
+#: fill the memory of a GPU.
+Units = Annotated[PositiveInt, Field(le=16_384)]
+
+Filters = Annotated[PositiveInt, Field(le=4_096)]
+
+#: A kernel, a window of pooling or an image of more pixels a side is a slip: images have 28.
+Side = Annotated[PositiveInt, Field(le=256)]
+
+#: Also of an image whose rows stand one after the other.
+Pixels = Annotated[PositiveInt, Field(le=256**2)]
+
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -24,9 +36,9 @@ class DenseBlock(Strict):
     Keras does.
     """
 
-    units: PositiveInt
+    units: Units
     activation: Activation = "relu"
-    l2: PositiveFloat | None = None
+    l2: Annotated[PositiveFloat, Field(allow_inf_nan=False)] | None = None
     batch_norm: bool | None = None
     dropout: Rate | None = None
 
@@ -39,22 +51,26 @@ class ConvBlock(Strict):
     is ``same``, pixels that fill no window are dropped.
     """
 
-    filters: PositiveInt
-    kernel: PositiveInt
+    filters: Filters
+    kernel: Side
     padding: Padding = "same"
     activation: Activation = "relu"
     batch_norm: bool | None = None
-    pool: PositiveInt | None = None
+    pool: Side | None = None
     pool_padding: Padding | None = None
     dropout: Rate | None = None
+
+
+#: Plain networks of more layers do not train.
+_FEW = Field(max_length=100)
 
 
 class MLP(Strict):
     """A multilayer perceptron on flattened images; no hidden layer makes it softmax regression."""
 
     builder: Literal["mlp"]
-    input_shape: tuple[PositiveInt, ...] = (28, 28)
-    hidden: tuple[DenseBlock, ...] = ()
+    input_shape: Annotated[tuple[Pixels, ...], Field(min_length=1, max_length=3)] = (28, 28)
+    hidden: Annotated[tuple[DenseBlock, ...], _FEW] = ()
 
 
 class CNN(Strict):
@@ -65,10 +81,10 @@ class CNN(Strict):
     """
 
     builder: Literal["cnn"]
-    input_shape: tuple[PositiveInt, ...] = (28, 28, 1)
+    input_shape: tuple[Side, ...] = (28, 28, 1)
     resize: Resize | None = None
-    conv: tuple[ConvBlock, ...]
-    dense: tuple[DenseBlock, ...] = ()
+    conv: Annotated[tuple[ConvBlock, ...], _FEW]
+    dense: Annotated[tuple[DenseBlock, ...], _FEW] = ()
 
 
 ModelSpec = Annotated[MLP | CNN, Field(discriminator="builder")]

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES
-from fmnist_utils.records import Strict
+from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
+from fmnist_utils.records import Slug, Strict, WrongAt
 from fmnist_utils.reports.quantities import EPOCHS, QUANTITIES, Kind, Quantity, Reading
+from fmnist_utils.reports.values import SCALES, Printed, misfit
 from fmnist_utils.rounding import Interval
-
-
-def _as_printed(value: Any) -> Any:
-    """Turn printed text into a Decimal that keeps its trailing zeros; leave words as they are."""
-    if isinstance(value, list | tuple):
-        return tuple(_as_printed(item) for item in value)
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        return value
 
 
 def _known(quantity: str) -> str:
@@ -31,19 +21,11 @@ def _known(quantity: str) -> str:
     return quantity
 
 
-#: The fraction that one of each unit is.
-SCALES = {"percent": Fraction(1, 100), "points": Fraction(1, 100), "plain": Fraction(1)}
-
 #: Every key that belongs to some quantities only.
 _KEYS = frozenset[str]().union(*(row.needs | row.takes for row in QUANTITIES.values()))
 
 #: A class of Fashion-MNIST by its number.
 Class = Annotated[int, Field(ge=0, lt=NUM_CLASSES)]
-
-
-Printed = Annotated[Decimal | str | tuple[Decimal, ...], BeforeValidator(_as_printed)]
-
-PrintedOrClaim = Annotated[Decimal | str, BeforeValidator(_as_printed)]
 
 
 Split = Literal["train", "validation", "test"]
@@ -79,16 +61,18 @@ class Claim(Strict):
         ``class_ordering`` says has a lower recall.
     mean_of : int
         The value is the mean of so many trainings.
+    machine : str
+        On which it was measured, where a report states the same of several machines.
     """
 
-    id: str
+    id: Slug
     quantity: Annotated[str, AfterValidator(_known)]
     where: str
     value: Printed | None = None
     unit: Literal["percent", "points", "plain"] = "plain"
     split: Split | None = None
     reading: Reading = "final"
-    layer: int | None = None
+    layer: Annotated[int, Field(ge=0)] | None = None
     setting: str | None = None
     fact: str | None = None
     of: str | None = None
@@ -98,7 +82,8 @@ class Claim(Strict):
     label: Class | None = None
     predicted: Class | None = None
     than_label: Class | None = None
-    mean_of: PositiveInt | None = None
+    mean_of: Annotated[PositiveInt, Field(le=10_000)] | None = None
+    machine: str | None = None
 
     @model_validator(mode="after")
     def _keys_fit_quantity(self) -> Claim:
@@ -117,7 +102,22 @@ class Claim(Strict):
             raise ValueError(f"claim {self.id}: reading {self.reading} is of training images only")
         if self.fact is not None and self.fact not in FACTS:
             raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
+        if problem := self._wrong_value():
+            raise WrongAt(f"claim {self.id}: {problem}", "value")
         return self
+
+    def _wrong_value(self) -> str:
+        """Say why no report can state such a value, and how to write it."""
+        if self.value is None:
+            return ""
+        if problem := misfit(self.about, self.value, self.unit, bool(self.mean_of)):
+            return problem
+        if self.quantity == "images" and self.unit == "plain":
+            stated = self.value[0] if isinstance(self.value, tuple) and self.value else self.value
+            there = count("test_images" if self.split == "test" else "train_images")
+            if isinstance(stated, Decimal) and stated > there:
+                return f"{stated} images are more than the {there:,} that split {self.split} has"
+        return ""
 
     @property
     def about(self) -> Quantity:
@@ -180,15 +180,3 @@ class Assumption(Strict):
     setting: str
     chosen: Printed
     because: str
-
-
-def same_value(printed: Any, used: Any) -> bool:
-    """Say whether a printed value equals a setting in use; words match in any case.
-
-    A list of words is printed as one text, with commas.
-    """
-    if isinstance(used, tuple) and isinstance(printed, str):
-        used = ", ".join(map(str, used))
-    if isinstance(used, bool) or isinstance(printed, str):
-        return str(printed).lower() == str(used).lower()
-    return bool(_as_printed(used) == printed)

@@ -9,11 +9,12 @@ from pydantic import Field, model_validator
 
 from fmnist_utils.models.build import build as build_model
 from fmnist_utils.models.spec import ModelSpec
-from fmnist_utils.records import Strict, refuse_duplicates
-from fmnist_utils.reports.claim import Assumption, Claim, Printed
+from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
+from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.printed import EpochTable, LayerTable, ScoreTable
 from fmnist_utils.reports.protocol import Precision, Training
-from fmnist_utils.reports.settings import _check_assumption, _check_setting, look_up
+from fmnist_utils.reports.settings import _check_assumption, _check_setting, account_for, look_up
+from fmnist_utils.reports.values import Printed
 
 if TYPE_CHECKING:
     import keras
@@ -25,8 +26,8 @@ class Experiment(Strict):
     `precision` is what the book trains it in: our choice, no part of the protocol.
     """
 
-    id: str
-    report: str
+    id: Slug
+    report: Slug
     title: str
     where: str
     model: ModelSpec
@@ -108,16 +109,19 @@ class Experiment(Strict):
     def _claims_can_be_judged(self) -> Experiment:
         """Every claim is about what the experiment, or a run of it, has."""
         last = self.training.epochs
-        for claim in self.results:
+        for i, claim in enumerate(self.results):
+            # Those of the prose come first.
+            at = ("claims", i) if i < len(self.stated) else ()
             if claim.about.place == "report":
-                raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under the report")
+                raise WrongAt(f"claim {claim.id}: {claim.quantity} belongs under the report", *at)
             if claim.setting is not None:
-                _check_setting(self, claim)
+                _check_setting(self, claim, *at)
             if claim.epoch is not None and claim.epoch > last:
-                raise ValueError(
-                    f"claim {claim.id}: training ends by epoch {last}, before epoch {claim.epoch}"
+                raise WrongAt(
+                    f"claim {claim.id}: training ends by epoch {last}, before epoch {claim.epoch}",
+                    *at,
                 )
-            _check_reading(self, claim)
+            _check_reading(self, claim, *at)
         return self
 
     @model_validator(mode="after")
@@ -132,11 +136,8 @@ class Experiment(Strict):
             if not path.startswith("reading."):
                 _check_assumption(self, path, chosen)
         stated = {claim.setting for claim in self.stated if claim.setting}
-        for path in _leaves(self.training.model_dump(exclude_none=True), "training"):
-            if path not in stated and path not in assumed:
-                raise ValueError(f"{place}: {path} is neither claimed nor assumed")
-            if path in stated and path in assumed:
-                raise ValueError(f"{place}: {path} is both claimed and assumed")
+        paths = _leaves(self.training.model_dump(exclude_none=True), "training")
+        account_for(place, paths, stated, assumed)
         return self
 
 
@@ -144,11 +145,12 @@ class Experiment(Strict):
 _VARIED = {"report", "where", "model", "training", "precision"}
 
 
-def _check_reading(experiment: Experiment, claim: Claim) -> None:
+def _check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None:
     if claim.reading.endswith("-all") and experiment.training.validation.take == "test":
-        raise ValueError(
+        raise WrongAt(
             f"claim {claim.id}: {experiment.id} validates on the test images, "
-            f"which reading {claim.reading} would count as training images"
+            f"which reading {claim.reading} would count as training images",
+            *at,
         )
 
 

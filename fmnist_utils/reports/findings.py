@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from fmnist_utils.records import Strict
-from fmnist_utils.reports.claim import PrintedOrClaim
+from fmnist_utils.records import Slug, Strict, WrongAt
+from fmnist_utils.reports.values import Number, PrintedOrClaim
 
 #: How much a finding matters, most first, and what each word means.
 SEVERITIES = {
@@ -33,7 +32,7 @@ class Finding(Strict):
         One sentence: what follows for the reproduction.
     """
 
-    id: str
+    id: Slug
     severity: Severity
     where: str
     claimed: str
@@ -57,11 +56,18 @@ class Derivation(Strict):
         Numbers are in `unit`, but the counts of ``ratio`` and ``proportion`` are plain.
     """
 
-    id: str
+    id: Slug
     rule: Literal["sum", "mean", "difference", "ratio", "same", "proportion", "not_before"]
     where: str
-    stated: Decimal
+    stated: Number
     unit: Literal["percent", "plain"] = "plain"
     given: Annotated[tuple[PrintedOrClaim, ...], Field(min_length=1)]
     severity: Severity = "low"
     consequence: str
+
+    @model_validator(mode="after")
+    def _given_are_as_many(self) -> Derivation:
+        wanted = {"difference": 2, "ratio": 2, "proportion": 1, "not_before": 1}.get(self.rule)
+        if wanted and len(self.given) != wanted:
+            raise WrongAt(f"rule {self.rule} takes {wanted} given, not {len(self.given)}", "given")
+        return self

@@ -45,4 +45,8 @@ def load_report(report_id: str) -> Report:
     if report_id not in list_reports():
         known = ", ".join(list_reports())
         raise ReportError(f"There is no report {report_id!r}; the book has {known}.")
-    return read_report(reports_folder() / report_id / "report.yaml")
+    path = reports_folder() / report_id / "report.yaml"
+    report = read_report(path)
+    if report.id != report_id:
+        raise ReportError(f"{path}: id: it is {report.id}, and must be as its folder's name")
+    return report

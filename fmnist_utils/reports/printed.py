@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, model_validator
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import Strict
-from fmnist_utils.reports.claim import Claim, _as_printed
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.settings import named_errors
+from fmnist_utils.reports.values import MAX_DIGITS, Count, Number, as_printed
+
+#: How many values a layer has along one axis.
+Extent = Annotated[int, Field(ge=1, le=10**7)]
+
+
+class _Printed(Strict):
+    """A printed table whose cells are claims; one that is no value at all is refused."""
+
+    where: str
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield one claim per cell."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _cells_are_values(self) -> Self:
+        with named_errors(self.where):
+            tuple(self.claims())
+        return self
 
 
 class PrintedLayer(Strict):
@@ -18,18 +38,23 @@ class PrintedLayer(Strict):
 
     name: str
     type: str
-    shape: tuple[int, ...]
-    params: int
+    shape: Annotated[tuple[Extent, ...], Field(min_length=1)]
+    params: Count
+
+    @model_validator(mode="after")
+    def _maps_are_small(self) -> PrintedLayer:
+        if max(self.shape[:-1], default=0) > 1024:
+            raise ValueError(f"shape {list(self.shape)}: no map of these images has such sides")
+        return self
 
 
-class LayerTable(Strict):
+class LayerTable(_Printed):
     """A printed layer table with its totals."""
 
-    where: str
-    layers: tuple[PrintedLayer, ...]
-    total: int
-    trainable: int
-    non_trainable: int
+    layers: Annotated[tuple[PrintedLayer, ...], Field(min_length=1)]
+    total: Count
+    trainable: Count
+    non_trainable: Count
 
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell of the table and one per total."""
@@ -37,11 +62,11 @@ class LayerTable(Strict):
             row = f"{self.where}, row {i + 1}"
             yield Claim(
                 id=f"layer-{i + 1}-shape", quantity="layer_shape", layer=i,
-                value=_as_printed(layer.shape), where=row,
+                value=as_printed(layer.shape), where=row,
             )  # fmt: skip
             yield Claim(
                 id=f"layer-{i + 1}-params", quantity="layer_params", layer=i,
-                value=_as_printed(layer.params), where=row,
+                value=as_printed(layer.params), where=row,
             )  # fmt: skip
         for name in ("total", "trainable", "non_trainable"):
             yield Claim(
@@ -56,16 +81,15 @@ class ClassScores(Strict):
     """One row of a classification report, as printed; `support` counts the images of the class."""
 
     label: str
-    precision: Decimal
-    recall: Decimal
-    f1: Decimal
-    support: PositiveInt
+    precision: Number
+    recall: Number
+    f1: Number
+    support: Annotated[Count, Field(gt=0)]
 
 
-class ScoreTable(Strict):
+class ScoreTable(_Printed):
     """A printed classification report; its scores are fractions, or percentages."""
 
-    where: str
     split: Literal["test"]
     unit: Literal["percent", "plain"] = "plain"
     rows: Annotated[tuple[ClassScores, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
@@ -86,22 +110,21 @@ class ScoreTable(Strict):
                 )
             yield Claim(
                 id=f"support-{i}", quantity="images", split=self.split, label=i,
-                value=_as_printed(row.support), where=where,
+                value=as_printed(row.support), where=where,
             )  # fmt: skip
 
 
-class EpochTable(Strict):
+class EpochTable(_Printed):
     """Loss and accuracy of every epoch on one split, as printed; one value per epoch.
 
     `decimals` is how many digits all values were rounded to, where a table drops trailing zeros.
     """
 
-    where: str
     split: Literal["train", "validation"]
     unit: Literal["percent", "plain"] = "plain"
-    decimals: PositiveInt | None = None
-    loss: tuple[Decimal, ...]
-    accuracy: tuple[Decimal, ...]
+    decimals: Annotated[int, Field(gt=0, le=MAX_DIGITS)] | None = None
+    loss: tuple[Number, ...]
+    accuracy: tuple[Number, ...]
 
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell."""

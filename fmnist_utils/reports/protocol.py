@@ -86,6 +86,19 @@ def split_sizes(spec: Training) -> dict[str, int]:
     return {"train": len(train), "validation": held_out, "test": test}
 
 
+#: Each epoch leaves a line in the record of a run; the reports train for at most 100.
+Epochs = Annotated[PositiveInt, Field(le=10_000)]
+
+#: What NumPy and Keras both take.
+Seed = Annotated[PositiveInt, Field(lt=2**31)]
+
+#: Adam diverges far below; an infinite rate is none.
+Finite = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
+
+#: No batch, and no part of the data, has more images than there are for training.
+Images = Annotated[PositiveInt, Field(le=count("train_images"))]
+
+
 #: float32, or matrix products in bfloat16 with variables and everything else in float32.
 Precision = Literal["float32", "mixed_bfloat16"]
 
@@ -97,9 +110,9 @@ class Validation(Strict):
     """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
-    count: PositiveInt | None = None
+    count: Images | None = None
     take: Literal["first", "last", "random", "test"]
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
     @model_validator(mode="after")
     def _can_be_taken(self) -> Validation:
@@ -115,14 +128,14 @@ class Optimizer(Strict):
     """A Keras optimizer; what is not named here stays at the Keras default."""
 
     name: Literal["adam", "rmsprop", "sgd"]
-    learning_rate: PositiveFloat
+    learning_rate: Finite
 
 
 class EarlyStopping(Strict):
     """Stop when the monitored validation metric has not improved for `patience` epochs."""
 
     monitor: Literal["val_accuracy", "val_loss"]
-    patience: PositiveInt
+    patience: Epochs
 
 
 class Training(Strict):
@@ -135,10 +148,10 @@ class Training(Strict):
     """
 
     validation: Validation
-    batch_size: PositiveInt
-    epochs: PositiveInt
+    batch_size: Images
+    epochs: Epochs
     optimizer: Optimizer
     loss: Literal["categorical_crossentropy", "sparse_categorical_crossentropy"]
     early_stopping: EarlyStopping | None = None
-    images: PositiveInt | None = None
+    images: Images | None = None
     augmentation: Augmentation | None = None

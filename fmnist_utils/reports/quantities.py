@@ -56,6 +56,14 @@ class Quantity:
         What the verdict's mean is a share of, where it is one.
     suffix : str
         What follows the value where no unit of the claim does.
+    form : {"number", "numbers", "words"}
+        What a value can be: one number; also a list of them, such as a shape; also words.
+    whole : bool
+        Plain numbers are whole: a count, or an epoch.
+    low, high : int, optional
+        Between which a number lies, as a fraction: 100 percent is 1.
+    units : set of str
+        Which units of `values.SCALES` a claim may have.
     place : {"experiment", "report", "any"}
         Whether a claim stands under one experiment, or among those of the whole report.
     """
@@ -73,6 +81,11 @@ class Quantity:
     short: str = ""
     share_of: str = ""
     suffix: str = ""
+    form: Literal["number", "numbers", "words"] = "number"
+    whole: bool = False
+    low: int | None = 0
+    high: int | None = None
+    units: Set[str] = frozenset({"plain", "percent"})
     place: Literal["experiment", "report", "any"] = "experiment"
 
     @property
@@ -81,17 +94,25 @@ class Quantity:
         return self.kind == "measured" and self.measure == "metric"
 
 
-def _metric(metric: str, unit: str, margin: float, relative: bool = False) -> Quantity:
+def _metric(metric: str, unit: str, margin: float, **row: Any) -> Quantity:
     return Quantity(
         kind="measured", name=f"{{split}} {metric}", judge="values", measure="metric",
         metric=metric, needs={"value", "split"}, takes={"epoch"}, unit=unit, margin=margin,
-        relative=relative, short=f"{{part}} {metric} {{reported}}",
+        **row, short=f"{{part}} {metric} {{reported}}",
     )  # fmt: skip
 
 
 def _epochs(name: str, measure: str, short: str) -> Quantity:
     return Quantity(
-        kind="measured", name=name, judge="values", measure=measure, unit=EPOCHS, short=short
+        kind="measured",
+        name=name,
+        judge="values",
+        measure=measure,
+        unit=EPOCHS,
+        short=short,
+        whole=True,
+        low=1,
+        units={"plain"},
     )
 
 
@@ -99,14 +120,14 @@ def _score(name: str, metric: str, measure: str = "class_score", *needs: str) ->
     # A class has 1,000 test images, a tenth of what an accuracy has: hence three points.
     return Quantity(
         kind="measured", name=name, judge="values", measure=measure, metric=metric,
-        needs={"value", "split", "label", *needs}, unit=POINTS, margin=3.0,
+        needs={"value", "split", "label", *needs}, unit=POINTS, margin=3.0, high=1,
     )  # fmt: skip
 
 
-def _comparison(name: str, judge: str, *needs: str, **row: Any) -> Quantity:
+def _comparison(name: str, judge: str, *needs: str, low: int = 0, **row: Any) -> Quantity:
     return Quantity(
         kind="comparison", name=name, judge=judge, needs={"split", "of", *needs},
-        measure="metric", metric="accuracy", place="report", **row,
+        measure="metric", metric="accuracy", place="report", low=low, high=1, **row,
     )  # fmt: skip
 
 
@@ -114,9 +135,13 @@ def _exact(name: str, judge: str, *needs: str, **row: Any) -> Quantity:
     return Quantity(kind="exact", name=name, judge=judge, needs={"value", *needs}, **row)
 
 
+def _count(name: str, judge: str, *needs: str, **row: Any) -> Quantity:
+    return _exact(name, judge, *needs, whole=True, **{"units": {"plain"}, **row})
+
+
 #: Every quantity; figures show their panels in this order.
 QUANTITIES = {
-    "accuracy": _metric("accuracy", POINTS, margin=1.0),
+    "accuracy": _metric("accuracy", POINTS, margin=1.0, high=1),
     "precision": _score("precision of {label}", "precision"),
     "recall": _score("recall of {label}", "recall"),
     "f1": _score("F1 of {label}", "f1"),
@@ -135,7 +160,8 @@ QUANTITIES = {
     ),
     "difference": _comparison(
         "{split} accuracy of {of} over {than}", "difference", "value", "than",
-        unit=POINTS, margin=1.0, short="{part} accuracy {signed}",
+        unit=POINTS, margin=1.0, short="{part} accuracy {signed}", low=-1,
+        units={"plain", "points"},
     ),
     "ordering": _comparison(
         "{split} accuracy of {of} over {than}", "ordering", "than", share_of="pairs of runs"
@@ -143,14 +169,18 @@ QUANTITIES = {
     "bound": _comparison(
         "{split} accuracy of {of}", "bound", "value", "relation", share_of="{runs} runs"
     ),
-    "layer_shape": _exact("output shape", "layer", "layer"),
-    "layer_params": _exact("parameters", "layer", "layer"),
-    "total_params": _exact("total parameters", "total"),
-    "trainable_params": _exact("trainable parameters", "total"),
-    "non_trainable_params": _exact("non-trainable parameters", "total"),
-    "setting": _exact("{id}", "setting", "setting"),
-    "images": _exact("{split} images", "images", "split", takes={"label"}),
-    "data": _exact("{fact}", "fact", "fact", place="any"),
-    "cited": Quantity(kind="untested", name="{id}", judge="cited", place="any"),
-    "minutes": Quantity(kind="untested", name="training time", judge="minutes", suffix=" min"),
+    "layer_shape": _count("output shape", "layer", "layer", form="numbers", low=1),
+    "layer_params": _count("parameters", "layer", "layer"),
+    "total_params": _count("total parameters", "total"),
+    "trainable_params": _count("trainable parameters", "total"),
+    "non_trainable_params": _count("non-trainable parameters", "total"),
+    "setting": _exact("{id}", "setting", "setting", form="words", low=None),
+    "images": _count(
+        "{split} images", "images", "split", takes={"label"}, form="numbers",
+        units={"plain", "percent"},
+    ),
+    "data": _exact("{fact}", "fact", "fact", place="any", form="numbers", low=None),
+    "cited": Quantity(kind="untested", name="{id}", judge="cited", place="any", form="words"),
+    "minutes": Quantity(kind="untested", name="training time", judge="minutes", suffix=" min",
+                        units={"plain"}),
 }  # fmt: skip

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from decimal import Decimal
 
 from pydantic import Field, model_validator
 
-from fmnist_utils.records import Strict, refuse_duplicates
+from fmnist_utils.models.layer_rules import misbuilt
+from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
 from fmnist_utils.reports.findings import Derivation, Finding
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
+from fmnist_utils.reports.values import SCALES
+from fmnist_utils.rounding import Interval
+
+_ONE = {"variants": "variant", "searches": "search"}
 
 
 class Report(Strict):
@@ -21,14 +27,14 @@ class Report(Strict):
     that no arithmetic can find.
     """
 
-    id: str
+    id: Slug
     title: str
     authors: tuple[str, ...]
     year: int | None = None
     claims: tuple[Claim, ...] = ()
-    experiments: dict[str, Experiment]
-    variants: dict[str, Variant] = Field(default_factory=dict)
-    searches: dict[str, Search] = Field(default_factory=dict)
+    experiments: dict[Slug, Experiment]
+    variants: dict[Slug, Variant] = Field(default_factory=dict)
+    searches: dict[Slug, Search] = Field(default_factory=dict)
     derivations: tuple[Derivation, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -86,48 +92,83 @@ class Report(Strict):
                 return claim
         raise KeyError(f"report {self.id} has no claim {path}")
 
+    def given(self, item: Derivation, value: Decimal | str) -> Interval:
+        """Return what a number that a derivation starts from may stand for."""
+        if isinstance(value, str):
+            return self.claim(value).interval
+        plain = item.unit == "plain" or item.rule in ("ratio", "proportion")
+        if plain and value.as_tuple().exponent == 0:
+            return Interval.exactly(value)
+        return Interval.printed(value, SCALES["plain" if plain else item.unit])
+
     @model_validator(mode="after")
     def _audit_fits(self) -> Report:
         ids = [d.id for d in self.derivations] + [f.id for f in self.findings]
         refuse_duplicates("finding id", ids)
-        for item in self.derivations:
-            for given in item.given:
+        for i, item in enumerate(self.derivations):
+            for j, given in enumerate(item.given):
                 if isinstance(given, str):
-                    with named_errors(f"derivation {item.id}"):
-                        self.claim(given)
+                    with named_errors(f"derivation {item.id}", "derivations", i, "given", j):
+                        claim = self.claim(given)
+                    if claim.numbers != 1 or isinstance(claim.value, tuple):
+                        problem = f"derivation {item.id}: claim {given} has no single number"
+                        raise WrongAt(problem, "derivations", i, "given", j)
+            divisor = self.given(item, item.given[-1])
+            if item.rule == "ratio" and divisor.low <= 0:
+                problem = f"derivation {item.id}: a ratio is one of numbers above 0"
+                raise WrongAt(problem, "derivations", i, "given", 1)
         return self
 
     @model_validator(mode="after")
     def _references_exist(self) -> Report:
         ids = [claim.id for experiment, claim in self.all_claims() if experiment is None]
         refuse_duplicates("claim id", ids)
-        for claim in self.claims:
+        for i, claim in enumerate(self.claims):
+            at = ("claims", i)
             if claim.about.place == "experiment":
-                raise ValueError(f"claim {claim.id}: {claim.quantity} belongs under an experiment")
-            for name in (claim.of, claim.than):
+                belongs = f"{claim.quantity} belongs under an experiment"
+                raise WrongAt(f"claim {claim.id}: {belongs}", *at)
+            for key, name in (("of", claim.of), ("than", claim.than)):
                 if name is not None and name not in self.experiments:
-                    raise ValueError(f"claim {claim.id}: there is no experiment {name}")
+                    raise WrongAt(f"claim {claim.id}: there is no experiment {name}", *at, key)
                 if name is not None:
-                    _check_reading(self.experiments[name], claim)
+                    _check_reading(self.experiments[name], claim, *at)
         for name, variant in self.variants.items():
-            if variant.of not in self.experiments or name in self.experiments:
-                raise ValueError(f"variant {name}: there is no experiment {variant.of} to vary")
-            with named_errors(f"variant {name}"):
+            self._check_of("variants", name, variant.of, self.experiments)
+            with named_errors(f"variant {name}", "variants", name):
                 self.experiments[variant.of].vary(name, variant)
+        return self
+
+    def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:
+        if of not in self.experiments:
+            problem = f"there is no experiment {of} to vary"
+            raise WrongAt(f"{_ONE[kind]} {name}: {problem}", kind, name, "of")
+        if name in taken:
+            problem = "an experiment has that name already"
+            raise WrongAt(f"{_ONE[kind]} {name}: {problem}", kind, name)
+
+    @model_validator(mode="after")
+    def _models_can_be_built(self) -> Report:
+        """Say so before Keras does; a search may draw what cannot be built, and tells."""
+        for name, experiment in self.trainable.items():
+            if problem := misbuilt(experiment.model):
+                kind = "variants" if experiment.variant_of else "experiments"
+                raise WrongAt(f"{experiment.id}: {problem}", kind, name, "model")
         return self
 
     @model_validator(mode="after")
     def _searches_can_run(self) -> Report:
         for name, search in self.searches.items():
-            if search.of not in self.experiments or name in self.trainable:
-                raise ValueError(f"search {name}: there is no experiment {search.of} to vary")
-            for claim in search.stated:
+            at = ("searches", name)
+            self._check_of(*at, search.of, self.trainable)
+            for i, claim in enumerate(search.stated):
                 if claim.quantity != "setting":
-                    raise ValueError(f"search {name}: claim {claim.id} must be of quantity setting")
-                _check_setting(search, claim)
+                    problem = f"claim {claim.id} must be of quantity setting"
+                    raise WrongAt(f"search {name}: {problem}", *at, "claims", i)
+                _check_setting(search, claim, *at, "claims", i)
             for item in search.assumed:
                 _check_assumption(search, item.setting, item.chosen)
             for values in ({}, *search.each_alone()):
-                with named_errors(f"search {name}"):
+                with named_errors(f"search {name}", *at):
                     search.vary(self.experiments[search.of], values)
         return self

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
-from fmnist_utils.records import Strict, refuse_duplicates
+from fmnist_utils.records import Slug, Strict, refuse_duplicates
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment, Variant
-from fmnist_utils.reports.settings import look_up
+from fmnist_utils.reports.protocol import Epochs, Seed
+from fmnist_utils.reports.settings import account_for, look_up
 
 
 def _plain(value: Any) -> Any:
@@ -37,8 +38,14 @@ def _listed(value: Any) -> Any:
 Scalar = bool | int | float | str
 #: One value for all paths of a parameter, or one value for each.
 Setting = Scalar | tuple[Scalar, ...]
+#: Far above any setting, and within what a seed or an array takes.
+_LARGEST = 1e9
+
+#: Each value of an interval is tried alone when the file is read.
+_MAX_VALUES = 1_000
+
 Choice = Annotated[Setting, BeforeValidator(_plain)]
-Bound = Annotated[int | float, BeforeValidator(_plain)]
+Bound = Annotated[int | float, BeforeValidator(_plain), Field(gt=-_LARGEST, lt=_LARGEST)]
 
 #: What says how good a trial is.
 Objective = Literal["val_accuracy", "val_loss"]
@@ -90,6 +97,8 @@ class Parameter(Strict):
             raise ValueError("low must be less than high, and a step positive")
         if self.log and (self.step is not None or self.low <= 0):
             raise ValueError("a logarithmic parameter takes no step, and a low above 0")
+        if self.step is not None and (self.high - self.low) / self.step > _MAX_VALUES:
+            raise ValueError(f"an interval has at most {_MAX_VALUES:,} steps")
         return self
 
     @property
@@ -153,16 +162,16 @@ class Search(Strict):
         What is varied, by name.
     """
 
-    id: str
+    id: Slug
     title: str
     where: str
     of: str
     tool: Literal["keras-tuner", "optuna"]
     objective: Objective = "val_accuracy"
-    trials: PositiveInt
-    executions: PositiveInt = 1
-    epochs: PositiveInt
-    seed: PositiveInt  # KerasTuner takes 0 for none
+    trials: Annotated[PositiveInt, Field(le=10_000)]
+    executions: Annotated[PositiveInt, Field(le=100)] = 1
+    epochs: Epochs
+    seed: Seed  # KerasTuner takes 0 for none
     reduced: dict[str, Choice] = Field(default_factory=dict)
     space: Annotated[dict[str, Parameter], Field(min_length=1)]
     assumed: tuple[Assumption, ...] = ()
@@ -222,10 +231,7 @@ class Search(Strict):
         refuse_duplicates(f"search {self.id}: claim id", (claim.id for claim in self.stated))
         stated = {claim.setting for claim in self.stated}
         assumed = {item.setting for item in self.assumed}
-        for path in (*_ACCOUNTED, *self.reduced):
-            if (path in stated) == (path in assumed):
-                how = "both claimed and" if path in stated else "neither claimed nor"
-                raise ValueError(f"search {self.id}: {path} is {how} assumed")
+        account_for(f"search {self.id}", (*_ACCOUNTED, *self.reduced), stated, assumed)
         return self
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from fmnist_utils.records import first_problem
-from fmnist_utils.reports.claim import Claim, same_value
+from fmnist_utils.records import WrongAt, first_problem
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.values import same_value
 
 
 class HasSettings(Protocol):
@@ -54,14 +55,30 @@ def look_up(value: Any, path: str, owner: str) -> Any:
 
 
 @contextmanager
-def named_errors(what: str) -> Iterator[None]:
+def named_errors(what: str, *at: int | str) -> Iterator[None]:
     """Say in an error about a setting, a claim or a key which part of the report it is about."""
     try:
         yield
     except KeyError as error:
-        raise ValueError(f"{what}: {error.args[0]}") from error
+        raise WrongAt(f"{what}: {error.args[0]}", *at) from error
     except ValidationError as error:
-        raise ValueError(f"{what}: {first_problem(error)}") from error
+        raise WrongAt(f"{what}: {first_problem(error)}", *at) from error
+
+
+def account_for(
+    place: str, paths: Iterable[str], stated: Container[str | None], assumed: Container[str]
+) -> None:
+    """Raise a ValueError that names all settings that are not either claimed or assumed."""
+    paths, problems = list(paths), []
+    for faulty, how in (
+        ([p for p in paths if p not in stated and p not in assumed], "neither claimed nor"),
+        ([p for p in paths if p in stated and p in assumed], "both claimed and"),
+    ):
+        if faulty:
+            verb = "is" if len(faulty) == 1 else "are"
+            problems.append(f"{', '.join(faulty)} {verb} {how} assumed")
+    if problems:
+        raise ValueError(f"{place}: {'; '.join(problems)}")
 
 
 def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
@@ -74,6 +91,6 @@ def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
         raise ValueError(f"{kind} {subject.id}: {path} is {used}, assumed {chosen}")
 
 
-def _check_setting(subject: HasSettings, claim: Claim) -> None:
-    with named_errors(f"claim {claim.id}"):
+def _check_setting(subject: HasSettings, claim: Claim, *at: int | str) -> None:
+    with named_errors(f"claim {claim.id}", *at):
         subject.setting(claim.setting or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from pydantic import ValidationError
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.report import Report
+
+#: Far above the reports of the book, of which the largest has 57 kB, 2,741 values and a depth of 7.
+#: A few hundred bytes of aliases of aliases can stand for billions of values.
+MAX_BYTES, MAX_VALUES, MAX_DEPTH = 1_000_000, 50_000, 20
 
 
 class ReportError(FmnistError):
@@ -34,69 +39,122 @@ def read_report(path: Path) -> Report:
         Naming file, line and key of the first thing that is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        text = raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: cannot be read ({error})") from error
+    if len(raw) > MAX_BYTES:
+        raise ReportError(f"{path}: larger than {MAX_BYTES:,} bytes, which no report needs")
     try:
-        # BaseLoader leaves every scalar as the text in the file: 84.60 keeps its zero.
-        root = yaml.compose(text, Loader=yaml.BaseLoader)
-        content = yaml.load(text, Loader=yaml.BaseLoader)
-        if root is None or not isinstance(content, dict):
-            raise ReportError(f"{path}, line 1: a report is a mapping that starts with its id")
-        _refuse_duplicates(root, path)
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        content = root and loader.construct_document(root)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ReportError(f"{path}, line {line}: not valid YAML: {error.reason}") from error
+        raise _error(path, line, f"not valid YAML: {error.reason}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ReportError(f"{path}, line {line}: not valid YAML: {error.problem}") from error
-    _name_experiments(content, path)
+        what = "" if isinstance(error, _Refused) else "not valid YAML: "
+        raise _error(path, line, f"{what}{error.problem}") from error
+    if root is None or not isinstance(content, dict):
+        raise _error(path, 1, "a report is a mapping that starts with its id")
     try:
-        return Report.model_validate(content)
+        return Report.model_validate(_named(content, path, root))
     except ValidationError as error:
-        raise ReportError(_sentence(path, root, error)) from error
+        raise _wrong(path, root, error) from error
 
 
-def _name_experiments(content: dict[str, Any], path: Path) -> None:
-    """Give experiments and searches the id they stand under, experiments that of the report too."""
-    for kind, given in (("experiments", {"report": content.get("id")}), ("searches", {})):
-        items = content.get(kind)
-        for key, item in items.items() if isinstance(items, dict) else ():
-            if isinstance(item, dict):
-                if own := {"id", *given} & item.keys():
-                    raise ReportError(
-                        f"{path}: {kind}.{key}: unknown key {min(own)}: it is implied"
-                    )
-                item.update(given, id=key)
+class _Refused(yaml.MarkedYAMLError):
+    """Valid YAML that no report may have."""
+
+    def __init__(self, problem: str, at: Any) -> None:
+        super().__init__(problem=problem, problem_mark=at)
 
 
-def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
-    """YAML readers keep the last of two equal keys; a report's first would vanish silently."""
-    if isinstance(node, yaml.MappingNode):
+class _Loader(yaml.BaseLoader):
+    """Leaves every scalar as the text in the file, 84.60 keeps its zero; refuses what runs away."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        #: How many values a node stands for, its aliases expanded.
+        self._values: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _Refused(f"nested more than {MAX_DEPTH} deep", event.start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            if node not in self._values:
+                raise _Refused(f"alias {event.anchor} stands inside of itself", event.start_mark)
+        elif node is not None:
+            self._values[node] = 1 + sum(self._values[child] for child in _children(node))
+            if self._values[node] > MAX_VALUES:
+                problem = f"more than {MAX_VALUES:,} values, aliases written out"
+                raise _Refused(problem, event.start_mark)
+        return node
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    """Yield what a node holds, its keys checked: YAML readers would keep the last of equal ones."""
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _Refused("a key must be a word, not a list or a mapping", key.start_mark)
+            if key.value == "<<":
+                problem = "merge keys (<<) are not read: write the keys out, or alias the whole"
+                raise _Refused(f"{problem} mapping (key: *name)", key.start_mark)
             if key.value in seen:
-                line = key.start_mark.line + 1
-                raise ReportError(f"{path}, line {line}: key {key.value} stands twice")
+                raise _Refused(f"key {key.value} stands twice", key.start_mark)
             seen.add(key.value)
-            _refuse_duplicates(value, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicates(item, path)
+            yield value
 
 
-def _sentence(path: Path, root: yaml.Node, error: ValidationError) -> str:
+def _named(content: dict[str, Any], path: Path, root: yaml.Node) -> dict[str, Any]:
+    """Give experiments and searches the id they stand under, experiments that of the report too."""
+    named = dict(content)
+    for kind, given in (("experiments", {"report": content.get("id")}), ("searches", {})):
+        items = content.get(kind)
+        if not isinstance(items, dict):
+            continue
+        for key, item in items.items():
+            if isinstance(item, dict) and (own := {"id", *given} & item.keys()):
+                _, line = _locate(root, (kind, key, min(own)))
+                problem = f"{kind}.{key}: unknown key {min(own)}: it is implied"
+                raise _error(path, line, problem)
+        named[kind] = {
+            key: {**item, **given, "id": key} if isinstance(item, dict) else item
+            for key, item in items.items()
+        }
+    return named
+
+
+def _wrong(path: Path, root: yaml.Node, error: ValidationError) -> ReportError:
     # A misspelt key is also a missing one: name the key that stands in the file.
     errors = error.errors(include_url=False)
     first = min(errors, key=lambda item: item["type"] != "extra_forbidden")
-    keys, line = _locate(root, first["loc"])
+    within = getattr(first.get("ctx", {}).get("error"), "loc", ())
+    keys, line = _locate(root, (*first["loc"], *within))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "unknown key"
     elif first["type"] == "missing":
         keys, message = [*keys, str(first["loc"][-1])], "this key is required"
     tail = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{path}, line {line}: {'.'.join(keys) or 'report'}: {message}{tail}"
+    return _error(path, line, f"{'.'.join(keys) or 'report'}: {message}{tail}")
+
+
+def _error(path: Path, line: int, message: str) -> ReportError:
+    """Put file and line before a message, in one line whatever text of the file it quotes."""
+    words = "".join(c if c.isprintable() else " " for c in message).split()
+    return ReportError(f"{path}, line {line}: {' '.join(words)}")
 
 
 def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int]:

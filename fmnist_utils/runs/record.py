@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import Name, Sealed, Share, Strict, first_problem, read_regular, sha256
+from fmnist_utils.records import Sealed, Share, Slug, Strict, first_problem, read_regular, sha256
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision
 
@@ -144,8 +144,8 @@ class Run(Sealed):
         SHA-256 of all other fields, so that a record edited by hand is noticed.
     """
 
-    report: Name
-    experiment: Name
+    report: Slug
+    experiment: Slug
     seed: Seed
     fingerprint: str
     images: dict[str, _Count]

@@ -105,7 +105,7 @@ class Scored:
         """Return the printed number over ours; a word says what the colour does."""
         ours = _coloured(html.escape(ours_text(self.verdict)), self.word)
         small = _below("" if self.word == Word.REPRODUCED else self.word)
-        return f"{reported_text(self.verdict.claim)}<br>{ours}{small}"
+        return f"{html.escape(reported_text(self.verdict.claim))}<br>{ours}{small}"
 
 
 def verdict_badge(verdict: Verdict) -> Badge:

@@ -6,6 +6,7 @@ import datetime
 import functools
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -85,7 +86,7 @@ def code_digest() -> str:
 
 
 def _revision() -> str:
-    """Return the git revision of the code, or "unknown" when it was installed without git."""
+    """Return the git revision of the code, or "unknown" when it was installed from elsewhere."""
 
     def git(*arguments: str) -> str:
         result = subprocess.run(
@@ -102,4 +103,11 @@ def _revision() -> str:
         git("ls-files", "--error-unmatch", Path(__file__).name)
         return git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return _installed_revision()
+
+
+def _installed_revision() -> str:
+    """Return the revision that pip installed from git, as on Colab, or "unknown"."""
+    source = importlib.metadata.distribution("fmnist-utils").read_text("direct_url.json")
+    commit = json.loads(source or "{}").get("vcs_info", {}).get("commit_id")
+    return str(commit)[:12] if commit else "unknown"

@@ -5,7 +5,7 @@ their own. The table is written anew after every trial: reading it needs neither
 """
 
 from fmnist_utils.stats import expected_best
-from fmnist_utils.tuning.analysis import importance, too_small, unbuildable
+from fmnist_utils.tuning.analysis import importance, unbuildable
 from fmnist_utils.tuning.publishing import check_trials, publish_table, publish_trials
 from fmnist_utils.tuning.run import run_search
 from fmnist_utils.tuning.trials import (

@@ -7,21 +7,10 @@ import math
 
 import numpy as np
 
-from fmnist_utils.models.layer_rules import windows
-from fmnist_utils.models.spec import CNN, MLP
+from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
-from fmnist_utils.rounding import times
 from fmnist_utils.tuning.trials import Trials, TuningError
-
-
-def too_small(model: MLP | CNN) -> str | None:
-    """Say where the images of a network shrink below one pixel; None when it can be built."""
-    for layer, kind, size, before, after in windows(model):
-        if min(after) < 1:
-            return f"layer {layer}: a {kind} of {size} does not fit {times(before)} pixels"
-    return None
-
 
 _SIZES = ("kernel", "padding", "pool", "pool_padding", "resize")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
 from fmnist_utils.runs.publish import misfit
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
-from fmnist_utils.tuning.analysis import too_small
 from fmnist_utils.tuning.trials import (
     Execution,
     Trial,

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
-from fmnist_utils.tuning.analysis import too_small
 from fmnist_utils.tuning.draw import draw
 from fmnist_utils.tuning.publishing import check_trials, fault
 from fmnist_utils.tuning.trials import (

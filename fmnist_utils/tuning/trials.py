@@ -12,9 +12,9 @@ from pydantic import Field, ValidationError
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import (
-    Name,
     Sealed,
     Share,
+    Slug,
     Strict,
     first_problem,
     read_regular,
@@ -113,8 +113,8 @@ class Trials(Sealed):
     `fingerprint` identifies what the search tries, `digest` is the SHA-256 of all other fields.
     """
 
-    report: Name
-    search: Name
+    report: Slug
+    search: Slug
     objective: Objective
     fingerprint: str
     trials: tuple[Trial, ...]

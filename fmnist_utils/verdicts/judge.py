@@ -13,11 +13,12 @@ from fmnist_utils import stats
 from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import layer_table, parameter_totals
-from fmnist_utils.reports.claim import Claim, same_value
+from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.quantities import POINTS
 from fmnist_utils.reports.search import Search
+from fmnist_utils.reports.values import same_value
 from fmnist_utils.runs.record import Run
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Verdict, Word

@@ -1,0 +1,174 @@
+"""Text of a report is shown as it stands, without markup or HTML, and never breaks the reader."""
+
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from factories import make_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_reports import TINY, read
+from typer.testing import CliRunner
+
+from fmnist_utils import audit, cli, tables, tuning
+from fmnist_utils.reports import load
+from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.yaml_file import ReportError, read_report
+from fmnist_utils.runs import store as run_store
+from fmnist_utils.tables.report_tables import found_table
+from fmnist_utils.tables.table import Table
+
+FULL = f"""{TINY}\
+variants:
+  varied: {{of: other, title: A variant, settings: {{training.epochs: 2}}}}
+searches:
+  sweep:
+    title: A sweep
+    where: p. 4
+    of: other
+    tool: optuna
+    trials: 2
+    epochs: 2
+    seed: 7
+    space: {{rate: {{sets: training.optimizer.learning_rate, low: 0.001, high: 0.1, log: true}}}}
+    assumed: [
+      {{setting: tool, chosen: optuna, because: not stated}},
+      {{setting: objective, chosen: val_accuracy, because: not stated}},
+      {{setting: trials, chosen: 2, because: not stated}},
+      {{setting: executions, chosen: 1, because: not stated}},
+      {{setting: epochs, chosen: 2, because: not stated}},
+      {{setting: seed, chosen: 7, because: not stated}}]
+derivations:
+  - {{id: sum, rule: ratio, where: p. 5, stated: 3, given: [images, 2], consequence: It stands.}}
+findings:
+  - {{id: odd, severity: low, where: p. 6, claimed: a thing, because: a reason, consequence: None.}}
+"""
+
+
+def with_text(text: str) -> str:
+    """Put a text into every title, place, reason and name of the full report."""
+    key = r"\b(title|where|because|claimed|consequence|name): (?!adam)[^,}\]\n]+"
+    return re.sub(key, lambda found: f"{found[1]}: '{text}'", FULL)
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Work in an empty folder, where the package has one report: the full one."""
+    for module in (load, run_store, tuning.trials):
+        monkeypatch.setattr(module, "reports_folder", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    load.load_report.cache_clear()
+    yield tmp_path / "tiny"
+    load.load_report.cache_clear()
+
+
+MARKUP = "[red]x[/red][/no]"
+
+
+@pytest.mark.parametrize("command", [["reports"], ["report", "tiny"], ["audit"], ["status"]])
+def test_markup_in_a_report_is_printed_as_it_is(hostile: Path, command: list[str]) -> None:
+    report = read(hostile, with_text(MARKUP))
+    run = make_run(report["other"])
+    strange = run.provenance.model_copy(update={"device": MARKUP})
+    run_store.RunStore().add(run.model_copy(update={"provenance": strange}))
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.exception
+    assert MARKUP in result.stdout
+
+
+@pytest.mark.parametrize("command", [["run", "tiny"], ["report", "tiny"], ["audit"], ["status"]])
+def test_a_wrong_report_is_one_sentence_in_every_command(hostile: Path, command: list[str]) -> None:
+    (hostile / "report.yaml").write_text(FULL.replace("84.60", "about [b]84"))
+    result = CliRunner().invoke(cli.app, command)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert "about [b]84 is not a number" in result.stderr
+
+
+def test_a_report_has_the_name_of_its_folder(hostile: Path) -> None:
+    (hostile / "report.yaml").write_text(FULL.replace("id: tiny", "id: baltzi"))
+    result = CliRunner().invoke(cli.app, ["run", "tiny"])
+    assert result.exit_code == 2 and "id: it is baltzi" in result.stderr
+
+
+def shown(report: Report) -> Iterator[Table]:
+    runs = {name: [make_run(item, seed) for seed in (1, 2, 3)]
+            for name, item in report.experiments.items()}  # fmt: skip
+    yield found_table(audit.audit(report, runs), report.title)
+    yield tables.results(report, runs)
+    yield tables.comparisons(report, runs)
+    yield tables.cited(report)
+    for name, experiment in report.experiments.items():
+        yield tables.verdicts(experiment, runs[name])
+        yield tables.held_against(experiment, runs[name], experiment.title)
+        yield tables.readings(experiment, "test", runs[name])
+        yield tables.architecture(experiment)
+
+
+def test_html_in_a_report_stays_escaped_in_every_table(tmp_path: Path) -> None:
+    html = [t._repr_html_() for t in shown(read(tmp_path, with_text("<script>x</script>")))]
+    assert sum("&lt;script&gt;" in text for text in html) >= 6
+    assert not any("<script" in text for text in html)
+
+
+# --- random mutations ----------------------------------------------------------------------------
+
+NASTY = (
+    *("", "~92", "-1", "0", "1e999", "1e1000000000", "nan", "inf", "9" * 5000, "[]", "{}"),
+    *("[1, 2]", "[[", "*a", "&a [*a]", "&protocol {}", "<<", "{a: b}", "true", "null", "only", "-"),
+    *(": ", "\t", "'", '"', "\x00", "\u2028", "\\", "!!python/object:x", "%", "99999999999"),
+    *("0.5", "test", "[red]", "../.."),
+)
+
+
+def mutated(seed: int) -> str:
+    """Replace, repeat, move or leave out a few pieces of the full report."""
+    draw = random.Random(seed)
+    lines = FULL.splitlines(keepends=True)
+    for _ in range(draw.randint(1, 3)):
+        i, j = draw.randrange(len(lines)), draw.randrange(len(lines))
+        match draw.randrange(5):
+            case 0:
+                del lines[i]
+            case 1:
+                lines.insert(i, lines[j])
+            case 2:
+                at = draw.randrange(len(lines[i]) + 1)
+                lines[i] = lines[i][:at] + draw.choice(NASTY) + lines[i][at + draw.randint(0, 3) :]
+            case _:
+                words = list(re.finditer(r"(?<=[:,\[] )[^,:{}\[\]\n]+", lines[i]))
+                if words:
+                    word, other = draw.choice(words), re.findall(r"[\w.-]+", draw.choice(lines))
+                    new = draw.choice([*NASTY, *other])
+                    lines[i] = lines[i][: word.start()] + new + lines[i][word.end() :]
+        if not lines:
+            break
+    return "".join(lines)
+
+
+def check(path: Path, text: str) -> None:
+    """Read a report: it is in order, and can be audited, or the error is one sentence."""
+    path.write_text(text, encoding="utf-8")
+    try:
+        report = read_report(path)
+    except ReportError as error:
+        assert str(error).isprintable() and str(error).startswith(str(path))
+    else:
+        assert isinstance(audit.audit(report), list)
+
+
+@settings(max_examples=300)
+@given(seed=st.integers(0, 2**32))
+def test_a_mutated_report_is_read_or_refused_in_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    check(tmp_path_factory.getbasetemp() / "report.yaml", mutated(seed))
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_reports(tmp_path: Path) -> None:
+    for seed in range(10_000):
+        check(tmp_path / "report.yaml", mutated(seed))
