@@ -14,6 +14,7 @@ from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import sha256
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.runs.packing import pack_predictions
 from fmnist_utils.runs.record import (
     Evaluation,
     Method,
@@ -22,7 +23,6 @@ from fmnist_utils.runs.record import (
     Snapshot,
     confusion,
     fingerprint,
-    pack_predictions,
 )
 from fmnist_utils.training.course import Progress
 

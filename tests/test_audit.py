@@ -22,10 +22,9 @@ from typer.testing import CliRunner
 from fmnist_utils import audit, cli, tables
 from fmnist_utils.audit.layer_checks import read_architecture
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
-from fmnist_utils.reports.findings import SEVERITIES
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.printed import LayerTable
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import SEVERITIES, Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs.store import RunStore
 

@@ -19,7 +19,8 @@ from fmnist_utils import plots
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.runs.record import Run, pack_confidences, pack_predictions
+from fmnist_utils.runs.packing import pack_confidences, pack_predictions
+from fmnist_utils.runs.record import Run
 
 
 @pytest.mark.parametrize("at", ["final", "best"])

@@ -40,19 +40,14 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
 from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation
 from fmnist_utils.runs import publish
-from fmnist_utils.runs.publish import misfit, publish_run
-from fmnist_utils.runs.record import (
-    Method,
-    Run,
-    RunError,
-    confusion,
-    fingerprint,
+from fmnist_utils.runs.packing import (
     pack_confidences,
     pack_predictions,
-    read_run,
     unpack_confidences,
     unpack_predictions,
 )
+from fmnist_utils.runs.publish import misfit, publish_run
+from fmnist_utils.runs.record import Method, Run, RunError, confusion, fingerprint, read_run
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.verdicts.equivalence import BFLOAT16 as equivalence_BFLOAT16
 from fmnist_utils.verdicts.equivalence import EXPERIMENTS, SEEDED_FIT

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from fmnist_utils.audit import layer_checks, number_checks, protocol_checks, statement_checks
-from fmnist_utils.reports.findings import SEVERITIES, Finding
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 

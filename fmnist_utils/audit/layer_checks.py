@@ -13,9 +13,8 @@ from fmnist_utils.models.layer_rules import kernel_size, layer_misfit, pool_wind
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.findings import Finding
 from fmnist_utils.reports.printed import LayerTable, PrintedLayer
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import Finding, Report
 from fmnist_utils.reports.values import same_value
 from fmnist_utils.rounding import Shape, times
 from fmnist_utils.text import (

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.findings import Derivation, Finding
 from fmnist_utils.reports.printed import ScoreTable
 from fmnist_utils.reports.protocol import split_sizes
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import Derivation, Finding, Report
 from fmnist_utils.reports.values import SCALES
 from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing, total
 from fmnist_utils.text import joined, listed, slug, stated_value, subject_text

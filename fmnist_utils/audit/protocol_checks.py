@@ -14,10 +14,9 @@ import numpy as np
 from fmnist_utils.audit.statement_checks import claims_compared
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.findings import Finding
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.quantities import EPOCHS
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import Finding, Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import chance_difference
 from fmnist_utils.text import (

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.findings import Finding
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import Finding, Report
 from fmnist_utils.reports.values import SCALES
 from fmnist_utils.text import experiment_title, joined, listed, stated_value, subject_text
 

@@ -11,15 +11,7 @@ from matplotlib.figure import Figure
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import REPORTED
-from fmnist_utils.plots.labels import (
-    folded,
-    label_end,
-    legend,
-    mark_zero,
-    marks,
-    row_figure,
-    shade,
-)
+from fmnist_utils.plots.labels import folded, label_end, legend, mark_zero, marks, row_figure, shade
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Method, Run, accuracies

@@ -1,9 +1,10 @@
-"""One source report as data."""
+"""One source report as data, with what is wrong inside it."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from decimal import Decimal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,11 +12,75 @@ from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
-from fmnist_utils.reports.findings import Derivation, Finding
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
-from fmnist_utils.reports.values import SCALES
+from fmnist_utils.reports.values import SCALES, Number, PrintedOrClaim
 from fmnist_utils.rounding import Interval
+
+#: How much a finding matters, most first, and what each word means.
+SEVERITIES = {
+    "high": "a conclusion or a headline number does not hold as it is stated",
+    "medium": "a result cannot be checked, or not be taken at face value",
+    "low": "a slip or an open question that changes no result",
+}
+
+
+Severity = Literal["high", "medium", "low"]
+
+
+class Finding(Strict):
+    """One place where a report contradicts itself, cannot be right, or cannot be followed.
+
+    Attributes
+    ----------
+    claimed : str
+        What the report states, or leaves out; in our words.
+    because : str
+        The arithmetic or the reason why that cannot stand.
+    consequence : str
+        One sentence: what follows for the reproduction.
+    """
+
+    id: Slug
+    severity: Severity
+    where: str
+    claimed: str
+    because: str
+    consequence: str
+
+
+class Derivation(Strict):
+    """A stated number that must follow from others, and how.
+
+    Attributes
+    ----------
+    rule : str
+        ``sum``, ``mean``, ``difference`` or ``ratio`` (first by second) of the given numbers;
+        ``same`` as each of them; ``proportion``, a whole number out of as many images as given;
+        ``not_before``, a year no earlier than the given one.
+    stated : Decimal
+        The number as printed, in `unit`.
+    given : tuple
+        What it follows from: numbers as printed, or claims as ``experiment/claim`` or ``claim``.
+        Numbers are in `unit`, but the counts of ``ratio`` and ``proportion`` are plain.
+    """
+
+    id: Slug
+    rule: Literal["sum", "mean", "difference", "ratio", "same", "proportion", "not_before"]
+    where: str
+    stated: Number
+    unit: Literal["percent", "plain"] = "plain"
+    given: Annotated[tuple[PrintedOrClaim, ...], Field(min_length=1)]
+    severity: Severity = "low"
+    consequence: str
+
+    @model_validator(mode="after")
+    def _given_are_as_many(self) -> Derivation:
+        wanted = {"difference": 2, "ratio": 2, "proportion": 1, "not_before": 1}.get(self.rule)
+        if wanted and len(self.given) != wanted:
+            raise WrongAt(f"rule {self.rule} takes {wanted} given, not {len(self.given)}", "given")
+        return self
+
 
 _ONE = {"variants": "variant", "searches": "search"}
 

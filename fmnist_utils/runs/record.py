@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 import math
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -20,6 +17,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import Sealed, Share, Slug, Strict, first_problem, read_regular, sha256
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision
+from fmnist_utils.runs.packing import _inflate, unpack_confidences, unpack_predictions
 
 #: Raised by one whenever the same experiment and seed would, by design, train differently.
 TRAINER_VERSION = 1
@@ -62,10 +60,15 @@ class RunError(FmnistError):
 
 #: What Keras takes as a seed.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
 Epoch = Annotated[int, Field(ge=1, le=10**6)]
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 _Count = Annotated[int, Field(ge=0, le=10**6)]
+
 _Row = Annotated[tuple[_Count, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
+
 _Matrix = Annotated[tuple[_Row, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
 
 
@@ -314,45 +317,6 @@ def fingerprint(experiment: Experiment, images: str | None = None) -> str:
             "trainer": TRAINER_VERSION,
         }
     )[:16]
-
-
-def pack_predictions(classes: NDArray[np.uint8]) -> str:
-    """Pack class numbers below 16 into text, two to a byte, deflated, base64."""
-    padded = np.append(classes, np.zeros(classes.size % 2, np.uint8))
-    nibbles = (padded[0::2] << 4 | padded[1::2]).astype(np.uint8)
-    return f"{classes.size}:{_deflate(nibbles)}"
-
-
-def unpack_predictions(text: str) -> NDArray[np.uint8]:
-    """Undo `pack_predictions`: uint8 of shape ``(n,)``."""
-    size, _, packed = text.partition(":")
-    nibbles = _inflate(packed, (int(size) + 1) // 2)
-    return np.stack([nibbles >> 4, nibbles & 15], axis=1).ravel()[: int(size)]
-
-
-def pack_confidences(probabilities: NDArray[np.float32]) -> str:
-    """Pack probabilities into text as whole percents: a byte each, deflated, base64."""
-    return _deflate(np.rint(100 * probabilities).astype(np.uint8))
-
-
-def unpack_confidences(text: str, n: int) -> NDArray[np.uint8]:
-    """Undo `pack_confidences`, to whole percents: uint8 of shape ``(n,)``."""
-    return _inflate(text, n)
-
-
-def _deflate(values: NDArray[np.uint8]) -> str:
-    return base64.b64encode(zlib.compress(values.tobytes(), 9)).decode()
-
-
-def _inflate(packed: str, n: int) -> NDArray[np.uint8]:
-    """Undo `_deflate`; a ValueError where that does not give n bytes: a few may hide millions."""
-    try:
-        values = zlib.decompressobj().decompress(binascii.a2b_base64(packed), n + 1)
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
-    if len(values) != n:
-        raise ValueError(f"they are not {n} bytes")
-    return np.frombuffer(values, np.uint8)
 
 
 def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fmnist_utils import audit
-from fmnist_utils.reports.findings import SEVERITIES, Finding
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
 from fmnist_utils.verdicts.across_reports import every_report

@@ -14,7 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.findings import Severity
+from fmnist_utils.reports.report import Severity
 from fmnist_utils.text import claim_text, interval_text, ours_text, reported_text
 from fmnist_utils.verdicts.outcome import Verdict, Word
 

@@ -12,10 +12,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from fmnist_utils.runs.record import (
-    Method,
-    Provenance,
-)
+from fmnist_utils.runs.record import Method, Provenance
 
 
 def provenance_of(method: Method) -> Provenance:

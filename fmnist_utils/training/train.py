@@ -16,16 +16,8 @@ from fmnist_utils.models.keras_import import import_keras
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Augmentation, Training, split_rows
-from fmnist_utils.runs.record import (
-    Evaluation,
-    Method,
-    Run,
-    Snapshot,
-    confusion,
-    fingerprint,
-    pack_confidences,
-    pack_predictions,
-)
+from fmnist_utils.runs.packing import pack_confidences, pack_predictions
+from fmnist_utils.runs.record import Evaluation, Method, Run, Snapshot, confusion, fingerprint
 from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.checkpoint import Checkpoint
 from fmnist_utils.training.course import Course, Progress, _monitor
