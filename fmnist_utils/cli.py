@@ -193,7 +193,7 @@ def run(
     ] = "none",
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
-    from fmnist_utils.campaign.jobs import missing_jobs
+    from fmnist_utils.campaign.jobs import Job, missing_jobs
     from fmnist_utils.campaign.precision import jobs_for_precision
     from fmnist_utils.campaign.start import train_missing
     from fmnist_utils.runs.record import Method
@@ -210,18 +210,24 @@ def run(
         own = Method.of(experiment)
         return Method(precision or own.precision, plain_fit, unseeded)
 
-    store, trained = RunStore(), 0
-    missing = missing_jobs(store, chosen, range(1, seeds + 1), method)
-    while missing:
-        train_missing(
+    store = RunStore()
+
+    def lacking() -> list[Job]:
+        first = missing_jobs(store, chosen, range(1, seeds + 1), method)
+        return first or (jobs_for_precision(store, chosen, method) if until_precise else [])
+
+    trained = 0
+    while missing := lacking():
+        runs = train_missing(
             missing, store, at_once=jobs, scheduler=scheduler, tracker=tracker, console=console
         )
-        trained += len(missing)
-        missing = jobs_for_precision(store, chosen, method) if until_precise else []
-    if not trained:
-        _say(f"Nothing to train: every experiment has its {seeds} seeds.")
+        trained += len(runs)
+    if trained:
+        count = f"{trained} run{'s' * (trained != 1)}"
+        _say(f"{count} written to {store.written}; publish with fmnist publish-runs.")
     else:
-        _say(f"{trained} runs written to {store.written}; publish with fmnist publish-runs.")
+        more = ", and is precise enough or would need too many" * until_precise
+        _say(f"Nothing to train: every experiment has its {seeds} seeds{more}.")
 
 
 @app.command()

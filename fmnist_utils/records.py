@@ -40,7 +40,7 @@ class WrongAt(ValueError):
 
 def _slug(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{,99}", text):
-        raise ValueError(f"{text[:100]} is no id: small letters, digits and hyphens, at most 100")
+        raise ValueError(f"{text[:100]!a} is no id: small letters, digits and hyphens, at most 100")
     return text
 
 

@@ -601,7 +601,8 @@ def test_two_accuracies_of_the_same_test_images_are_found() -> None:
 def test_a_network_stated_on_two_machines_is_no_contradiction() -> None:
     content = tiny()
     both = [
-        accuracy(f"on-{n}", "train", value, machine=n) for n, value in (("a", "90"), ("b", "91"))
+        accuracy(f"on-{n}", "train", value, machine=n)
+        for n, value in (("a", "90.1"), ("b", "91.1"))
     ]
     content["experiments"]["small"]["claims"] += both
     content["experiments"]["small"]["claims"] += [
@@ -610,7 +611,7 @@ def test_a_network_stated_on_two_machines_is_no_contradiction() -> None:
     assert audited(content) == []
     for item in both:
         del item["machine"]
-    assert audited(content) == ["disagreement-small-on-a"]
+    assert audited(content) == ["disagreement-small-on-b"]
 
 
 # --- single runs and seeds -----------------------------------------------------------------------

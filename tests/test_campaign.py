@@ -1,11 +1,14 @@
 """Many runs: what is missing, in which order, and that nothing finished is ever lost."""
 
+import errno
 import io
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,14 +26,15 @@ from fmnist_utils.campaign.campaign import CampaignError, run_jobs
 from fmnist_utils.campaign.child import Order, write_images
 from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once, usable_cores
 from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
-from fmnist_utils.campaign.process import ProcessLostError, train_in_process
+from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Run, RunError, read_run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.training.checkpoint import finished_epochs
+from fmnist_utils.training.checkpoint import begun_with, finished_epochs
 from fmnist_utils.training.train import train
 
 BALTZI = load_report("baltzi")
@@ -189,13 +193,44 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(
         run_jobs([Job(MLP, 1)], store, FakeCrew(lambda *_: pytest.fail("was trained")))
 
 
-def test_a_disk_that_fills_up_ends_the_campaign_at_that_run(store: RunStore) -> None:
+def test_a_disk_that_fills_up_ends_the_campaign_and_the_run_is_kept_elsewhere(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = Log()
-    store.written.mkdir()
-    (store.written / "baltzi").write_text("in the way")
-    with pytest.raises(RunError, match="cannot be written"):
-        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(made), [log])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def fill_up(job: Job, checkpoint: Path) -> Run:
+        shutil.rmtree(store.written / "baltzi")
+        (store.written / "baltzi").write_text("in the way")
+        return made(job, checkpoint)
+
+    with pytest.raises(RunError, match=r"cannot be written.* The run is kept in (.*)\.$") as caught:
+        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(fill_up), [log])
     assert log.started == [f"baltzi/{MLP.id} seed 1"]
+    [kept] = tmp_path.glob("fmnist-run-*/baltzi/*.json")
+    assert str(kept) in str(caught.value) and read_run(kept).seed == 1
+
+
+def test_a_full_disk_is_found_before_anything_is_trained(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if len(content) > 100_000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("fmnist_utils.runs.store.write_whole", full)
+    with pytest.raises(RunError, match=r"No space left on device\): make room"):
+        run_jobs([Job(MLP, 1)], store, FakeCrew(lambda *_: pytest.fail("was trained")))
+
+
+def test_a_job_that_fails_is_told_at_once(store: RunStore) -> None:
+    def refuse(job: Job, checkpoint: Path) -> Run:
+        raise FmnistError("The images do not fit.")
+
+    log = Log()
+    with pytest.raises(CampaignError, match=r"^1 of 1 runs failed"):
+        run_jobs([Job(MLP, 1)], store, FakeCrew(refuse), [log])
+    assert log.notes == [f"baltzi/{MLP.id} seed 1 failed: The images do not fit"]
 
 
 def test_a_checkpoint_goes_when_the_run_is_on_disk_and_not_before(
@@ -231,8 +266,8 @@ def test_a_job_whose_process_is_lost_is_told_and_begun_again_three_times_at_most
     with pytest.raises(CampaignError, match=r"^1 of 2 runs failed: .* seed 2 \(was killed by SIG"):
         run_jobs([Job(MLP, 1), Job(MLP, 2)], store, FakeCrew(losing), [log])
     assert [run.seed for run in store.runs(MLP)] == [1]
-    assert len(log.started) == 6 and len(log.notes) == 4
-    assert set(log.notes) == {
+    assert len(log.started) == 6 and len(log.notes) == 5
+    assert set(log.notes[:-1]) == {
         f"baltzi/{MLP.id} seed {seed} was killed by SIGKILL; it goes on from its checkpoint"
         for seed in (1, 2)
     }
@@ -395,6 +430,46 @@ def test_a_process_that_stalls_is_noticed_and_killed(
 
     with pytest.raises(ProcessLostError, match="gave no sign of life for 2 s"):
         train_in_process(order, stop_it, lambda: False, silence=2.0)
+
+
+@pytest.mark.slow
+def test_a_process_that_breaks_says_why(tmp_path: Path, no_child_is_left: None) -> None:
+    order = Order(Job(LONG, 1), tmp_path / "a.npz", images=tmp_path / "nowhere")
+    with pytest.raises(ProcessLostError, match=r"ended with code 1 \(FileNotFoundError: .*nowhere"):
+        train_in_process(order, lambda _: None, lambda: False)
+
+
+@pytest.mark.slow
+def test_a_process_that_does_not_answer_is_killed_when_it_is_to_stop(
+    tmp_path: Path, no_child_is_left: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fmnist_utils.campaign.process.GRACE", -14.0)
+    order = Order(Job(LONG, 1), tmp_path / "a.npz", images=write_images(images(), tmp_path))
+    suspended = []
+
+    def suspend(epoch: Any) -> None:
+        for child in children():
+            child.suspend()
+            suspended.append(child)
+
+    with pytest.raises(StoppedError):
+        train_in_process(order, suspend, lambda: bool(suspended))
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_with_as_many_threads_as_it_began_with(
+    tmp_path: Path, no_child_is_left: None
+) -> None:
+    path = tmp_path / "a.npz"
+    write_images(images(), tmp_path)
+    job = Job(trained_for(3), 1)
+    first = Order(job, path, (usable_cores()[0],), images=tmp_path, every=0.0, pause=0.0)
+    assert train_in_process(first, lambda _: None, lambda: False) is None
+    assert begun_with(path) == 1
+    epochs: list[int] = []
+    rest = Order(job, path, threads=2, images=tmp_path)
+    run = train_in_process(rest, lambda epoch: epochs.append(epoch.epoch), lambda: False)
+    assert run is not None and run.provenance.threads == 1 and epochs == [2, 3]
 
 
 CAMPAIGN = """

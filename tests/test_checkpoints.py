@@ -1,6 +1,8 @@
 """Tests of trainings that are stopped and go on."""
 
 import errno
+import io
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.spec import CNN, ConvBlock, DenseBlock
@@ -16,7 +20,12 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Augmentation, EarlyStopping
 from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.training import checkpoint as checkpoint_module
-from fmnist_utils.training.checkpoint import Checkpoint, CheckpointError
+from fmnist_utils.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    begun_with,
+    finished_epochs,
+)
 from fmnist_utils.training.course import Course, Progress
 from fmnist_utils.training.train import train
 
@@ -133,6 +142,55 @@ def test_damaged_checkpoint_holds_nothing(
     path = tmp_path / "a.npz"
     path.write_bytes(damage(kept))
     assert found(path, experiment(), 1, data) is None
+
+
+class Variable:
+    """Stands in for a variable of Keras, and notices an assignment."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.assigned = shape, False
+
+    def assign(self, value: Any) -> None:
+        self.assigned = True
+
+
+def variables_of(kept: bytes) -> tuple[dict[str, Any], list[Variable]]:
+    with np.load(io.BytesIO(kept)) as file:
+        notes = json.loads(str(file["notes"]))
+        shapes = [file[str(i)].shape for i in range(len(file.files) - 1)]
+    return notes["whose"], [Variable(shape) for shape in shapes[notes["best_weights"] :]]
+
+
+@given(st.data())
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_flipped_bits_leave_all_as_it_was_or_are_not_noticed_in_the_weights(
+    tmp_path: Path, kept: bytes, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(kept) - 1))
+    bit = data.draw(st.integers(0, 7))
+    path = tmp_path / "a.npz"
+    path.write_bytes(kept[:at] + bytes([kept[at] ^ 1 << bit]) + kept[at + 1 :])
+    whose, variables = variables_of(kept)
+    course = Checkpoint(path).load(whose, variables)
+    assert {variable.assigned for variable in variables} == {course is not None}
+
+
+@pytest.mark.parametrize("content", [[1.0, 2.0, 3.0], {"a": 1}, "text"])
+def test_a_foreign_file_is_no_checkpoint(tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "a.npz"
+    with path.open("wb") as file:
+        np.save(file, np.array(json.dumps(content) if isinstance(content, dict) else content))
+    assert Checkpoint(path).load({}, []) is None
+    assert begun_with(path) is None and finished_epochs(path) == 0
+
+
+def test_weights_of_another_shape_are_left_alone(tmp_path: Path, kept: bytes) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(kept)
+    whose, variables = variables_of(kept)
+    variables[-1].shape = (1, 2, 3)
+    assert Checkpoint(path).load(whose, variables) is None
+    assert not any(variable.assigned for variable in variables)
 
 
 def test_checkpoint_that_holds_nothing_means_training_anew(

@@ -91,7 +91,7 @@ def test_every_picture_is_legible(name: str, case: str, monkeypatch: pytest.Monk
 
 def test_expected_best_goes_from_the_mean_to_the_best_within_its_interval() -> None:
     fig = plots.expected_best(
-        table(*[trial(i, [s]) for i, s in enumerate((0.8, 0.9, 0.85))], FAILED)
+        table(*[trial(i, [s]) for i, s in enumerate((0.8, 0.9, 0.85), 1)], FAILED)
     )
     (ax,) = fig.axes
     (line,) = ax.lines
@@ -114,7 +114,7 @@ def interval(ax: Axes) -> tuple[Any, Any]:
 
 def test_expected_best_of_a_loss_falls() -> None:
     trials = table(
-        *[trial(i, [s]) for i, s in enumerate((0.3, 0.5, math.nan))], objective="val_loss"
+        *[trial(i, [s]) for i, s in enumerate((0.3, 0.5, math.nan), 1)], objective="val_loss"
     )
     (ax,) = plots.expected_best(trials).axes
     assert ax.lines[0].get_ydata() == pytest.approx([0.4, 0.3])

@@ -64,7 +64,7 @@ def test_a_new_metric_is_a_row_where_runs_hold_it(monkeypatch: pytest.MonkeyPatc
     )  # fmt: skip
     experiment = load_report("baltzi")["mlp-baseline"]
     runs: Any = [
-        SimpleNamespace(final=SimpleNamespace(test=SimpleNamespace(top2=share)))
+        SimpleNamespace(final=SimpleNamespace(test=SimpleNamespace(top2=share)), diverged=False)
         for share in (0.977, 0.978, 0.979)
     ]
     verdict = judge(experiment, claim, runs)

@@ -28,7 +28,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from test_project import faults
 
-from fmnist_utils import record as record  # TODO
 from fmnist_utils import tuning
 from fmnist_utils.campaign import start
 from fmnist_utils.campaign.campaign import CampaignError
@@ -43,6 +42,7 @@ from fmnist_utils.reports.load import list_reports, load_report, reports_folder
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.yaml_file import ReportError, read_report
+from fmnist_utils.runs import record
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
 from fmnist_utils.training.course import TrainingError
 from fmnist_utils.tuning import (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import queue
+import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -64,7 +66,7 @@ def run_jobs(
     KeyboardInterrupt
         After Ctrl-C, when all trainings have stopped.
     """
-    store.check_writable()
+    store.check_writable({job.experiment.report for job in jobs})
     campaign = _Campaign(jobs, store, crew, watchers)
     with campaign, crew, ctrl_c_at_checks() as check:
         while campaign.goes_on:
@@ -156,17 +158,29 @@ class _Campaign:
                 self._tell(Watcher.on_note, job, f"{error}; it goes on from its checkpoint")
                 self._waiting.appendleft(job)
             else:
-                self.failed.append(f"{job.name} ({error}, {TRIES} times)")
+                self._fail(job, f"{error}, {TRIES} times")
         except FmnistError as error:
-            self.failed.append(f"{job.name} ({str(error).rstrip('.')})")
+            self._fail(job, str(error).rstrip("."))
         else:
             self._save(job, run)
             self.finished.append(run)
             self._tell(Watcher.on_run, job, run)
 
+    def _fail(self, job: Job, reason: str) -> None:
+        self.failed.append(f"{job.name} ({reason})")
+        self._tell(Watcher.on_note, job, f"failed: {reason}")
+
     def _save(self, job: Job, run: Run) -> None:
         with uninterrupted():  # the checkpoint of a finished training is of no use
-            self._store.add(run)
+            try:
+                self._store.add(run)
+            except RunError as error:
+                spare = RunStore(Path(tempfile.mkdtemp(prefix="fmnist-run-")))
+                try:
+                    kept = spare.add(run)
+                except RunError:
+                    raise error from None
+                raise RunError(f"{error} The run is kept in {kept}.") from error
             self._store.path(*job).with_suffix(".npz").unlink(missing_ok=True)
 
     def _put(self, job: Job, epoch: Progress) -> None:

@@ -17,12 +17,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.download import load_data
@@ -35,7 +37,7 @@ from fmnist_utils.training.train import train
 #: What a child says besides epochs, errors and runs.
 ALIVE, PAUSED = "alive", "paused"
 #: Seconds between two signs of life, and seconds to the end of a batch when the parent is gone.
-_BEAT, _GRACE = 5.0, 60.0
+_BEAT, GRACE = 5.0, 60.0
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -123,14 +125,33 @@ def main() -> None:
         os._exit(1)
     except FmnistError as error:
         send(error)
+    except BaseException:
+        # At a normal exit Python waits for the thread that reads standard input, and aborts.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _await_end_of_input(stop: threading.Event) -> None:
     """Have the training stop at its next batch; end the process if it does not."""
     sys.stdin.buffer.read()
     stop.set()
-    time.sleep(_GRACE)
+    time.sleep(GRACE)
     os._exit(1)
+
+
+@contextmanager
+def _held(lock: FileLock, check: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock as soon as it is free; give signs of life, and heed a stop, until then."""
+    while True:
+        with suppress(Timeout):
+            lock.acquire(timeout=1.0)
+            break
+        check()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> Any:
@@ -152,7 +173,7 @@ def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> 
     )
     locks = order.checkpoint.parent.parent / ".locks"
     # A child that lost its parent may still be at its last batch.
-    with FileLock(locks / f"{order.checkpoint.stem}.training.lock"):
+    with _held(FileLock(locks / f"{order.checkpoint.stem}.training.lock"), check):
         experiment, seed, method = order.job
         data = _read_images(order.images) if order.images else load_data()
         try:

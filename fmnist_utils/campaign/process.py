@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import queue
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import fmnist_utils
-from fmnist_utils.campaign.child import ALIVE, PAUSED, Order
+from fmnist_utils.campaign.child import ALIVE, GRACE, PAUSED, Order
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run
+from fmnist_utils.training.checkpoint import begun_with
 from fmnist_utils.training.course import Progress
 
 #: Seconds without a sign of life after which a training has stalled. To compile the largest
@@ -71,11 +73,13 @@ def train_in_process(
     with tempfile.TemporaryFile() as errors, _start(order, errors) as child:
         messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(child, messages), daemon=True).start()
-        heard, asked = time.monotonic(), False
+        heard, asked = time.monotonic(), math.inf
         while True:
-            if stopped() and not asked:
-                asked = True
+            if asked == math.inf and stopped():
+                asked = time.monotonic()
                 child.stdin.close()  # type: ignore[union-attr]
+            if time.monotonic() - asked > GRACE + 15:
+                raise StoppedError  # it does not answer, and is killed
             try:
                 message = messages.get(timeout=0.5)
             except queue.Empty:
@@ -92,7 +96,7 @@ def train_in_process(
             elif message == PAUSED:
                 return None
             elif message != ALIVE:
-                if asked:
+                if asked < math.inf:
                     raise StoppedError
                 raise ProcessLostError(_how_it_ended(child.wait(), errors))
 
@@ -102,7 +106,8 @@ def _start(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]
     """Start a child on an order; whatever happens, no process is left behind."""
     root = str(Path(fmnist_utils.__file__).parents[1])  # the very same code as ours
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    threads = len(order.cores) or order.threads
+    # A training goes on with as many threads as it began with: they decide the last bits.
+    threads = begun_with(order.checkpoint) or len(order.cores) or order.threads
     names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS") if threads else ()
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", "from fmnist_utils.campaign.child import main; main()"],
@@ -111,6 +116,8 @@ def _start(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]
         stderr=errors,
         env=os.environ
         | {"PYTHONPATH": os.pathsep.join(places)}
+        # What libraries leave there goes with the images.
+        | ({"TMPDIR": str(order.images)} if order.images else {})
         | dict.fromkeys(names, str(threads)),
         start_new_session=True,  # Ctrl-C in a terminal reaches us, and we stop the child
     )
@@ -133,14 +140,13 @@ def _listen(child: subprocess.Popen[bytes], messages: queue.SimpleQueue[Any]) ->
     while message is not None:
         try:
             message = pickle.load(child.stdout)  # type: ignore[arg-type]
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+        except Exception:  # whatever a broken message may raise
             message = None
         messages.put(message)
 
 
 def _how_it_ended(code: int, errors: IO[bytes]) -> str:
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
-    return f"ended with exit code {code}" + (f" ({lines[-1]})" if lines else "")
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return how + (f" ({lines[-1].strip()})" if lines else "")

@@ -43,6 +43,7 @@ class CampaignProgress(Watcher):
             TextColumn("{task.fields[metrics]}", table_column=Column(no_wrap=True, ratio=1)),
             console=self._console,
             disable=not self._drawn,
+            speed_estimate_period=24 * 3600,  # an epoch of the largest network takes minutes
         )
         self._runs = self._bars.add_task("runs", total=runs, metrics="")
         self._jobs: dict[str, TaskID] = {}

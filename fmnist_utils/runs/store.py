@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from fmnist_utils.runs.record import (
 )
 
 LOCAL_RUNS = Path("runs")
+#: Bytes that must be free: a few records. A checkpoint may take a hundred times as much.
+_ROOM = 1_000_000
 #: Folder of the runs of a search's trials, which are published as a table, not one by one.
 TRIAL_RUNS = "executions"
 
@@ -88,23 +91,24 @@ class RunStore:
         name = _filename(experiment.id, seed, fingerprint(experiment), method)
         return self.written / experiment.report / name
 
-    def check_writable(self) -> None:
-        """Try to write into the folder of new runs, before anything is trained.
+    def check_writable(self, reports: Iterable[str] = ()) -> None:
+        """Try to write where the runs of some reports will go, before anything is trained.
 
         Raises
         ------
         RunError
-            When that cannot be done.
+            When that cannot be done, or when the disk has no room for a few records.
         """
-        probe = self.written / ".writable"
-        try:
-            write_whole(probe, b"")
-            probe.unlink()
-        except OSError as error:
-            raise RunError(
-                f"Runs cannot be written to {self.written} ({error.strerror}): make the folder "
-                "writable, or run the command in another one."
-            ) from error
+        for folder in {self.written, *(self.written / report for report in reports)}:
+            probe = folder / f".writable-{os.getpid()}"
+            try:
+                write_whole(probe, bytes(_ROOM))
+                probe.unlink()
+            except OSError as error:
+                raise RunError(
+                    f"Runs cannot be written to {folder} ({error.strerror}): make room, make the "
+                    "folder writable, or run the command in another one."
+                ) from error
 
 
 #: The runs shipped with the package, and new ones in ``./runs``.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import write_whole
@@ -77,17 +77,23 @@ class Checkpoint:
         another training: then training starts anew.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                notes = json.loads(str(file["notes"]))
-                arrays = [file[str(i)] for i in range(len(file.files) - 1)]
+            notes, arrays = _read(self.path)
             if notes.pop("whose") != whose:
                 return None
             weights = notes["best_weights"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            course = Course(**notes | {"best_weights": arrays[:weights]})
+            kept = arrays[weights:]
+            fits = [
+                np.shape(array) == tuple(variable.shape)
+                for variable, array in zip(variables, kept, strict=True)
+            ]
+        except Exception:  # damage has many faces: zip, zlib, JSON, missing and foreign fields
             return None
-        for variable, array in zip(variables, arrays[weights:], strict=True):
+        if not all(fits):
+            return None
+        for variable, array in zip(variables, kept, strict=True):
             variable.assign(array)
-        return Course(**notes | {"best_weights": arrays[:weights]})
+        return course
 
     def remove(self) -> None:
         """Delete the file, if there is one."""
@@ -96,9 +102,23 @@ class Checkpoint:
 
 def finished_epochs(checkpoint: Path | bytes) -> int:
     """Return how many epochs a checkpoint holds, by its path or content; 0 when it is not whole."""
-    source = io.BytesIO(checkpoint) if isinstance(checkpoint, bytes) else checkpoint
     try:
-        with np.load(source, allow_pickle=False) as file:
-            return len(json.loads(str(file["notes"]))["seconds"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return len(_read(checkpoint)[0]["seconds"])
+    except Exception:  # as in `Checkpoint.load`
         return 0
+
+
+def begun_with(path: Path) -> int | None:
+    """Return how many threads a training had when its checkpoint was written, if there is one."""
+    try:
+        return int(_read(path)[0]["whose"]["by"]["threads"])
+    except Exception:  # as in `Checkpoint.load`
+        return None
+
+
+def _read(checkpoint: Path | bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+
+    source = io.BytesIO(checkpoint) if isinstance(checkpoint, bytes) else checkpoint
+    with np.load(source, allow_pickle=False) as file:
+        notes = json.loads(str(file["notes"]))
+        return notes, [file[str(i)] for i in range(len(file.files) - 1)]

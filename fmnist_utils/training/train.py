@@ -48,8 +48,8 @@ def train(
     experiment : Experiment
         What to train.
     seed : int
-        Seeds weight initialisation, dropout and shuffling; the same seed on the same machine and
-        library versions gives the same history.
+        Seeds weight initialisation, dropout and shuffling; the same seed on the same machine, with
+        the same library versions and as many threads, gives the same history.
     data : FashionMNIST
         The images; uint8 until a batch needs floats.
     on_epoch : callable, optional
@@ -86,7 +86,7 @@ def train(
     with ctrl_c_at_checks(on_check) as check:
         keras = import_keras()
         provenance = provenance_of(method)
-        environment = provenance.model_dump(exclude={"date", "revision", "threads"})
+        environment = provenance.model_dump(exclude={"date", "revision"})
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         spec = experiment.training
