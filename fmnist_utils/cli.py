@@ -193,7 +193,7 @@ def run(
     ] = "none",
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
-    from fmnist_utils.campaign.jobs import Job, missing_jobs
+    from fmnist_utils.campaign.jobs import missing_jobs
     from fmnist_utils.campaign.precision import jobs_for_precision
     from fmnist_utils.campaign.start import train_missing
     from fmnist_utils.runs.record import Method
@@ -210,18 +210,16 @@ def run(
         own = Method.of(experiment)
         return Method(precision or own.precision, plain_fit, unseeded)
 
-    store = RunStore()
-
-    def lacking() -> list[Job]:
-        first = missing_jobs(store, chosen, range(1, seeds + 1), method)
-        return first or (jobs_for_precision(store, chosen, method) if until_precise else [])
-
-    trained = 0
-    while missing := lacking():
+    store, trained = RunStore(), 0
+    missing = missing_jobs(store, chosen, range(1, seeds + 1), method)
+    if until_precise and not missing:
+        missing = jobs_for_precision(store, chosen, method)
+    while missing:
         runs = train_missing(
             missing, store, at_once=jobs, scheduler=scheduler, tracker=tracker, console=console
         )
         trained += len(runs)
+        missing = jobs_for_precision(store, chosen, method) if until_precise else []
     if trained:
         count = f"{trained} run{'s' * (trained != 1)}"
         _say(f"{count} written to {store.written}; publish with fmnist publish-runs.")

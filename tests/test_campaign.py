@@ -150,7 +150,7 @@ def test_a_second_ctrl_c_while_a_run_is_saved_loses_nothing(
     store.check_writable()
     whole = os.replace
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store, "check_writable", lambda: None)
+        patch.setattr(store, "check_writable", lambda _: None)
         patch.setattr(os, "replace", replace)
         run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made))
     assert [run.seed for run in map(read_run, records(store))] == [1]

@@ -157,7 +157,7 @@ def unshown_attempts(report: Report) -> Iterator[Finding]:
     for _, table in _tables(report):
         for layer in table.layers:
             base = _snake_case(layer.type)
-            if match := re.fullmatch(rf"{base}(?:_(\d+))?", layer.name):
+            if match := re.fullmatch(rf"{re.escape(base)}(?:_(\d+))?", layer.name):
                 named[base][int(match[1] or 0)] = table.where
     gaps = {base: max(places) - len(places) for base, places in named.items()}
     telling = [base for base, gap in gaps.items() if gap > 0]
