@@ -76,7 +76,12 @@ def estimated_seconds(jobs: Sequence[Job], store: RunStore) -> list[float | None
         images = split_sizes(wanted.training)["train"] * wanted.training.epochs
         return fmean(rates) * images if rates else None
 
-    return [estimate(job.experiment) for job in jobs]
+    def key(job: Job) -> tuple[str, str]:
+        return job.experiment.report, job.experiment.id
+
+    distinct = {key(job): job.experiment for job in jobs}
+    estimates = {name: estimate(experiment) for name, experiment in distinct.items()}
+    return [estimates[key(job)] for job in jobs]
 
 
 def makespan(seconds: Sequence[float], size: int) -> float:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import write_whole
@@ -77,7 +76,9 @@ class Checkpoint:
         another training: then training starts anew.
         """
         try:
-            notes, arrays = _read(self.path)
+            with np.load(self.path, allow_pickle=False) as file:
+                notes = json.loads(str(file["notes"]))
+                arrays = [file[str(i)] for i in range(len(file.files) - 1)]
             if notes.pop("whose") != whose:
                 return None
             weights = notes["best_weights"]
@@ -95,15 +96,11 @@ class Checkpoint:
             variable.assign(array)
         return course
 
-    def remove(self) -> None:
-        """Delete the file, if there is one."""
-        self.path.unlink(missing_ok=True)
-
 
 def finished_epochs(checkpoint: Path | bytes) -> int:
     """Return how many epochs a checkpoint holds, by its path or content; 0 when it is not whole."""
     try:
-        return len(_read(checkpoint)[0]["seconds"])
+        return len(_notes(checkpoint)["seconds"])
     except Exception:  # as in `Checkpoint.load`
         return 0
 
@@ -111,14 +108,14 @@ def finished_epochs(checkpoint: Path | bytes) -> int:
 def begun_with(path: Path) -> int | None:
     """Return how many threads a training had when its checkpoint was written, if there is one."""
     try:
-        return int(_read(path)[0]["whose"]["by"]["threads"])
+        return int(_notes(path)["whose"]["by"]["threads"])
     except Exception:  # as in `Checkpoint.load`
         return None
 
 
-def _read(checkpoint: Path | bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-
+def _notes(checkpoint: Path | bytes) -> dict[str, Any]:
+    """Read what a checkpoint says of itself, without its weights."""
     source = io.BytesIO(checkpoint) if isinstance(checkpoint, bytes) else checkpoint
     with np.load(source, allow_pickle=False) as file:
-        notes = json.loads(str(file["notes"]))
-        return notes, [file[str(i)] for i in range(len(file.files) - 1)]
+        notes: dict[str, Any] = json.loads(str(file["notes"]))
+    return notes
