@@ -70,6 +70,13 @@ def test_file_is_valid_by_its_schema(schema: str, paths: list[Path]) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_zizmor_finds_no_weakness_of_the_workflows() -> None:
+    tool = Path(sys.executable).with_name("zizmor")
+    command = [tool, "--quiet", "--offline", "--pedantic", ".github"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @EACH_FILE
 def test_every_action_is_pinned_by_commit(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if re.match(r"\s*(- )?uses:", line)]
@@ -244,6 +251,12 @@ def declared(*extras: str) -> list[Requirement]:
     return [Requirement(line) for lines in lists for line in lines]
 
 
+def pin_lines() -> list[str]:
+    text = (ROOT / "requirements.txt").read_text()
+    lines = text.replace("\\\n", "").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
 def pinned(python: str) -> list[Requirement]:
     """Return the lines of requirements.txt that hold on Linux under the first x.y release."""
     environment = {
@@ -253,8 +266,7 @@ def pinned(python: str) -> list[Requirement]:
         "platform_system": "Linux",
         "sys_platform": "linux",
     }
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    pins = [Requirement(line.partition(" --hash")[0]) for line in pin_lines()]
     return [pin for pin in pins if pin.marker is None or pin.marker.evaluate(environment)]
 
 
@@ -285,6 +297,19 @@ def test_pins_satisfy_what_is_declared(python: str) -> None:
     for line in declared("book", "dev"):
         assert pins[canonicalize_name(line.name)] in line.specifier, line
     assert "torch" not in pins
+
+
+def test_every_pin_has_the_hashes_of_its_files() -> None:
+    # One without would be installed unseen; and pip refuses the whole file.
+    assert not [line for line in pin_lines() if not re.search(r" --hash=sha256:[0-9a-f]{64}", line)]
+
+
+def test_the_package_is_built_with_what_is_pinned() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    for line in map(Requirement, needed):
+        assert str(line.specifier) in {
+            str(p.specifier) for p in pinned("3.11") if p.name == line.name
+        }
 
 
 def test_every_import_of_the_package_is_declared() -> None:
