@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from throughput import NETS, Contender, ours, timed
 
-from fmnist_utils.campaign.crew import usable_cores
+from fmnist_utils.machine import usable_cores
 from fmnist_utils.reports.load import load_report
 
 

@@ -427,7 +427,7 @@ def test_a_staged_chapter_that_is_cut_short_is_executed_again(root: Path) -> Non
 @pytest.fixture
 def two_chapters(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a book of two chapters, on a machine that has two cores."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("fmnist_utils.book.site.core_count", lambda: 2)
     files = [{"file": f"chapters/{name}"} for name in ("one", "two")]
     toc = {"format": "jb-book", "root": "index", "chapters": files}
     (root / "_toc.yml").write_text(yaml.safe_dump(toc))

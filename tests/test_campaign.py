@@ -24,12 +24,13 @@ from rich.console import Console
 
 from fmnist_utils.campaign.campaign import CampaignError, run_jobs
 from fmnist_utils.campaign.child import Order, write_images
-from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once, usable_cores
+from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once
 from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.machine import usable_cores
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Run, RunError, read_run
@@ -169,6 +170,37 @@ def test_a_run_that_is_finished_while_the_campaign_stops_is_kept(store: RunStore
     with pytest.raises(KeyboardInterrupt):
         run_jobs(missing_jobs(store, [MLP], [1, 2]), store, crew, [Interrupt()])
     assert [run.seed for run in map(read_run, records(store))] == [1]
+
+
+def test_a_run_that_is_finished_while_the_campaign_stops_and_cannot_be_saved_is_told(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupt(Log):
+        def on_start(self, job: Job) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def made_late(job: Job, checkpoint: Path) -> Run:
+        crew._stopped.wait()
+        shutil.rmtree(store.written / "baltzi")
+        (store.written / "baltzi").write_text("in the way")
+        return made(job, checkpoint)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    crew, log = FakeCrew(made_late), Interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([Job(MLP, 1)], store, crew, [log])
+    [kept] = tmp_path.glob("fmnist-run-*/baltzi/*.json")
+    [note] = log.notes
+    assert note.startswith(f"baltzi/{MLP.id} seed 1 is finished: Run ")
+    assert note.endswith(f"The run is kept in {kept}.")
+
+
+def test_a_damaged_checkpoint_is_told(store: RunStore) -> None:
+    path, log = store.path(MLP, 1).with_suffix(".npz"), Log()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK")
+    run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made), [log])
+    assert log.notes == [f"baltzi/{MLP.id} seed 1 starts over: its checkpoint is damaged"]
 
 
 def test_a_notebook_without_widgets_gets_lines_and_no_warning(
@@ -318,7 +350,7 @@ def test_as_many_as_cores_jobs_and_memory_allow(
 ) -> None:  # fmt: skip
     free = psutil.virtual_memory()._replace(available=gigabytes * 1024**3)
     monkeypatch.setattr("psutil.virtual_memory", lambda: free)
-    monkeypatch.setattr("fmnist_utils.campaign.crew.usable_cores", lambda: tuple(range(cores)))
+    monkeypatch.setattr("fmnist_utils.campaign.crew.core_count", lambda: cores)
     monkeypatch.setattr("fmnist_utils.campaign.crew._has_gpu", lambda: False)
     assert jobs_at_once(wanted, [Job(MLP, 1)] * jobs) == expected
 

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fmnist_utils.campaign.estimate import duration_text, estimated_seconds, makespan, plan_text
+from fmnist_utils.campaign.estimate import (
+    START_UP,
+    duration_text,
+    estimated_seconds,
+    makespan,
+    plan_text,
+)
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.campaign.precision import MOST_SEEDS, jobs_for_precision
 from fmnist_utils.campaign.progress import CampaignProgress
@@ -68,7 +74,7 @@ def test_times_are_those_of_the_same_experiment_on_the_same_processor(store: Run
     store.add(timed_run(MLP, 1, 10.0, processor()))
     store.add(timed_run(MLP, 2, 20.0, processor()))
     store.add(timed_run(MLP, 3, 1000.0, "another processor"))
-    assert estimated_seconds([Job(MLP, 4), Job(CNN, 4)], store) == [45.0, None]
+    assert estimated_seconds([Job(MLP, 4), Job(CNN, 4)], store) == [START_UP + 45.0, None]
 
 
 def test_a_network_without_runs_of_its_own_goes_by_the_same_network_elsewhere(
@@ -78,7 +84,7 @@ def test_a_network_without_runs_of_its_own_goes_by_the_same_network_elsewhere(
     base, variant = BALTZI["cnn-2-conv"], BALTZI["cnn-2-conv-validation-20"]
     store.add(timed_run(base, 1, 54.0, processor()))
     [seconds] = estimated_seconds([Job(variant, 1)], store)
-    assert seconds == pytest.approx(48.0 * variant.training.epochs)
+    assert seconds == pytest.approx(START_UP + 48.0 * variant.training.epochs)
 
 
 def test_the_plan_counts_runs_and_tells_time_and_disk(store: RunStore) -> None:

@@ -77,7 +77,7 @@ def test_it_stops_after_so_many_and_goes_on_from_there() -> None:
 
 
 def test_jobs_train_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_module, "usable_cores", lambda: (0, 1, 2))
+    monkeypatch.setattr(crew_module, "core_count", lambda: 3)
     monkeypatch.setattr(crew_module, "_has_gpu", lambda: False)
     monkeypatch.setattr(crew_module, "MEMORY", 1)
     for trials, jobs, size in (("3", "2", 2), ("6", "auto", 3)):

@@ -31,6 +31,7 @@ from fmnist_utils.book.stage import (
     tree_digests,
     versions,
 )
+from fmnist_utils.machine import core_count
 from fmnist_utils.records import write_whole
 
 #: What the extra "book" brings.
@@ -98,7 +99,7 @@ def build_book(
         stage = Stage(root, mode, images, executed, kernels)
         stage.add_spine()
         # Side by side where nothing is trained: two trainings would share one GPU's memory.
-        cores = (os.cpu_count() or 1) if mode == "replay" else 1
+        cores = core_count() if mode == "replay" else 1
         # The front page comes last: it counts what the chapters may just have trained.
         in_order = (*others, front)
         with (
@@ -143,7 +144,7 @@ def refresh_chapters(
     with (
         _alone(root),
         _environment(_find_images("real", console)),
-        side_by_side(refreshed, notebooks, os.cpu_count() or 1, kernels, console) as results,
+        side_by_side(refreshed, notebooks, core_count(), kernels, console) as results,
     ):
         for page, _ in results:
             _say(console, f"{page.relative_to(root)}: refreshed")

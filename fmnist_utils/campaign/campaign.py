@@ -8,7 +8,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,6 +18,7 @@ from fmnist_utils.campaign.process import ProcessLostError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, RunError
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.training.checkpoint import is_damaged
 from fmnist_utils.training.course import Progress
 from fmnist_utils.training.interrupts import ctrl_c_at_checks, uninterrupted
 
@@ -102,8 +102,10 @@ class _Campaign:
         """Save what was finished while the others stopped, and leave the rest to other commands."""
         for future, (job, lock) in self._running.items():
             if future.done() and not future.cancelled() and not future.exception():
-                with suppress(RunError):  # told already, if that is what ended the campaign
+                try:
                     self._save(job, future.result())
+                except RunError as error:  # besides the one that may have ended the campaign
+                    self._tell(Watcher.on_note, job, f"is finished: {error}")
             lock.release()
 
     @property
@@ -131,8 +133,11 @@ class _Campaign:
                 lock.release()  # the other command has finished it
                 continue
             self._begun[job.name] += 1
+            checkpoint = path.with_suffix(".npz")
             self._tell(Watcher.on_start, job)
-            future = self._crew.submit(job, path.with_suffix(".npz"), self._put)
+            if is_damaged(checkpoint):
+                self._tell(Watcher.on_note, job, "starts over: its checkpoint is damaged")
+            future = self._crew.submit(job, checkpoint, self._put)
             self._running[future] = job, lock
 
     def look(self) -> None:

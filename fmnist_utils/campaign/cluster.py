@@ -14,9 +14,10 @@ import pooch
 
 from fmnist_utils.campaign.campaign import CampaignError
 from fmnist_utils.campaign.child import Order
-from fmnist_utils.campaign.crew import Crew, Tell, usable_cores
+from fmnist_utils.campaign.crew import Crew, Tell
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
+from fmnist_utils.machine import core_count
 from fmnist_utils.records import write_whole
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.checkpoint import finished_epochs
@@ -241,7 +242,7 @@ def train_on_worker(
     def tell(epoch: Progress) -> None:
         worker.log_event(topic, [job.name, *epoch])
 
-    threads = max(1, len(usable_cores()) // worker.state.nthreads)
+    threads = max(1, core_count() // worker.state.nthreads)
     run = train_in_process(Order(job, checkpoint, threads=threads, **times), tell, stopped)
     return checkpoint.read_bytes() if run is None else run
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Self
-
-import psutil
 
 from fmnist_utils.campaign.child import Order, write_images
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.campaign.process import train_in_process
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.machine import core_count, free_memory, temporary_folder, usable_cores
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.course import Progress
 
@@ -95,9 +93,12 @@ class LocalCrew(Crew):
     def __init__(self, data: FashionMNIST, size: int, every: float = 60.0) -> None:
         super().__init__()
         self._data, self._size, self._every = data, size, every
-        cores = usable_cores()
+        cores, count = usable_cores(), core_count()
+        self._threads_each = max(1, count // size)
         share = max(1, len(cores) // size)
         self._shares = [cores[i * share : (i + 1) * share] for i in range(size)]
+        if count < len(cores):  # a share of the time on all of them, which others share too
+            self._shares = [()] * size
 
     @property
     def size(self) -> int:
@@ -106,31 +107,27 @@ class LocalCrew(Crew):
 
     def __enter__(self) -> Self:
         """Write the images where all processes find them."""
-        self._folder = tempfile.TemporaryDirectory(prefix="fmnist-")
-        self._images = write_images(self._data, Path(self._folder.name))
+        with ExitStack() as stack:
+            self._images = write_images(self._data, stack.enter_context(temporary_folder()))
+            self._folder = stack.pop_all()
         return super().__enter__()
 
     def __exit__(self, *error: object) -> None:
         """Stop what is still training, and take the images away."""
         super().__exit__(*error)
-        self._folder.cleanup()
+        self._folder.close()
 
     def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
         cores = self._shares.pop()
-        order = Order(job, checkpoint, cores, images=self._images, every=self._every)
+        order = Order(
+            job, checkpoint, cores, self._threads_each, images=self._images, every=self._every
+        )
         try:
             run = train_in_process(order, lambda epoch: tell(job, epoch), self._stopped.is_set)
         finally:
             self._shares.append(cores)
         assert run is not None  # only an order that says so pauses
         return run
-
-
-def usable_cores() -> tuple[int, ...]:
-    """Return the numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
 
 
 def jobs_at_once(wanted: int | Literal["auto"], jobs: Sequence[Job]) -> int:
@@ -140,7 +137,8 @@ def jobs_at_once(wanted: int | Literal["auto"], jobs: Sequence[Job]) -> int:
     ----------
     wanted : int or "auto"
         As many as this, or as is fastest: one on each core, as long as they fit into the free
-        memory, and one alone where there is a GPU, which they would share.
+        memory, and one alone where there is a GPU, which they would share. Limits of a container
+        count, for cores and for memory.
     jobs : sequence of Job
         What is to be trained.
 
@@ -149,12 +147,12 @@ def jobs_at_once(wanted: int | Literal["auto"], jobs: Sequence[Job]) -> int:
     int
         At least 1, and no more than there are jobs or cores.
     """
-    most = max(1, min(len(usable_cores()), len(jobs)))
+    most = max(1, min(core_count(), len(jobs)))
     if wanted != "auto":
         return min(wanted, most)
     if _has_gpu():
         return 1
-    return max(1, min(most, int(psutil.virtual_memory().available) // MEMORY))
+    return max(1, min(most, free_memory() // MEMORY))
 
 
 def _has_gpu() -> bool:

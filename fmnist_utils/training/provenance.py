@@ -12,6 +12,7 @@ import platform
 import subprocess
 from pathlib import Path
 
+from fmnist_utils.machine import usable_cores
 from fmnist_utils.runs.record import Method, Provenance
 
 
@@ -66,9 +67,7 @@ def threads() -> int:
     limit = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     if limit.isdigit() and int(limit) > 0:
         return int(limit)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(usable_cores())
 
 
 @functools.cache
