@@ -1,11 +1,9 @@
 """Fixtures shared by all tests."""
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,35 +19,6 @@ settings.load_profile("clockless")
 if "PYTEST_XDIST_WORKER" in os.environ:
     for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(threads, "1")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Have nbval start a kernel again whose port another program took meanwhile."""
-    if not config.pluginmanager.hasplugin("nbval"):
-        return
-    from nbval import kernel
-
-    def start(*settings: Any, **more: Any) -> Any:
-        for _ in range(2):
-            with contextlib.suppress(RuntimeError):
-                return start_once(*settings, **more)
-        return start_once(*settings, **more)
-
-    start_once, kernel.start_new_kernel = kernel.start_new_kernel, start
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let nbval wait longer for an output than its five seconds."""
-    for item in items:
-        if hasattr(item, "output_timeout"):
-            item.output_timeout = 600
-
-
-# Kernels run in the folder of their notebook, and inherit this.
-if os.environ.get("FMNIST_DATA_DIR"):
-    os.environ["FMNIST_DATA_DIR"] = os.path.abspath(
-        os.path.expanduser(os.environ["FMNIST_DATA_DIR"])
-    )
 
 
 @pytest.fixture(scope="session")

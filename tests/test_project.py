@@ -331,6 +331,25 @@ def imported_modules(path: Path) -> set[str]:
     return modules
 
 
+# --- Running the chapters ------------------------------------------------------------------------
+
+
+def test_a_chapter_alone_is_run_on_a_data_folder_that_is_named_from_here(tmp_path: Path) -> None:
+    (tmp_path / "probe.py").write_text(
+        "import os\ndef pytest_sessionfinish(): print('in', os.environ['FMNIST_DATA_DIR'])\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "probe", "-p", "no:cacheprovider"]
+    command += ["--nbval", "--collect-only", "--quiet", "chapters/training.ipynb"]
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "FMNIST_DATA_DIR": "some/data", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert f"in {ROOT / 'some/data'}\n" in result.stdout, result.stdout + result.stderr
+
+
 # --- Making the environment ----------------------------------------------------------------------
 
 FAKE_PYTHON = """#!/bin/sh
