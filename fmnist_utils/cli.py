@@ -352,6 +352,19 @@ def report(report_id: ReportId) -> None:
 
 
 @app.command()
+def code(
+    report_id: ReportId,
+    experiment_id: Annotated[
+        str, typer.Argument(help="Which of its experiments or variants.", metavar="EXPERIMENT")
+    ],
+) -> None:
+    """Print an experiment as a program in plain Keras, which needs nothing of this package."""
+    from fmnist_utils.book.program import keras_code
+
+    print(keras_code(_chosen(report_id, [experiment_id])[0]), end="")
+
+
+@app.command()
 def audit(
     report_id: Annotated[
         str | None, typer.Argument(help="Which report; all when none is named.", metavar="REPORT")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.models.calls import layer_calls
 from fmnist_utils.models.fused import batch_normalization
 from fmnist_utils.models.keras_import import import_keras
 from fmnist_utils.models.layer_rules import too_small
-from fmnist_utils.models.spec import CNN, MLP, ConvBlock
+from fmnist_utils.models.spec import CNN, MLP
 
 if TYPE_CHECKING:
     import keras
@@ -53,56 +53,15 @@ def build(spec: MLP | CNN, *, plain: bool = False) -> keras.Model:
     if problem := too_small(spec):
         raise ModelError(f"The network cannot be built: {problem}.")
     keras = import_keras()
-    images = keras.Input(spec.input_shape, name="Input")
-    features = images if isinstance(spec, MLP) else _convolve(images, spec.conv, plain)
-    flat = len(features.shape) == 2  # the batch axis and one more: nothing to flatten
-    x = features if flat else keras.layers.Flatten(name="Flatten")(features)
-    dense = spec.hidden if isinstance(spec, MLP) else spec.dense
-    for i, block in enumerate(dense, start=1):
-        x = keras.layers.Dense(
-            block.units,
-            activation=block.activation,
-            kernel_regularizer=None if block.l2 is None else keras.regularizers.L2(block.l2),
-            name=f"Hidden{i}",
-        )(x)
-        x = _batch_norm(x, block.batch_norm, f"HiddenBatchNorm{i}", plain)
-        x = _dropout(x, block.dropout, f"HiddenDropout{i}")
-    # Probabilities are float32 in every precision.
-    output = keras.layers.Dense(NUM_CLASSES, activation="softmax", dtype="float32", name="Output")
-    return keras.Model(images, output(x), name=spec.builder)
-
-
-def _convolve(x: Any, blocks: tuple[ConvBlock, ...], plain: bool) -> Any:
-    from keras import layers
-
-    for i, block in enumerate(blocks, start=1):
-        x = layers.Conv2D(
-            block.filters,
-            block.kernel,
-            padding=block.padding,
-            activation=block.activation,
-            name=f"Conv{i}",
-        )(x)
-        x = _batch_norm(x, block.batch_norm, f"ConvBatchNorm{i}", plain)
-        if block.pool is not None:
-            padding = block.pool_padding or "valid"
-            x = layers.MaxPooling2D(block.pool, padding=padding, name=f"MaxPool{i}")(x)
-        x = _dropout(x, block.dropout, f"ConvDropout{i}")
-    return x
-
-
-def _batch_norm(x: Any, wanted: bool | None, name: str, plain: bool) -> Any:
-    from keras import layers
-
-    if not wanted:
-        return x
-    return (layers.BatchNormalization(name=name) if plain else batch_normalization(name))(x)
-
-
-def _dropout(x: Any, rate: float | None, name: str) -> Any:
-    from keras import layers
-
-    return x if rate is None else layers.Dropout(rate, name=name)(x)
+    x = images = keras.Input(spec.input_shape, name="Input")
+    for name, call, _ in layer_calls(spec):
+        if call.function == "layers.BatchNormalization" and not plain:
+            layer = batch_normalization(name)
+        else:
+            # Probabilities are float32 in every precision.
+            layer = call.make(keras, name=name, **{"dtype": "float32"} if name == "Output" else {})
+        x = layer(x)
+    return keras.Model(images, x, name=spec.builder)
 
 
 def layer_table(model: keras.Model) -> list[Layer]:

@@ -82,6 +82,12 @@ class Experiment(Strict):
         """
         return look_up(self, path, f"{self.report}/{self.id}")
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting of the model and the protocol that is used, by its dotted path."""
+        used = self.model_dump(include={"model", "training"}, exclude_none=True)
+        return {path.lstrip("."): value for path, value in _leaves(used)}
+
     def build(self, *, plain: bool = False) -> keras.Model:
         """Build the experiment's Keras model, not compiled; see `models.build`."""
         return build_model(self.model, plain=plain)
@@ -136,7 +142,7 @@ class Experiment(Strict):
             if not path.startswith("reading."):
                 _check_assumption(self, path, chosen)
         stated = {claim.setting for claim in self.stated if claim.setting}
-        paths = _leaves(self.training.model_dump(exclude_none=True), "training")
+        paths = [path for path in self.settings if path.startswith("training.")]
         account_for(place, paths, stated, assumed)
         return self
 
@@ -154,12 +160,13 @@ def _check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None
         )
 
 
-def _leaves(settings: dict[str, Any], prefix: str) -> Iterator[str]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}.{key}")
-        else:
-            yield f"{prefix}.{key}"
+def _leaves(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    nested = isinstance(settings, tuple) and settings and isinstance(settings[0], dict)
+    if not nested and not isinstance(settings, dict):
+        yield prefix, settings
+        return
+    for key, value in enumerate(settings) if nested else settings.items():
+        yield from _leaves(value, f"{prefix}.{key}")
 
 
 class Variant(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fmnist_utils.models.calls import Call
 from fmnist_utils.reports.protocol import Optimizer
 
 if TYPE_CHECKING:
@@ -23,8 +24,16 @@ def keras_optimizer(spec: Optimizer) -> keras.Optimizer:
     """Return the Keras optimizer of a protocol, as Keras has it."""
     import keras
 
-    config = {"learning_rate": spec.learning_rate}
-    return keras.optimizers.get({"class_name": spec.name, "config": config})
+    return optimizer_call(spec).make(keras)
+
+
+def optimizer_call(spec: Optimizer) -> Call:
+    """Return the call that makes the Keras optimizer of a protocol."""
+    settings = spec.model_dump(exclude={"name"}, exclude_none=True)
+    return Call(f"optimizers.{_CLASSES[spec.name]}", (), settings)
+
+
+_CLASSES = {"adam": "Adam", "rmsprop": "RMSprop", "sgd": "SGD"}
 
 
 def _fused_adam(learning_rate: float) -> keras.Optimizer:
