@@ -8,9 +8,10 @@ Examples
 Examples in this package begin as a chapter does:
 
 >>> import fmnist_utils as fu
->>> report, data = fu.load_report("baltzi"), fu.load_data("synthetic")
+>>> book = fu.setup({"DATA": "synthetic"}, "baltzi")
+>>> report, data = book.report, book.data
 >>> experiment = report["mlp-baseline"]
->>> runs = fu.reproduce(experiment, data)
+>>> runs = book.runs(experiment)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fmnist_utils import plots, tables, verdicts
     from fmnist_utils.book.chapter import check_parameters, reproduce, search
+    from fmnist_utils.book.opening import setup
     from fmnist_utils.book.program import keras_code
     from fmnist_utils.data.download import load_data
     from fmnist_utils.reports.load import load_report
@@ -34,6 +36,7 @@ _HOMES = {
     "load_report": "fmnist_utils.reports.load",
     "reproduce": "fmnist_utils.book.chapter",
     "search": "fmnist_utils.book.chapter",
+    "setup": "fmnist_utils.book.opening",
 }
 _ROOMS = ("plots", "tables", "verdicts")
 

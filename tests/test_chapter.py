@@ -1,23 +1,31 @@
 """What a chapter calls."""
 
+import dataclasses
+import re
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from factories import make_run
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fmnist_utils as fu
-from fmnist_utils.book import chapter
+from fmnist_utils.book import chapter, opening
 from fmnist_utils.book.chapter import ParameterError
+from fmnist_utils.book.opening import Chapter
 from fmnist_utils.campaign import start
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.tracking import Tracker, TrackingError
 from fmnist_utils.data.fashion_mnist import FashionMNIST
-from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.text import interval_text, ours_text
 from fmnist_utils.training import train as training
 from fmnist_utils.tuning import Trial
+from fmnist_utils.verdicts.collect import judge_claims, judge_experiment, judge_layers, judge_search
+from fmnist_utils.verdicts.outcome import Verdict, Word
 
 
 @pytest.fixture
@@ -242,7 +250,144 @@ def test_the_package_names_what_notebooks_see():
         assert getattr(fu, name) is not None
     assert dir(fu) == [
         "check_parameters", "equivalence", "keras_code", "load_data", "load_report", "plots",
-        "reproduce", "search", "tables", "verdicts",
+        "reproduce", "search", "setup", "tables", "verdicts",
     ]  # fmt: skip
     with pytest.raises(AttributeError, match="no attribute 'modelz'"):
         _ = fu.modelz
+
+
+# --- opening a chapter ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def book(experiment, tmp_path):
+    """Open a chapter whose report has four runs of its first experiment."""
+    store = RunStore(tmp_path / "runs", tmp_path / "published")
+    for seed in (1, 2, 3, 4):
+        store.add(make_run(experiment, seed, 44, 0.84 + seed / 1000))
+    return Chapter("baltzi", seeds=3, store=store)
+
+
+def test_a_chapter_remembers_its_parameters(monkeypatch, few_images):
+    heard = []
+    monkeypatch.setattr(opening, "reproduce", lambda *asked, **more: heard.append(more) or [])
+    monkeypatch.setattr(opening, "load_data", lambda source: heard.append(source) or few_images)
+    names = {"MODE": "smoke", "DATA": "synthetic", "SEEDS": 4, "TRACKER": "wandb", "x": 1}
+    fu.setup(names, "baltzi").runs("mlp-baseline")
+    source, more = heard
+    assert source == "synthetic"
+    assert (more["mode"], more["seeds"], more["tracker"]) == ("smoke", 4, "wandb")
+
+
+def test_replay_loads_no_image(book, monkeypatch):
+    monkeypatch.setattr(opening, "load_data", lambda source: pytest.fail("loaded"))
+    assert [run.seed for run in book.runs("mlp-baseline")] == [1, 2, 3]
+    assert book.runs(book.report["mlp-baseline"]) is book.runs("mlp-baseline")
+    assert list(book.runs_by_id()) == list(book.report.experiments)
+    assert book.runs_by_id("cnn-1-conv") == {"cnn-1-conv": []}
+
+
+@pytest.mark.parametrize(
+    ("names", "report", "sentence"),
+    [
+        ({"MODE": "fast"}, "baltzi", "MODE is 'fast'; it takes replay, smoke, full."),
+        ({"EPOCHS": 3}, None, "There is no parameter EPOCHS"),
+        ({"MODE": "full", "DATA": "synthetic"}, "baltzi", 'needs DATA = "real"'),
+    ],
+)
+def test_a_chapter_with_wrong_parameters_does_not_open(names, report, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        fu.setup(names, report)
+
+
+def test_a_chapter_without_a_report_says_how_to_name_one():
+    with pytest.raises(ParameterError, match=r'fu\.setup\(globals\(\), "baltzi"\)'):
+        _ = fu.setup({}).report
+
+
+def test_a_verdict_is_found_by_the_path_of_its_claim(book):
+    found = book.verdict("mlp-baseline/test")
+    assert (found.experiment, found.runs, found.mean) == ("mlp-baseline", 3, pytest.approx(84.2))
+    assert book.verdict("cnn-2-over-mlp").word == Word.PENDING
+    assert book.verdict("train-images").word == Word.EQUAL
+    with pytest.raises(KeyError, match="no claim mlp-baseline/loss"):
+        book.verdict("mlp-baseline/loss")
+
+
+@pytest.mark.parametrize("report_id", list_reports())
+def test_every_verdict_of_a_report_is_found_by_its_path(report_id, tmp_path):
+    """What the chapter judges one by one is what the report's ledger holds."""
+    empty = RunStore(tmp_path / "runs", tmp_path / "published")
+    chapter_of = Chapter(report_id, store=empty)
+    report = chapter_of.report
+    measured = [
+        f"{owner.id}/{claim.id}" if owner else claim.id
+        for owner, claim in report.all_claims()
+        if not owner or claim in owner.results
+    ]
+    mine = [(v.claim.id, v.word) for v in chapter_of.verdicts(*measured)]
+    theirs = judge_claims(report, empty.runs_of(report))
+    theirs += [v for search in report.searches.values() for v in judge_search(search)]
+    theirs += [v for item in report.experiments.values() for v in judge_experiment(item, [])]
+    assert measured and set(mine) <= {(v.claim.id, v.word) for v in theirs}
+
+
+def test_the_box_draws_the_reported_value_on_our_interval(book):
+    table = book.in_short("mlp-baseline/test", "cnn-2-over-cnn-1", "best-mlp")
+    ((_, claim, drawn), later, ordering) = table.rows
+    assert str(drawn) == f"reported 84.60 %, ours {ours_text(drawn.verdict)} over 3 runs " + (
+        f"[{interval_text(drawn.verdict)}]"
+    )
+    page = table._repr_html_()
+    assert 'href="../record/claims.html#baltzi/mlp-baseline/test"' in page
+    assert page.count("<svg ") == 1 == page.count('role="img"')
+    low, mean, high, reported = places(drawn.html())
+    assert low < mean < high and mean < reported
+    assert str(later[2]) == "reported 2.6 points, ours no runs yet"
+    assert "1 CNN Layer + Best MLP" in str(later[1]) and str(later[0]) == "pending"
+    assert str(ordering[2]).startswith("reported higher")
+    assert str(claim) == "test accuracy [Baseline]"
+
+
+def places(drawing):
+    """Read where interval, mean and reported value are drawn."""
+    low, high = re.search(
+        r"M([\d.]+) 7.0H([\d.]+)\" stroke=\"currentColor\" stroke-width=\"3\"", drawing
+    ).groups()
+    mean = re.search(r'cx="([\d.]+)"', drawing)[1]
+    left = re.search(r'd="M([\d.]+) 7.0L', drawing)[1]
+    return float(low), float(mean), float(high), float(left) + 5
+
+
+@given(
+    low=st.floats(-1e3, 1e3), width=st.floats(1e-3, 1e3), share=st.floats(0, 1),
+    reported=st.decimals("-1000", "1000", places=2),
+)  # fmt: skip
+def test_whatever_is_drawn_lies_inside_and_in_order(low, width, share, reported):
+    claim = load_report("baltzi")["mlp-baseline"]["test"].model_copy(update={"value": reported})
+    found = Verdict(
+        "mlp-baseline", claim, Word.REPRODUCED, low + share * width, 1.0, low, low + width, 5
+    )
+    (row,) = fu.tables.headlines(load_report("baltzi"), [found]).rows
+    drawn = places(row[2].html())
+    assert drawn[0] <= drawn[1] <= drawn[2]
+    assert all(0 <= x <= 200 for x in drawn)
+    between = low <= float(reported) <= low + width
+    assert not between or drawn[0] - 0.2 <= drawn[3] <= drawn[2] + 0.2
+
+
+def test_what_agrees_is_one_line_with_a_link(book):
+    line = book.record("cnn-1-conv")
+    assert re.fullmatch(
+        r"1 CNN Layer \+ Best MLP: 27 of 27 layer cells agree, (\d+) of \1 settings agree "
+        r"and 8 settings assumed \(see the record\)",
+        repr(line),
+    )
+    assert 'href="../record/claims.html#baltzi/cnn-1-conv/layer-1-shape"' in line._repr_html_()
+
+
+def test_a_layer_cell_that_differs_is_not_counted_as_agreement(book, monkeypatch):
+    cells = judge_layers(book.report["mlp-baseline"])
+    wrong = dataclasses.replace(cells[0], word=Word.DIFFERS)
+    monkeypatch.setattr(opening, "judge_layers", lambda experiment: [wrong, *cells[1:]])
+    assert "Baseline: 8 of 9 layer cells agree" in repr(book.record("mlp-baseline"))

@@ -60,8 +60,9 @@ def test_whatever_a_chapter_calls_has_an_example() -> None:
         for cell in json.loads(path.read_text())["cells"]
         if cell["cell_type"] == "code"
     ]
-    called = set(re.findall(r"\bfu\.([a-z_.]+)\(", "\n".join(cells)))
+    called = set(re.findall(r"\b((?:fu|book)\.[a-z_.]+)\(", "\n".join(cells)))
     files = (ROOT / "fmnist_utils").rglob("*.py")
     lines = [line for path in files for line in path.read_text().splitlines()]
     examples = "\n".join(line for line in lines if line.lstrip().startswith((">>>", "...")))
-    assert {name for name in called if f"fu.{name}(" not in examples} <= WITHOUT
+    without = {name for name in called if f"{name}(" not in examples}
+    assert without <= {f"fu.{name}" for name in WITHOUT}

@@ -107,6 +107,11 @@ def reproduce(
         For an unknown mode or tracker, or when synthetic images would be recorded as evidence.
     TrackingError
         When the tracker's package is not installed.
+
+    Examples
+    --------
+    >>> fu.reproduce(experiment, fu.load_data("synthetic"), seeds=3) == runs[:3]
+    True
     """
     check_parameters({"MODE": mode, "SEEDS": seeds, "TRACKER": tracker})
     if mode == "smoke":
@@ -149,7 +154,7 @@ def search(
     found, wanted = load_trials(report, search_id), get_search(report, search_id)
     if mode != "full" or (found is not None and len(found.trials) == wanted.trials):
         return found
-    _refuse_synthetic(data)
+    refuse_synthetic(data.source)
     return run_search(report, wanted, data=data)
 
 
@@ -204,10 +209,11 @@ def _train_missing(
     from fmnist_utils.campaign.start import train_missing
 
     if jobs := missing_jobs(store, [experiment], range(1, seeds + 1)):
-        _refuse_synthetic(data)
+        refuse_synthetic(data.source)
         train_missing(jobs, store, data, tracker=tracker)
 
 
-def _refuse_synthetic(data: FashionMNIST) -> None:
-    if data.source != "real":
+def refuse_synthetic(source: str) -> None:
+    """Refuse to record as evidence what is trained on other images than the real ones."""
+    if source != "real":
         raise ParameterError('Full mode records evidence, so it needs DATA = "real".')

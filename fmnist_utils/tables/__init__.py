@@ -45,6 +45,7 @@ from fmnist_utils.tables.claim_tables import (
     verdicts,
 )
 from fmnist_utils.tables.data_tables import class_balance, data_summary, facts
+from fmnist_utils.tables.headlines import headlines
 from fmnist_utils.tables.model_tables import (
     architecture,
     architectures_with,

@@ -1,0 +1,243 @@
+"""What a chapter opens: its report, the images, and runs, all by the notebook's parameters."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from fmnist_utils.book.chapter import (
+    ParameterError,
+    check_parameters,
+    refuse_synthetic,
+    reproduce,
+    search,
+)
+from fmnist_utils.data.download import load_data
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.tables.headlines import RECORD, headlines
+from fmnist_utils.tables.table import Table
+from fmnist_utils.text import counted, listed
+from fmnist_utils.tuning import Trials
+from fmnist_utils.verdicts.collect import judge_experiment, judge_layers
+from fmnist_utils.verdicts.judge import Evidence, hold_against
+from fmnist_utils.verdicts.outcome import Verdict, Word
+
+
+def setup(names: Mapping[str, Any], report: str | None = None) -> Chapter:
+    """Open a chapter by the parameters of its notebook.
+
+    Parameters
+    ----------
+    names : mapping
+        The notebook's ``globals()``; see `check_parameters`. What is missing has its default.
+    report : str, optional
+        Id of the report that the chapter is about.
+
+    Raises
+    ------
+    ParameterError
+        For a parameter that does not exist, a value that one does not take, or a chapter that
+        would record trainings on synthetic images.
+
+    Examples
+    --------
+    >>> book = fu.setup({"DATA": "synthetic", "SEEDS": 3}, "baltzi")
+    >>> [run.seed for run in book.runs("cnn-2-conv")]
+    [1, 2, 3]
+    """
+    check_parameters(names)
+    chosen = {name: names[name] for name in ("MODE", "DATA", "SEEDS", "TRACKER") if name in names}
+    return Chapter(report, **{name.lower(): value for name, value in chosen.items()})
+
+
+class Chapter:
+    """What a chapter calls, in the mode that its parameters ask for.
+
+    Parameters
+    ----------
+    report : str, optional
+        Id of the report that the chapter is about.
+    mode, data, seeds, tracker
+        The parameters; see `reproduce`. ``data`` is ``real`` or ``synthetic``.
+    store : RunStore, optional
+        Where runs are.
+    """
+
+    def __init__(
+        self,
+        report: str | None = None,
+        mode: str = "replay",
+        data: str = "real",
+        seeds: int = 10,
+        tracker: str = "none",
+        store: RunStore = STORE,
+    ) -> None:
+        if report and mode == "full":
+            refuse_synthetic(data)
+        self.mode, self.seeds, self.tracker = mode, seeds, tracker
+        self._report, self._source, self._store = report, data, store
+        self._found: dict[str, list[Run]] = {}
+
+    @cached_property
+    def report(self) -> Report:
+        """The chapter's report.
+
+        Raises
+        ------
+        ParameterError
+            When the chapter is about none.
+        """
+        if self._report is None:
+            raise ParameterError('The chapter names no report: fu.setup(globals(), "baltzi") does.')
+        return load_report(self._report)
+
+    @cached_property
+    def data(self) -> FashionMNIST:
+        """The images, loaded when they are first asked for."""
+        return load_data(self._source)
+
+    def runs(self, experiment: str | Experiment) -> list[Run]:
+        """Return the runs of an experiment or a variant, given itself or by its id.
+
+        Examples
+        --------
+        >>> book.runs("mlp-baseline") == book.runs(book.report["mlp-baseline"])
+        True
+        """
+        asked = self.report[experiment] if isinstance(experiment, str) else experiment
+        key = f"{asked.report}/{asked.id}"
+        if key not in self._found:
+            # Replay and full mode with all runs at hand touch no image.
+            images: Any = self.data if self.mode != "replay" else None
+            self._found[key] = reproduce(
+                asked, images, seeds=self.seeds, mode=self.mode, store=self._store,
+                tracker=self.tracker,
+            )  # fmt: skip
+        return self._found[key]
+
+    def runs_by_id(self, *experiments: str) -> dict[str, list[Run]]:
+        """Return the runs of several experiments by their ids; by default, of all in the report.
+
+        Examples
+        --------
+        >>> list(book.runs_by_id("cnn-1-conv", "cnn-2-conv"))
+        ['cnn-1-conv', 'cnn-2-conv']
+        """
+        return {name: self.runs(name) for name in experiments or self.report.experiments}
+
+    def search(self, search_id: str) -> Trials | None:
+        """Return the trials of one of the report's searches, None when there are none yet.
+
+        Examples
+        --------
+        >>> len(fu.setup({}, "anastasopoulos-mpofu-smith").search("as-listed").trials)
+        20
+        """
+        images: Any = self.data if self.mode == "full" else None
+        return search(self.report, search_id, images, mode=self.mode)
+
+    def verdict(self, claim: str) -> Verdict:
+        """Return the verdict on a claim, by ``experiment/claim``, or ``claim`` for the report's.
+
+        Examples
+        --------
+        >>> print(book.verdict("mlp-baseline/test").word)
+        reproduced
+        """
+        found, owner = self.report.claim(claim), claim.partition("/")[0]
+        experiments = self.report.experiments
+        subject = experiments.get(owner) or self.report.searches.get(found.of or "")
+        needed = [owner] if owner in experiments else [found.of or "", found.than or ""]
+        runs = {name: self.runs(name) for name in needed if name in experiments}
+        return hold_against(found, Evidence(subject, runs))
+
+    def verdicts(self, *claims: str) -> list[Verdict]:
+        """Return the verdicts on several claims, for `tables.judged` or `plots.forest`.
+
+        Examples
+        --------
+        >>> fu.plots.forest(book.verdicts("cnn-1-conv/train", "cnn-1-conv/test"))
+        <Figure size ... with 1 Axes>
+        """
+        return [self.verdict(claim) for claim in claims]
+
+    def in_short(self, *claims: str) -> Table:
+        """Return the table that opens a chapter: its headline claims, and whether they hold.
+
+        Parameters
+        ----------
+        *claims : str
+            As `verdict` takes them; by default those of role ``headline``.
+
+        Examples
+        --------
+        >>> len(book.in_short("cnn-2-conv/test", "cnn-2-over-cnn-1").rows)
+        2
+        """
+        return headlines(self.report, self.verdicts(*claims or _headlines(self.report)))
+
+    def record(self, experiment: str | Experiment) -> RecordLine:
+        """Count in one line what merely agrees with the report, and link to its record.
+
+        Examples
+        --------
+        >>> book.record("cnn-1-conv")
+        1 CNN Layer + Best MLP: ... layer cells agree, ... settings assumed (see the record)
+        """
+        asked = self.report[experiment] if isinstance(experiment, str) else experiment
+        found = {
+            "layer cell": judge_layers(asked),
+            "setting": [v for v in judge_experiment(asked, []) if v.claim.kind == "exact"],
+        }
+        parts = [_agreement(verdicts, thing) for thing, verdicts in found.items() if verdicts]
+        parts += [f"{counted(n, 'setting')} assumed"] if (n := len(asked.assumed)) else []
+        # Rows of an experiment stand together: its first one leads to all.
+        first = next((v.claim.id for verdicts in found.values() for v in verdicts), "")
+        address = "/".join((asked.report, asked.id, first))
+        return RecordLine(f"{asked.title}: {listed(parts)}", address)
+
+
+def _headlines(report: Report) -> list[str]:
+    """Name the claims that a report's conclusion rests on."""
+    return [
+        f"{experiment.id}/{claim.id}" if experiment else claim.id
+        for experiment, claim in report.all_claims()
+        if getattr(claim, "role", "") == "headline"
+    ]
+
+
+def _agreement(verdicts: Sequence[Verdict], thing: str) -> str:
+    """Say how many exact claims of a kind hold."""
+    agree = sum(verdict.word != Word.DIFFERS for verdict in verdicts)
+    return f"{agree} of {counted(len(verdicts), thing)} agree{'s' * (agree == 1)}"
+
+
+@dataclass(frozen=True)
+class RecordLine:
+    """One line about what is not shown here, with a link to where it is.
+
+    Attributes
+    ----------
+    text : str
+    address : str
+        Of a row in the record of claims.
+    """
+
+    text: str
+    address: str
+
+    def __repr__(self) -> str:
+        """Return the line without its link."""
+        return f"{self.text} (see the record)"
+
+    def _repr_html_(self) -> str:
+        link = f'<a href="{html.escape(f"{RECORD}#{self.address}")}">see the record</a>'
+        return f'<p class="record-line">{html.escape(self.text)} ({link})</p>'
