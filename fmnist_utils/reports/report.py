@@ -82,6 +82,9 @@ class Derivation(Strict):
         return self
 
 
+#: On how many statements the conclusion of a report may rest.
+MAX_HEADLINES = 3
+
 _ONE = {"variants": "variant", "searches": "search"}
 
 
@@ -182,6 +185,14 @@ class Report(Strict):
             if item.rule == "ratio" and divisor.low <= 0:
                 problem = f"derivation {item.id}: a ratio is one of numbers above 0"
                 raise WrongAt(problem, "derivations", i, "given", 1)
+        return self
+
+    @model_validator(mode="after")
+    def _headlines_are_few(self) -> Report:
+        found = (claim.statement for _, claim in self.all_claims() if claim.role == "headline")
+        if len(headlines := dict.fromkeys(found)) > MAX_HEADLINES:
+            problem = f"at most {MAX_HEADLINES} statements are headlines"
+            raise ValueError(f"{problem}, not {len(headlines)}: {', '.join(headlines)}")
         return self
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ def merged_rows(
     places: dict[tuple[Any, ...], list[str]] = {}
     for v in judgements:
         row = (claim_text(v.claim), reported_text(v.claim), ours(v), verdict_badge(v))
-        places.setdefault(row, []).append(v.claim.where)
+        places.setdefault(row, []).append(v.claim.place)
     return tuple((Stacked(row[0], "; ".join(where)), *row[1:]) for row, where in places.items())
 
 

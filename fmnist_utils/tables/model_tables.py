@@ -70,7 +70,7 @@ def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Tabl
         The number of trainable parameters that the report states.
     """
     claim = Claim(
-        id="parameters", quantity="trainable_params", value=Decimal(stated), where="prose"
+        id="parameters", quantity="trainable_params", value=Decimal(stated), where=("prose",)
     )
     found = {label: judge(item, claim, []) for label, item in experiments.items()}
     rows = tuple((label, ours_text(v), Badge(v.word)) for label, v in found.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -259,9 +260,23 @@ def _ordering(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
-    lower = claim.model_copy(update={"label": claim.than_label})
-    above, below = (measure(item, evidence.own_runs, evidence.reading) for item in (claim, lower))
-    return _judge_pairs(claim, above, below)
+    """Judge every pair of classes and return the worst verdict, for all of them must hold.
+
+    No correction for their number: where each part of a claim must pass its own test, all of them
+    together pass wrongly no more often than one (intersection-union test, Berger 1982).
+    """
+
+    def recalls(label: int) -> stats.Floats:
+        of_class = claim.model_copy(update={"label": label})
+        return measure(of_class, evidence.own_runs, evidence.reading)
+
+    above, below = (map(recalls, labels or ()) for labels in (claim.labels, claim.than_labels))
+    found = [_judge_pairs(claim, *pair) for pair in itertools.product(above, below)]
+    return min(found, key=lambda verdict: (_FROM_WORST.index(verdict.word), verdict.mean or 0.0))
+
+
+#: How a claim of several comparisons fares: as the worst of them.
+_FROM_WORST = (Word.PENDING, Word.NOT_REPRODUCED, Word.IMPRECISE, Word.REPRODUCED)
 
 
 def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:
