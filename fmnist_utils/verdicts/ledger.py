@@ -47,6 +47,8 @@ class LedgerRow:
     survives : bool or None
         Of a claim outside its interval: whether that survives the procedure of Benjamini and
         Hochberg over all reports; None for every other claim.
+    ours : float, str, tuple or None
+        What an exact claim was compared with; None for every other claim.
     """
 
     report: str
@@ -71,6 +73,7 @@ class LedgerRow:
     note: str
     pooled_word: str | None = None
     survives: bool | None = None
+    ours: Any = None
 
 
 def ledger_rows(report: Report, store: RunStore) -> list[LedgerRow]:
@@ -111,6 +114,7 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         ),
         word=str(verdict.word),
         note=verdict.note,
+        ours=_plain(verdict.ours),
     )
 
 
