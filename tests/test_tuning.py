@@ -21,6 +21,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from factories import Training, fake_run, resealed, with_value
+from filelock import FileLock, Timeout
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import many_mutations, mutations, try_to
@@ -65,6 +66,7 @@ from fmnist_utils.tuning import (
 )
 from fmnist_utils.tuning.draw import draw
 from fmnist_utils.tuning.publishing import fault
+from fmnist_utils.tuning.run import _Table
 from fmnist_utils.verdicts.collect import judge_search
 from fmnist_utils.verdicts.outcome import Word
 
@@ -643,6 +645,22 @@ def test_what_another_command_has_trained_is_taken_in(
     assert trained.seeds() == [1]
 
 
+def test_what_another_command_finishes_before_ours_begins_is_taken_in(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore(table_path(tiny, random, tmp_path).parent / TRIAL_RUNS)
+    missing_jobs = _Table.missing_jobs
+
+    def late(table: _Table) -> list[Job]:
+        for other in jobs_of(tiny, random):
+            store.add(fake_run(other.experiment, other.seed))
+        return missing_jobs(table)
+
+    monkeypatch.setattr(_Table, "missing_jobs", late)
+    assert len(run_quietly(tiny, random, tmp_path).trials) == 6
+    assert trained.seeds() == []
+
+
 def test_a_damaged_file_is_named_and_costs_only_what_it_held(
     tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
@@ -801,6 +819,56 @@ def test_a_longer_table_of_another_command_is_kept_and_another_is_refused(
             with pytest.raises(TuningError, match=message):
                 run_quietly(tiny, random, folder, trials=2)
         assert read_trials(path) == table
+
+
+def test_a_table_is_written_under_a_lock(
+    tiny: Report, random: Search, tmp_path: Path, trained: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def write(table: Trials, path: Path) -> None:
+        with pytest.raises(Timeout):  # as it would be for another command
+            FileLock(path.with_suffix(".lock")).acquire(timeout=0)
+        written.append(len(table.trials))
+
+    monkeypatch.setattr("fmnist_utils.tuning.run.write_trials", write)
+    run_quietly(tiny, random, tmp_path)
+    assert written[-1] == 6
+
+
+BESIDE = """
+import sys, time
+from pathlib import Path
+from fmnist_utils.campaign import start
+from test_tuning import Training, read_report, run_quietly, search_with
+training, folder = Training(), Path(sys.argv[1])
+training.before = lambda job, _: (print(job.seed, flush=True), time.sleep(0.05))
+start.LocalCrew = training.crew
+report = read_report(folder / "report.yaml")
+assert len(run_quietly(report, search_with(report, "optuna"), folder).trials) == 6
+"""
+
+
+@pytest.mark.slow
+def test_two_searches_in_one_folder_train_each_run_once_and_leave_one_table(
+    tmp_path: Path, trained: Training
+) -> None:
+    tiny = read(tmp_path, TINY)
+    search = search_with(tiny, "optuna")
+    whole = run_quietly(tiny, search, tmp_path / "whole")
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", BESIDE, str(tmp_path)],
+            cwd=Path(__file__).parent,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0, 0], said
+    assert sorted(int(seed) for out, _ in said for seed in out.split()) == sorted(trained.seeds())
+    assert read_trials(table_path(tiny, search, tmp_path)) == whole
 
 
 # --- publishing ----------------------------------------------------------------------------------

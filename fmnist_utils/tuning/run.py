@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
 from rich.console import Console
 
 from fmnist_utils.campaign.jobs import Job, Watcher
@@ -109,7 +110,7 @@ def run_search(
             jobs, store, data,
             at_once=at_once, scheduler=scheduler, console=console, watchers=[table],
         )  # fmt: skip
-        table.grow()  # by what another command has trained
+    table.grow()  # by what another command has trained, or had when we looked what is missing
     return table.trials
 
 
@@ -190,6 +191,14 @@ class _Table(Watcher):
 
     def _write(self) -> None:
         """Write the table, unless another command has written one that goes further."""
+        try:
+            lock = FileLock(self.path.with_suffix(".lock")).acquire()
+        except OSError as error:
+            raise TuningError(f"The table {self.path} cannot be locked: {error}.") from error
+        with lock:  # else another's longer table, written just now, would be replaced
+            self._write_longer()
+
+    def _write_longer(self) -> None:
         there = read_trials(self.path) if self.path.exists() else None
         if there and (number := self.trials.differing(there)) is not None:
             raise TuningError(
