@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,10 +59,10 @@ class Side(NamedTuple):
     `freedom` is that of the deviation; by default, as for any sample, one less than runs.
     """
 
-    mean: ArrayLike
-    sd: ArrayLike
-    runs: ArrayLike
-    freedom: ArrayLike | None = None
+    mean: float | Floats
+    sd: float | Floats
+    runs: int | NDArray[Any]
+    freedom: float | Floats | None = None
 
     @property
     def spare(self) -> Floats:
@@ -227,7 +227,8 @@ def prediction_reach(sd: ArrayLike, runs: ArrayLike) -> Floats:
     >>> round(float(prediction_reach(0.3, 9)), 4)
     0.7292
     """
-    test = ClaimTest(0.0, 0.0, 0.0, (Side(0.0, sd, runs),))
+    side = Side(0.0, np.asarray(sd, float), np.asarray(runs))
+    test = ClaimTest(0.0, 0.0, 0.0, (side,))
     return test.ends()[1]
 
 

@@ -23,7 +23,7 @@ from fmnist_utils.reports.quantities import EPOCHS, POINTS
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.values import same_value
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import PLAIN, Scale, Side
+from fmnist_utils.stats import Scale, Side
 from fmnist_utils.verdicts.measure import measure, readings, scale_of, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.printed_layers import built_cell
@@ -31,6 +31,12 @@ from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 from fmnist_utils.verdicts.trainings import nested, paired, unstable
 
 MIN_RUNS = 3
+
+#: How the note begins where nested experiments are compared.
+PAIRED = "paired by seed"
+
+#: Gives the prior of variances for what a claim is about.
+PriorOf = Callable[[Claim], stats.Prior | None]
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Evidence:
     runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
     reading: str | None = None
     model: Any | None = None
-    prior: Callable[[Claim], stats.Prior | None] | None = None
+    prior: PriorOf | None = None
 
     @property
     def experiment(self) -> Experiment:
@@ -133,11 +139,17 @@ def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
     tested = claim.kind in ("measured", "comparison") and found.word is not Word.PENDING
     if tested and (note := unstable(evidence.runs_behind(claim))):
         found = Verdict(None, claim, Word.UNSTABLE, runs=found.runs, note=note)
-    if found.test and evidence.prior and (prior := evidence.prior(claim)):
-        sides = tuple(map(prior.moderate, found.test.sides))
-        found = replace(found, pooled_word=number_word(replace(found.test, sides=sides)))
     owner = evidence.subject.id if isinstance(evidence.subject, Experiment) else None
-    return replace(found, experiment=owner)
+    return replace(found, experiment=owner, pooled_word=_pooled_word(found, evidence))
+
+
+def _pooled_word(verdict: Verdict, evidence: Evidence) -> Word | None:
+    """Judge a number by the pooled standard deviation; None where there is none."""
+    test = verdict.test
+    if test is None or evidence.prior is None or verdict.note.startswith(PAIRED):
+        return None
+    prior = evidence.prior(verdict.claim)
+    return prior and number_word(replace(test, sides=tuple(map(prior.moderate, test.sides))))
 
 
 # --- one number ----------------------------------------------------------------------------------
@@ -152,7 +164,7 @@ def _values(claim: Claim, evidence: Evidence) -> Verdict:
     mean, n = float(values.mean()), len(values)
     scale = scale_of(claim)
     known = _image_variance(claim, evidence, mean) * float(scale.slope(mean)) ** 2
-    test = _test(claim, (side_of(claim, values),), known, scale)
+    test = _test(claim, (side_of(claim, values),), scale, known)
     found = judge_number(claim, test, mean, float(values.std(ddof=1)), n)
     if claim.about.unit == EPOCHS:
         last = float(evidence.experiment.training.epochs)
@@ -170,15 +182,15 @@ def _difference(claim: Claim, evidence: Evidence) -> Verdict:
     if pending := _pending(claim, a, b):
         return pending
     samples = (a - b,) if in_pairs else (a, b)
-    sides = tuple(Side(x.mean(), x.std(ddof=1), len(x)) for x in samples)
+    sides = tuple(side_of(claim, values) for values in samples)
     sd = float(np.sqrt(sum(np.square(side.sd) for side in sides)))
-    test = _test(claim, sides)
+    test = _test(claim, sides, scale_of(claim))
     found = judge_number(claim, test, float(a.mean() - b.mean()), sd, min(len(a), len(b)))
     return _said(found, in_pairs)
 
 
 def _test(
-    claim: Claim, sides: tuple[Side, ...], known: float = 0.0, scale: Scale = PLAIN
+    claim: Claim, sides: tuple[Side, ...], scale: Scale, known: float = 0.0
 ) -> stats.ClaimTest:
     return stats.ClaimTest(
         claim.number, claim.half_width, _margin(claim), sides, known, claim.mean_of or 1, scale
@@ -189,7 +201,7 @@ def _said(verdict: Verdict, in_pairs: bool) -> Verdict:
     """Say where the same trainings were compared seed by seed."""
     if not in_pairs:
         return verdict
-    return replace(verdict, note="; ".join(filter(None, ("paired by seed", verdict.note))))
+    return replace(verdict, note="; ".join(filter(None, (PAIRED, verdict.note))))
 
 
 def _pending(claim: Claim, *samples: stats.Floats) -> Verdict | None:
