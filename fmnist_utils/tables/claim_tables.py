@@ -14,8 +14,8 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.tables.table import Scored, Stacked, Table, ours_cell, placed_claim, verdict_badge
 from fmnist_utils.text import claim_text, reported_text, spread_text
-from fmnist_utils.verdicts.collect import judge_accuracies
-from fmnist_utils.verdicts.judge import judge, judge_comparison
+from fmnist_utils.verdicts.collect import judge_accuracies, judge_claims
+from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.measure import readings as possible_readings
 from fmnist_utils.verdicts.outcome import Verdict, count_words
 
@@ -112,8 +112,8 @@ def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
     runs : mapping
         Experiment id to its runs.
     """
-    claims = [claim for claim in report.claims if claim.kind == "comparison"]
-    return judged([judge_comparison(claim, runs) for claim in claims], "Comparisons in prose")
+    found = [v for v in judge_claims(report, runs) if v.claim.kind == "comparison"]
+    return judged(found, "Comparisons in prose")
 
 
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:

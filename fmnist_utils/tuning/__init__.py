@@ -8,7 +8,7 @@ from fmnist_utils.stats import expected_best
 from fmnist_utils.tuning.analysis import importance, unbuildable
 from fmnist_utils.tuning.publishing import check_trials, publish_table, publish_trials
 from fmnist_utils.tuning.run import run_search
-from fmnist_utils.tuning.trials import (
+from fmnist_utils.runs.trials import (
     LOCAL_SEARCHES,
     TABLE,
     Execution,

@@ -20,7 +20,7 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
 from fmnist_utils.tuning.draw import draw
 from fmnist_utils.tuning.publishing import check_trials, fault
-from fmnist_utils.tuning.trials import (
+from fmnist_utils.runs.trials import (
     LOCAL_SEARCHES,
     Execution,
     Trial,

@@ -10,7 +10,8 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.runs.trials import load_trials
 from fmnist_utils.verdicts.judge import Evidence, hold_against, judge, judge_comparison
 from fmnist_utils.verdicts.outcome import Verdict
 
@@ -36,14 +37,23 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
     return [hold_against(claim, evidence) for claim in experiment.table.claims()]
 
 
-def judge_search(search: Search) -> list[Verdict]:
-    """Give the verdicts on what a report states about a search: whether ours follows it."""
-    return [hold_against(claim, Evidence(search)) for claim in search.claims]
+def judge_search(report: Report, search: Search) -> list[Verdict]:
+    """Give the verdicts on what a report states about a search: whether our trials follow it."""
+    table = load_trials(report, search.id)
+    evidence = Evidence(search, trials=len(table.scores) if table else 0)
+    return [hold_against(claim, evidence) for claim in search.claims]
 
 
-def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
-    """Give the verdicts on a report's claims about the data and about several experiments."""
-    return [judge_comparison(claim, runs) for claim in report.claims]
+def judge_claims(
+    report: Report, runs: Mapping[str, Sequence[Run]], store: RunStore = STORE
+) -> list[Verdict]:
+    """Give the verdicts on a report's claims about the data and about several experiments.
+
+    A claim may compare an experiment with a variant of ours, whose runs are those in `store`.
+    """
+    compared = {name for claim in report.claims for name in (claim.of, claim.than)}
+    ours = {name: store.runs(report[name]) for name in report.variants if name in compared}
+    return [judge_comparison(claim, {**ours, **runs}) for claim in report.claims]
 
 
 def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
@@ -101,9 +111,9 @@ def judge_report(report: Report, store: RunStore) -> list[Verdict]:
     Builds every model to check the layer tables, so it needs Keras and a few seconds.
     """
     runs = store.runs_of(report)
-    verdicts = judge_claims(report, runs)
+    verdicts = judge_claims(report, runs, store)
     for search in report.searches.values():
-        verdicts += judge_search(search)
+        verdicts += judge_search(report, search)
     for name, experiment in report.experiments.items():
         verdicts += judge_experiment(experiment, runs[name])
         verdicts += judge_layers(experiment)

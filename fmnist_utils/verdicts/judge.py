@@ -43,6 +43,8 @@ class Evidence:
         Experiment id to its runs.
     reading : str, optional
         Another reading than the claim's own.
+    trials : int
+        How many trials of the search, whose claim it is, were trained.
     model : keras.Model, optional
         The experiment's built model, when there is one already.
     """
@@ -50,6 +52,7 @@ class Evidence:
     subject: Experiment | Search | None = None
     runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
     reading: str | None = None
+    trials: int = 0
     model: Any | None = None
 
     @property
@@ -141,6 +144,12 @@ def _difference(claim: Claim, evidence: Evidence) -> Verdict:
     paired = [run for run in evidence.runs_of(claim.of) if run.seed in theirs]
     values = measure(claim, paired) - measure(claim, [theirs[run.seed] for run in paired])
     return _judge_values(claim, values)
+
+
+def _match(claim: Claim, evidence: Evidence) -> Verdict:
+    """Judge two models said to be equally good as a difference of nothing, without rounding."""
+    nothing = claim.model_copy(update={"value": Decimal("0.00"), "unit": "points"})
+    return replace(_difference(nothing, evidence), claim=claim)
 
 
 def _judge_values(claim: Claim, values: stats.Floats, added_variance: float = 0.0) -> Verdict:
@@ -262,8 +271,23 @@ def _setting(claim: Claim, evidence: Evidence) -> Verdict:
     used, stated = evidence.subject.setting(claim.setting or ""), claim.value
     if claim.unit == "percent" and isinstance(stated, Decimal):
         stated = stated / 100
-    word = Word.FOLLOWED if same_value(stated, used) else Word.DIFFERS
-    return Verdict(None, claim, word, ours=used)
+    return _judge_used(claim, evidence, used, same_value(stated, used))
+
+
+def _judge_used(claim: Claim, evidence: Evidence, used: Any, same: bool) -> Verdict:
+    """Judge what was set as stated, so that it could not differ: only a training follows it."""
+    if not same:
+        return Verdict(None, claim, Word.DIFFERS, ours=used)
+    unused = ""
+    if isinstance(evidence.subject, Search):
+        if not evidence.trials:
+            unused = "no trials of this search"
+        elif (claim.setting or "").endswith(".default"):
+            unused = "a random search uses no default"
+    elif not evidence.own_runs:
+        unused = "no runs yet"
+    word = Word.NOT_TESTED if unused else Word.FOLLOWED
+    return Verdict(None, claim, word, ours=used, note=unused)
 
 
 def _fact(claim: Claim, evidence: Evidence) -> Verdict:
@@ -274,7 +298,10 @@ def _fact(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _images(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge how many images a split has, or, as the claim does, the shape of its array."""
+    """Judge how many images a split has, or, as the claim does, the shape of its array.
+
+    The parts of the training images are those that we set ourselves, by what the report states.
+    """
     n = split_sizes(evidence.experiment.training)[claim.split or "test"]
     ours: Any = n
     if claim.label is not None:
@@ -284,7 +311,10 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
         ours = (n, *rest.get(len(claim.value), ()))
     elif claim.unit == "percent":
         ours = 100 * n / count("total_images")
-    return _judge_exact(claim, ours)
+    exact = _judge_exact(claim, ours)
+    if claim.split == "test":
+        return exact
+    return _judge_used(claim, evidence, ours, exact.word == Word.EQUAL)
 
 
 def _total(claim: Claim, evidence: Evidence) -> Verdict:
@@ -319,6 +349,7 @@ def _minutes(claim: Claim, evidence: Evidence) -> Verdict:
 JUDGES: dict[str, Callable[[Claim, Evidence], Verdict]] = {
     "values": _values,
     "difference": _difference,
+    "match": _match,
     "ordering": _ordering,
     "class_ordering": _class_ordering,
     "bound": _bound,
