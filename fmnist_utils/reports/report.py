@@ -85,6 +85,7 @@ class Derivation(Strict):
 #: On how many statements the conclusion of a report may rest.
 MAX_HEADLINES = 3
 
+
 class Ignored(Strict):
     """A number in a report that is no claim: a page, a name, a reference."""
 
@@ -99,8 +100,8 @@ _ONE = {"variants": "variant", "searches": "search"}
 class Report(Strict):
     """One source report as data.
 
-    `ignored` are its numbers that no claim is about. `derivations` and `findings` serve the audit: what must follow from what, and what is wrong
-    that no arithmetic can find.
+    `ignored` are its numbers that no claim is about. `derivations` and `findings` serve the audit:
+    what must follow from what, and what is wrong that no arithmetic can find.
     """
 
     id: Slug
@@ -128,6 +129,12 @@ class Report(Strict):
             for name, variant in self.variants.items()
         }
         return {**self.experiments, **varied}
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The variants that a claim is held against."""
+        named = {name for claim in self.claims for name in (claim.of, claim.than)}
+        return tuple(name for name in self.variants if name in named)
 
     def __getitem__(self, experiment_id: str) -> Experiment:
         """Return an experiment or variant by its id.

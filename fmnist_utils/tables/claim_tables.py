@@ -12,6 +12,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Scored, Stacked, Table, ours_cell, placed_claim, verdict_badge
 from fmnist_utils.text import claim_text, reported_text, spread_text
 from fmnist_utils.verdicts.collect import judge_accuracies, judge_claims
@@ -102,7 +103,9 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
     return Table(headers, rows, f"{split} accuracy of every model".capitalize())
 
 
-def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
+def comparisons(
+    report: Report, runs: Mapping[str, Sequence[Run]], store: RunStore = STORE
+) -> Table:
     """Show a report's comparisons between its models, with verdicts.
 
     Parameters
@@ -111,8 +114,11 @@ def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
         Whose comparisons.
     runs : mapping
         Experiment id to its runs.
+    store : RunStore
+        Has the runs of variants that a claim is held against.
     """
-    found = [v for v in judge_claims(report, runs) if v.claim.kind == "comparison"]
+    ours = {name: store.runs(report[name]) for name in report.compared}
+    found = [v for v in judge_claims(report, {**ours, **runs}) if v.claim.kind == "comparison"]
     return judged(found, "Comparisons in prose")
 
 

@@ -10,15 +10,18 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.runs.store import RunStore
 from fmnist_utils.runs.trials import load_trials
-from fmnist_utils.verdicts.judge import Evidence, hold_against, judge, judge_comparison
+from fmnist_utils.verdicts.judge import Evidence, PriorOf, hold_against, judge
 from fmnist_utils.verdicts.outcome import Verdict
 
 
-def judge_experiment(experiment: Experiment, runs: Sequence[Run]) -> list[Verdict]:
+def judge_experiment(
+    experiment: Experiment, runs: Sequence[Run], prior: PriorOf | None = None
+) -> list[Verdict]:
     """Give the verdicts on all claims an experiment states outside its layer table."""
-    return [judge(experiment, claim, runs) for claim in experiment.results]
+    evidence = Evidence(experiment, {experiment.id: runs}, prior=prior)
+    return [hold_against(claim, evidence) for claim in experiment.results]
 
 
 def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdict]:
@@ -45,15 +48,24 @@ def judge_search(report: Report, search: Search) -> list[Verdict]:
 
 
 def judge_claims(
-    report: Report, runs: Mapping[str, Sequence[Run]], store: RunStore = STORE
+    report: Report, runs: Mapping[str, Sequence[Run]], prior: PriorOf | None = None
 ) -> list[Verdict]:
     """Give the verdicts on a report's claims about the data and about several experiments.
 
-    A claim may compare an experiment with a variant of ours, whose runs are those in `store`.
+    `runs` has those of every model that a claim names, variants included; see `RunStore.runs_of`.
     """
-    compared = {name for claim in report.claims for name in (claim.of, claim.than)}
-    ours = {name: store.runs(report[name]) for name in report.variants if name in compared}
-    return [judge_comparison(claim, {**ours, **runs}) for claim in report.claims]
+    evidence = Evidence(runs=runs, prior=prior)
+    return [hold_against(claim, evidence) for claim in report.claims]
+
+
+def judge_tested(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
+    """Give the verdicts on all claims that runs decide; no model is built."""
+    verdicts = []
+    for experiment, claim in report.all_claims():
+        if claim.kind in ("measured", "comparison"):
+            own = {experiment.id: runs[experiment.id]} if experiment else runs
+            verdicts.append(hold_against(claim, Evidence(experiment, own)))
+    return verdicts
 
 
 def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
@@ -105,16 +117,16 @@ def judge_accuracies(
     ]
 
 
-def judge_report(report: Report, store: RunStore) -> list[Verdict]:
+def judge_report(report: Report, store: RunStore, prior: PriorOf | None = None) -> list[Verdict]:
     """Give the verdict on every number and ordering that a report states.
 
     Builds every model to check the layer tables, so it needs Keras and a few seconds.
     """
     runs = store.runs_of(report)
-    verdicts = judge_claims(report, runs, store)
+    verdicts = judge_claims(report, runs, prior)
     for search in report.searches.values():
         verdicts += judge_search(report, search)
     for name, experiment in report.experiments.items():
-        verdicts += judge_experiment(experiment, runs[name])
+        verdicts += judge_experiment(experiment, runs[name], prior)
         verdicts += judge_layers(experiment)
     return verdicts
