@@ -40,7 +40,7 @@ def stated_value(claim: Claim) -> str:
 def reported_text(claim: Claim) -> str:
     """Write what the report states: a value, what bounds it, or that something is higher."""
     if claim.value is None:
-        return "higher"
+        return "as good" if claim.quantity == "match" else "higher"
     signs = {"at_least": "≥ ", "at_most": "≤ ", "above": "> ", "below": "< "}
     sign = signs.get(claim.relation or "", "")
     return f"{sign}{stated_value(claim)}"
@@ -144,7 +144,7 @@ def subject_text(claim: Claim) -> str:
 
 def experiment_title(report: Report, experiment_id: str | None) -> str:
     """Return the title of an experiment."""
-    return report.experiments[experiment_id or ""].title
+    return report[experiment_id or ""].title
 
 
 def slug(label: str) -> str:

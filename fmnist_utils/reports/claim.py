@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
 from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
-from fmnist_utils.records import Slug, Strict, WrongAt
+from fmnist_utils.records import Slug, Strict, WrongAt, check_slug
 from fmnist_utils.reports.quantities import EPOCHS, QUANTITIES, Kind, Quantity, Reading, Role
 from fmnist_utils.reports.values import SCALES, Printed, misfit
 from fmnist_utils.rounding import Interval
@@ -34,16 +34,25 @@ Classes = Annotated[tuple[Class, ...], Field(min_length=1)]
 Split = Literal["train", "validation", "test"]
 
 
-def _one_or_more(value: Any) -> Any:
+def one_or_more(value: Any) -> Any:
+    """Read a text that stands alone as a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
 #: Where a report prints something: one place, or a list of them.
 Places = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_one_or_more),
+    BeforeValidator(one_or_more),
     Field(min_length=1),
 ]
+
+
+def _address(text: str) -> str:
+    """Check the parts of an address: of an id, or of ``experiment/id``."""
+    owner, _, name = text.rpartition("/")
+    if owner:
+        check_slug(owner)
+    return f"{owner}{'/' * bool(owner)}{check_slug(name)}"
 
 
 def _role(quantity: str, setting: str | None, **_: Any) -> Role:
@@ -72,6 +81,7 @@ class Claim(Strict):
         One of `ROLES`; by default that of the quantity, for a setting of a model ``architecture``.
     statement : str
         Id of the statement that the claim is a part of, such as a table; by default its own id.
+        ``experiment/id`` names one under another experiment, where a sentence is about both.
     of, than : str
         Ids of the experiments that a comparison sets against each other: `of` minus `than`
         for a difference, `of` above `than` for an ordering, `of` against `value` for a bound.
@@ -114,7 +124,9 @@ class Claim(Strict):
     mean_of: Annotated[PositiveInt, Field(le=10_000)] | None = None
     machine: str | None = None
     role: Role = Field(default_factory=lambda given: _role(**given))
-    statement: Slug = Field(default_factory=lambda given: given["id"])
+    statement: Annotated[str, AfterValidator(_address)] = Field(
+        default_factory=lambda given: given["id"]
+    )
 
     @model_validator(mode="after")
     def _keys_fit_quantity(self) -> Claim:
@@ -169,6 +181,11 @@ class Claim(Strict):
         """Every place where the report states it, in one text."""
         return "; ".join(self.where)
 
+    def statement_under(self, experiment_id: str | None) -> str:
+        """Return the statement's address in the report, for a claim of that experiment or none."""
+        alone = experiment_id is None or "/" in self.statement
+        return self.statement if alone else f"{experiment_id}/{self.statement}"
+
     @property
     def numbers(self) -> int:
         """How many stated numbers the claim holds: a shape has several, a word none."""
@@ -214,7 +231,8 @@ class Assumption(Strict):
     """One setting that the report does not state, what we chose, and why.
 
     `setting` is a dotted path into the experiment (``training.optimizer.learning_rate``) or a
-    choice of reading (``reading.weights``).
+    choice of reading (``reading.weights``). In a file a star stands for several paths:
+    ``model.conv.*.kernel``.
     """
 
     setting: str

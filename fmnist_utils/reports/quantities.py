@@ -184,6 +184,9 @@ QUANTITIES = {
     "ordering": _comparison(
         "{split} accuracy of {of} over {than}", "ordering", "than", share_of="pairs of runs"
     ),
+    "match": _comparison(
+        "{split} accuracy of {of} as good as of {than}", "match", "than", margin=1.0,
+    ),
     "bound": _comparison(
         "{split} accuracy of {of}", "bound", "value", "relation", share_of="{runs} runs"
     ),
