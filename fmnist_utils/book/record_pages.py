@@ -165,9 +165,10 @@ def _assumptions(rows: Sequence[AssumptionRow]) -> str:
     def entry(row: AssumptionRow) -> Entry:
         first, *others = row.experiments
         # Each experiment that makes the choice has an address of its own, in the same row.
+        addresses = (row.address.replace(f"/{first}/", f"/{name}/", 1) for name in others)
         also = (
-            f'<span id="{row.address.replace(f"/{first}/", f"/{name}/", 1)}">{name}</span>'
-            for name in others
+            f'<span id="{html.escape(address)}">{name}</span>'
+            for address, name in zip(addresses, others, strict=True)
         )
         tried = (f'<a href="runs.html#{row.report}/{name}">{name}</a>' for name in row.variants)
         kind = row.setting.partition(".")[0]
@@ -270,20 +271,20 @@ def grid(name: str, caption: str, headers: Sequence[str], entries: Iterable[Entr
 
 
 def _row(entry: Entry, headers: Sequence[str]) -> str:
-    cells = []
+    cells, address = [], html.escape(entry.address)
     for i, (cell, header) in enumerate(zip(entry.cells, headers, strict=True)):
         text, order = cell if isinstance(cell, tuple) else (cell, None)
         by = "" if order is None else f' data-order="{order}"'
         if i == 1:
             name, small, below = text.partition("<small>")
-            link = f'<a class="address" href="#{entry.address}" aria-label="Address">#</a>'
+            link = f'<a class="address" href="#{address}" aria-label="Address">#</a>'
             cells.append(f'<th scope="row">{name} {link}{small}{below}</th>')
         elif text:
             cells.append(f'<td data-label="{header}"{by}>{text}</td>')
         else:
             cells.append(f"<td{by}></td>")
     keys = "".join(f' data-{key}="{value}"' for key, value in entry.keys.items())
-    return f'<tr id="{entry.address}"{keys}>{"".join(cells)}</tr>'
+    return f'<tr id="{address}"{keys}>{"".join(cells)}</tr>'
 
 
 def _plain(caption: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
