@@ -12,10 +12,11 @@ from fmnist_utils.export.files import TABLES, Record, columns, contents, record
 from fmnist_utils.export.rows import AssumptionRow, FindingRow, TrainingRow
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.quantities import ROLES
 from fmnist_utils.reports.report import SEVERITIES
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, SeverityBadge
-from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text
+from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text, reported_text
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow
 from fmnist_utils.verdicts.outcome import Verdict, Word
@@ -78,6 +79,7 @@ def fragments(tables: Record, builds: Iterable[Build]) -> dict[str, str]:
         "assumptions": _assumptions(tables["assumptions"]),
         "trainings": _trainings(tables["trainings"]),
         "builds": _builds(builds),
+        "words": _words(),
         "dictionary": _dictionary(),
         "files": _files(),
     }
@@ -92,7 +94,9 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
         for report in every_report()
         for experiment, claim in report.all_claims()
     }
-    entries = [_claim(row, *stated[row.report, row.experiment, row.claim]) for row in rows]
+    roles: list[str] = list(ROLES)
+    in_order = sorted(rows, key=lambda row: roles.index(row.role))
+    entries = [_claim(row, *stated[row.report, row.experiment, row.claim]) for row in in_order]
     return grid(
         "claims",
         f"{len(rows)} claims of all reports",
@@ -103,9 +107,11 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
 
 def _claim(row: LedgerRow, experiment: Experiment | None, claim: Claim) -> Entry:
     verdict = Verdict(
-        row.experiment, claim, _WORDS[row.word], row.mean, row.sd, row.low, row.high, row.runs,
-        row.ours, row.note,
+        experiment=row.experiment, claim=claim, word=_WORDS[row.word], mean=row.mean, sd=row.sd,
+        low=row.low, high=row.high, runs=row.runs, ours=row.ours, note=row.note,
     )  # fmt: skip
+    plain = claim.value is not None and claim.relation is None
+    reported = row.printed if plain else reported_text(claim)
     name = f"{experiment.title}: {claim_text(claim)}" if experiment else claim_text(claim)
     about = f"{_names()[row.report]} · {row.role} · {'; '.join(row.places)}"
     runs = f"{row.runs} {_runs_behind(row)}" if row.runs else ""
@@ -118,7 +124,7 @@ def _claim(row: LedgerRow, experiment: Experiment | None, claim: Claim) -> Entry
                 list(_WORDS).index(row.word),
             ),
             (_text(name) + _small(about), None),
-            (_text(row.printed), _number(row.value)),
+            (_text(reported), _number(row.value)),
             (_text(ours_text(verdict)) + _small(interval_text(verdict)), _number(row.mean)),
             (runs, row.runs),
         ),
@@ -222,6 +228,16 @@ def _builds(builds: Iterable[Build]) -> str:
 
     headers = ("page", "seconds", "executed on", "commit")
     return _plain("When and how long each page was executed", headers, map(entry, builds))
+
+
+def _words() -> str:
+    """Explain verdicts, roles and severities."""
+    verdicts = [(Badge(word).html(), word.meaning) for word in Word]
+    roles, severities = dict(ROLES).items(), SEVERITIES.items()
+    return "\n".join(
+        _plain(f"{name} and what it means", (name.lower(), "meaning"), rows)
+        for name, rows in (("Verdict", verdicts), ("Role", roles), ("Severity", severities))
+    )
 
 
 def _files() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +11,11 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.verdicts.collect import judge_report
+from fmnist_utils.verdicts.across_reports import every_report
+from fmnist_utils.verdicts.collect import judge_report, judge_tested
+from fmnist_utils.verdicts.multiplicity import OUTSIDE, survives
 from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.pooled import Pool
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class LedgerRow:
         How many runs the verdict rests on, and the names of their records.
     word, note : str
         The verdict.
+    p : float or None
+        Of a number: how probable one more run is that lies as far away.
     pooled_word : str or None
         The word under the pooled standard deviation; None where it does not apply.
     survives : bool or None
@@ -71,6 +76,7 @@ class LedgerRow:
     run_files: tuple[str, ...]
     word: str
     note: str
+    p: float | None = None
     pooled_word: str | None = None
     survives: bool | None = None
     ours: Any = None
@@ -79,15 +85,56 @@ class LedgerRow:
 def ledger_rows(report: Report, store: RunStore) -> list[LedgerRow]:
     """Return every claim of a report with its verdict, in the order of `judge_report`.
 
-    Builds every model to check the layer tables, so it needs Keras and a few seconds.
+    Builds every model to check the layer tables, and reads the runs of all reports for the pooled
+    deviation and the survivors: it needs Keras and some ten seconds. For several reports
+    `every_ledger` takes hardly longer.
+
+    Examples
+    --------
+    >>> row = fu.verdicts.ledger_rows(report, fu.STORE)[-1]  # doctest: +SKIP
+    >>> row.address, row.printed, row.word  # doctest: +SKIP
+    ('baltzi/cnn-2-conv/non-trainable-params', '0', 'equal')
     """
-    runs = store.runs_of(report)
-    return [_row(report, verdict, runs) for verdict in judge_report(report, store)]
+    return _ledgers([report], store)[report.id]
+
+
+def every_ledger(store: RunStore) -> dict[str, list[LedgerRow]]:
+    """Return the ledgers of all reports by the id of the report; see `ledger_rows`."""
+    return _ledgers(every_report(), store)
+
+
+def _ledgers(wanted: Sequence[Report], store: RunStore) -> dict[str, list[LedgerRow]]:
+    reports = {report.id: report for report in (*every_report(), *wanted)}
+    runs = {name: store.runs_of(report) for name, report in reports.items()}
+    pool = Pool.of(store)
+    numbers = {
+        (name, verdict.experiment, verdict.claim.id): verdict
+        for name, report in reports.items()
+        for verdict in judge_tested(report, runs[name])
+        if verdict.test is not None
+    }
+    kept = dict(zip(numbers, survives(list(numbers.values())), strict=True))
+    ledgers = {}
+    for report in wanted:
+        rows = []
+        for verdict in judge_report(report, store, pool.prior):
+            row = _row(report, verdict, runs[report.id])
+            if row.word in OUTSIDE and (key := (report.id, row.experiment, row.claim)) in kept:
+                row = replace(row, survives=kept[key])
+            rows.append(row)
+        ledgers[report.id] = rows
+    return ledgers
 
 
 def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) -> LedgerRow:
     claim, owner = verdict.claim, verdict.experiment
     where: Any = claim.where
+    files = [
+        run.filename
+        for name in (owner, claim.of, claim.than)
+        if name and verdict.runs
+        for run in runs[name]
+    ]
     return LedgerRow(
         report=report.id,
         experiment=owner,
@@ -106,14 +153,11 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         low=verdict.low,
         high=verdict.high,
         runs=verdict.runs,
-        run_files=tuple(
-            run.filename
-            for name in (owner, claim.of, claim.than)
-            if name and verdict.runs
-            for run in runs.get(name, ())
-        ),
+        run_files=tuple(files),
         word=str(verdict.word),
         note=verdict.note,
+        p=verdict.p,
+        pooled_word=str(verdict.pooled_word) if verdict.pooled_word else None,
         ours=_plain(verdict.ours),
     )
 
