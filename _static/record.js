@@ -60,10 +60,9 @@ function enhance(DataTable, table) {
     row.scrollIntoView({ block: "center" });
     row.querySelector("a.address").focus({ preventScroll: true });
   }
+  addCitations(grid, table); // before a row is scrolled to: buttons make rows taller
   window.addEventListener("hashchange", open);
   open();
-
-  addCitations(grid, table);
 }
 
 // One list of choices for each data attribute of the rows, with how many rows have it.

@@ -12,10 +12,11 @@ from fmnist_utils.export.files import TABLES, Record, columns, contents, record
 from fmnist_utils.export.rows import AssumptionRow, FindingRow, TrainingRow
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.quantities import ROLES
 from fmnist_utils.reports.report import SEVERITIES
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, SeverityBadge
-from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text
+from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text, reported_text
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow
 from fmnist_utils.verdicts.outcome import Verdict, Word
@@ -78,6 +79,7 @@ def fragments(tables: Record, builds: Iterable[Build]) -> dict[str, str]:
         "assumptions": _assumptions(tables["assumptions"]),
         "trainings": _trainings(tables["trainings"]),
         "builds": _builds(builds),
+        "words": _words(),
         "dictionary": _dictionary(),
         "files": _files(),
     }
@@ -92,7 +94,9 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
         for report in every_report()
         for experiment, claim in report.all_claims()
     }
-    entries = [_claim(row, *stated[row.report, row.experiment, row.claim]) for row in rows]
+    roles: list[str] = list(ROLES)
+    in_order = sorted(rows, key=lambda row: roles.index(row.role))
+    entries = [_claim(row, *stated[row.report, row.experiment, row.claim]) for row in in_order]
     return grid(
         "claims",
         f"{len(rows)} claims of all reports",
@@ -103,9 +107,11 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
 
 def _claim(row: LedgerRow, experiment: Experiment | None, claim: Claim) -> Entry:
     verdict = Verdict(
-        row.experiment, claim, _WORDS[row.word], row.mean, row.sd, row.low, row.high, row.runs,
-        row.ours, row.note,
+        experiment=row.experiment, claim=claim, word=_WORDS[row.word], mean=row.mean, sd=row.sd,
+        low=row.low, high=row.high, runs=row.runs, ours=row.ours, note=row.note,
     )  # fmt: skip
+    plain = claim.value is not None and claim.relation is None
+    reported = row.printed if plain else reported_text(claim)
     name = f"{experiment.title}: {claim_text(claim)}" if experiment else claim_text(claim)
     about = f"{_names()[row.report]} · {row.role} · {'; '.join(row.places)}"
     runs = f"{row.runs} {_runs_behind(row)}" if row.runs else ""
@@ -118,7 +124,7 @@ def _claim(row: LedgerRow, experiment: Experiment | None, claim: Claim) -> Entry
                 list(_WORDS).index(row.word),
             ),
             (_text(name) + _small(about), None),
-            (_text(row.printed), _number(row.value)),
+            (_text(reported), _number(row.value)),
             (_text(ours_text(verdict)) + _small(interval_text(verdict)), _number(row.mean)),
             (runs, row.runs),
         ),
@@ -165,9 +171,10 @@ def _assumptions(rows: Sequence[AssumptionRow]) -> str:
     def entry(row: AssumptionRow) -> Entry:
         first, *others = row.experiments
         # Each experiment that makes the choice has an address of its own, in the same row.
+        addresses = (row.address.replace(f"/{first}/", f"/{name}/", 1) for name in others)
         also = (
-            f'<span id="{row.address.replace(f"/{first}/", f"/{name}/", 1)}">{name}</span>'
-            for name in others
+            f'<span id="{html.escape(address)}">{name}</span>'
+            for address, name in zip(addresses, others, strict=True)
         )
         tried = (f'<a href="runs.html#{row.report}/{name}">{name}</a>' for name in row.variants)
         kind = row.setting.partition(".")[0]
@@ -223,6 +230,16 @@ def _builds(builds: Iterable[Build]) -> str:
     return _plain("When and how long each page was executed", headers, map(entry, builds))
 
 
+def _words() -> str:
+    """Explain verdicts, roles and severities."""
+    verdicts = [(Badge(word).html(), word.meaning) for word in Word]
+    roles, severities = dict(ROLES).items(), SEVERITIES.items()
+    return "\n".join(
+        _plain(f"{name} and what it means", (name.lower(), "meaning"), rows)
+        for name, rows in (("Verdict", verdicts), ("Role", roles), ("Severity", severities))
+    )
+
+
 def _files() -> str:
     """Link the files of every table."""
     endings = ("csv", "json", "schema.json")
@@ -270,20 +287,20 @@ def grid(name: str, caption: str, headers: Sequence[str], entries: Iterable[Entr
 
 
 def _row(entry: Entry, headers: Sequence[str]) -> str:
-    cells = []
+    cells, address = [], html.escape(entry.address)
     for i, (cell, header) in enumerate(zip(entry.cells, headers, strict=True)):
         text, order = cell if isinstance(cell, tuple) else (cell, None)
         by = "" if order is None else f' data-order="{order}"'
         if i == 1:
             name, small, below = text.partition("<small>")
-            link = f'<a class="address" href="#{entry.address}" aria-label="Address">#</a>'
+            link = f'<a class="address" href="#{address}" aria-label="Address">#</a>'
             cells.append(f'<th scope="row">{name} {link}{small}{below}</th>')
         elif text:
             cells.append(f'<td data-label="{header}"{by}>{text}</td>')
         else:
             cells.append(f"<td{by}></td>")
     keys = "".join(f' data-{key}="{value}"' for key, value in entry.keys.items())
-    return f'<tr id="{entry.address}"{keys}>{"".join(cells)}</tr>'
+    return f'<tr id="{address}"{keys}>{"".join(cells)}</tr>'
 
 
 def _plain(caption: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -261,9 +261,10 @@ class Stage:
 def _known_files(stamp: Path) -> dict[str, str]:
     """Read which files were made and their digests; under no name, what they were made from."""
     try:
-        return dict(json.loads(stamp.read_bytes()))
+        known = json.loads(stamp.read_bytes())
     except (OSError, ValueError):  # not there, or cut short
         return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:

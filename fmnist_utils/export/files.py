@@ -26,7 +26,7 @@ from fmnist_utils.export.rows import (
 from fmnist_utils.records import write_whole
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.across_reports import every_report
-from fmnist_utils.verdicts.ledger import LedgerRow, ledger_rows
+from fmnist_utils.verdicts.ledger import LedgerRow, every_ledger
 
 #: The tables of the record, and the class of their rows.
 TABLES: dict[str, type] = {
@@ -43,9 +43,10 @@ Record = Mapping[str, Sequence[Any]]
 def record(store: RunStore = STORE) -> Record:
     """Collect the rows of every table over all reports; needs Keras, for claims about layers."""
     found: dict[str, list[Any]] = {name: [] for name in TABLES}
+    ledgers = every_ledger(store)
     for report in every_report():
         runs = run_rows(report, store)
-        found["claims"] += ledger_rows(report, store)
+        found["claims"] += ledgers[report.id]
         found["findings"] += finding_rows(report, store)
         found["assumptions"] += assumption_rows(report)
         found["trainings"] += training_rows(report, runs)

@@ -156,9 +156,9 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         run_files=tuple(files),
         word=str(verdict.word),
         note=verdict.note,
-        ours=_plain(verdict.ours),
         p=verdict.p,
         pooled_word=str(verdict.pooled_word) if verdict.pooled_word else None,
+        ours=_plain(verdict.ours),
     )
 
 
