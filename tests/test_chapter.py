@@ -334,19 +334,24 @@ def test_every_verdict_of_a_report_is_found_by_its_path(report_id, tmp_path):
 
 def test_the_box_draws_the_reported_value_on_our_interval(book):
     table = book.in_short("mlp-baseline/test", "cnn-2-over-cnn-1", "best-mlp")
-    ((_, claim, drawn), later, ordering) = table.rows
-    assert str(drawn) == f"reported 84.60 %, ours {ours_text(drawn.verdict)} over 3 runs " + (
-        f"[{interval_text(drawn.verdict)}]"
-    )
+    ((_, drawn), (word, later), (_, ordering)) = table.rows
+    ours, interval = ours_text(drawn.verdict), interval_text(drawn.verdict)
+    assert drawn.main == "Baseline: test accuracy"
+    assert drawn.below == f"reported 84.60 %, ours {ours} over 3 runs, 95 % interval {interval}"
     page = table._repr_html_()
     assert 'href="../record/claims.html#baltzi/mlp-baseline/test"' in page
-    assert page.count("<svg ") == 1 == page.count('role="img"')
+    assert page.count("<svg ") == 1 == page.count(f'role="img" aria-label="{drawn.below}"')
     low, mean, high, reported = places(drawn.html())
     assert low < mean < high and mean < reported
-    assert str(later[2]) == "reported 2.6 points, ours no runs yet"
-    assert "1 CNN Layer + Best MLP" in str(later[1]) and str(later[0]) == "pending"
-    assert str(ordering[2]).startswith("reported higher")
-    assert str(claim) == "test accuracy [Baseline]"
+    assert (str(word), later.below) == ("pending", "reported 2.6 points, ours no runs yet")
+    assert "over 1 CNN Layer + Best MLP" in later.main
+    assert ordering.below.startswith("reported higher")
+
+
+def test_a_table_of_chosen_verdicts_names_experiments_by_their_titles(book):
+    shown = book.judged("mlp-baseline/test", "cnn-2-over-cnn-1", caption="Two")
+    assert (len(shown.rows), shown.caption) == (2, "Two")
+    assert "over 1 CNN Layer + Best MLP" in repr(shown) and "cnn-1-conv" not in repr(shown)
 
 
 def places(drawing):
@@ -369,9 +374,9 @@ def test_whatever_is_drawn_lies_inside_and_in_order(low, width, share, reported)
         "mlp-baseline", claim, Word.REPRODUCED, low + share * width, 1.0, low, low + width, 5
     )
     (row,) = fu.tables.headlines(load_report("baltzi"), [found]).rows
-    drawn = places(row[2].html())
+    drawn = places(row[1].html())
     assert drawn[0] <= drawn[1] <= drawn[2]
-    assert all(0 <= x <= 200 for x in drawn)
+    assert all(0 <= x <= 300 for x in drawn)
     between = low <= float(reported) <= low + width
     assert not between or drawn[0] - 0.2 <= drawn[3] <= drawn[2] + 0.2
 

@@ -273,6 +273,14 @@ def test_a_chapter_is_short(path: Path) -> None:
 
 
 @rebuilt
+def test_code_fits_its_box(path: Path) -> None:
+    """At 1280 pixels a page shows so many letters of code; what is folded may scroll."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and not tags(cell) & NO_INPUT:
+            assert max(map(len, cell.source.splitlines())) <= 78, cell.source
+
+
+@rebuilt
 def test_a_chapter_opens_with_the_answer(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     headings = re.findall(

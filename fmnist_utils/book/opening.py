@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,8 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tables.headlines import RECORD, headlines
+from fmnist_utils.tables.claim_tables import judged
+from fmnist_utils.tables.headlines import RECORD, headlines, titled
 from fmnist_utils.tables.table import Table
 from fmnist_utils.text import counted, listed
 from fmnist_utils.tuning import Trials
@@ -160,7 +161,7 @@ class Chapter:
         return hold_against(found, Evidence(subject, runs))
 
     def verdicts(self, *claims: str) -> list[Verdict]:
-        """Return the verdicts on several claims, for `tables.judged` or `plots.forest`.
+        """Return the verdicts on several claims, for `plots.forest`.
 
         Examples
         --------
@@ -168,6 +169,28 @@ class Chapter:
         <Figure size ... with 1 Axes>
         """
         return [self.verdict(claim) for claim in claims]
+
+    def judged(self, *claims: str, caption: str = "") -> Table:
+        """Return a table of the verdicts on several claims, and of no others.
+
+        Examples
+        --------
+        >>> len(book.judged("cnn-1-conv/test", "cnn-2-over-cnn-1", caption="Two claims").rows)
+        2
+        """
+        found = self.verdicts(*claims)
+        named = [replace(v, claim=titled(self.report, v.claim)) for v in found]
+        return judged(named, caption)
+
+    def titled(self, by_id: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is given by id of experiments by their titles, as readers know them.
+
+        Examples
+        --------
+        >>> book.titled({"cnn-1-conv": 90.08})
+        {'1 CNN Layer + Best MLP': 90.08}
+        """
+        return {self.report[name].title: item for name, item in by_id.items()}
 
     def in_short(self, *claims: str) -> Table:
         """Return the table that opens a chapter: its headline claims, and whether they hold.

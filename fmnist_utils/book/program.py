@@ -71,7 +71,7 @@ def keras_code(experiment: Experiment) -> Program:
 
     Examples
     --------
-    >>> program = keras_code(experiment)
+    >>> program = fu.keras_code(experiment)
     >>> "model.fit(" in program, "fmnist_utils" in program
     (True, False)
     """

@@ -25,6 +25,11 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
     """Show any verdicts: claim and place, reported, reproduced with its interval, verdict.
 
     A statement that a report repeats word for word has one row, which lists every place.
+
+    Examples
+    --------
+    >>> len(fu.tables.judged(book.verdicts("cnn-1-conv/train", "cnn-1-conv/test")).rows)
+    2
     """
     rows = merged_rows(judgements, ours_cell)
     return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)

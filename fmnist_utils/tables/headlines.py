@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.report import Report
 from fmnist_utils.tables.table import Stacked, Table, verdict_badge
 from fmnist_utils.text import (
@@ -24,27 +25,22 @@ RECORD = "../record/claims.html"
 
 
 @dataclass(frozen=True)
-class LinkedCell(Stacked):
-    """What a claim is about, with a link to its row in the record."""
-
-    href: str
-
-    def html(self) -> str:
-        """Return the link, and below it whose claim it is."""
-        below = f'<br><small class="below">{html.escape(self.below)}</small>' if self.below else ""
-        return f'<a href="{html.escape(self.href)}">{html.escape(self.main)}</a>{below}'
-
-
-@dataclass(frozen=True)
 class OnInterval(Stacked):
-    """The reported value drawn on our interval, and both in words below."""
+    """What a claim is about, with a link to its row in the record, and its value on our interval.
+
+    Below stands in words what is drawn.
+    """
 
     verdict: Verdict
+    address: str
 
     def html(self) -> str:
-        """Return the drawing in the colour of the text, which dark mode changes, and the words."""
-        words = f"{self.main} [{self.below}]" if self.below else self.main
-        return f'{_drawing(self.verdict, words)}<small class="below">{html.escape(words)}</small>'
+        """Return the link, the drawing in the colour of the text, and the words."""
+        words, href = html.escape(self.below), html.escape(f"{RECORD}#{self.address}")
+        return (
+            f'<a href="{href}">{html.escape(self.main)}</a>'
+            f'{_drawing(self.verdict, words)}<small class="below">{words}</small>'
+        )
 
 
 def headlines(report: Report, verdicts: Iterable[Verdict]) -> Table:
@@ -59,36 +55,39 @@ def headlines(report: Report, verdicts: Iterable[Verdict]) -> Table:
     Examples
     --------
     >>> judged = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
-    >>> print(fu.tables.headlines(report, judged[:1]).rows[0][2])
-    reported 84.60 %, ours 84.52 ± 0.19 over 10 runs [84.07 to 84.96]
+    >>> print(fu.tables.headlines(report, judged[:1]).rows[0][1].below)
+    reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.96
     """
-    rows = tuple((verdict_badge(v), _named(report, v), _on_interval(v)) for v in verdicts)
+    rows = tuple((verdict_badge(v), _on_interval(report, v)) for v in verdicts)
     drawn = "◆ reported, ● mean of our runs, ▬ where 95 % of further runs would lie"
-    return Table(("verdict", "claim", "reported value on our interval"), rows, drawn)
+    return Table(("verdict", "claim, and the reported value on our interval"), rows, drawn)
 
 
-def _named(report: Report, verdict: Verdict) -> LinkedCell:
-    """Name a claim by the titles of its experiments; it has the address of its row."""
-    claim, owner = verdict.claim, verdict.experiment
-    titles = {
-        key: experiment_title(report, name)
-        for key, name in (("of", claim.of), ("than", claim.than))
-        if name in report.experiments
+def titled(report: Report, claim: Claim) -> Claim:
+    """Name the experiments that a claim compares by their titles, for the reader."""
+    names = (("of", claim.of), ("than", claim.than))
+    known = {
+        key: report.experiments[name].title for key, name in names if name in report.experiments
     }
-    path = "/".join(filter(None, (report.id, owner, claim.id)))
-    name = claim_text(claim.model_copy(update=titles))
-    below = experiment_title(report, owner) if owner else ""
-    return LinkedCell(name, below, f"{RECORD}#{path}")
+    return claim.model_copy(update=known)
 
 
-def _on_interval(verdict: Verdict) -> OnInterval:
-    over = f" over {counted(verdict.runs, 'run')}" if verdict.sd is not None else ""
-    words = f"reported {reported_text(verdict.claim)}, ours {ours_text(verdict) or 'none'}{over}"
-    return OnInterval(words, interval_text(verdict), verdict)
+def _on_interval(report: Report, verdict: Verdict) -> OnInterval:
+    claim, owner = verdict.claim, verdict.experiment
+    name = claim_text(titled(report, claim))
+    words = f"reported {reported_text(claim)}, ours {ours_text(verdict) or 'none'}"
+    words += f" over {counted(verdict.runs, 'run')}" if verdict.sd is not None else ""
+    interval = interval_text(verdict)
+    return OnInterval(
+        f"{experiment_title(report, owner)}: {name}" if owner else name,
+        f"{words}, 95 % interval {interval}" if interval else words,
+        verdict,
+        "/".join(filter(None, (report.id, owner, claim.id))),
+    )
 
 
 #: Width and height of the drawing in its own units; it is stretched to its column.
-_WIDTH, _HEIGHT = 200, 14
+_WIDTH, _HEIGHT = 300, 14
 
 
 def _drawing(verdict: Verdict, words: str) -> str:
@@ -121,7 +120,7 @@ def _drawing(verdict: Verdict, words: str) -> str:
     return (
         '<span class="on-interval" style="display:flex;align-items:center;gap:.3em">'
         f"<small>{first:g}</small>"
-        f'<svg role="img" aria-label="{html.escape(words)}" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'<svg role="img" aria-label="{words}" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'style="flex:1;min-width:0">{axis}{marks}</svg>'
         f"<small>{last:g}</small></span>"
     )
