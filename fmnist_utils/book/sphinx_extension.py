@@ -1,0 +1,46 @@
+"""What Sphinx needs of ours: the style of the bibliography, and shorter texts of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pybtex.database import Entry, Person
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.unsrt import Style as Unsorted
+from pybtex.style.labels import BaseLabelStyle
+
+
+class AuthorYearLabels(BaseLabelStyle):  # type: ignore[misc]
+    """Labels such as "Xiao et al., 2017", which ``bibtex_reference_style: author_year`` writes."""
+
+    def format_labels(self, sorted_entries: Sequence[Entry]) -> Iterator[str]:
+        """Give one label to each entry."""
+        for entry in sorted_entries:
+            yield f"{_names(entry.persons['author'])}, {entry.fields['year']}"
+
+
+def _names(people: Sequence[Person]) -> str:
+    """Name one or two authors, or the first of several."""
+    last = [str(person.rich_last_names[0]) for person in people]
+    return f"{last[0]} et al." if len(last) > 2 else " and ".join(last)
+
+
+class AuthorYear(Unsorted):  # type: ignore[misc]
+    """Entries in the order of their authors, with these labels."""
+
+    default_sorting_style = "author_year_title"
+    default_label_style = AuthorYearLabels
+
+
+def without_examples(app: Any, what: str, name: str, obj: Any, options: Any, text: list[str]) -> None:
+    """Cut the examples off a module's text: they are one test that calls every function."""
+    if what == "module" and "Examples" in text:
+        del text[text.index("Examples") :]
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Name the style ``author_year``, and listen before numpydoc does; Sphinx calls this."""
+    register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
+    app.connect("autodoc-process-docstring", without_examples, priority=400)
+    return {"parallel_read_safe": True}
