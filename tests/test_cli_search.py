@@ -88,7 +88,7 @@ def test_jobs_train_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cluster_trains_a_search(monkeypatch: pytest.MonkeyPatch, trained: Training) -> None:
     addresses = []
 
-    def crew(address: str) -> FakeCrew:
+    def crew(address: str, say: Callable[[str], None]) -> FakeCrew:
         addresses.append(address)
         return trained.crew(IMAGES, 1)
 

@@ -235,10 +235,12 @@ def test_ctrl_c_stops_what_trains_on_a_worker(cluster: Cluster, store: RunStore)
 
 @pytest.mark.slow
 def test_a_cluster_without_workers_is_one_sentence(cluster: Cluster, store: RunStore) -> None:
+    said: list[str] = []
     cluster.start_scheduler()
     wait_for_scheduler(cluster)
     with pytest.raises(CampaignError, match=r"^The Dask cluster at .* has no worker: start one"):
-        run_jobs([Job(SHORT, 1)], store, DaskCrew(cluster.address, patience=1.0))
+        run_jobs([Job(SHORT, 1)], store, DaskCrew(cluster.address, patience=1.0, say=said.append))
+    assert said == [f"Waiting for a worker of the Dask cluster at {cluster.address}, 1 s at most."]
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ EACH_PAGE = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 ARCHITECTURE = PAGES[0].read_text()
 SOURCES = "\n".join(path.read_text() for path in (ROOT / "fmnist_utils").rglob("*.py"))
 FILES = "py|md|ya?ml|css|ipynb|toml|txt|cff|json"
+_TEST = re.compile(r"(?m)^def (test_\w+)")
 #: Made by commands that the pages name.
 MADE = {".venv", "_build/", "_build/html", "runs/", "searches/", ".venv/"}
 
@@ -37,7 +38,8 @@ def test_files_that_a_page_names_exist(path: Path) -> None:
 @EACH_PAGE
 def test_names_in_the_code_that_a_page_uses_exist(path: Path) -> None:
     names = set(re.findall(r"`([A-Z]\w*[a-z]\w+|_?[A-Z]{4,}|[a-z]+_\w+)`", path.read_text()))
-    known = SOURCES + (ROOT / "pyproject.toml").read_text()
+    tests = "\n".join(test.read_text() for test in (ROOT / "tests").glob("test_*.py"))
+    known = SOURCES + (ROOT / "pyproject.toml").read_text() + "\n".join(_TEST.findall(tests))
     missing = [name for name in sorted(names) if not re.search(rf"\b{name}\b", known)]
     assert [name for name in missing if name != "FMNIST_DATA_DIR"] == []
 

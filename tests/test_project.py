@@ -243,6 +243,12 @@ def test_named_fmnist_commands_and_options_exist() -> None:
         assert wanted <= set(re.findall(r"--[a-z-]+", result.stdout)), f"fmnist {command}"
 
 
+def test_each_promise_of_the_readme_names_a_test() -> None:
+    # That it exists is tested with the other names.
+    promises = (ROOT / "README.md").read_text().split("## What it promises")[1].split("\n## ")[0]
+    assert [len(re.findall(r"`test_", line)) for line in promises.split("\n* ")[1:]] == [1] * 6
+
+
 # --- Dependencies ----------------------------------------------------------------------------
 
 
@@ -433,6 +439,7 @@ def test_references_say_who_what_and_when() -> None:
 FORBIDDEN = {
     "a path of somebody's machine": r"(?<![\w.~$}])/(?:root|home|Users|work|tmp|opt)/\w[\w.-]*",
     "a package registry": r"pypi\.org|pythonhosted\.org|[-]index-url|--find[-]links|file:/{3}",
+    "a key of Weights & Biases": r"WANDB_API_KEY\W{1,6}[0-9a-zA-Z_]{32,}|wandb_v\d_\w{20,}",
     "an e-mail address": r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b",
 }
 HARMLESS = r"users\.noreply\.github\.com|git@github\.com|@example\.(?:com|org)"
@@ -466,6 +473,7 @@ def faults(text: str) -> Counter[str]:
         '"' + "/".join(["", "tmp", "ipykernel_12"]),
         "@".join(["ada", "lovelace.org"]),
         "https://" + "pypi" + ".org/simple",
+        "WANDB_API_KEY" + "=" + "0123abcd" * 5,
     ],
 )
 def test_scan_finds(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 import warnings
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,8 @@ class DaskCrew(Crew):
         Seconds of work that a training may lose on its worker, besides the epoch that is cut short.
     patience : float
         Seconds to wait for a worker.
+    say : callable
+        Told that a worker is waited for.
 
     Raises
     ------
@@ -54,7 +57,12 @@ class DaskCrew(Crew):
     """
 
     def __init__(
-        self, address: str, pause: float = 600.0, every: float = 60.0, patience: float = PATIENCE
+        self,
+        address: str,
+        pause: float = 600.0,
+        every: float = 60.0,
+        patience: float = PATIENCE,
+        say: Callable[[str], None] = print,
     ) -> None:
         super().__init__()
         try:
@@ -65,7 +73,7 @@ class DaskCrew(Crew):
                 "pip install fmnist-utils[dask]."
             ) from error
         self._connect: Any = Client
-        self._address, self._patience = address, patience
+        self._address, self._patience, self._say = address, patience, say
         self._times = {"pause": pause, "every": every}
         self._size, self._looked, self._manned = 0, 0.0, time.monotonic()
         self._listeners: dict[str, tuple[Job, Tell]] = {}
@@ -125,6 +133,11 @@ class DaskCrew(Crew):
             )
 
     def _check_workers(self) -> None:
+        if not self._client.nthreads():
+            self._say(
+                f"Waiting for a worker of the Dask cluster at {self._address}, "
+                f"{self._patience:.0f} s at most."
+            )
         try:
             self._client.wait_for_workers(1, timeout=self._patience)
         except TimeoutError as error:

@@ -14,6 +14,7 @@ from fmnist_utils.campaign.child import Order, write_images
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.campaign.process import train_in_process
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.machine import core_count, free_memory, temporary_folder, usable_cores
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.course import Progress
@@ -22,6 +23,10 @@ from fmnist_utils.training.course import Progress
 MEMORY = 2 * 1024**3
 
 Tell = Callable[[Job, Progress], None]
+
+
+class CrewError(FmnistError):
+    """Nobody can train."""
 
 
 class Crew(ABC):
@@ -106,9 +111,22 @@ class LocalCrew(Crew):
         return self._size
 
     def __enter__(self) -> Self:
-        """Write the images where all processes find them."""
+        """Write the images where all processes find them.
+
+        Raises
+        ------
+        CrewError
+            When there is no room for them.
+        """
         with ExitStack() as stack:
-            self._images = write_images(self._data, stack.enter_context(temporary_folder()))
+            try:
+                self._images = write_images(self._data, stack.enter_context(temporary_folder()))
+            except OSError as error:
+                raise CrewError(
+                    f"The images, {self._data.nbytes / 1e6:.0f} MB, cannot be written to the "
+                    f"temporary folder ({error.strerror or error}): make room there, or name "
+                    "another folder in TMPDIR."
+                ) from error
             self._folder = stack.pop_all()
         return super().__enter__()
 

@@ -70,7 +70,7 @@ def train_missing(
     else:
         from fmnist_utils.campaign.cluster import DaskCrew
 
-        crew, size = DaskCrew(scheduler), 1
+        crew, size = DaskCrew(scheduler, say=say), 1
     say(plan_text(jobs, store, size))
     with watching, CampaignProgress(len(jobs), console) as progress:
         return run_jobs(jobs, store, crew, (progress, watching, *watchers))

@@ -107,6 +107,11 @@ class FashionMNIST:
         return self.train_images, self.train_labels, self.test_images, self.test_labels
 
     @property
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        return sum(array.nbytes for array in self._arrays)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The ten class names, by label."""
         return CLASS_NAMES
