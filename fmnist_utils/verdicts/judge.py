@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,8 @@ class Evidence:
         Experiment id to its runs.
     reading : str, optional
         Another reading than the claim's own.
+    trials : int
+        How many trials of the search, whose claim it is, were trained.
     model : keras.Model, optional
         The experiment's built model, when there is one already.
     prior : function, optional
@@ -60,6 +63,7 @@ class Evidence:
     subject: Experiment | Search | None = None
     runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
     reading: str | None = None
+    trials: int = 0
     model: Any | None = None
     prior: PriorOf | None = None
 
@@ -188,6 +192,12 @@ def _difference(claim: Claim, evidence: Evidence) -> Verdict:
     return _said(found, in_pairs)
 
 
+def _match(claim: Claim, evidence: Evidence) -> Verdict:
+    """Judge two models said to be equally good as a difference of nothing, without rounding."""
+    nothing = {"quantity": "difference", "value": Decimal("0.00"), "unit": "points"}
+    return replace(_difference(claim.model_copy(update=nothing), evidence), claim=claim)
+
+
 def _test(
     claim: Claim, sides: tuple[Side, ...], scale: Scale, known: float = 0.0
 ) -> stats.ClaimTest:
@@ -271,9 +281,25 @@ def _ordering(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
-    lower = claim.model_copy(update={"label": claim.than_label})
-    above, below = (measure(item, evidence.own_runs, evidence.reading) for item in (claim, lower))
-    return _judge_pairs(claim, above, below)
+    """Judge every pair of classes and return the worst verdict, for all of them must hold.
+
+    No correction for their number: where each part of a claim must pass its own test, all of them
+    together pass wrongly no more often than one (intersection-union test, Berger 1982).
+    """
+
+    def recalls(label: int) -> stats.Floats:
+        of_class = claim.model_copy(update={"label": label})
+        return measure(of_class, evidence.own_runs, evidence.reading)
+
+    above, below = (map(recalls, labels or ()) for labels in (claim.labels, claim.than_labels))
+    found = [_judge_pairs(claim, *pair) for pair in itertools.product(above, below)]
+    return min(found, key=lambda verdict: (_FROM_WORST.index(verdict.word), verdict.mean or 0.0))
+
+
+#: How a claim of several comparisons fares: as the worst of them.
+_FROM_WORST = (
+    Word.PENDING, Word.NOT_REPRODUCED, Word.UNSETTLED, Word.IMPRECISE, Word.REPRODUCED,
+)  # fmt: skip
 
 
 def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:
@@ -303,8 +329,23 @@ def _setting(claim: Claim, evidence: Evidence) -> Verdict:
     used, stated = evidence.subject.setting(claim.setting or ""), claim.value
     if claim.unit == "percent" and isinstance(stated, Decimal):
         stated = stated / 100
-    word = Word.FOLLOWED if same_value(stated, used) else Word.DIFFERS
-    return Verdict(None, claim, word, ours=used)
+    return _judge_used(claim, evidence, used, same_value(stated, used))
+
+
+def _judge_used(claim: Claim, evidence: Evidence, used: Any, same: bool) -> Verdict:
+    """Judge what was set as stated, so that it could not differ: only a training follows it."""
+    if not same:
+        return Verdict(None, claim, Word.DIFFERS, ours=used)
+    unused = ""
+    if isinstance(evidence.subject, Search):
+        if not evidence.trials:
+            unused = "no trials of this search"
+        elif (claim.setting or "").endswith(".default"):
+            unused = "a random search uses no default"
+    elif not evidence.own_runs:
+        unused = "no runs yet"
+    word = Word.NOT_TESTED if unused else Word.FOLLOWED
+    return Verdict(None, claim, word, ours=used, note=unused)
 
 
 def _fact(claim: Claim, evidence: Evidence) -> Verdict:
@@ -315,7 +356,10 @@ def _fact(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _images(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge how many images a split has, or, as the claim does, the shape of its array."""
+    """Judge how many images a split has, or, as the claim does, the shape of its array.
+
+    The parts of the training images are those that we set ourselves, by what the report states.
+    """
     n = split_sizes(evidence.experiment.training)[claim.split or "test"]
     ours: Any = n
     if claim.label is not None:
@@ -325,7 +369,10 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
         ours = (n, *rest.get(len(claim.value), ()))
     elif claim.unit == "percent":
         ours = 100 * n / count("total_images")
-    return _judge_exact(claim, ours)
+    exact = _judge_exact(claim, ours)
+    if claim.split == "test":
+        return exact
+    return _judge_used(claim, evidence, ours, exact.word == Word.EQUAL)
 
 
 def _total(claim: Claim, evidence: Evidence) -> Verdict:
@@ -360,6 +407,7 @@ def _minutes(claim: Claim, evidence: Evidence) -> Verdict:
 JUDGES: dict[str, Callable[[Claim, Evidence], Verdict]] = {
     "values": _values,
     "difference": _difference,
+    "match": _match,
     "ordering": _ordering,
     "class_ordering": _class_ordering,
     "bound": _bound,

@@ -106,7 +106,7 @@ class Word(StrEnum):
     NOT_TESTED = (
         "not tested",
         _NONE,
-        "a number from other work, or a time on other hardware",
+        "from other work, a time on other hardware, or a setting that no run of ours has used",
         "pending",
     )
     DIFFERS = "differs", _BAD, "an exact quantity, and not the same"
