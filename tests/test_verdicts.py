@@ -222,7 +222,8 @@ def test_an_unknown_split_widens_intervals_by_what_drawing_images_does(
     on_test = experiment.model_copy(update={"training": training})
 
     def added(experiment: Experiment, split: str, **keys: Any) -> float:
-        verdict = judge(experiment, claim(split=split, **{"value": "84.60"} | keys), runs)
+        stated = claim(**{"split": split, "value": "84.60", "unit": "percent"} | keys)
+        verdict = judge(experiment, stated, runs)
         assert verdict.test is not None
         return float(verdict.test.known)
 
@@ -238,6 +239,8 @@ def test_an_unknown_split_widens_intervals_by_what_drawing_images_does(
     per_image = min(2 * loss.mean, 0.6)
     expected = 2 * 0.8 * per_image**2 / (12_000 * loss.mean**2)
     assert float(loss.test.known) == pytest.approx(expected)
+    # Some reports print a loss times 100.
+    assert added(experiment, "validation", quantity="loss", value="50") == pytest.approx(expected)
 
 
 def test_no_interval_leaves_the_range_of_its_quantity(experiment: Experiment) -> None:
