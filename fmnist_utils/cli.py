@@ -348,13 +348,15 @@ def report(
     from fmnist_utils.verdicts.collect import judge_report
     from fmnist_utils.verdicts.ledger import ledger_rows
     from fmnist_utils.verdicts.outcome import count_words
+    from fmnist_utils.verdicts.pooled import Pool
 
     loaded = load_report(report_id)
     if as_json:
         rows = [asdict(row) for row in ledger_rows(loaded, RunStore())]
         print(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False))
         return
-    verdicts = judge_report(loaded, RunStore())
+    store = RunStore()
+    verdicts = judge_report(loaded, store, Pool.of(store).prior)
     # The report's own claims come first; those of each experiment stand together.
     for experiment, group in itertools.groupby(verdicts, lambda verdict: verdict.experiment):
         title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"

@@ -1,31 +1,51 @@
 """The ledger: every claim of a report once, with its verdict and what that rests on."""
 
+import itertools
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import yaml
+from scipy import special, stats
 from typer.testing import CliRunner
 
+import fmnist_utils
 from fmnist_utils.cli import app
 from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.verdicts.ledger import every_ledger
+
+#: What pages, tables and scripts read; ten seconds for all reports.
+Rows = dict[str, list[dict[str, Any]]]
 
 
-@pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return what the command prints in a folder without runs of its own."""
+@pytest.fixture(scope="module")
+def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """Return the ledgers of all reports, from shipped runs alone, as JSON gives them."""
+    store = RunStore(tmp_path_factory.mktemp("runs"))
+    found = {name: [asdict(row) for row in rows] for name, rows in every_ledger(store).items()}
+    return json.loads(json.dumps(found, allow_nan=False))
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_ledger(
+    ledgers: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-
-    def printed(report_id: str):
-        result = CliRunner().invoke(app, ["report", report_id, "--json"])
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
-
-    return printed
+    result = CliRunner().invoke(app, ["report", "baltzi", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == ledgers["baltzi"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("report_id", list_reports())
-def test_every_claim_has_one_row_with_an_address_of_its_own(report_id: str, ledger) -> None:
-    rows, report = ledger(report_id), load_report(report_id)
+def test_every_claim_has_one_row_with_an_address_of_its_own(report_id: str, ledgers: Rows) -> None:
+    rows, report = ledgers[report_id], load_report(report_id)
     stated = [
         "/".join((report_id, *([experiment.id] if experiment else []), claim.id))
         for experiment, claim in report.all_claims()
@@ -34,3 +54,131 @@ def test_every_claim_has_one_row_with_an_address_of_its_own(report_id: str, ledg
     for row in rows:
         assert row["places"] and row["printed"] and row["word"]
         assert bool(row["run_files"]) == bool(row["runs"])
+        outside = row["p"] is not None and row["word"] in ("close", "not reproduced")
+        assert (row["survives"] is not None) == outside
+        assert row["pooled_word"] is None or row["p"] is not None
+        assert not row["survives"] or row["p"] < 0.05
+
+
+# --- an independent recomputation: YAML as text, runs as JSON, no line of the package -------------
+
+REPORTS = Path(fmnist_utils.__file__).parent / "reports"
+POINTS = {"accuracy": 1, "precision": 3, "recall": 3, "f1": 3, "confused": 3}
+T = stats.t.ppf
+
+
+def stated(experiment: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every number that runs of one experiment decide, cells of tables included."""
+    yield from (claim for claim in experiment.get("claims", ()) if claim["quantity"] in READ)
+    for table in experiment.get("epoch_tables", ()):
+        for quantity, i in itertools.product(("loss", "accuracy"), range(len(table["loss"]))):
+            value = Decimal(table[quantity][i])
+            unit = table.get("unit", "plain") if quantity == "accuracy" else "plain"
+            yield {
+                "id": f"{table['split']}-{quantity}-epoch-{i + 1}", "split": table["split"],
+                "value": round(value, int(table.get("decimals", 9))) if "decimals" in table
+                else value, "quantity": quantity, "epoch": i + 1, "unit": unit,
+            }  # fmt: skip
+    for i, row in enumerate(experiment.get("scores", {}).get("rows", ())):
+        for name in ("precision", "recall", "f1"):
+            yield {"id": f"{name}-{i}", "quantity": name, "label": i, "value": row[name],
+                   "unit": experiment["scores"].get("unit", "plain"), "split": "test"}  # fmt: skip
+
+
+def metric(run: dict[str, Any], claim: dict[str, Any]) -> float:
+    name, (at, _, how) = claim["quantity"], claim.get("reading", "final").partition("-")
+    if "epoch" in claim:
+        key = f"val_{name}" if claim["split"] == "validation" else name
+        return run["history"][key][int(claim["epoch"]) - 1]
+    if how == "running":
+        return run["history"][name][run[at]["epoch"] - 1]
+    parts = ["train", "validation"] if how == "all" else [claim["split"]]
+    sizes = [run["images"][part] for part in parts]
+    return np.average([run[at][part][name] for part in parts], weights=sizes)
+
+
+def score(run: dict[str, Any], claim: dict[str, Any]) -> float:
+    counts, i = np.array(run[claim.get("reading", "final")]["test_confusion"]), int(claim["label"])
+    if "predicted" in claim:
+        return counts[i, int(claim["predicted"])] / counts[i].sum()
+    precision, recall = counts[i, i] / counts[:, i].sum(), counts[i, i] / counts[i].sum()
+    f1 = 2 * precision * recall / (precision + recall)
+    return {"precision": precision, "recall": recall, "f1": f1}[claim["quantity"]]
+
+
+READ: dict[str, Any] = dict.fromkeys(("accuracy", "loss"), metric) | {
+    "epochs_trained": lambda run, claim: len(run["history"]["loss"]),
+    "lowest_val_loss_epoch": lambda run, claim: 1 + np.argmin(run["history"]["val_loss"]),
+} | dict.fromkeys(("precision", "recall", "f1", "confused"), score)  # fmt: skip
+
+
+def image_variance(experiment: dict[str, Any], claim: dict[str, Any], mean: float, n: int) -> float:
+    """Return what two draws of images differ by, on the scale, where the split is unknown."""
+    # Lists that experiments share stand in one another.
+    open_split = "'setting': 'training.validation.take'" in str(experiment["assumed"])
+    if (
+        not open_split or experiment["training"]["validation"]["take"] == "test"
+        or claim.get("split", "test") == "test" or claim.get("reading", "").endswith("-all")
+    ):  # fmt: skip
+        return 0.0
+    per_image = mean * (1 - mean) if claim["quantity"] == "accuracy" else min(2 * mean, 0.6) ** 2
+    slope = 1 / (mean * (1 - mean)) if claim["quantity"] == "accuracy" else 1 / mean
+    return 2 * per_image / n * (1 - n / 60_000) * slope**2
+
+
+def recomputed(
+    claim: dict[str, Any], experiment: dict[str, Any], runs: list[dict[str, Any]]
+) -> tuple[list[float], str]:
+    """Return mean, deviation, the ends of the interval, and the word."""
+    whole, n = 100 if claim.get("unit") == "percent" else 1, len(runs)
+    x = np.array([READ[claim["quantity"]](run, claim) for run in runs])
+    half = 0.5 / (1_000 if "label" in claim else 10_000)
+    share = claim["quantity"] in POINTS
+    y = special.logit(np.clip(x, half, 1 - half)) if share else np.log(x)
+    y = np.full(n, y.mean()) if np.ptp(x) == 0 else y
+    own = y.var(ddof=1) * (1 / int(claim.get("mean_of", 1)) + 1 / n)
+    images = runs[0]["images"][claim.get("split", "test")]
+    both = own + image_variance(experiment, claim, x.mean(), images)
+    freedom = both**2 / (own**2 / (n - 1)) if own else n - 1
+
+    def ends(p: float) -> Any:
+        reach = max(T(p, n - 1) * own**0.5, T(p, freedom) * both**0.5)
+        z = y.mean() + np.array([-reach, reach])
+        return whole * (special.expit(z) if share else np.exp(z))
+
+    value = Decimal(claim["value"])
+    v, rho = float(value), 0.5 * 10.0 ** int(value.as_tuple().exponent)
+    inside = ends(0.975)[0] <= v + rho and v - rho <= ends(0.975)[1]
+    shown = ends(0.975)
+    if "epoch" in claim["quantity"]:
+        shown = np.clip(shown, 1, int(experiment["training"]["epochs"]))
+        word = "consistent" if inside else "not reproduced"
+    else:
+        margin = whole * POINTS[claim["quantity"]] / 100 if share else 0.1 * v
+        near = v + rho - margin <= ends(0.95)[0] and ends(0.95)[1] <= v - rho + margin
+        word = {(1, 1): "reproduced", (1, 0): "consistent", (0, 1): "close"}.get(
+            (inside, near), "not reproduced"
+        )
+    return [whole * x.mean(), whole * x.std(ddof=1), *shown], word
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("report_id", list_reports())
+def test_a_script_without_the_package_comes_to_the_same_numbers_and_words(
+    report_id: str, ledgers: Rows
+) -> None:
+    folder = REPORTS / report_id
+    report = yaml.load((folder / "report.yaml").read_text(), yaml.BaseLoader)
+    rows = {row["address"]: row for row in ledgers[report_id] if row["p"] is not None}
+    for name, experiment in report["experiments"].items():
+        for claim in stated(experiment):
+            row = rows.pop(f"{report_id}/{name}/{claim['id']}", None)
+            if row is None:
+                continue  # pending
+            runs = [json.loads((folder / "runs" / file).read_text()) for file in row["run_files"]]
+            numbers, word = recomputed(claim, experiment, runs)
+            ours = [row[key] for key in ("mean", "sd", "low", "high")]
+            assert ours == pytest.approx(numbers, rel=1e-6, abs=1e-9), row["address"]
+            assert row["word"].partition(",")[0] == word, row["address"]
+    # What is left compares experiments.
+    assert {row["experiment"] for row in rows.values()} <= {None}

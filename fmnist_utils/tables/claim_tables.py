@@ -24,25 +24,43 @@ from fmnist_utils.verdicts.outcome import Verdict, count_words
 def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
     """Show any verdicts: claim and place, reported, reproduced with its interval, verdict.
 
-    A statement that a report repeats word for word has one row, which lists every place.
+    A statement that a report repeats word for word has one row, which lists every place. A last
+    column says whether the pooled standard deviation changes the word, where that was asked for.
 
     Examples
     --------
     >>> len(fu.tables.judged(book.verdicts("cnn-1-conv/train", "cnn-1-conv/test")).rows)
     2
     """
-    rows = merged_rows(judgements, ours_cell)
-    return Table(("claim", "reported", "reproduced, 95 % interval", "verdict"), rows, caption)
+    judgements = list(judgements)
+    headers = ("claim", "reported", "reproduced, 95 % interval", "verdict")
+    if any(verdict.pooled_word for verdict in judgements):
+        rows = merged_rows(judgements, ours_cell, pooled_cell)
+        return Table((*headers, "with pooled deviation"), rows, caption)
+    return Table(headers, merged_rows(judgements, ours_cell), caption)
+
+
+def pooled_cell(verdict: Verdict) -> str:
+    """Say whether the pooled standard deviation changes the word."""
+    if verdict.pooled_word is None:
+        return ""
+    return (
+        "the same" if verdict.pooled_word == verdict.word else f"changes to {verdict.pooled_word}"
+    )
 
 
 def merged_rows(
-    judgements: Iterable[Verdict], ours: Callable[[Verdict], Any]
+    judgements: Iterable[Verdict], *cells: Callable[[Verdict], Any]
 ) -> tuple[tuple[Any, ...], ...]:
-    """Make rows of verdicts; those with equal cells share a row, which lists where each stands."""
+    """Make rows of verdicts; those with equal cells share a row, which lists where each stands.
+
+    The first of `cells` says what we found, others follow the verdict.
+    """
+    ours, *more = cells
     places: dict[tuple[Any, ...], list[str]] = {}
     for v in judgements:
         row = (claim_text(v.claim), reported_text(v.claim), ours(v), verdict_badge(v))
-        places.setdefault(row, []).append(v.claim.place)
+        places.setdefault((*row, *(cell(v) for cell in more)), []).append(v.claim.place)
     return tuple((Stacked(row[0], "; ".join(where)), *row[1:]) for row, where in places.items())
 
 

@@ -247,7 +247,7 @@ def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
     drawn = evidence.own_runs[0].images[claim.split or ""], count("train_images")
     if claim.about.unit == POINTS:
         return stats.sampling_variance(mean, *drawn, claim.whole)
-    return stats.loss_sampling_variance(mean, *drawn)
+    return claim.whole**2 * stats.loss_sampling_variance(mean / claim.whole, *drawn)
 
 
 # --- shares of runs ------------------------------------------------------------------------------
