@@ -29,7 +29,7 @@ class LedgerRow:
     address : str
         Names the claim among those of all reports: ``baltzi/cnn-2-conv/test``.
     statement, role : str
-        Id of the statement that the claim is a part of, and what part it plays in the report.
+        Address of the statement that the claim is a part of, and what part it plays in the report.
     quantity, split, unit : str
         What the claim is about; `split` is None where none matters.
     places : tuple of str
@@ -125,7 +125,6 @@ def _ledgers(wanted: Sequence[Report], store: RunStore) -> dict[str, list[Ledger
 
 def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) -> LedgerRow:
     claim, owner = verdict.claim, verdict.experiment
-    where: Any = claim.where
     files = [
         run.filename
         for name in (owner, claim.of, claim.than)
@@ -137,11 +136,11 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         experiment=owner,
         claim=claim.id,
         address="/".join(part for part in (report.id, owner, claim.id) if part),
-        statement=getattr(claim, "statement", claim.id),
-        role=getattr(claim, "role", "result"),
+        statement=claim.statement_under(owner),
+        role=claim.role,
         quantity=claim.quantity,
         split=claim.split,
-        places=(where,) if isinstance(where, str) else tuple(where),
+        places=claim.where,
         printed=printed(claim),
         value=_plain(claim.value),
         unit=claim.unit,
