@@ -160,11 +160,12 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
 def printed(claim: Claim) -> str:
     """Write a claim's value digit by digit as the report does, with its unit."""
     if claim.value is None:
-        return "higher"
-    digits = claim.value if isinstance(claim.value, tuple) else (claim.value,)
-    text = ", ".join(map(str, digits))
-    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}[claim.unit]
-    return f"({text})" if isinstance(claim.value, tuple) else f"{text}{unit}"
+        return "as good" if claim.quantity == "match" else "higher"
+    if isinstance(claim.value, tuple):
+        return f"({', '.join(map(str, claim.value))})"
+    sign = {"at_least": "≥ ", "above": "> ", "at_most": "≤ ", "below": "< "}
+    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}
+    return f"{sign.get(claim.relation or '', '')}{claim.value}{unit[claim.unit]}"
 
 
 def _plain(value: Any) -> Any:
