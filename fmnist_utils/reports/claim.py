@@ -49,10 +49,9 @@ Places = Annotated[
 
 def _address(text: str) -> str:
     """Check the parts of an address: of an id, or of ``experiment/id``."""
-    owner, _, name = text.rpartition("/")
-    if owner:
-        check_slug(owner)
-    return f"{owner}{'/' * bool(owner)}{check_slug(name)}"
+    for part in text.split("/", maxsplit=1):
+        check_slug(part)
+    return text
 
 
 def _role(quantity: str, setting: str | None, **_: Any) -> Role:

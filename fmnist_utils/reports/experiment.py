@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from fmnist_utils.models.build import build as build_model
+from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.models.spec import ModelSpec
 from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
 from fmnist_utils.reports.claim import Assumption, Claim
@@ -139,6 +140,12 @@ class Experiment(Strict):
             paths = paths if "*" in item.setting else [item.setting]
             written_out += [item.model_copy(update={"setting": path}) for path in paths]
         return tuple(written_out)
+
+    @model_validator(mode="after")
+    def _model_can_be_built(self) -> Experiment:
+        if self.variant_of is None and (problem := misbuilt(self.model)):
+            raise WrongAt(f"{self.id}: {problem}", "model")
+        return self
 
     @model_validator(mode="after")
     def _claims_can_be_judged(self) -> Experiment:

@@ -250,21 +250,21 @@ class Report(Strict):
     def _references_exist(self) -> Report:
         ids = [claim.id for experiment, claim in self.all_claims() if experiment is None]
         refuse_duplicates("claim id", ids)
+        for name, variant in self.variants.items():
+            self._check_of("variants", name, variant.of, self.experiments)
+            with named_errors(f"variant {name}", "variants", name):
+                self.experiments[variant.of].vary(name, variant)
         trainable = self.trainable
         for i, claim in enumerate(self.claims):
             at = ("claims", i)
             if claim.about.place == "experiment":
                 belongs = f"{claim.quantity} belongs under an experiment"
                 raise WrongAt(f"claim {claim.id}: {belongs}", *at)
-            for key, name in (("of", claim.of), ("than", claim.than)):
-                if name is not None and name not in trainable:
-                    raise WrongAt(f"claim {claim.id}: there is no experiment {name}", *at, key)
-                if name is not None:
-                    _check_reading(trainable[name], claim, *at)
-        for name, variant in self.variants.items():
-            self._check_of("variants", name, variant.of, self.experiments)
-            with named_errors(f"variant {name}", "variants", name):
-                self.experiments[variant.of].vary(name, variant)
+            for key, model in (("of", claim.of), ("than", claim.than)):
+                if model is not None and model not in trainable:
+                    raise WrongAt(f"claim {claim.id}: there is no experiment {model}", *at, key)
+                if model is not None:
+                    _check_reading(trainable[model], claim, *at)
         return self
 
     def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:
@@ -278,10 +278,9 @@ class Report(Strict):
     @model_validator(mode="after")
     def _models_can_be_built(self) -> Report:
         """Say so before Keras does; a search may draw what cannot be built, and tells."""
-        for name, experiment in self.trainable.items():
-            if problem := misbuilt(experiment.model):
-                kind = "variants" if experiment.variant_of else "experiments"
-                raise WrongAt(f"{experiment.id}: {problem}", kind, name, "model")
+        for name, variant in self.trainable.items():
+            if problem := misbuilt(variant.model):
+                raise WrongAt(f"{variant.id}: {problem}", "variants", name, "model")
         return self
 
     @model_validator(mode="after")

@@ -92,7 +92,7 @@ def protocol(experiment: Experiment, store: RunStore = STORE) -> Table:
     Examples
     --------
     >>> [str(cell) for cell in fu.tables.protocol(experiment).rows[0]]
-    ['batch size [p. 3, paragraph 2]', '128', '128', 'followed']
+    ['batch size [p. 3, paragraph 3]', '128', '128', 'followed']
     """
     runs = store.runs(experiment)
     stated = [judge(experiment, c, runs) for c in experiment.stated if c.kind == "exact"]

@@ -29,7 +29,7 @@ class LedgerRow:
     address : str
         Names the claim among those of all reports: ``baltzi/cnn-2-conv/test``.
     statement, role : str
-        Id of the statement that the claim is a part of, and what part it plays in the report.
+        Address of the statement that the claim is a part of, and what part it plays in the report.
     quantity, split, unit : str
         What the claim is about; `split` is None where none matters.
     places : tuple of str
@@ -139,7 +139,7 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         experiment=owner,
         claim=claim.id,
         address="/".join(part for part in (report.id, owner, claim.id) if part),
-        statement=claim.statement,
+        statement=claim.statement_under(owner),
         role=claim.role,
         quantity=claim.quantity,
         split=claim.split,
