@@ -242,12 +242,12 @@ def _words() -> str:
 
 def _files() -> str:
     """Link the files of every table."""
-    endings = ("csv", "json", "schema.json")
+    kinds = {"csv": "{}.csv", "json": "{}.json", "schema.json": "schema"}
 
-    def link(name: str) -> str:
-        return f'<a href="../_static/record/{name}" download>{name}</a>'
+    def link(table: str, ending: str, text: str) -> str:
+        return f'<a href="../_static/record/{table}.{ending}" download>{text.format(table)}</a>'
 
-    rows = [(table, *(link(f"{table}.{ending}") for ending in endings)) for table in TABLES]
+    rows = [(table, *(link(table, *kind) for kind in kinds.items())) for table in TABLES]
     return _plain("Files of the record", ("table", "CSV", "JSON", "JSON schema"), rows)
 
 
