@@ -65,15 +65,19 @@ def test_a_new_metric_is_a_row_where_runs_hold_it(monkeypatch: pytest.MonkeyPatc
     )  # fmt: skip
     experiment = load_report("baltzi")["mlp-baseline"]
     runs: Any = [
-        SimpleNamespace(final=SimpleNamespace(test=SimpleNamespace(top2=share)), diverged=False)
-        for share in (0.977, 0.978, 0.979)
+        SimpleNamespace(
+            seed=seed,
+            diverged=False,
+            final=SimpleNamespace(test=SimpleNamespace(top2=share, accuracy=0.9)),
+        )
+        for seed, share in enumerate((0.977, 0.978, 0.979), start=1)
     ]
     verdict = judge(experiment, claim, runs)
     assert (verdict.word, verdict.note) == (Word.NOT_REPRODUCED, "we got higher")
     assert readings(claim, experiment) == ["final", "best"]
     (name, reported, ours, _), *_ = tables.judged([verdict]).rows
     assert str(name) == "test top-2 accuracy [p. 1]" and reported == "97.10 %"
-    assert str(ours) == "97.80 ± 0.10 [97.30 to 98.30]"
+    assert str(ours) == "97.80 ± 0.10 [97.25 to 98.25]"
     (ax,) = plots.forest([verdict]).axes
     assert ax.get_xlabel() == "ours − reported (percentage points)"
     assert [label.get_text() for label in ax.get_yticklabels()] == [

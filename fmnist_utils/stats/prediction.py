@@ -7,7 +7,7 @@ and Personality Science 8(4).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,9 +137,20 @@ class ClaimTest:
         # Without any variance, 0 / 0, the quantile does not matter.
         return np.where(np.isnan(found), least, np.maximum(found, least))
 
+    def _reach(self, level: float) -> Floats:
+        """Return half the interval; a known variance never makes it narrower.
+
+        With few runs it could: more degrees of freedom shrink the quantile more than the variance
+        adds. Then a split that nobody knows would count against a claim.
+        """
+        reach: Floats = stats.t.ppf((1 + level) / 2, self.freedom) * self.error
+        if not np.any(self.known):
+            return reach
+        return np.maximum(reach, replace(self, known=0.0)._reach(level))
+
     def ends(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return the ends of the prediction interval of a new run, in the claim's unit."""
-        reach = stats.t.ppf((1 + level) / 2, self.freedom) * self.error
+        reach = self._reach(level)
         return self.scale.back(self.mean - reach), self.scale.back(self.mean + reach)
 
     @property
@@ -154,7 +165,7 @@ class ClaimTest:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(apart > 0, apart / self.error, 0.0)
         p: Floats = 2 * stats.t.sf(t, self.freedom)
-        return p
+        return np.maximum(p, replace(self, known=0.0).p) if np.any(self.known) else p
 
     @property
     def compatible(self) -> NDArray[np.bool_]:

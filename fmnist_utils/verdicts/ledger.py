@@ -128,7 +128,6 @@ def _ledgers(wanted: Sequence[Report], store: RunStore) -> dict[str, list[Ledger
 
 def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) -> LedgerRow:
     claim, owner = verdict.claim, verdict.experiment
-    where: Any = claim.where
     files = [
         run.filename
         for name in (owner, claim.of, claim.than)
@@ -140,11 +139,11 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         experiment=owner,
         claim=claim.id,
         address="/".join(part for part in (report.id, owner, claim.id) if part),
-        statement=getattr(claim, "statement", claim.id),
-        role=getattr(claim, "role", "result"),
+        statement=claim.statement,
+        role=claim.role,
         quantity=claim.quantity,
         split=claim.split,
-        places=(where,) if isinstance(where, str) else tuple(where),
+        places=claim.where,
         printed=printed(claim),
         value=_plain(claim.value),
         unit=claim.unit,
@@ -165,11 +164,12 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
 def printed(claim: Claim) -> str:
     """Write a claim's value digit by digit as the report does, with its unit."""
     if claim.value is None:
-        return "higher"
-    digits = claim.value if isinstance(claim.value, tuple) else (claim.value,)
-    text = ", ".join(map(str, digits))
-    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}[claim.unit]
-    return f"({text})" if isinstance(claim.value, tuple) else f"{text}{unit}"
+        return "as good" if claim.quantity == "match" else "higher"
+    if isinstance(claim.value, tuple):
+        return f"({', '.join(map(str, claim.value))})"
+    sign = {"at_least": "≥ ", "above": "> ", "at_most": "≤ ", "below": "< "}
+    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}
+    return f"{sign.get(claim.relation or '', '')}{claim.value}{unit[claim.unit]}"
 
 
 def _plain(value: Any) -> Any:

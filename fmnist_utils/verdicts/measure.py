@@ -53,14 +53,14 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
 
 def scale_of(claim: Claim) -> Scale:
     """Return the scale on which what a claim is about spreads evenly and cannot leave its range."""
-    if claim.quantity == "difference":
+    if claim.than is not None:  # of a difference
         return PLAIN
     return logit_scale(claim.whole) if claim.about.unit == POINTS else LOG
 
 
 def side_of(claim: Claim, values: Floats) -> Side:
     """Describe our runs on that scale; a share of 0 or 1 stands half an image away from it."""
-    if claim.about.unit == POINTS and claim.quantity != "difference":
+    if claim.about.unit == POINTS and claim.than is None:
         images = count("test_images" if claim.label is None else "test_images_per_class")
         half = claim.whole / (2 * images)
         values = np.clip(values, half, claim.whole - half)
