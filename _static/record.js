@@ -89,7 +89,8 @@ function filters(rows) {
 // A button on each visible row copies it as one line: what it says, the book, and its address.
 function addCitations(grid, table) {
   const headers = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
-  const text = (cell) => cell.innerText.replace(/ #( ?Cite| ?Copied)?/, "").replaceAll(/\s+/g, " ").trim();
+  const text = (cell) => [...cell.childNodes].filter((node) => node.nodeName !== "BUTTON")
+    .map((node) => node.textContent.trim()).filter(Boolean).join(" ");
   const show = () => {
     for (const address of table.querySelectorAll("tbody a.address:not(:has(+ button))")) {
       const button = Object.assign(document.createElement("button"), { type: "button", className: "cite" });

@@ -855,7 +855,8 @@ def test_every_badge_and_install_cell_of_this_book_is_right() -> None:
 
 def test_every_chapter_of_this_book_is_listed() -> None:
     listed = set(pages(ROOT))
-    assert listed == {ROOT / "index.ipynb", *(ROOT / "chapters").glob("*.ipynb")}
+    record = (ROOT / "record").glob("*.md")
+    assert listed == {ROOT / "index.ipynb", *(ROOT / "chapters").glob("*.ipynb"), *record}
     assert pages(ROOT)[0] == ROOT / "index.ipynb"
 
 

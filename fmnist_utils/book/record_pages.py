@@ -157,7 +157,7 @@ def _findings(rows: Sequence[FindingRow]) -> str:
             {"report": row.report, "severity": row.severity},
             (
                 (SeverityBadge(severity).html(), list(SEVERITIES).index(severity)),
-                (_text(_sentence(row.claimed)) + _small(about), None),
+                (_title(row) + _small(about), None),
                 _text(_sentence(row.because)),
                 _text(row.consequence),
             ),
@@ -165,6 +165,11 @@ def _findings(rows: Sequence[FindingRow]) -> str:
 
     headers = ("severity", "what is stated, or left out", "why it cannot stand", "what follows")
     return grid("findings", f"{len(rows)} findings", headers, map(entry, rows))
+
+
+def _title(row: FindingRow) -> str:
+    claimed = _text(_sentence(row.claimed))
+    return f"<strong>{_text(row.title)}</strong><br>{claimed}" if row.title else claimed
 
 
 def _assumptions(rows: Sequence[AssumptionRow]) -> str:
@@ -242,12 +247,12 @@ def _words() -> str:
 
 def _files() -> str:
     """Link the files of every table."""
-    endings = ("csv", "json", "schema.json")
+    kinds = {"csv": "{}.csv", "json": "{}.json", "schema.json": "schema"}
 
-    def link(name: str) -> str:
-        return f'<a href="../_static/record/{name}" download>{name}</a>'
+    def link(table: str, ending: str, text: str) -> str:
+        return f'<a href="../_static/record/{table}.{ending}" download>{text.format(table)}</a>'
 
-    rows = [(table, *(link(f"{table}.{ending}") for ending in endings)) for table in TABLES]
+    rows = [(table, *(link(table, *kind) for kind in kinds.items())) for table in TABLES]
     return _plain("Files of the record", ("table", "CSV", "JSON", "JSON schema"), rows)
 
 
@@ -293,7 +298,7 @@ def _row(entry: Entry, headers: Sequence[str]) -> str:
         by = "" if order is None else f' data-order="{order}"'
         if i == 1:
             name, small, below = text.partition("<small>")
-            link = f'<a class="address" href="#{address}" aria-label="Address">#</a>'
+            link = f'<a class="address" href="#{address}" aria-label="Address"></a>'
             cells.append(f'<th scope="row">{name} {link}{small}{below}</th>')
         elif text:
             cells.append(f'<td data-label="{header}"{by}>{text}</td>')

@@ -33,6 +33,8 @@ class FindingRow:
         Report and finding: the row's address on the page of findings.
     report : str
         Id of the report.
+    title : str
+        The fault in a few words.
     severity : str
         How much it matters: high, medium or low.
     where : str
@@ -47,6 +49,7 @@ class FindingRow:
 
     address: str
     report: str
+    title: str
     severity: str
     where: str
     claimed: str
@@ -196,7 +199,7 @@ def finding_rows(report: Report, store: RunStore) -> list[FindingRow]:
     """List the findings of the audit, the most severe first."""
     return [
         FindingRow(
-            address=f"{report.id}/{item.id}", report=report.id,
+            address=f"{report.id}/{item.id}", report=report.id, title=getattr(item, "title", ""),
             **item.model_dump(include={"severity", "where", "claimed", "because", "consequence"}),
         )
         for item in audit.audit_report(report, store)
