@@ -34,7 +34,8 @@ def test_every_measured_row_has_its_measure_and_every_measure_a_row() -> None:
 def test_a_claim_can_fill_in_the_name_and_the_unit_of_every_row() -> None:
     keys: dict[str, Any] = {
         "value": "1", "split": "test", "layer": 1, "setting": "a.b", "fact": "classes",
-        "of": "x", "than": "y", "relation": "at_most", "label": 1, "predicted": 2, "than_label": 3,
+        "of": "x", "than": "y", "relation": "at_most", "label": 1, "predicted": 2,
+        "labels": [3, 4], "than_labels": [5],
     }  # fmt: skip
     for name, row in QUANTITIES.items():
         given = {key: keys[key] for key in row.needs}
@@ -46,7 +47,7 @@ def test_a_claim_can_fill_in_the_name_and_the_unit_of_every_row() -> None:
 def test_an_unknown_quantity_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(ValidationError, match="no quantity fame; there is accuracy, "):
         Claim.model_validate({"id": "i", "quantity": "fame", "where": "p. 1", "value": "1"})
-    unchecked = Claim.model_construct(id="i", quantity="fame")
+    unchecked = Claim.model_construct(id="i", quantity="fame", role="result")
     with pytest.raises(KeyError, match="fame"):
         judge(load_report("baltzi")["mlp-baseline"], unchecked, [])
 

@@ -40,7 +40,7 @@ def test_every_claim_has_its_own_id_and_says_where_it_stands(report_id: str) -> 
     report = load_report(report_id)
     ids = [(experiment and experiment.id, claim.id) for experiment, claim in report.all_claims()]
     assert len(ids) == len(set(ids))
-    assert all(claim.where.strip() for claim in claims_of(report))
+    assert all(place.strip() for claim in claims_of(report) for place in claim.where)
     assert all(experiment.where.strip() for experiment in report.experiments.values())
 
 
@@ -72,7 +72,8 @@ def test_report_holds_facts_not_sentences_or_addresses(report_id: str) -> None:
 def places(content: Any) -> Iterator[str]:
     """Yield every title and every place."""
     if isinstance(content, dict):
-        yield from (content[key] for key in ("where", "title") if key in content)
+        for value in (content[key] for key in ("where", "title") if key in content):
+            yield from value if isinstance(value, list) else [value]
         content = list(content.values())
     if isinstance(content, list):
         for value in content:
@@ -433,14 +434,14 @@ def test_experiment_that_does_not_add_up_is_refused(
         {"quantity": "recall", "value": "0.9", "label": 1},
         {"quantity": "f1", "value": "0.9", "label": 1},
         {"quantity": "confused", "value": "0.1", "label": 1, "predicted": 2},
-        {"quantity": "class_ordering", "label": 1, "than_label": 2},
+        {"quantity": "class_ordering", "labels": [1], "than_labels": [2]},
         {"quantity": "images", "value": "1000", "label": 1},
     ],
 )
 def test_a_claim_about_a_class_is_one_on_test_images(keys: dict[str, Any], split: str) -> None:
     content = {"id": "shirts", "where": "p. 1", **keys}
-    assert Claim.model_validate({**content, "split": "test"}).label == 1
-    with pytest.raises(ValidationError, match=r"claim shirts: .* about a class needs split test"):
+    assert Claim.model_validate({**content, "split": "test"}).split == "test"
+    with pytest.raises(ValidationError, match=r"claim shirts: .* about .*class.* needs split test"):
         Claim.model_validate({**content, "split": split})
 
 
@@ -667,7 +668,7 @@ def test_every_number_in_baltzis_prose_is_a_claim(sections: dict[str, str], head
     ours: set[str] = set()
     for experiment, claim in load_report("baltzi").all_claims():
         # A section may also quote a result of another experiment.
-        if experiment is None or experiment.title == title or f", {title}," in claim.where:
+        if experiment is None or experiment.title == title or f", {title}," in claim.place:
             values = claim.value if isinstance(claim.value, tuple) else (claim.value,)
             ours.update(map(str, values))
     assert stated <= ours
@@ -720,3 +721,58 @@ def test_a_table_of_epochs_may_drop_trailing_zeros() -> None:
         for more in ({}, {"decimals": "2"})
     ]
     assert widths == [[0.005, 0.05, 0.005, 0.05], [0.005] * 4]
+
+
+def test_a_claim_stands_in_one_place_or_in_several() -> None:
+    content = {"id": "c", "quantity": "epochs_trained", "value": "44"}
+    one = Claim.model_validate({**content, "where": "p. 3"})
+    two = Claim.model_validate({**content, "where": ["p. 3", "Table 1"]})
+    assert (one.where, one.place) == (("p. 3",), "p. 3")
+    assert (two.where, two.place) == (("p. 3", "Table 1"), "p. 3; Table 1")
+    for nowhere in ([], "", ["p. 3", ""]):
+        with pytest.raises(ValidationError, match="where"):
+            Claim.model_validate({**content, "where": nowhere})
+
+
+@pytest.mark.parametrize(
+    ("keys", "role"),
+    [
+        ({"quantity": "accuracy", "split": "test", "value": "0.9"}, "result"),
+        ({"quantity": "total_params", "value": "7850"}, "architecture"),
+        ({"quantity": "setting", "setting": "model.hidden.count", "value": "1"}, "architecture"),
+        ({"quantity": "setting", "setting": "training.epochs", "value": "1"}, "setting"),
+        ({"quantity": "data", "fact": "classes", "value": "10"}, "data"),
+        ({"quantity": "cited", "value": "0.9"}, "cited"),
+    ],
+)
+def test_what_a_claim_is_for_follows_from_its_quantity(keys: dict[str, Any], role: str) -> None:
+    content = {"id": "c", "where": "p. 1", **keys}
+    claim = Claim.model_validate(content)
+    assert (claim.role, claim.statement) == (role, "c")
+    other = Claim.model_validate({**content, "role": "headline", "statement": "both"})
+    assert (other.role, other.statement) == ("headline", "both")
+
+
+def test_the_cells_of_a_table_are_parts_of_one_statement() -> None:
+    experiment = load_report("anastasopoulos-mpofu-smith")["baseline"]
+    parts = Counter(claim.statement for claim in experiment.results if claim.epoch)
+    assert parts == {"train-epochs": 40, "validation-epochs": 40}
+    cells = load_report("baltzi")["mlp-baseline"].table
+    assert cells and {claim.statement for claim in cells.claims()} == {"layers"}
+
+
+def test_a_report_rests_on_three_statements_at_most() -> None:
+    report = load_report("baltzi")
+    content = report.model_dump(mode="json", by_alias=True)
+    claims = content["claims"]
+    for claim in claims:
+        claim.update(role="headline", statement="one" if claim["id"] != "examples" else "two")
+    content["claims"] = claims
+    for experiment in content["experiments"].values():
+        for claim in experiment["claims"]:
+            claim["role"] = "setting"
+    assert Report.model_validate(content)
+    for i, claim in enumerate(claims[:4]):
+        claim["statement"] = f"s-{i}"
+    with pytest.raises(ValidationError, match="at most 3 statements are headlines, not 6: s-0, "):
+        Report.model_validate(content)

@@ -10,6 +10,7 @@ from factories import diverged_run, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from scipy import integrate, stats
 
 from fmnist_utils.errors import FmnistError
@@ -874,19 +875,32 @@ def test_numbers_of_others_are_not_tested(experiment: Experiment, report: Report
 
 
 @pytest.mark.parametrize(
-    ("label", "than", "word"),
-    [(0, 1, Word.REPRODUCED), (1, 0, Word.NOT_REPRODUCED), (2, 2, Word.IMPRECISE)],
+    ("labels", "than", "word"),
+    [
+        ([0], [1], Word.REPRODUCED),
+        ([1], [0], Word.NOT_REPRODUCED),
+        ([2], [3], Word.IMPRECISE),
+        ([0, 1], [4, 5, 6], Word.REPRODUCED),
+        ([0, 2], [1, 3], Word.NOT_REPRODUCED),
+        ([0, 2], [3, 4], Word.IMPRECISE),
+        ([0, 1], [0], None),
+    ],
 )
-def test_one_class_is_recognised_better_than_another_in_most_pairs_of_runs(
-    experiment: Experiment, label: int, than: int, word: Word
+def test_every_class_named_is_recognised_better_than_each_of_the_others(
+    experiment: Experiment, labels: list[int], than: list[int], word: Word | None
 ) -> None:
     runs = []
     for seed in range(1, 6):
         run = make_run(experiment, seed)
         counts = np.full((10, 10), 20) + np.diag([800 - 10 * i for i in range(10)])
-        counts[2, 2] += seed  # the same class on both sides: a coin toss
+        counts[2, 2] += seed
+        counts[3, 3] = counts[2, 2]  # the same recall: a coin toss
         final = run.final.model_copy(update={"test_confusion": tuple(map(tuple, counts.tolist()))})
         runs.append(run.model_copy(update={"final": final}))
-    stated = claim("class_ordering", split="test", label=label, than_label=than)
+    if word is None:
+        with pytest.raises(ValidationError, match="class 0 is compared with itself"):
+            claim("class_ordering", split="test", labels=labels, than_labels=than)
+        return
+    stated = claim("class_ordering", split="test", labels=labels, than_labels=than)
     verdict = judge(experiment, stated, runs)
     assert verdict.word == word and verdict.experiment == experiment.id

@@ -78,7 +78,7 @@ def prose_against_table(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     id=f"prose-{experiment.id}-{claim.id}",
                     severity="medium",
-                    where=f"{claim.where}; {table.where}",
+                    where=f"{claim.place}; {table.where}",
                     claimed=f"{subject_text(claim)} is {stated_value(claim)}",
                     because=f"the layer table shows {' or '.join(map(str, sorted(values)))}",
                     consequence="Prose and table describe different models; we build the table.",
@@ -99,7 +99,7 @@ def unexplained_counts(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     id=f"count-{experiment.id}-{claim.id}",
                     severity="high",
-                    where=claim.where,
+                    where=claim.place,
                     claimed=f"{experiment.title}: {stated:,} parameters",
                     because=f"as described it has {built:,}; {_search(stated)}",
                     consequence="The count belongs to another model than the one described.",

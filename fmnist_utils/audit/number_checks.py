@@ -74,7 +74,7 @@ def impossible_percentages(report: Report) -> Iterator[Finding]:
             yield Finding(
                 id=f"grim-{experiment.id}-{claim.id}",
                 severity="medium",
-                where=claim.where,
+                where=claim.place,
                 claimed=f"{subject_text(claim)} of {experiment.title} is {stated_value(claim)}",
                 because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}",
                 consequence="The number was not measured on the images that the report names.",
@@ -144,7 +144,7 @@ def recall_against_accuracy(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     id=f"recall-{experiment.id}-{claim.id}",
                     severity="medium",
-                    where=f"{claim.where}; {scores.where}",
+                    where=f"{claim.place}; {scores.where}",
                     claimed=f"{subject_text(claim)} is {stated_value(claim)}",
                     because=f"the recalls average to {100 * float(average.middle):.2f} %, between "
                     f"{100 * float(average.low):.2f} and {100 * float(average.high):.2f}",

@@ -55,7 +55,7 @@ def impossible_epochs(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     id=f"epochs-{experiment.id}-{claim.id}",
                     severity="medium",
-                    where=claim.where,
+                    where=claim.place,
                     claimed=f"{subject_text(claim)} of {experiment.title}: {epochs}",
                     because=problem,
                     consequence="The run reported did not follow the protocol stated.",
@@ -80,7 +80,7 @@ def unequal_protocols(report: Report) -> Iterator[Finding]:
             yield Finding(
                 id=f"protocol-{slug(path.removeprefix('training.'))}",
                 severity="medium",
-                where=joined(claims[0][1].where for claims in values.values()),
+                where=joined(claims[0][1].place for claims in values.values()),
                 claimed="models that are compared were not trained alike",
                 because="; ".join(
                     f"{key_text(path)} {value} for {listed(e.title for e, _ in claims)}, "
@@ -117,7 +117,7 @@ def unreported_criterion(report: Report) -> Iterator[Finding]:
             id=f"unreported-validation-{quantity}",
             severity="medium",
             where=joined(
-                claim.where
+                claim.place
                 for experiment in experiments
                 for claim in experiment.stated
                 if claim.setting == "training.early_stopping.monitor"
@@ -164,7 +164,7 @@ def unequal_on_test(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     id=f"unequal-{experiment.id}-{held_out.id}-{test.id}",
                     severity="medium",
-                    where=joined((held_out.where, test.where)),
+                    where=joined((held_out.place, test.place)),
                     claimed=f"{experiment.title}: validation accuracy {stated_value(held_out)}, "
                     f"test accuracy {stated_value(test)}",
                     because="the report validates on the test images, so these are one number",
@@ -211,7 +211,7 @@ def _noise(
     return Finding(
         id=f"noise-{claim.of}-{claim.than}-{claim.split}",
         severity="medium",
-        where=joined(claim.where for claim in claims),
+        where=joined(claim.place for claim in claims),
         claimed=f"{experiment_title(report, claim.of)} ({stated_value(one)}) and "
         f"{experiment_title(report, claim.than)} ({stated_value(other)}) are told apart by {each}",
         because=f"they differ by {gap:.2f} points; the seed alone sets them apart by up to "

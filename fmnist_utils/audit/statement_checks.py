@@ -18,7 +18,9 @@ def disagreeing_statements(report: Report) -> Iterator[Finding]:
     groups: dict[tuple[str, str], list[Claim]] = defaultdict(list)
     for experiment, claim in report.all_claims():
         if claim.kind != "untested" and claim.quantity not in ("ordering", "bound"):
-            what = claim.model_dump_json(exclude={"id", "where", "value", "unit"})
+            what = claim.model_dump_json(
+                exclude={"id", "where", "value", "unit", "role", "statement"}
+            )
             if claim.quantity == "images":  # a share, a count and a shape say different things
                 what += f"{claim.unit} {claim.numbers}"
             groups[experiment.id if experiment else "", what].append(claim)
@@ -32,7 +34,7 @@ def disagreeing_statements(report: Report) -> Iterator[Finding]:
             yield Finding(
                 id="-".join(filter(None, ("disagreement", experiment_id, conflicting[0].id))),
                 severity="medium",
-                where=joined(claim.where for claim in claims),
+                where=joined(claim.place for claim in claims),
                 claimed=f"{subject_text(claims[0])}{title} is {listed(values)}",
                 because="these cannot all be rounded from one number"
                 if conflicting[0].numbers == 1
@@ -51,7 +53,7 @@ def false_orderings(report: Report) -> Iterator[Finding]:
     """Find what is said to be higher, and is lower in the report's own numbers."""
     for claim, above, below in _false_orderings(report):
         opposite = [
-            other.where
+            other.place
             for other in report.claims
             if (other.of, other.than, other.split) == (claim.than, claim.of, claim.split)
             and other.quantity == "ordering"
@@ -60,11 +62,11 @@ def false_orderings(report: Report) -> Iterator[Finding]:
         yield Finding(
             id=f"ordering-{claim.id}",
             severity="high",
-            where=claim.where,
+            where=claim.place,
             claimed=f"{experiment_title(report, claim.of)} has a higher {claim.split} accuracy "
             f"than {experiment_title(report, claim.than)}",
-            because=f"{stated_value(above)} ({above.where}) is less than {stated_value(below)} "
-            f"({below.where}){says_so}",
+            because=f"{stated_value(above)} ({above.place}) is less than {stated_value(below)} "
+            f"({below.place}){says_so}",
             consequence="No runs can bear out both the sentence and the numbers, and what is "
             f"measured against {experiment_title(report, claim.of)} as the better has to be "
             "computed again.",
@@ -90,7 +92,7 @@ def wrong_differences(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     id=f"difference-{claim.id}",
                     severity="medium",
-                    where=claim.where,
+                    where=claim.place,
                     claimed=_difference_claimed(report, claim),
                     because=_subtraction(ours, theirs),
                     consequence="The difference is judged as printed, and by the two numbers.",
@@ -111,7 +113,7 @@ def differences_from_a_false_best(report: Report) -> Iterator[Finding]:
                 yield Finding(
                     id=f"false-best-{claim.id}",
                     severity="high",
-                    where=claim.where,
+                    where=claim.place,
                     claimed=_difference_claimed(report, claim),
                     because=f"the better of the two is {experiment_title(report, ordering.than)}: "
                     + _subtraction(ours, better),
@@ -132,10 +134,10 @@ def broken_bounds(report: Report) -> Iterator[Finding]:
             yield Finding(
                 id=f"bound-{claim.id}",
                 severity="medium",
-                where=claim.where,
+                where=claim.place,
                 claimed=f"{claim.split} accuracy of {experiment_title(report, claim.of)} is "
                 f"{(claim.relation or '').replace('_', ' ')} {stated_value(claim)}",
-                because=f"{stated_value(value)} ({value.where})",
+                because=f"{stated_value(value)} ({value.place})",
                 consequence="The bound fails by the report's own number; ours cannot rescue it.",
             )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.stats import ClaimTest
 
 
 class Look(NamedTuple):
@@ -71,7 +72,13 @@ class Word(StrEnum):
     CLOSE = "close", _NEAR, "outside our interval, yet the difference is too small to matter"
     IMPRECISE = (
         "consistent, imprecise", _OPEN,
-        "inside our interval, but a difference beyond the margin is not ruled out",
+        "inside our interval; more seeds would tell whether a difference matters",
+        "imprecise", "consistent",
+    )  # fmt: skip
+    UNSETTLED = (
+        "consistent, unsettled", _OPEN,
+        "inside our interval, but single runs differ by more than the margin, or the number is "
+        "printed too coarsely: no number of seeds tells",
         "imprecise", "consistent",
     )  # fmt: skip
     CONSISTENT = (
@@ -86,13 +93,20 @@ class Word(StrEnum):
         "outside our interval, and not shown to lie within the margin",
         "not",
     )
+    UNSTABLE = (
+        "unstable",
+        _BAD,
+        "some of our runs stayed at chance level, so that no interval means anything",
+        "not",
+        "pending",
+    )
     PENDING = "pending", _NONE, "fewer than three runs so far, or one that diverged"
     EQUAL = "equal", _GOOD, "an exact quantity, and the same", "equal", "exact"
     FOLLOWED = "followed", _USED, "a setting that our runs use as stated", "followed", "exact"
     NOT_TESTED = (
         "not tested",
         _NONE,
-        "a number from other work, or a time on other hardware",
+        "from other work, a time on other hardware, or a setting that no run of ours has used",
         "pending",
     )
     DIFFERS = "differs", _BAD, "an exact quantity, and not the same"
@@ -115,7 +129,7 @@ class Verdict:
         Id of the experiment the claim belongs to; None for claims about the data or several.
     mean, sd, low, high : float or None
         Of our runs, in the claim's unit; `low` and `high` bound the 95 % prediction interval of
-        one more run, for an ordering the bootstrap interval of the share of pairs won, and for a
+        one more run, for an ordering Newcombe's interval of the share of pairs won, and for a
         bound the exact interval of the share of runs that keep it.
     runs : int
         How many runs the verdict rests on; where two experiments are compared, those of either.
@@ -123,6 +137,12 @@ class Verdict:
         What an exact claim was compared with.
     note : str
         What the numbers leave open, e.g. ``we got lower`` or ``1 of 5 runs diverged``.
+    p : float or None
+        Of a number: how probable a further run is that lies as far away as the claim.
+    pooled_word : Word or None
+        The word under the pooled standard deviation, where that was asked for and there is one.
+    test : ClaimTest or None
+        All that went into the verdict on a number.
     """
 
     experiment: str | None
@@ -135,6 +155,9 @@ class Verdict:
     runs: int = 0
     ours: Any = None
     note: str = ""
+    p: float | None = None
+    pooled_word: Word | None = None
+    test: ClaimTest | None = field(default=None, repr=False, compare=False)
 
 
 def count_words(verdicts: Iterable[Verdict]) -> dict[Word, int]:
