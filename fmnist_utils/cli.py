@@ -394,3 +394,17 @@ def audit(
         console.print(found_table(found, loaded.title))
         counts = count_severities(found).items()
         _say(f"{name}: " + ", ".join(f"{count} {severity}" for severity, count in counts))
+
+
+@app.command()
+def export(
+    to: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where to write; by default ./export.")
+    ] = Path("export"),
+) -> None:
+    """Write claims with verdicts, findings, assumptions and runs as CSV and JSON with schemas."""
+    from fmnist_utils.export.files import check_folder, record, write_record
+
+    check_folder(to)
+    for path in write_record(to, record()):
+        _say(f"{path} written")

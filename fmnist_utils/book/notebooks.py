@@ -79,6 +79,13 @@ def source(cell: Mapping[str, Any]) -> str:
     return source if isinstance(source, str) else "".join(source)
 
 
+def title(notebook: Notebook) -> str:
+    """Return the first heading of a notebook; empty when it has none."""
+    texts = (source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    found = re.search(r"^# +(.+?) *$", "\n".join(texts), re.MULTILINE)
+    return found[1] if found else ""
+
+
 def adopted(page: Path, ready: Path) -> Notebook:
     """Read a chapter executed elsewhere: it must be this chapter, and have run to its end."""
     notebook = clean(read_notebook(ready))

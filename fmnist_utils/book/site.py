@@ -34,7 +34,7 @@ from fmnist_utils.book.stage import (
 from fmnist_utils.records import write_whole
 
 #: What the extra "book" brings.
-_TOOLS = ("ipykernel", "jupyter_book", "nbclient", "nbformat", "papermill")
+_TOOLS = ("ipykernel", "itables", "jupyter_book", "nbclient", "nbformat", "papermill")
 
 #: Seconds that a cell may take where nothing is trained, unless the user says otherwise: the
 #: slowest, which loads Keras, takes ten on an idle machine.
@@ -108,6 +108,8 @@ def build_book(
             for page, outcome in results:
                 if outcome:
                     _say(console, f"{page.relative_to(root)}: {outcome}")
+            if outcome := stage.add_record():
+                _say(console, f"record: {outcome}")
         stage.sweep()
         return _render(root / "_build", console)
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import hashlib
 import importlib.metadata
+import importlib.resources
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import yaml
 
+from fmnist_utils.book import record_pages
 from fmnist_utils.book.kernels import Kernels, execute
 from fmnist_utils.book.notebooks import (
     BookError,
@@ -25,13 +28,20 @@ from fmnist_utils.book.notebooks import (
     read_notebook,
     read_yaml,
     source,
+    title,
 )
+from fmnist_utils.book.record_pages import Build
 from fmnist_utils.records import write_whole
+from fmnist_utils.runs.store import LOCAL_RUNS, RunStore
+from fmnist_utils.training.provenance import revision
 
 Mode = Literal["replay", "smoke", "full"]
 
 #: Key of the notebook metadata that says what an executed chapter was made from.
 _MADE_FROM = "fmnist_made_from"
+
+#: Key of the metadata that says when that was, by which commit and in how many seconds.
+_EXECUTED = "fmnist_executed"
 
 #: Where a chapter in full mode leaves what it trains, and which files there a page depends on:
 #: of a search the tables, not the books that its tool keeps.
@@ -170,10 +180,53 @@ class Stage:
                 logs = self._root / "_build/logs"
                 notebook = execute(page, name, parameters, folder, logs, self._kernels)
             # Looked at anew: in full mode the chapter may just have added to the runs.
+            seconds = time.perf_counter() - start
             notebook["metadata"][_MADE_FROM] = self._made_from(page, parameters)
-            outcome = f"executed in {time.perf_counter() - start:.0f} s"
+            notebook["metadata"][_EXECUTED] = _now() | {"seconds": round(seconds)}
+            outcome = f"executed in {seconds:.0f} s"
         self._put(name, dump(notebook))
         return outcome
+
+    def add_record(self) -> str:
+        """Stage the tables and files of the record, when the book has one, after all chapters.
+
+        They are made anew when the package, a run or a chapter changed.
+        """
+        if not (self._root / "record").is_dir():
+            return ""
+        start = time.perf_counter()
+        bundle = importlib.resources.files("itables").joinpath("html/dt_bundle.js").read_bytes()
+        # Not *.js: those Jupyter Book loads on every page, and not as a module.
+        self._put(Path("_static/datatables.mjs"), bundle)
+        builds = [self._build(page) for page in chapters(self._root)]
+        trained = [tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
+        made_from, stamp = digest([self._world, trained, builds]), Path("record/.made-from")
+        known = _known_files(self.folder / stamp)
+        if known.pop("", None) == made_from and known == _digests(self.folder, known):
+            self._staged.update(self.folder / name for name in (stamp, *map(Path, known)))
+            return ""
+        store = RunStore(self._root / LOCAL_RUNS)
+        files = record_pages.staged_files(store, builds, self._citation())
+        for name, content in files.items():
+            self._put(Path(name), content)
+        made = {"": made_from, **_digests(self.folder, files)}
+        self._put(stamp, json.dumps(made).encode())
+        return f"made in {time.perf_counter() - start:.0f} s"
+
+    def _build(self, page: Path) -> Build:
+        """Read off a staged chapter when it was executed, how long that took, by which commit."""
+        name = page.relative_to(self._root)
+        notebook = read_notebook(self.folder / name)
+        found = notebook["metadata"].get(_EXECUTED, {})
+        return Build(
+            name.as_posix(), title(notebook), found.get("seconds"), found.get("date", ""),
+            found.get("revision", ""),
+        )  # fmt: skip
+
+    def _citation(self) -> str:
+        config = read_yaml(self._root / "_config.yml")
+        version = importlib.metadata.version("fmnist-utils")
+        return f"{config.get('author')}, \u201c{config.get('title')}\u201d, version {version}."
 
     def sweep(self) -> None:
         """Remove what this build has not staged."""
@@ -203,6 +256,29 @@ class Stage:
                 if own.is_dir():
                     (Path(folder) / own.name).symlink_to(own, target_is_directory=True)
             yield Path(folder)
+
+
+def _known_files(stamp: Path) -> dict[str, str]:
+    """Read which files were made and their digests; under no name, what they were made from."""
+    try:
+        known = json.loads(stamp.read_bytes())
+    except (OSError, ValueError):  # not there, or cut short
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    paths = {name: folder / name for name in names}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in paths.items()
+        if path.is_file()
+    }
+
+
+def _now() -> dict[str, str]:
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return {"date": today, "revision": revision()}
 
 
 def _known_origin(staged: Path) -> str | None:

@@ -28,7 +28,7 @@ def provenance_of(method: Method) -> Provenance:
         versions={"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in packages},
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        revision=_revision(),
+        revision=revision(),
         threads=threads(),
         # A record names only what is out of the ordinary, so that older records stay intact.
         **{name: True for name in ("plain_fit", "unseeded") if getattr(method, name)},
@@ -82,7 +82,7 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def _revision() -> str:
+def revision() -> str:
     """Return the git revision of the code, or "unknown" when it was installed from elsewhere."""
 
     def git(*arguments: str) -> str:

@@ -52,6 +52,8 @@ class LedgerRow:
     survives : bool or None
         Of a claim outside its interval: whether that survives the procedure of Benjamini and
         Hochberg over all reports; None for every other claim.
+    ours : float, str, tuple or None
+        What an exact claim was compared with; None for every other claim.
     """
 
     report: str
@@ -77,6 +79,7 @@ class LedgerRow:
     p: float | None = None
     pooled_word: str | None = None
     survives: bool | None = None
+    ours: Any = None
 
 
 def ledger_rows(report: Report, store: RunStore) -> list[LedgerRow]:
@@ -155,6 +158,7 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         note=verdict.note,
         p=verdict.p,
         pooled_word=str(verdict.pooled_word) if verdict.pooled_word else None,
+        ours=_plain(verdict.ours),
     )
 
 

@@ -1,0 +1,1 @@
+"""The record as rows: claims, findings, assumptions, trainings and runs, and their files."""
