@@ -92,7 +92,9 @@ def numbers_in(text: str) -> set[Decimal]:
         text = text.replace(spelt, meant)
     text = re.sub(r"https?://\S+|(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=\d)[x×](?=\d)", " ", text)
-    return {Decimal(found).normalize() for found in re.findall(r"(?<!\w)(?<!\d\.)\d+(?:\.\d+)?", text)}
+    return {
+        Decimal(found).normalize() for found in re.findall(r"(?<!\w)(?<!\d\.)\d+(?:\.\d+)?", text)
+    }
 
 
 def sections(report_id: str, text: str) -> Iterator[tuple[str, str]]:
