@@ -283,7 +283,7 @@ def test_replay_loads_no_image(book, monkeypatch):
     monkeypatch.setattr(opening, "load_data", lambda source: pytest.fail("loaded"))
     assert [run.seed for run in book.runs("mlp-baseline")] == [1, 2, 3]
     assert book.runs(book.report["mlp-baseline"]) is book.runs("mlp-baseline")
-    assert list(book.runs_by_id()) == list(book.report.experiments)
+    assert book.runs_by_id() == {}
     assert book.runs_by_id("cnn-1-conv") == {"cnn-1-conv": []}
 
 
@@ -327,7 +327,7 @@ def test_every_verdict_of_a_report_is_found_by_its_path(report_id, tmp_path):
     ]
     mine = [(v.claim.id, v.word) for v in chapter_of.verdicts(*measured)]
     theirs = judge_claims(report, empty.runs_of(report))
-    theirs += [v for search in report.searches.values() for v in judge_search(search)]
+    theirs += [v for search in report.searches.values() for v in judge_search(report, search)]
     theirs += [v for item in report.experiments.values() for v in judge_experiment(item, [])]
     assert measured and set(mine) <= {(v.claim.id, v.word) for v in theirs}
 
@@ -346,6 +346,17 @@ def test_the_box_draws_the_reported_value_on_our_interval(book):
     assert (str(word), later.below) == ("pending", "reported 2.6 points, ours no runs yet")
     assert "over 1 CNN Layer + Best MLP" in later.main
     assert ordering.below.startswith("reported higher")
+
+
+def test_the_box_has_a_row_for_each_headline_statement_with_its_worst_part(book, monkeypatch):
+    rows = book.in_short().rows
+    headline = [claim for _, claim in book.report.all_claims() if claim.role == "headline"]
+    assert len(rows) == len({claim.statement for claim in headline}) < len(headline)
+    parts = [book.verdict("mlp-baseline/test"), book.verdict("cnn-2-over-cnn-1")]
+    assert [part.word for part in parts] == [Word.REPRODUCED, Word.PENDING]
+    for both in (parts, parts[::-1]):
+        ((word, cell),) = fu.tables.headlines(book.report, [both]).rows
+        assert str(word) == "pending" and "of 2 parts" in cell.main
 
 
 def test_a_table_of_chosen_verdicts_names_experiments_by_their_titles(book):
@@ -373,7 +384,7 @@ def test_whatever_is_drawn_lies_inside_and_in_order(low, width, share, reported)
     found = Verdict(
         "mlp-baseline", claim, Word.REPRODUCED, low + share * width, 1.0, low, low + width, 5
     )
-    (row,) = fu.tables.headlines(load_report("baltzi"), [found]).rows
+    (row,) = fu.tables.headlines(load_report("baltzi"), [[found]]).rows
     drawn = places(row[1].html())
     assert drawn[0] <= drawn[1] <= drawn[2]
     assert all(0 <= x <= 300 for x in drawn)
@@ -382,13 +393,14 @@ def test_whatever_is_drawn_lies_inside_and_in_order(low, width, share, reported)
 
 
 def test_what_agrees_is_one_line_with_a_link(book):
-    line = book.record("cnn-1-conv")
+    line = book.record("mlp-baseline")
     assert re.fullmatch(
-        r"1 CNN Layer \+ Best MLP: 27 of 27 layer cells agree, (\d+) of \1 settings agree "
-        r"and 8 settings assumed \(see the record\)",
+        r"Baseline: 9 of 9 layer cells agree, (\d+) of \1 settings agree "
+        r"and \d+ settings assumed \(see the record\)",
         repr(line),
     )
-    assert 'href="../record/claims.html#baltzi/cnn-1-conv/layer-1-shape"' in line._repr_html_()
+    assert 'href="../record/claims.html#baltzi/mlp-baseline/layer-1-shape"' in line._repr_html_()
+    assert re.search(r", 0 of \d+ settings agree", repr(book.record("cnn-1-conv"))), "none is run"
 
 
 def test_a_layer_cell_that_differs_is_not_counted_as_agreement(book, monkeypatch):

@@ -27,8 +27,8 @@ from fmnist_utils.tables.headlines import RECORD, headlines, titled
 from fmnist_utils.tables.table import Table
 from fmnist_utils.text import counted, listed
 from fmnist_utils.tuning import Trials
-from fmnist_utils.verdicts.collect import judge_experiment, judge_layers
-from fmnist_utils.verdicts.judge import Evidence, hold_against
+from fmnist_utils.verdicts.collect import judge_experiment, judge_layers, judge_search
+from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
 
@@ -125,14 +125,15 @@ class Chapter:
         return self._found[key]
 
     def runs_by_id(self, *experiments: str) -> dict[str, list[Run]]:
-        """Return the runs of several experiments by their ids; by default, of all in the report.
+        """Return the runs of several experiments or variants by their ids.
 
         Examples
         --------
         >>> list(book.runs_by_id("cnn-1-conv", "cnn-2-conv"))
         ['cnn-1-conv', 'cnn-2-conv']
+        >>> everything = book.runs_by_id(*book.report.experiments)
         """
-        return {name: self.runs(name) for name in experiments or self.report.experiments}
+        return {name: self.runs(name) for name in experiments}
 
     def search(self, search_id: str) -> Trials | None:
         """Return the trials of one of the report's searches, None when there are none yet.
@@ -154,11 +155,11 @@ class Chapter:
         reproduced
         """
         found, owner = self.report.claim(claim), claim.partition("/")[0]
-        experiments = self.report.experiments
-        subject = experiments.get(owner) or self.report.searches.get(found.of or "")
-        needed = [owner] if owner in experiments else [found.of or "", found.than or ""]
-        runs = {name: self.runs(name) for name in needed if name in experiments}
-        return hold_against(found, Evidence(subject, runs))
+        if search := self.report.searches.get(found.of or ""):
+            return next(v for v in judge_search(self.report, search) if v.claim.id == found.id)
+        if experiment := self.report.experiments.get(owner):
+            return judge(experiment, found, self.runs(owner))
+        return judge_comparison(found, self.runs_by_id(*filter(None, (found.of, found.than))))
 
     def verdicts(self, *claims: str) -> list[Verdict]:
         """Return the verdicts on several claims, for `plots.forest`.
@@ -205,7 +206,8 @@ class Chapter:
         >>> len(book.in_short("cnn-2-conv/test", "cnn-2-over-cnn-1").rows)
         2
         """
-        return headlines(self.report, self.verdicts(*claims or _headlines(self.report)))
+        statements = [[claim] for claim in claims] or _headlines(self.report)
+        return headlines(self.report, [self.verdicts(*parts) for parts in statements])
 
     def record(self, experiment: str | Experiment) -> RecordLine:
         """Count in one line what merely agrees with the report, and link to its record.
@@ -216,9 +218,10 @@ class Chapter:
         1 CNN Layer + Best MLP: ... layer cells agree, ... settings assumed (see the record)
         """
         asked = self.report[experiment] if isinstance(experiment, str) else experiment
+        stated = judge_experiment(asked, self.runs(asked))
         found = {
             "layer cell": judge_layers(asked),
-            "setting": [v for v in judge_experiment(asked, []) if v.claim.kind == "exact"],
+            "setting": [v for v in stated if v.claim.kind == "exact"],
         }
         parts = [_agreement(verdicts, thing) for thing, verdicts in found.items() if verdicts]
         parts += [f"{counted(n, 'setting')} assumed"] if (n := len(asked.assumed)) else []
@@ -228,18 +231,19 @@ class Chapter:
         return RecordLine(f"{asked.title}: {listed(parts)}", address)
 
 
-def _headlines(report: Report) -> list[str]:
-    """Name the claims that a report's conclusion rests on."""
-    return [
-        f"{experiment.id}/{claim.id}" if experiment else claim.id
-        for experiment, claim in report.all_claims()
-        if getattr(claim, "role", "") == "headline"
-    ]
+def _headlines(report: Report) -> list[list[str]]:
+    """Name the claims that a report's conclusion rests on, by the statements they are parts of."""
+    statements: dict[str, list[str]] = {}
+    for experiment, claim in report.all_claims():
+        if claim.role == "headline":
+            owner = f"{experiment.id}/" if experiment else ""
+            statements.setdefault(owner + claim.statement, []).append(owner + claim.id)
+    return list(statements.values())
 
 
 def _agreement(verdicts: Sequence[Verdict], thing: str) -> str:
     """Say how many exact claims of a kind hold."""
-    agree = sum(verdict.word != Word.DIFFERS for verdict in verdicts)
+    agree = sum(verdict.word in (Word.EQUAL, Word.FOLLOWED) for verdict in verdicts)
     return f"{agree} of {counted(len(verdicts), thing)} agree{'s' * (agree == 1)}"
 
 

@@ -101,8 +101,8 @@ class Experiment(Strict):
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting of the model and the protocol that is used, by its dotted path."""
-        used = self.model_dump(include={"model", "training"}, exclude_none=True)
-        return {path.lstrip("."): value for path, value in _values(used)}
+        paths = _paths(self.model, self.training)
+        return {path: self.setting(path) for path in paths if not path.endswith(".count")}
 
     def build(self, *, plain: bool = False) -> keras.Model:
         """Build the experiment's Keras model, not compiled; see `models.build`."""
@@ -226,15 +226,6 @@ def _check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None
             f"which reading {claim.reading} would count as training images",
             *at,
         )
-
-
-def _values(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    nested = isinstance(settings, tuple) and settings and isinstance(settings[0], dict)
-    if not nested and not isinstance(settings, dict):
-        yield prefix, settings
-        return
-    for key, value in enumerate(settings) if nested else settings.items():
-        yield from _values(value, f"{prefix}.{key}")
 
 
 #: What a printed layer table shows of a model.

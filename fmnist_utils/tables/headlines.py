@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fmnist_utils.reports.claim import Claim
@@ -43,22 +43,28 @@ class OnInterval(Stacked):
         )
 
 
-def headlines(report: Report, verdicts: Iterable[Verdict]) -> Table:
-    """Show verdicts one by one: the word, the claim with a link, its value on our interval.
+#: Columns of the scoreboard, the worst first: a statement holds when its worst part does.
+_WORST = ("not reproduced", "differs", "pending", "consistent", "close")
+
+
+def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
+    """Show statements one by one: the word, the claim with a link, its value on our interval.
 
     Parameters
     ----------
     report : Report
-        Whose claims; its titles name the experiments.
-    verdicts : iterable of Verdict
+        Whose statements; its titles name the experiments.
+    statements : iterable of sequence of Verdict
+        The verdicts on the parts of each; the worst one is shown, and how many there are.
 
     Examples
     --------
     >>> judged = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
-    >>> print(fu.tables.headlines(report, judged[:1]).rows[0][1].below)
+    >>> print(fu.tables.headlines(report, [judged[:1]]).rows[0][1].below)
     reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.96
     """
-    rows = tuple((verdict_badge(v), _on_interval(report, v)) for v in verdicts)
+    worst = [(min(parts, key=_rank), len(parts)) for parts in statements]
+    rows = tuple((verdict_badge(v), _on_interval(report, v, parts)) for v, parts in worst)
     drawn = "◆ reported, ● mean of our runs, ▬ where 95 % of further runs would lie"
     return Table(("verdict", "claim, and the reported value on our interval"), rows, drawn)
 
@@ -72,9 +78,14 @@ def titled(report: Report, claim: Claim) -> Claim:
     return claim.model_copy(update=known)
 
 
-def _on_interval(report: Report, verdict: Verdict) -> OnInterval:
+def _rank(verdict: Verdict) -> int:
+    return _WORST.index(verdict.word.column) if verdict.word.column in _WORST else len(_WORST)
+
+
+def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
     claim, owner = verdict.claim, verdict.experiment
     name = claim_text(titled(report, claim))
+    name += f" (of {parts} parts, none is worse)" if parts > 1 else ""
     words = f"reported {reported_text(claim)}, ours {ours_text(verdict) or 'none'}"
     words += f" over {counted(verdict.runs, 'run')}" if verdict.sd is not None else ""
     interval = interval_text(verdict)
