@@ -18,10 +18,16 @@ from fmnist_utils.data.fashion_mnist import FACTS
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = [ROOT / "index.ipynb", *sorted((ROOT / "chapters").glob("*.ipynb"))]
-#: Grows until all are in, and then goes.
-REBUILT = ("baltzi",)
+#: The chapters about one report.
+REBUILT = tuple(
+    sorted(
+        path.name
+        for path in (ROOT / "fmnist_utils/reports").iterdir()
+        if path.is_dir() and (path / "report.yaml").exists()
+    )
+)
 #: Pages of another kind whose numbers are traced too.
-TRACED = (*REBUILT, "index", "training")
+TRACED = (*REBUILT, "index", "rule", "training")
 
 MOST_WORDS = 2_500
 #: Tags of cells of which a reader of the page sees no code, or no output, before unfolding it.

@@ -45,6 +45,7 @@ from fmnist_utils.tables.claim_tables import (
     verdicts,
 )
 from fmnist_utils.tables.data_tables import class_balance, data_summary, facts
+from fmnist_utils.tables.front import answers, result
 from fmnist_utils.tables.headlines import headlines
 from fmnist_utils.tables.model_tables import (
     architecture,
@@ -54,6 +55,7 @@ from fmnist_utils.tables.model_tables import (
     protocol,
 )
 from fmnist_utils.tables.report_tables import audit_counts, counts, findings, scoreboard
+from fmnist_utils.tables.rule_tables import chance_alone, rule_history, shares
 from fmnist_utils.tables.run_tables import (
     campaign,
     classification_report,

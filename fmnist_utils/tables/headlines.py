@@ -39,7 +39,7 @@ class OnInterval(Stacked):
         words, href = html.escape(self.below), html.escape(f"{RECORD}#{self.address}")
         return (
             f'<a href="{href}">{html.escape(self.main)}</a>'
-            f'{_drawing(self.verdict, words)}<small class="below">{words}</small>'
+            f'{drawing(self.verdict, words)}<small class="below">{words}</small>'
         )
 
 
@@ -63,7 +63,7 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     >>> print(fu.tables.headlines(report, [judged[:1]]).rows[0][1].below)
     reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.96
     """
-    worst = [(min(parts, key=_rank), len(parts)) for parts in statements]
+    worst = [(worst_part(parts), len(parts)) for parts in statements]
     rows = tuple((verdict_badge(v), _on_interval(report, v, parts)) for v, parts in worst)
     drawn = "◆ reported, ● mean of our runs, ▬ where 95 % of further runs would lie"
     return Table(("verdict", "claim, and the reported value on our interval"), rows, drawn)
@@ -72,10 +72,13 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
 def titled(report: Report, claim: Claim) -> Claim:
     """Name the experiments that a claim compares by their titles, for the reader."""
     names = (("of", claim.of), ("than", claim.than))
-    known = {
-        key: report.experiments[name].title for key, name in names if name in report.experiments
-    }
+    known = {key: report.trainable[name].title for key, name in names if name in report.trainable}
     return claim.model_copy(update=known)
+
+
+def worst_part(parts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict on the part of a statement that decides whether it holds."""
+    return min(parts, key=_rank)
 
 
 def _rank(verdict: Verdict) -> int:
@@ -101,7 +104,7 @@ def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
 _WIDTH, _HEIGHT = 300, 14
 
 
-def _drawing(verdict: Verdict, words: str) -> str:
+def drawing(verdict: Verdict, words: str) -> str:
     """Draw interval, mean and reported value between two ends that are written out.
 
     Nothing is drawn of a claim that has no interval yet.

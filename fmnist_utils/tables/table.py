@@ -193,6 +193,7 @@ def _printed(cell: Any) -> Text:
 
 
 def _html(value: Any) -> str:
-    drawn = isinstance(value, Badge | SeverityBadge | Stacked | Scored)
     # A long name such as categorical_crossentropy may break where it has an underscore.
-    return value.html() if drawn else html.escape(str(value)).replace("_", "_<wbr>")
+    return (
+        value.html() if hasattr(value, "html") else html.escape(str(value)).replace("_", "_<wbr>")
+    )
