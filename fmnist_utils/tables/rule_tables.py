@@ -49,8 +49,8 @@ def chance_alone(store: RunStore = STORE) -> Table:
     )
     caption = (
         f"{found.numbers} numbers held against runs: {found.outside} lie outside their 95 % "
-        f"intervals, {found.expected_outside:.1f} would if all were true; {found.surviving} of them "
-        "remain when all are tested together (Benjamini and Hochberg, 5 %)"
+        f"intervals, {found.expected_outside:.1f} would if all were true; {found.surviving} of "
+        "them remain when all are tested together (Benjamini and Hochberg, 5 %)"
     )
     return Table(("verdict", "numbers", "if every number were true"), rows, caption)
 
