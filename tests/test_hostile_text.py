@@ -135,8 +135,10 @@ def shown(report: Report) -> Iterator[Table]:
     yield tables.reported_trials(report, "sweep", {search.of: runs[search.of]})
     ones, others = (report.experiments[name] for name in ("only", "other"))
     yield tables.differences(ones, runs["only"], others, runs["other"])
-    yield tables.judged([judge(item, claim, runs[item.id]) for item in report.experiments.values()
-                         for claim in item.claims])  # fmt: skip
+    verdicts = [judge(item, claim, runs[item.id]) for item in report.experiments.values()
+                for claim in item.claims]  # fmt: skip
+    yield tables.judged(verdicts)
+    yield tables.headlines(report, [[item] for item in verdicts if item.mean is not None])
     for name, experiment in report.experiments.items():
         yield tables.verdicts(experiment, runs[name])
         yield tables.held_against(experiment, runs[name], experiment.title)
