@@ -241,8 +241,8 @@ def test_the_package_names_what_notebooks_see():
     for name in dir(fu):
         assert getattr(fu, name) is not None
     assert dir(fu) == [
-        "check_parameters", "equivalence", "keras_code", "load_data", "load_report", "plots",
-        "reproduce", "search", "tables", "verdicts",
+        "check_parameters", "compare", "equivalence", "keras_code", "load_data", "load_report",
+        "plots", "reproduce", "search", "tables", "verdicts",
     ]  # fmt: skip
     with pytest.raises(AttributeError, match="no attribute 'modelz'"):
         _ = fu.modelz

@@ -32,6 +32,7 @@ from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.record import Method, read_run
 from fmnist_utils.runs.store import write_run
+from fmnist_utils.shell import AGAIN
 from fmnist_utils.training.interrupts import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,7 +126,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     result = fmnist("book", "--data", "synthetic")
     assert (result.exit_code, result.stdout) == (2, "")
     assert len(result.stderr.splitlines()) == 1
-    assert "_build" in result.stderr and result.stderr.endswith(f"{cli.AGAIN}\n")
+    assert "_build" in result.stderr and result.stderr.endswith(f"{AGAIN}\n")
 
 
 @pytest.mark.parametrize("backend", ["jax", "nonsense"])

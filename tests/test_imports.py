@@ -8,9 +8,10 @@ import fmnist_utils
 PACKAGE = Path(fmnist_utils.__file__).parent
 #: Low to high; names in one row may import each other, as long as no circle arises.
 FLOORS = (
-    ("errors",), ("records", "stats", "rounding"), ("data",), ("models",), ("reports",), ("runs",),
+    ("errors",), ("records", "stats", "power", "rounding"), ("data",), ("models",), ("reports",),
+    ("runs",),
     ("training",), ("verdicts",), ("campaign",), ("tuning",), ("text",), ("audit",), ("tables",),
-    ("plots",), ("book",), ("cli", "__init__"), ("__main__",),
+    ("plots",), ("book",), ("shell",), ("cli", "__init__"), ("__main__",),
 )  # fmt: skip
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 

@@ -706,7 +706,7 @@ def test_a_variant_may_add_a_feature_as_a_whole() -> None:
     variant = Variant.model_validate(
         {"of": base.id, "title": "x", "settings": {"training.early_stopping": stopping}}
     )
-    varied = base.vary("x", variant)
+    varied = base.varied("x", variant)
     assert base.training.early_stopping is None
     assert varied.training.early_stopping is not None
     assert varied.training.early_stopping.patience == 5

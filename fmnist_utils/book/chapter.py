@@ -26,6 +26,9 @@ _SMOKE_IMAGES = 64
 _smoke_runs: dict[str, Run] = {}
 
 
+_REAL = 'Full mode records evidence, so it needs DATA = "real".'
+
+
 class ParameterError(FmnistError):
     """A chapter parameter that does not exist, or a value that it does not take."""
 
@@ -55,6 +58,8 @@ def check_parameters(names: Mapping[str, Any]) -> None:
             choices = PARAMETERS[name]
             if choices and value not in choices:
                 raise ParameterError(f"{name} is {value!r}; it takes {', '.join(choices)}.")
+    if (names.get("MODE"), names.get("DATA")) == ("full", "synthetic"):
+        raise ParameterError(_REAL)
     seeds = names.get("SEEDS", 1)
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise ParameterError(f"SEEDS is {seeds!r}; it takes a whole number of at least 1.")
@@ -210,4 +215,4 @@ def _train_missing(
 
 def _refuse_synthetic(data: FashionMNIST) -> None:
     if data.source != "real":
-        raise ParameterError('Full mode records evidence, so it needs DATA = "real".')
+        raise ParameterError(_REAL)

@@ -112,7 +112,7 @@ class Report(Strict):
     def trainable(self) -> dict[str, Experiment]:
         """All that is trained: the report's experiments, then our variants of them."""
         varied = {
-            name: self.experiments[variant.of].vary(name, variant)
+            name: self.experiments[variant.of].varied(name, variant)
             for name, variant in self.variants.items()
         }
         return {**self.experiments, **varied}
@@ -201,7 +201,7 @@ class Report(Strict):
         for name, variant in self.variants.items():
             self._check_of("variants", name, variant.of, self.experiments)
             with named_errors(f"variant {name}", "variants", name):
-                self.experiments[variant.of].vary(name, variant)
+                self.experiments[variant.of].varied(name, variant)
         return self
 
     def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:
