@@ -309,7 +309,7 @@ def _fit(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
         "model.fit(",
         f"    {images},",
         f"    validation_data={validation},",
-        *([] if training.augmentation else [f"    batch_size={size},"]),
+        "    shuffle=False,  # it is done above" if spec else f"    batch_size={size},",
         f"    epochs={training.epochs},",
         *_callbacks(training, best),
         ")",
