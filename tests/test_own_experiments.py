@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from factories import TEST_LABELS, make_run
@@ -23,6 +24,7 @@ from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.stats import welch_interval
+from fmnist_utils.training.train import compiled_model
 from fmnist_utils.verdicts.contrast import ContrastError, compare
 
 
@@ -101,6 +103,8 @@ def test_it_is_what_a_variant_in_the_file_is() -> None:
         ({"dense": 5}, "model.dense: Input should be a valid tuple."),
         ({"training": None}, "training: Input should be a valid dictionary"),
         ({"validation": {"take": "test"}, "take": "first"}, "is a part of training.validation: "),
+        ({"min_delta": 0.1}, "min_delta is not supported: any improvement counts."),
+        ({"momentum": 0.9}, "training.optimizer: adam takes no momentum: sgd and rmsprop do."),
         ({}, "Name a setting of baltzi/cnn-1-conv to vary, such as epochs=20."),
     ],
     ids=repr,
@@ -143,6 +147,31 @@ def test_settings_complete_their_names(cnn: Experiment) -> None:
     assert all(cnn.setting(path) == value for path, value in cnn.settings.items())
     assert cnn.settings["model.dense.0.units"] == 256
     assert "training.augmentation" not in cnn.settings
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": True}},
+        {"name": "adamw", "weight_decay": 0.01},
+        {"label_smoothing": 0.1},
+    ],
+    ids=repr,
+)
+def test_its_program_compiles_as_the_trainer_does(cnn: Experiment, settings: Any) -> None:
+    mine = cnn.vary(settings)
+    model = compiled_model(mine, Method(plain_fit=True))
+    program = fu.keras_code(mine)
+    names: dict[str, Any] = {}
+    start = program.index("model.compile(")
+    call = program[start : program.index("\n)\n", start) + 2]
+    exec(call.replace("model.compile(", "compiled = dict("), {"keras": keras}, names)
+    compiled, same = names["compiled"], {"name": ""}
+    assert compiled["optimizer"].get_config() | same == model.optimizer.get_config() | same
+    if isinstance(model.loss, str):
+        assert compiled["loss"] == model.loss
+    else:
+        assert compiled["loss"].get_config() == model.loss.get_config()
 
 
 def test_its_program_says_what_was_changed(cnn: Experiment) -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import WrongAt, first_problem
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.protocol import NOT_SUPPORTED
 from fmnist_utils.reports.values import same_value
 
 
@@ -89,6 +90,8 @@ def find(have: Mapping[str, Any], name: str, owner: str) -> list[str]:
         return used or ends
     if ends:
         raise SettingError(f"{owner} uses no {name}: say where, such as {ends[0]}.")
+    if name in NOT_SUPPORTED:
+        raise SettingError(f"{name} is not supported: {NOT_SUPPORTED[name]}.")
     words = {path.rpartition(".")[2] for path in paths} - {"0", "model", "training"}
     known = sorted(word for word in words if not word.isdigit())
     close = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
