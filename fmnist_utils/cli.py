@@ -270,7 +270,8 @@ def status() -> None:
                 count = Text(str(valid), "" if valid else "yellow")
                 table.add_row(Text(name), count, *map(Text, others), Text(stale, "red"))
             problems += found
-        console.print(table)
+        if table.rows:
+            console.print(table)
         for problem in problems:
             _say(problem)
 
