@@ -143,7 +143,8 @@ def test_ids_name_files_however_much_is_varied(rates: list[float]) -> None:
     assert len(mine.id) <= 100 and mine.id.startswith("cnn-1-conv-own-")
 
 
-def test_settings_complete_their_names(cnn: Experiment) -> None:
+def test_settings_and_experiments_complete_their_names(cnn: Experiment) -> None:
+    assert "cnn-1-conv-dropout-20" in load_report("baltzi")._ipython_key_completions_()
     assert all(cnn.setting(path) == value for path, value in cnn.settings.items())
     assert cnn.settings["model.dense.0.units"] == 256
     assert "training.augmentation" not in cnn.settings

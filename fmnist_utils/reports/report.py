@@ -133,6 +133,10 @@ class Report(Strict):
                 f"report {self.id} has no experiment {experiment_id}; it has {known}"
             ) from None
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Complete ``report["cnn`` in a notebook."""
+        return list(self.trainable)
+
     def all_claims(self) -> Iterator[tuple[Experiment | None, Claim]]:
         """Yield every claim with its experiment; None for the data, for several, for a search."""
         for claim in self.claims:
