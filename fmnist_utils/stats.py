@@ -1,7 +1,7 @@
 """Every piece of statistics in the package: pure functions, arrays in, numbers out.
 
 A sample holds one value per run, that is per seed. Nothing else in the package computes a
-quantile, an interval or a test, but `power`, which asks how many runs a test needs.
+quantile, an interval or a test.
 """
 
 from __future__ import annotations
