@@ -22,13 +22,15 @@ WIDTH = 88
 
 #: Where a program tells of a setting, by how its path begins: the first that fits.
 _PARTS = {
-    "images": ("model.input_shape", "model.resize", "reading.normalisation", "reading.data"),
+    "images": ("model.input_shape", "model.resize", "reading.normalisation", "reading.pixel",
+               "reading.data"),
     "split": ("training.validation", "training.images", "reading.1 fold"),
-    "model": ("model",),
-    "compile": ("training.optimizer", "training.loss", "training.label_smoothing"),
-    "fit": ("training",),
+    "model": ("model", "reading.initialiser"),
+    "compile": ("training.optimizer", "training.loss", "training.label_smoothing",
+                "reading.defaults"),
+    "fit": ("training", "reading.fill mode"),
     "evaluate": ("",),
-}
+}  # fmt: skip
 
 #: What a layer is called, by our name for it and by the paths of its settings.
 Names = Mapping[str, str]
