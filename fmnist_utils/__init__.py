@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from fmnist_utils.data.download import load_data
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.verdicts import equivalence
+    from fmnist_utils.verdicts.contrast import compare
 
 _HOMES = {
     "check_parameters": "fmnist_utils.book.chapter",
+    "compare": "fmnist_utils.verdicts.contrast",
     "equivalence": "fmnist_utils.verdicts",
     "keras_code": "fmnist_utils.book.program",
     "load_data": "fmnist_utils.data.download",

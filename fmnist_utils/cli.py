@@ -2,59 +2,31 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from typer.core import TyperGroup
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.training.interrupts import acknowledge
+from fmnist_utils.shell import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
 
 if TYPE_CHECKING:
     from fmnist_utils.reports.experiment import Experiment
-
-AGAIN = "mend that, and run the same command again."
-
-
-class _Commands(TyperGroup):
-    """A mistake of the user is one sentence and exit code 2; Ctrl-C is one and 130."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except FmnistError as error:
-            print(error, file=sys.stderr)
-            raise typer.Exit(2) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # who read our output has seen enough; click's business
-                raise
-            where, why = error.filename or "A file", error.strerror or type(error).__name__
-            print(f"{where} cannot be read or written ({why}): {AGAIN}", file=sys.stderr)
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt as error:
-            acknowledge()
-            raise typer.Exit(130) from error
-
-    def make_context(self, *arguments: Any, **settings: Any) -> Any:
-        try:
-            return super().make_context(*arguments, **settings)
-        except KeyboardInterrupt as error:  # which click would call an aborted prompt
-            acknowledge()
-            raise typer.Exit(130) from error
-
+    from fmnist_utils.reports.report import Report
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     help="Reproduce five reports on Fashion-MNIST, number by number.",
     no_args_is_help=True,
     add_completion=False,
@@ -63,19 +35,37 @@ app = typer.Typer(
 # In a file or a pipe a table is not folded at 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 160)
 
-CellTimeout = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="SECONDS",
-        help="How long a cell may run; by default 1800 s, and any time where chapters train.",
-    ),
-]
-ReportId = Annotated[str, typer.Argument(help="Which report, e.g. baltzi.", metavar="REPORT")]
-
 
 def _say(sentence: str) -> None:
     console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _say(f"fmnist-utils {metadata.version('fmnist-utils')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+
+
+@contextmanager
+def _all_reports() -> Iterator[list[Report]]:
+    """Give every report that can be read; at the end name the others, with exit code 2."""
+    from fmnist_utils.reports.load import load_reports
+
+    reports, problems = load_reports()
+    yield reports
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        raise typer.Exit(2)
 
 
 # --- Book ----------------------------------------------------------------------------------------
@@ -139,29 +129,6 @@ def data() -> None:
     _say(f"Fashion-MNIST is complete and verified in {fetch_data()}")
 
 
-def _jobs_wanted(text: str) -> int | Literal["auto"]:
-    if text == "auto":
-        return "auto"
-    if not text.isdigit() or int(text) < 1:
-        raise typer.BadParameter("give a whole number of at least 1, or auto")
-    return int(text)
-
-
-Jobs = Annotated[
-    Any,
-    typer.Option(
-        "--jobs",
-        parser=_jobs_wanted,
-        metavar="N|auto",
-        help="Train N runs side by side; auto: as many as cores and memory allow.",
-    ),
-]
-
-Scheduler = Annotated[
-    str | None, typer.Option(help="Train on a Dask cluster: the address of its scheduler.")
-]
-
-
 @app.command()
 def run(
     report: ReportId,
@@ -169,6 +136,12 @@ def run(
         list[str] | None, typer.Argument(help="Which experiments; all when none is named.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train seeds 1 to N of each experiment.")] = 10,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="SETTING=VALUE", help="Train an experiment of your own, so changed."
+        ),
+    ] = None,
     until_precise: Annotated[
         bool,
         typer.Option(
@@ -198,12 +171,18 @@ def run(
     from fmnist_utils.campaign.jobs import missing_jobs
     from fmnist_utils.campaign.precision import jobs_for_precision
     from fmnist_utils.campaign.start import train_missing
+    from fmnist_utils.reports.settings import parse_settings
     from fmnist_utils.runs.record import Method
     from fmnist_utils.runs.store import RunStore
+    from fmnist_utils.verdicts.contrast import compare
 
     if unseeded and not plain_fit:
         raise FmnistError("--unseeded belongs to --plain-fit: our trainer shuffles every epoch.")
     chosen = _chosen(report, experiments)
+    if settings and not experiments:
+        raise FmnistError("--set changes the experiments that are named: name one.")
+    changed = [item.vary(parse_settings(settings)) for item in chosen] if settings else chosen
+    chosen, theirs = changed, chosen
     augmented = [item.id for item in chosen if item.training.augmentation]
     if plain_fit and augmented:
         raise FmnistError(f"--plain-fit takes no augmentation: leave out {', '.join(augmented)}.")
@@ -224,10 +203,14 @@ def run(
         missing = jobs_for_precision(store, chosen, method) if until_precise else []
     if trained:
         count = f"{trained} run{'s' * (trained != 1)}"
-        _say(f"{count} written to {store.written}; publish with fmnist publish-runs.")
+        more = "" if settings else "; publish with fmnist publish-runs"
+        _say(f"{count} written to {store.written}{more}.")
     else:
         more = ", and is precise enough or would need too many" * until_precise
         _say(f"Nothing to train: every experiment has its {seeds} seeds{more}.")
+    for own, base in zip(chosen, theirs, strict=True) if settings else ():
+        if (mine := store.runs(own, method(own))) and (others := store.runs(base, method(base))):
+            _say(str(compare(mine, others)))
 
 
 @app.command()
@@ -274,7 +257,6 @@ def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment
 @app.command()
 def status() -> None:
     """Show which runs and trials there are, which are stale, and which records are damaged."""
-    from fmnist_utils.reports.load import list_reports, load_report
     from fmnist_utils.runs.status import runs_status
     from fmnist_utils.tuning import search_status
 
@@ -282,16 +264,18 @@ def status() -> None:
     for name in ("experiment", "valid", "seeds", "epochs", "device", "stale"):
         table.add_column(name, justify="right" if name in ("valid", "epochs", "stale") else "left")
     problems: list[str] = []
-    for report in map(load_report, list_reports()):
-        for rows, found in (runs_status(report), search_status(report)):
+    with _all_reports() as reports:
+        both = (part for report in reports for part in (runs_status(report), search_status(report)))
+        for rows, found in both:
             for name, valid, *others, stale in rows:
                 # As Text: rich would read markup into what a report or a record states.
                 count = Text(str(valid), "" if valid else "yellow")
                 table.add_row(Text(name), count, *map(Text, others), Text(stale, "red"))
             problems += found
-    console.print(table)
-    for problem in problems:
-        _say(problem)
+        if table.rows:
+            console.print(table)
+        for problem in problems:
+            _say(problem)
 
 
 @app.command()
@@ -328,20 +312,21 @@ def publish_runs(
 @app.command()
 def reports() -> None:
     """List the reports of the book."""
-    from fmnist_utils.reports.load import list_reports, load_report
-
-    for report_id in list_reports():
-        _say(f"{report_id}  {load_report(report_id).title}")
+    with _all_reports() as found:
+        for item in found:
+            _say(f"{item.id}  {item.title}")
 
 
 @app.command()
 def report(
-    report_id: ReportId,
+    report_id: AnyReport = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole ledger as JSON, one object per claim.")
     ] = False,
 ) -> None:
-    """Print every claim of a report with its verdict."""
+    """Print every claim of a report with its verdict; without a name, which reports there are."""
+    if report_id is None:
+        return reports()
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.tables import judged
@@ -378,23 +363,19 @@ def code(
 
 
 @app.command()
-def audit(
-    report_id: Annotated[
-        str | None, typer.Argument(help="Which report; all when none is named.", metavar="REPORT")
-    ] = None,
-) -> None:
+def audit(report_id: AnyReport = None) -> None:
     """Print where a report contradicts itself, cannot be right, or cannot be followed."""
     from fmnist_utils.audit import audit_report, count_severities
-    from fmnist_utils.reports.load import list_reports, load_report
+    from fmnist_utils.reports.load import load_report
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.tables.report_tables import found_table
 
-    for name in [report_id] if report_id else list_reports():
-        loaded = load_report(name)
-        found = audit_report(loaded, RunStore())
-        console.print(found_table(found, loaded.title))
-        counts = count_severities(found).items()
-        _say(f"{name}: " + ", ".join(f"{count} {severity}" for severity, count in counts))
+    with nullcontext([load_report(report_id)]) if report_id else _all_reports() as chosen:
+        for loaded in chosen:
+            found = audit_report(loaded, RunStore())
+            console.print(found_table(found, loaded.title))
+            counts = count_severities(found).items()
+            _say(f"{loaded.id}: " + ", ".join(f"{count} {severity}" for severity, count in counts))
 
 
 @app.command()

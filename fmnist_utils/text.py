@@ -12,6 +12,7 @@ import numpy as np
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, NUM_CLASSES
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.settings import key_words
 from fmnist_utils.stats import welch_interval
 from fmnist_utils.verdicts.outcome import Verdict
 
@@ -111,9 +112,8 @@ def with_interval(difference: float, low: float, high: float) -> str:
 # --- names ---------------------------------------------------------------------------------------
 
 
-def key_text(name: str) -> str:
-    """Write a key, or a dotted path of keys, as words: ``model.conv.0.kernel``, conv 0 kernel."""
-    return re.sub(r"[._-]", " ", re.sub(r"^(training|model)\.", "", name))
+#: Writes a key, or a dotted path of keys, as words: ``model.conv.0.kernel``, conv 0 kernel.
+key_text = key_words
 
 
 def claim_text(claim: Claim) -> str:

@@ -23,8 +23,8 @@ from fmnist_utils.book import kernels, stage
 from fmnist_utils.book import site as book
 from fmnist_utils.book.links import (
     BADGE_LINK,
-    CITED,
     INSTALL,
+    NAMED,
     badge_link,
     install_address,
     notebooks,
@@ -737,6 +737,9 @@ def make_addressed(root: Path, address: str) -> None:
     (root / "CITATION.cff").write_text(
         f'title: A\nrepository-code: "https://github.com/{address}"\n'
     )
+    (root / "pyproject.toml").write_text(
+        f'[project.urls]\nRepository = "https://github.com/{address}"\n'
+    )
     for path in ("index.ipynb", "chapters/one.ipynb"):
         install = code(f"%pip install -q git+https://github.com/{address}@main")
         write(root / path, badge(address, path), install)
@@ -762,10 +765,10 @@ def check_repository(root: Path) -> list[str]:
             if not links:
                 problems.append(f"{name} has no {what}.")
             problems += [f"{name}: the {what} points to {link}." for link in wrong]
-    citation = root / "CITATION.cff"
-    for _, cited in CITED.findall(citation.read_text()) if citation.exists() else []:
-        if cited != url:
-            problems.append(f"CITATION.cff names the repository {cited}.")
+    for named_in, named in NAMED.items():
+        for _, stated in named.findall((root / named_in).read_text()):
+            if stated != url:
+                problems.append(f"{named_in} names the repository {stated}.")
     return problems
 
 
@@ -779,7 +782,7 @@ def test_every_place_follows_the_address(
     changed = set_repository(root, f"https://github.com/{owner}/{name}{suffix}")
     assert repository(root)["url"] == f"https://github.com/{owner}/{name}"
     assert check_repository(root) == []
-    assert len(changed) == 4
+    assert len(changed) == 5
     assert "# kept" in (root / "_config.yml").read_text()
     assert "@main" in (root / "index.ipynb").read_text()
     assert set_repository(root, f"https://github.com/{owner}/{name}") == []
@@ -801,6 +804,7 @@ def test_every_place_follows_the_address(
         ("chapters/one.ipynb", "git+https", "https", "has no install cell"),
         ("chapters/one.ipynb", "/github/", "/", "has no Colab badge"),
         ("CITATION.cff", "old/place", "new/place", "CITATION.cff names"),
+        ("pyproject.toml", "old/place", "new/place", "pyproject.toml names"),
     ],
 )
 def test_a_wrong_address_is_found(

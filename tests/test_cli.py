@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,16 @@ from typer.testing import CliRunner, Result
 from fmnist_utils import cli
 from fmnist_utils.campaign import jobs as campaign_jobs
 from fmnist_utils.campaign import start as campaign_start
+from fmnist_utils.campaign.estimate import plan_text
+from fmnist_utils.reports import load
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.record import Method, read_run
-from fmnist_utils.runs.store import write_run
+from fmnist_utils.runs.store import RunStore, write_run
+from fmnist_utils.shell import AGAIN
 from fmnist_utils.training.interrupts import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     result = fmnist("book", "--data", "synthetic")
     assert (result.exit_code, result.stdout) == (2, "")
     assert len(result.stderr.splitlines()) == 1
-    assert "_build" in result.stderr and result.stderr.endswith(f"{cli.AGAIN}\n")
+    assert "_build" in result.stderr and result.stderr.endswith(f"{AGAIN}\n")
 
 
 @pytest.mark.parametrize("backend", ["jax", "nonsense"])
@@ -215,6 +219,56 @@ def test_status_counts_valid_stale_and_damaged_runs(
     assert status_line(result, "baltzi/cnn-1-conv") == ["baltzi/cnn-1-conv", "0"]
     assert "cnn-1-conv.seed01.abc.json is not a run record" in result.stdout
     assert f"delete it from {published}" in result.stdout.replace("\n", "")
+
+
+@pytest.fixture
+def one_bad_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have two reports, of which the first by name has an unknown key."""
+    text = (ROOT / "fmnist_utils/reports/baltzi/report.yaml").read_text()
+    for name, content in (("baltzi", text), ("a-sixth", f"colour: red\n{text}")):
+        (tmp_path / "package" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "package" / name / "report.yaml").write_text(content)
+    monkeypatch.setattr(load, "reports_folder", lambda: tmp_path / "package")
+    load.load_report.cache_clear()
+    yield
+    load.load_report.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("status", "baltzi/mlp-baseline "),
+        ("reports", "baltzi  Fashion Image Class"),
+        ("report", "baltzi  Fashion Image Class"),
+        ("audit", "baltzi: "),
+    ],
+)
+def test_one_invalid_report_is_named_and_hides_no_other(
+    published: Path, one_bad_report: None, command: str, shown: str
+) -> None:
+    result = fmnist(command)
+    assert result.exit_code == 2
+    assert shown in result.stdout and "a-sixth" not in result.stdout
+    assert result.stderr.endswith("a-sixth/report.yaml, line 1: colour: unknown key\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_one_invalid_report_stops_no_training_of_another(
+    published: Path, one_bad_report: None, experiment: Experiment
+) -> None:
+    jobs = [campaign_jobs.Job(experiment, 1)]
+    assert plan_text(jobs, RunStore(), 1).startswith("1 run: no recorded times")
+
+
+def test_report_without_a_name_lists_the_reports() -> None:
+    assert fmnist("report").stdout == fmnist("reports").stdout
+    assert "mendez  Deep Learning Models" in fmnist("report").stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = fmnist("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"fmnist-utils {metadata.version('fmnist-utils')}\n"
 
 
 def test_status_names_runs_of_an_experiment_that_is_gone(

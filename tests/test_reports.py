@@ -383,6 +383,26 @@ def test_value_of_the_wrong_type_is_named_with_its_line(
             "training.epochs is neither claimed nor assumed",
         ),
         (
+            "      optimizer: {name: adam, learning_rate: 0.001}",
+            "      optimizer: {name: adam, learning_rate: 0.001, momentum: 0.9}",
+            "adam takes no momentum: sgd and rmsprop do",
+        ),
+        (
+            "      loss: categorical_crossentropy",
+            "      loss: sparse_categorical_crossentropy\n      label_smoothing: 0.1",
+            "label_smoothing needs one-hot labels: loss: categorical_crossentropy",
+        ),
+        (
+            "      loss: categorical_crossentropy",
+            "      loss: categorical_crossentropy\n      folds: 5",
+            "folds: not supported: there is one split, by validation",
+        ),
+        (
+            "      optimizer: {name: adam, learning_rate: 0.001}",
+            "      optimizer: {name: lion, learning_rate: 0.001}",
+            "Input should be 'adam', 'adamw', 'adagrad', 'nadam', 'rmsprop' or 'sgd'",
+        ),
+        (
             "      - {setting: training.epochs, chosen: 3, because: not stated}",
             "      - {setting: training.epochs, chosen: 4, because: not stated}",
             "training.epochs is 3, assumed 4",
@@ -692,7 +712,7 @@ def test_a_variant_may_add_a_feature_as_a_whole() -> None:
     variant = Variant.model_validate(
         {"of": base.id, "title": "x", "settings": {"training.early_stopping": stopping}}
     )
-    varied = base.vary("x", variant)
+    varied = base.varied("x", variant)
     assert base.training.early_stopping is None
     assert varied.training.early_stopping is not None
     assert varied.training.early_stopping.patience == 5

@@ -27,7 +27,7 @@ from fmnist_utils.data.fashion_mnist import DataError, FashionMNIST
 from fmnist_utils.models.spec import CNN, MLP, ConvBlock, DenseBlock
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.reports.protocol import Augmentation, EarlyStopping, Validation
+from fmnist_utils.reports.protocol import Augmentation, EarlyStopping, Optimizer, Validation
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.training import epochs as engines
 from fmnist_utils.training import train as training
@@ -538,6 +538,44 @@ def test_augmented_training_repeats_itself_and_differs_from_plain(data: FashionM
 
 
 # --- the optimizer, and bfloat16 ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"name": "sgd", "momentum": 0.9, "nesterov": True}, "SGD"),
+        ({"name": "rmsprop", "momentum": 0.5}, "RMSprop"),
+        ({"name": "adam", "weight_decay": 0.01}, "Adam"),
+        ({"name": "adamw", "weight_decay": 0.01}, "AdamW"),
+        ({"name": "adamw"}, "AdamW"),
+        ({"name": "nadam"}, "Nadam"),
+        ({"name": "adagrad"}, "Adagrad"),
+    ],
+    ids=repr,
+)
+def test_every_optimizer_is_keras_own_with_its_settings(
+    settings: dict[str, Any], kind: str, data: FashionMNIST
+) -> None:
+    spec = Optimizer(learning_rate=0.05, **settings)
+    optimizer = compiled_model(tiny(optimizer=spec), Method()).optimizer
+    assert type(optimizer).__name__ == kind
+    config = optimizer.get_config()
+    assert config["learning_rate"] == pytest.approx(0.05)
+    assert {key: config[key] for key in settings if key != "name"} == pytest.approx(
+        {key: value for key, value in settings.items() if key != "name"}
+    )
+    if kind == "AdamW" and "weight_decay" not in settings:
+        assert config["weight_decay"] == 0.004, "what is not named stays at the Keras default"
+    run = train(tiny(optimizer=spec, epochs=3), 1, data)
+    assert run.history["loss"][-1] < run.history["loss"][0]
+
+
+def test_smoothed_labels_cost_what_keras_says(data: FashionMNIST) -> None:
+    plain, smooth = (train(tiny(label_smoothing=value, epochs=1), 1, data) for value in (None, 0.2))
+    assert smooth.final.test.loss > plain.final.test.loss
+    loss = compiled_model(tiny(label_smoothing=0.2), Method()).loss
+    assert loss.get_config()["label_smoothing"] == 0.2
+    assert compiled_model(tiny(), Method()).loss == "categorical_crossentropy"
 
 
 def test_fused_adam_takes_the_steps_that_keras_adam_takes(data: FashionMNIST) -> None:

@@ -26,6 +26,9 @@ _SMOKE_IMAGES = 64
 _smoke_runs: dict[str, Run] = {}
 
 
+_REAL = 'Full mode records evidence, so it needs DATA = "real".'
+
+
 class ParameterError(FmnistError):
     """A chapter parameter that does not exist, or a value that it does not take."""
 
@@ -55,6 +58,8 @@ def check_parameters(names: Mapping[str, Any]) -> None:
             choices = PARAMETERS[name]
             if choices and value not in choices:
                 raise ParameterError(f"{name} is {value!r}; it takes {', '.join(choices)}.")
+    if (names.get("MODE"), names.get("DATA")) == ("full", "synthetic"):
+        raise ParameterError(_REAL)
     seeds = names.get("SEEDS", 1)
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise ParameterError(f"SEEDS is {seeds!r}; it takes a whole number of at least 1.")
@@ -175,7 +180,8 @@ def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
     )
     protocol = _shortened(experiment.training, len(few.train_labels))
     short = experiment.model_copy(update={"training": protocol})
-    graph = (short.model, protocol.loss, protocol.optimizer, protocol.augmentation)
+    compiled = (protocol.loss, protocol.label_smoothing, protocol.optimizer)
+    graph = (short.model, compiled, protocol.augmentation)
     alike = repr((few.fingerprint, graph))
     if alike not in _smoke_runs:
         _smoke_runs[alike] = train(short, 1, few, method=Method())
@@ -216,4 +222,4 @@ def _train_missing(
 def refuse_synthetic(source: str) -> None:
     """Refuse to record as evidence what is trained on other images than the real ones."""
     if source != "real":
-        raise ParameterError('Full mode records evidence, so it needs DATA = "real".')
+        raise ParameterError(_REAL)

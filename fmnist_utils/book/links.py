@@ -14,7 +14,11 @@ _GITHUB = re.compile(
 )
 BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")
 INSTALL = re.compile(r"git\+https?://[^\s\"'#\\]+")
-CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)")
+#: Files that name it, with what stands before it and the address itself.
+NAMED = {
+    "CITATION.cff": re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)"),
+    "pyproject.toml": re.compile(r"(?m)^(Repository = \")([^\"]+)"),
+}
 
 
 def repository(root: Path) -> dict[str, str]:
@@ -43,7 +47,7 @@ def notebooks(root: Path) -> list[Path]:
 
 
 def set_repository(root: Path, url: str) -> list[Path]:
-    """Point the book, its badges, its install cells and its citation at another repository.
+    """Point the book, its badges, install cells, citation and metadata at another repository.
 
     Parameters
     ----------
@@ -72,8 +76,9 @@ def set_repository(root: Path, url: str) -> list[Path]:
         text = path.read_text(encoding="utf-8")
         text = BADGE_LINK.sub(badge_link(url, branch, path.relative_to(root)), text)
         texts[path] = INSTALL.sub(install_address(url, branch), text)
-    if (citation := root / "CITATION.cff").exists():
-        texts[citation] = CITED.sub(rf"\g<1>{url}", citation.read_text(encoding="utf-8"))
+    for path in (root / name for name in NAMED if (root / name).exists()):
+        named = NAMED[path.name]
+        texts[path] = named.sub(rf"\g<1>{url}", path.read_text(encoding="utf-8"))
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
         write_whole(path, texts[path].encode())

@@ -8,27 +8,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, count
-from fmnist_utils.models.calls import Call, layer_calls
+from fmnist_utils.models.calls import Call, as_python, layer_calls
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.protocol import Augmentation, Training, split_sizes
 from fmnist_utils.text import key_text, listed
-from fmnist_utils.training.optimizers import optimizer_call
+from fmnist_utils.training.optimizers import loss_of, optimizer_call
 
 #: Characters of a line, where it can be broken.
 WIDTH = 88
 
 #: Where a program tells of a setting, by how its path begins: the first that fits.
 _PARTS = {
-    "images": ("model.input_shape", "model.resize", "reading.normalisation", "reading.data"),
+    "images": ("model.input_shape", "model.resize", "reading.normalisation", "reading.pixel",
+               "reading.data"),
     "split": ("training.validation", "training.images", "reading.1 fold"),
-    "model": ("model",),
-    "compile": ("training.optimizer", "training.loss"),
-    "fit": ("training",),
+    "model": ("model", "reading.initialiser"),
+    "compile": ("training.optimizer", "training.loss", "training.label_smoothing",
+                "reading.defaults"),
+    "fit": ("training", "reading.fill mode"),
     "evaluate": ("",),
-}
+}  # fmt: skip
 
 #: What a layer is called, by our name for it and by the paths of its settings.
 Names = Mapping[str, str]
@@ -270,24 +272,25 @@ def _sequential(name: str, calls: Iterable[Call | str]) -> list[str]:
     return [f"{name} = keras.Sequential(", "    [", *lines, "    ]", ")"]
 
 
-def _item(call: Call | str) -> list[str]:
+def _item(call: Call | str, before: str = " " * 8) -> list[str]:
     """Write a call as an item of a list; its arguments on a line of their own where it is long."""
-    indent, line = " " * 8, f"        {call},"
+    line = f"{before}{call},"
     if isinstance(call, str) or len(line) <= WIDTH:
         return [line]
     function, _, _ = str(call).partition("(")
+    indent = " " * (len(before) - len(before.lstrip()))
     together = f"{indent}    {', '.join(call.arguments)}"
     apart = [f"{indent}    {argument}," for argument in call.arguments]
     broken = [together] if len(together) <= WIDTH else apart
-    return [f"{indent}{function}(", *broken, f"{indent}),"]
+    return [f"{before}{function}(", *broken, f"{indent}),"]
 
 
 def _compile(training: Training, why: Reasons) -> list[str]:
     return [
         *why["compile"],
         "model.compile(",
-        f"    optimizer={optimizer_call(training.optimizer)},",
-        f'    loss="{training.loss}",',
+        *_item(optimizer_call(training.optimizer), "    optimizer="),
+        f"    loss={as_python(loss_of(training))},",
         '    metrics=["accuracy"],',
         ")",
     ]
@@ -309,7 +312,7 @@ def _fit(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
         "model.fit(",
         f"    {images},",
         f"    validation_data={validation},",
-        *([] if training.augmentation else [f"    batch_size={size},"]),
+        "    shuffle=False,  # it is done above" if spec else f"    batch_size={size},",
         f"    epochs={training.epochs},",
         *_callbacks(training, best),
         ")",

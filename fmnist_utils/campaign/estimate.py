@@ -10,7 +10,7 @@ from statistics import fmean
 
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.reports.load import load_reports
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
@@ -57,7 +57,7 @@ def estimated_seconds(jobs: Sequence[Job], store: RunStore) -> list[float | None
     here = processor()
     runs: dict[tuple[str, str], list[Run]] = {}
     trained: dict[tuple[str, str], Experiment] = {}
-    for report in map(load_report, list_reports()):
+    for report in load_reports()[0]:
         for experiment in report.trainable.values():
             trained[report.id, experiment.id] = experiment
 

@@ -37,11 +37,12 @@ class Call(NamedTuple):
     @property
     def arguments(self) -> list[str]:
         """The arguments as Python."""
-        keywords = (f"{key}={_python(value)}" for key, value in self.keywords.items())
-        return [*map(_python, self.positional), *keywords]
+        keywords = (f"{key}={as_python(value)}" for key, value in self.keywords.items())
+        return [*map(as_python, self.positional), *keywords]
 
 
-def _python(value: Any) -> str:
+def as_python(value: Any) -> str:
+    """Write a value, or a call, as Python."""
     if isinstance(value, Call):
         return str(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

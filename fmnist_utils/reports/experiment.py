@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from fmnist_utils.models.build import build as build_model
 from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.models.spec import ModelSpec
-from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
+from fmnist_utils.records import (
+    Slug,
+    Strict,
+    WrongAt,
+    first_problem,
+    refuse_duplicates,
+    sha256,
+)
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.printed import EpochTable, LayerTable, ScoreTable
 from fmnist_utils.reports.protocol import ALWAYS, Precision, Training
 from fmnist_utils.reports.quantities import EPOCHS
-from fmnist_utils.reports.settings import _check_assumption, _check_setting, account_for, look_up
+from fmnist_utils.reports.settings import (
+    SettingError,
+    _check_assumption,
+    _check_setting,
+    account_for,
+    find,
+    key_words,
+    look_up,
+)
 from fmnist_utils.reports.values import Printed
 
 if TYPE_CHECKING:
@@ -108,23 +131,82 @@ class Experiment(Strict):
         """Build the experiment's Keras model, not compiled; see `models.build`."""
         return build_model(self.model, plain=plain)
 
-    def vary(self, variant_id: str, variant: Variant) -> Experiment:
-        """Return this experiment with some settings changed, and no claims of its own."""
+    @property
+    def is_own(self) -> bool:
+        """Whether a reader made it with `vary`: its runs are no evidence on the report."""
+        return OWN in self.id
+
+    def vary(self, settings: Mapping[str, Any] | None = None, /, **more: Any) -> Experiment:
+        """Return an experiment of your own: this one with some settings changed.
+
+        Parameters
+        ----------
+        settings : mapping, optional
+            Setting to value. A setting is a dotted path of `settings`, such as
+            ``model.dense.0.dropout``; or its end, ``dropout``, which stands for every place where
+            the experiment has one and which no path names.
+        **more
+            The same for ends that are words of their own: ``dropout=0.3, epochs=20``. None leaves
+            a feature out; a mapping is a feature as a whole:
+            ``early_stopping={"monitor": "val_loss", "patience": 5}``.
+
+        Returns
+        -------
+        Experiment
+            Without claims. Its runs stay in ``./runs`` and are never evidence.
+
+        Raises
+        ------
+        SettingError
+            When there is no such setting, or it does not take the value.
+
+        Examples
+        --------
+        >>> mine = experiment.vary(epochs=20, learning_rate=0.01)
+        >>> mine.training.epochs, mine.training.optimizer.learning_rate
+        (20, 0.01)
+        """
+        whose = f"{self.report}/{self.id}"
+        have = self.model_dump(include={"model", "training"})
+        # What names one place counts more than what names several.
+        chosen = dict(sorted({**(settings or {}), **more}.items(), key=lambda item: "." in item[0]))
+        found = {path: value for name, value in chosen.items() for path in find(have, name, whose)}
+        if not found:
+            raise SettingError(f"Name a setting of {whose} to vary, such as epochs=20.")
+        for path in found:
+            if whole := next((other for other in found if path.startswith(f"{other}.")), None):
+                raise SettingError(f"{path} is a part of {whole}: vary one of them.")
+        words = [f"{key_words(name)} {_shown(value)}" for name, value in chosen.items()]
+        end = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
+        own = f"{self.id}{'-' if self.is_own else OWN}{end}"
+        if len(own) > 100:
+            own = f"{own[:88].rstrip('-')}-{sha256(own)[:8]}"
+        title = f"{self.title}, {', '.join(words)}"
+        variant = Variant.model_construct(of=self.id, title=title, settings=found)
+        try:
+            varied = self.varied(own, variant)
+        except ValidationError as error:
+            # Names of kinds of models stand in no path.
+            problem = re.sub(r"^model\.(mlp|cnn)\.", "model.", first_problem(error))
+            problem = problem.replace("Value error, ", "")
+            raise SettingError(f"{whose} cannot be varied so: {problem}.") from error
+        if fault := misbuilt(varied.model):
+            raise SettingError(f"{whose} cannot be varied so: {fault}.")
+        return varied
+
+    def varied(self, variant_id: str, variant: Variant) -> Experiment:
+        """Return this experiment with the settings of a variant, and no claims of its own."""
         content = self.model_dump(mode="json", include=_VARIED)
         for path, value in variant.settings.items():
             self.setting(path)
-            *parents, last = path.split(".")
+            keys: list[Any] = [int(part) if part.isdigit() else part for part in path.split(".")]
             target: Any = content
-            for part in parents:
-                target = target[int(part) if isinstance(target, list) else part]
-            if isinstance(value, dict):  # a whole feature, such as early stopping
-                target[last] = {key: str(item) for key, item in value.items()}
-            elif value is None:
-                target[last] = None
-            else:
-                target[last] = str(value)
+            for key in keys[:-1]:
+                target = target[key]
+            target[keys[-1]] = _as_text(value)
+        of = self.variant_of or self.id
         return Experiment.model_validate(
-            {**content, "id": variant_id, "title": variant.title, "variant_of": self.id}
+            {**content, "id": variant_id, "title": variant.title, "variant_of": of}
         )
 
     @field_validator("assumed")
@@ -213,6 +295,25 @@ class Experiment(Strict):
             yield "reading.training accuracy"
         if self.training.early_stopping or any(c.reading.startswith("best") for c in ends):
             yield "reading.best epoch"
+
+
+#: Stands in the id of an experiment that a reader made, before what it changes.
+OWN = "-own-"
+
+
+def _as_text(value: Any) -> Any:
+    """Write values as they stand in a file: a whole feature, such as early stopping, key by key."""
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_text(item) for item in value]
+    return None if value is None else str(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_shown(item)}" for key, item in value.items())
+    return "left out" if value is None else str(value)
 
 
 #: What a variant takes over from its experiment.

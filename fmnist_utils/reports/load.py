@@ -19,6 +19,17 @@ def list_reports() -> list[str]:
     return sorted(path.parent.name for path in reports_folder().glob("*/report.yaml"))
 
 
+def load_reports() -> tuple[list[Report], list[ReportError]]:
+    """Load every report that can be read, and return what is wrong with the others."""
+    reports, problems = [], []
+    for report_id in list_reports():
+        try:
+            reports.append(load_report(report_id))
+        except ReportError as error:
+            problems.append(error)
+    return reports, problems
+
+
 @functools.cache
 def load_report(report_id: str) -> Report:
     """Load one report by its id.

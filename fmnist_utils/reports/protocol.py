@@ -125,10 +125,23 @@ class Validation(Strict):
 
 
 class Optimizer(Strict):
-    """A Keras optimizer; what is not named here stays at the Keras default."""
+    """A Keras optimizer; what is not named here stays at the Keras default.
 
-    name: Literal["adam", "rmsprop", "sgd"]
+    SGD and RMSprop take a `momentum`, SGD alone `nesterov`.
+    """
+
+    name: Literal["adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd"]
     learning_rate: Finite
+    momentum: Annotated[float, Field(ge=0, le=1)] | None = None
+    nesterov: bool | None = None
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_takes(self) -> Optimizer:
+        for key, takers in (("momentum", ("sgd", "rmsprop")), ("nesterov", ("sgd",))):
+            if getattr(self, key) is not None and self.name not in takers:
+                raise ValueError(f"{self.name} takes no {key}: {' and '.join(takers)} do")
+        return self
 
 
 class EarlyStopping(Strict):
@@ -154,6 +167,8 @@ class Training(Strict):
     """The protocol of one training.
 
     `images` limits it to so many training images, the first ones that are not held out.
+    `label_smoothing` spreads that share of each label over all classes, in every loss, also where
+    one is evaluated, as Keras does.
 
     A feature that a report does not use is None, and None is left out of the fingerprint: new
     optional features leave existing runs valid.
@@ -167,3 +182,25 @@ class Training(Strict):
     early_stopping: EarlyStopping | None = None
     images: Images | None = None
     augmentation: Augmentation | None = None
+    label_smoothing: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _labels_can_be_smoothed(self) -> Training:
+        if self.label_smoothing is not None and self.loss != "categorical_crossentropy":
+            raise ValueError("label_smoothing needs one-hot labels: loss: categorical_crossentropy")
+        return self
+
+
+#: What reports state and no protocol here can have, and what to do instead.
+NOT_SUPPORTED = {
+    "restore_best_weights": "every run is evaluated at its last and at its best epoch: assume "
+    "reading.weights, and give the claims reading: best",
+    "min_delta": "any improvement counts",
+    "learning_rate_schedule": "a learning rate stays as it is",
+    "reduce_lr_on_plateau": "a learning rate stays as it is",
+    "folds": "there is one split, by validation",
+    "stratified": "validation images are the first, the last or drawn at random",
+    "standardisation": "grey levels are divided by 255",
+    "strides": "convolutions have stride 1",
+    "initializer": "weights begin as Keras lets them",
+}

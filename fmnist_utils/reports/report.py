@@ -125,7 +125,7 @@ class Report(Strict):
     def trainable(self) -> dict[str, Experiment]:
         """All that is trained: the report's experiments, then our variants of them."""
         varied = {
-            name: self.experiments[variant.of].vary(name, variant)
+            name: self.experiments[variant.of].varied(name, variant)
             for name, variant in self.variants.items()
         }
         return {**self.experiments, **varied}
@@ -151,6 +151,10 @@ class Report(Strict):
             raise KeyError(
                 f"report {self.id} has no experiment {experiment_id}; it has {known}"
             ) from None
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Complete ``report["cnn`` in a notebook."""
+        return list(self.trainable)
 
     def all_claims(self) -> Iterator[tuple[Experiment | None, Claim]]:
         """Yield every claim with its experiment; None for the data, for several, for a search."""
@@ -253,7 +257,7 @@ class Report(Strict):
         for name, variant in self.variants.items():
             self._check_of("variants", name, variant.of, self.experiments)
             with named_errors(f"variant {name}", "variants", name):
-                self.experiments[variant.of].vary(name, variant)
+                self.experiments[variant.of].varied(name, variant)
         trainable = self.trainable
         for i, claim in enumerate(self.claims):
             at = ("claims", i)

@@ -215,7 +215,7 @@ class Search(Strict):
         for key, value in values.items():
             settings |= self.space[key].settings(value)
         variant = Variant.model_construct(of=self.of, title=self.title, settings=settings)
-        return experiment.vary(name or self.id, variant)
+        return experiment.varied(name or self.id, variant)
 
     def each_alone(self) -> Iterator[dict[str, Setting]]:
         """Yield every value of every parameter, one at a time."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+import difflib
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import yaml
 from pydantic import ValidationError
 
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import WrongAt, first_problem
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.protocol import NOT_SUPPORTED
 from fmnist_utils.reports.values import same_value
+
+
+class SettingError(FmnistError):
+    """A setting that an experiment does not have, or a value that it does not take."""
 
 
 class HasSettings(Protocol):
@@ -52,6 +61,86 @@ def look_up(value: Any, path: str, owner: str) -> Any:
         except (AttributeError, ValueError, IndexError, KeyError) as error:
             raise KeyError(f"{owner} has no setting {path}") from error
     return value
+
+
+def find(have: Mapping[str, Any], name: str, owner: str) -> list[str]:
+    """Return the dotted paths that a setting's name stands for.
+
+    Parameters
+    ----------
+    have : mapping
+        Model and training, features that are not used as None.
+    name : str
+        A path, or its end, which stands for every place where the setting is used; where it is
+        used nowhere, for the only place where it can be.
+    owner : str
+        Whom the error names.
+
+    Raises
+    ------
+    SettingError
+        When there is no such setting, or none in use and several places for it.
+    """
+    paths = dict(_nodes(have))
+    if name in paths:
+        return [name]
+    ends = [path for path in paths if path.endswith(f".{name}")]
+    used = [path for path in ends if paths[path] is not None]
+    if used or len(ends) == 1:
+        return used or ends
+    if ends:
+        raise SettingError(f"{owner} uses no {name}: say where, such as {ends[0]}.")
+    if name in NOT_SUPPORTED:
+        raise SettingError(f"{name} is not supported: {NOT_SUPPORTED[name]}.")
+    words = {path.rpartition(".")[2] for path in paths} - {"0", "model", "training"}
+    known = sorted(word for word in words if not word.isdigit())
+    close = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}."
+    raise SettingError(f"{owner} has no setting {name}: {hint}")
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """Read ``setting=value`` as it is typed; the value as YAML, ``none`` leaves a feature out.
+
+    Raises
+    ------
+    SettingError
+        When one is not written so, or a setting is named twice.
+
+    Examples
+    --------
+    >>> parse_settings(["dropout=0.3", "early_stopping={monitor: val_loss, patience: 5}"])
+    {'dropout': '0.3', 'early_stopping': {'monitor': 'val_loss', 'patience': '5'}}
+    """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise SettingError(f"{text} is no setting: write it as dropout=0.3, without spaces.")
+        if name in settings:
+            raise SettingError(f"{name} is set twice.")
+        try:
+            read = yaml.load(value, yaml.BaseLoader)  # noqa: S506 (builds strings)
+        except yaml.YAMLError as error:
+            raise SettingError(f"{text}: the value is not valid YAML.") from error
+        settings[name] = None if value.lower() in ("none", "null") else read
+    return settings
+
+
+def _nodes(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every dotted path, with what stands there."""
+    items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else ()
+    if isinstance(value, tuple) and value and isinstance(value[0], dict):
+        items = enumerate(value)
+    for key, item in items:
+        path = f"{at}.{key}" if at else str(key)
+        yield path, item
+        yield from _nodes(item, path)
+
+
+def key_words(path: str) -> str:
+    """Write a dotted path as words: ``model.conv.0.kernel`` as conv 0 kernel."""
+    return re.sub(r"[._-]", " ", re.sub(r"^(training|model)\.", "", path))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.protocol import NOT_SUPPORTED
 from fmnist_utils.reports.report import Report
 
 #: Far above the reports of the book, of which the largest has 57 kB, 2,741 values and a depth of 7.
@@ -146,7 +147,8 @@ def _wrong(path: Path, root: yaml.Node, error: ValidationError) -> ReportError:
     keys, line = _locate(root, (*first["loc"], *within))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = "unknown key"
+        known = NOT_SUPPORTED.get(str(first["loc"][-1]))
+        message = f"not supported: {known}" if known else "unknown key"
     elif first["type"] == "missing":
         keys, message = [*keys, str(first["loc"][-1])], "this key is required"
     tail = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

@@ -15,7 +15,7 @@ from fmnist_utils.data.download import labels_at_hand
 from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import load
-from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.experiment import OWN, Experiment
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.runs.record import Run, RunError, confusion, fingerprint, read_run
 from fmnist_utils.runs.store import STORE, TRIAL_RUNS, RunStore, write_run
@@ -78,6 +78,11 @@ def publish_run_file(path: Path) -> bool:
     """Publish the run that a file holds, as `publish_run` does."""
     run = read_run(path)
     known = load.load_report(run.report).trainable if run.report in load.list_reports() else {}
+    if run.experiment not in known and OWN in run.experiment:
+        raise RunError(
+            f"{run.filename} is of an experiment of your own, which no report states: it is no "
+            f"evidence, and stays in {path.parent}."
+        )
     if run.experiment not in known:
         raise RunError(f"{run.filename}: there is no experiment {run.report}/{run.experiment}.")
     return publish_run(run, known[run.experiment], STORE, path.parent)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.experiment import OWN, Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, RunError, fingerprint, read_run, valid_runs
 from fmnist_utils.runs.store import STORE
@@ -34,22 +34,30 @@ def runs_status(report: Report) -> tuple[list[Status], list[str]]:
         except RunError as error:
             problems.append(str(error))
     rows = [_status(item, records.pop(item.id, [])) for item in report.trainable.values()]
-    problems += (f"{report.id} has runs of no experiment: {name}." for name in records)
+    for name, runs in sorted(records.items()):
+        if OWN in name:  # a reader's; whether it is stale, only the reader's notebook knows
+            row = _row(f"{report.id}/{name}", sorted(runs, key=lambda run: run.seed))
+            rows.append(row._replace(stale="no evidence"))
+        else:
+            problems.append(f"{report.id} has runs of no experiment: {name}.")
     return rows, problems
 
 
 def _status(experiment: Experiment, runs: Sequence[Run]) -> Status:
     wanted = fingerprint(experiment)
-    valid = valid_runs(runs, experiment)
     stale = sum(run.fingerprint != wanted for run in runs)
+    row = _row(f"{experiment.report}/{experiment.id}", valid_runs(runs, experiment))
+    return row._replace(stale=f"{stale} stale" if stale else "")
+
+
+def _row(name: str, valid: Sequence[Run]) -> Status:
     epochs = [run.epochs for run in valid]
     return Status(
-        name=f"{experiment.report}/{experiment.id}",
+        name=name,
         valid=len(valid),
-        seeds=_ranges([run.seed for run in valid]),
+        seeds=_ranges(sorted({run.seed for run in valid})),
         epochs=f"{min(epochs)}–{max(epochs)}" if epochs else "",
         device=", ".join(sorted({run.provenance.device for run in valid})),
-        stale=f"{stale} stale" if stale else "",
     )
 
 

@@ -14,6 +14,7 @@ from fmnist_utils.stats.contrasts import (
     welch_tost,
 )
 from fmnist_utils.stats.pooling import Prior, fit_prior, survivors
+from fmnist_utils.stats.power import runs_to_tell
 from fmnist_utils.stats.prediction import (
     LOG,
     PLAIN,

@@ -1,11 +1,11 @@
-"""The optimizer of a protocol, with the fastest update the backend has."""
+"""The optimizer and the loss of a protocol."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from fmnist_utils.models.calls import Call
-from fmnist_utils.reports.protocol import Optimizer
+from fmnist_utils.reports.protocol import Optimizer, Training
 
 if TYPE_CHECKING:
     import keras
@@ -15,7 +15,8 @@ def make_optimizer(spec: Optimizer) -> keras.Optimizer:
     """Return the Keras optimizer of a protocol, with the fastest update the backend has."""
     import keras
 
-    if spec.name == "adam" and keras.backend.backend() == "tensorflow":
+    plain = Optimizer(name="adam", learning_rate=spec.learning_rate)
+    if spec == plain and keras.backend.backend() == "tensorflow":
         return _fused_adam(spec.learning_rate)
     return keras_optimizer(spec)
 
@@ -33,7 +34,18 @@ def optimizer_call(spec: Optimizer) -> Call:
     return Call(f"optimizers.{_CLASSES[spec.name]}", (), settings)
 
 
-_CLASSES = {"adam": "Adam", "rmsprop": "RMSprop", "sgd": "SGD"}
+_CLASSES = {
+    "adam": "Adam", "adamw": "AdamW", "adagrad": "Adagrad", "nadam": "Nadam",
+    "rmsprop": "RMSprop", "sgd": "SGD",
+}  # fmt: skip
+
+
+def loss_of(spec: Training) -> Call | str:
+    """Return what ``compile`` takes as the loss of a protocol: its name, or the call of one."""
+    if spec.label_smoothing is None:
+        return spec.loss
+    settings = {"label_smoothing": spec.label_smoothing}
+    return Call("losses.CategoricalCrossentropy", (), settings)
 
 
 def _fused_adam(learning_rate: float) -> keras.Optimizer:

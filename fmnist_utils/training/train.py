@@ -24,7 +24,7 @@ from fmnist_utils.training.course import Course, Progress, _monitor
 from fmnist_utils.training.epochs import Augmenters, Engine, KerasEngine, Part, make_engine
 from fmnist_utils.training.interrupts import ctrl_c_at_checks
 from fmnist_utils.training.keras_fit import _plain_fit
-from fmnist_utils.training.optimizers import keras_optimizer, make_optimizer
+from fmnist_utils.training.optimizers import keras_optimizer, loss_of, make_optimizer
 from fmnist_utils.training.provenance import provenance_of
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ def compiled_model(experiment: Experiment, method: Method) -> keras.Model:
     finally:
         keras.config.set_dtype_policy(before)
     optimizer = (keras_optimizer if method.plain_fit else make_optimizer)(spec.optimizer)
-    model.compile(optimizer=optimizer, loss=spec.loss, metrics=["accuracy"])
+    loss = loss_of(spec)
+    loss = loss if isinstance(loss, str) else loss.make(keras)
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     return model
 
 

@@ -1,0 +1,163 @@
+"""Whether runs of one's own differ from others: in how far, how surely, and at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.stats import prediction_reach, runs_to_tell, welch_interval
+
+
+class ContrastError(FmnistError):
+    """Runs that cannot be compared."""
+
+
+@dataclass(frozen=True, repr=False)
+class Contrast:
+    """Accuracies of two sets of runs, in percent, and what their difference is worth.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the two experiments.
+    split : str
+        Where the accuracies were measured.
+    means, runs : tuples of two numbers
+        Of mine and of the others.
+    difference : float
+        Mine minus the others, in percentage points.
+    low, high : float or None
+        Its 95 % interval by Welch's t test; for one run of mine, by the prediction interval of one
+        more run of the others. None where fewer than two runs show no spread.
+    seeds : int or None
+        How many runs of each tell a difference of one point in four of five tries.
+    notes : tuple of str
+        In what else the runs differ.
+    """
+
+    names: tuple[str, str]
+    split: str
+    means: tuple[float, float]
+    runs: tuple[int, int]
+    low: float | None = None
+    high: float | None = None
+    seeds: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def difference(self) -> float:
+        """Mine minus the others, in percentage points."""
+        return self.means[0] - self.means[1]
+
+    def __str__(self) -> str:
+        """Say all in sentences."""
+        sides = [
+            f"{name} {mean:.2f} % ({count} run{'s' * (count != 1)})"
+            for name, mean, count in zip(self.names, self.means, self.runs, strict=True)
+        ]
+        text = f"Accuracy on {self.split} images: {sides[0]}, {sides[1]}. "
+        text += f"The difference is {self.difference:+.2f} points"
+        if self.low is None or self.high is None:
+            text += "; one run shows no spread, so train more seeds."
+        else:
+            text += f", 95 % interval {self.low:+.2f} to {self.high:+.2f}: "
+            inside = self.low <= 0 <= self.high
+            text += "seeds alone can explain it." if inside else "more than seeds explain."
+        if self.seeds is not None:
+            text += f" {self.seeds} runs of each tell a difference of one point in 4 of 5 tries."
+        return " ".join([text, *self.notes])
+
+    def __repr__(self) -> str:  # noqa: D105 - what a notebook shows
+        return str(self)
+
+
+def compare(
+    mine: Sequence[Run],
+    others: Sequence[Run],
+    split: Literal["train", "validation", "test"] = "test",
+    at: Literal["final", "best"] = "final",
+) -> Contrast:
+    """Say how far the accuracies of two sets of runs differ, and how surely.
+
+    Parameters
+    ----------
+    mine, others : sequences of Run
+        As `reproduce` returns them: of an experiment of your own, and of the report's.
+    split : {"test", "train", "validation"}
+        Where the accuracies were measured.
+    at : {"final", "best"}
+        After the last epoch, or after the one of best validation.
+
+    Returns
+    -------
+    Contrast
+        It prints as sentences.
+
+    Raises
+    ------
+    ContrastError
+        When one side has no runs, or they are of other images.
+
+    Examples
+    --------
+    >>> found = compare(runs[:3], runs[3:])
+    >>> found.low < found.difference < found.high
+    True
+    """
+    if not mine or not others:
+        which = "mine" if not mine else "others"
+        raise ContrastError(
+            f'There are no runs in {which}: train some with fu.reproduce(..., mode="full").'
+        )
+    images = sorted({run.images[split] for run in (*mine, *others)})
+    if split == "test" and len(images) > 1:
+        sizes = " and ".join(f"{n:,}" for n in images)
+        raise ContrastError(f"Runs tested on {sizes} images cannot be compared.")
+    a, b = (accuracies(runs, split, at) for runs in (mine, others))
+    seeds = None
+    if min(a.size, b.size) > 1:
+        found = welch_interval((1, a), (-1, b))
+        low, high = found[1:] if found else (None, None)
+        seeds = runs_to_tell(float(a.std(ddof=1)), float(b.std(ddof=1)), 1.0)
+    else:
+        low, high = _predicted(a, b)
+    return Contrast(
+        names=(_named(mine), _named(others)),
+        split=split,
+        means=(float(a.mean()), float(b.mean())),
+        runs=(a.size, b.size),
+        low=low,
+        high=high,
+        seeds=seeds,
+        notes=tuple(_notes(mine, others)),
+    )
+
+
+def _predicted(a: np.ndarray, b: np.ndarray) -> tuple[float | None, float | None]:
+    """Return the interval of the difference of one run and the mean of several."""
+    several = a if a.size > 1 else b
+    if several.size < 2:
+        return None, None
+    reach = float(prediction_reach(several.std(ddof=1), several.size))
+    difference = float(a.mean() - b.mean())
+    return difference - reach, difference + reach
+
+
+def _named(runs: Sequence[Run]) -> str:
+    return ", ".join(dict.fromkeys(f"{run.report}/{run.experiment}" for run in runs))
+
+
+def _notes(mine: Sequence[Run], others: Sequence[Run]) -> list[str]:
+    """Say in what else than their experiment two sets of runs differ."""
+    notes = []
+    for what, key in (("on", "device"), ("in", "precision"), ("with", "backend")):
+        sides = [sorted({getattr(run.provenance, key) for run in runs}) for runs in (mine, others)]
+        if sides[0] != sides[1]:
+            here, there = (", ".join(side) for side in sides)
+            notes.append(f"Mine were trained {what} {here}, the others {what} {there}.")
+    return notes
