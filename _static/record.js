@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", async () => {
 
 function enhance(DataTable, table) {
   const rows = [...table.tBodies[0].rows];
-  const { bar, choices } = filters(rows);
+  const { bar, choices } = filters(table, rows);
   const grid = new DataTable(table, {
     autoWidth: false,
     layout: {
@@ -65,11 +65,11 @@ function enhance(DataTable, table) {
   open();
 }
 
-// One list of choices for each data attribute of the rows, with how many rows have it.
-function filters(rows) {
+// One list of choices for each data attribute that the table names, with how many rows have it.
+function filters(table, rows) {
   const bar = document.createElement("div");
   bar.className = "record-filters";
-  const choices = Object.keys(rows[0]?.dataset ?? {}).map((name) => {
+  const choices = table.dataset.filters.split(" ").filter(Boolean).map((name) => {
     const counts = new Map();
     for (const { dataset } of rows) counts.set(dataset[name], (counts.get(dataset[name]) ?? 0) + 1);
     const choice = document.createElement("select");
