@@ -15,7 +15,10 @@ function enhance(DataTable, table) {
       top2: [() => bar, "search"], topStart: "info", topEnd: null,
       bottomStart: "pageLength", bottomEnd: "paging",
     },
-    language: { search: "Free text", lengthMenu: "_MENU_ rows a page", entries: { _: "rows", 1: "row" } },
+    language: {
+      search: "Free text", lengthMenu: "_MENU_ rows a page", entries: { _: "rows", 1: "row" },
+      zeroRecords: "No row fits. Choose less, or another word.",
+    },
     lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
     order: [],
     pageLength: 50,

@@ -138,6 +138,14 @@ def test_the_page_of_claims_says_what_the_ledger_says(tables: Record, made: dict
         assert row.low is None or " to " in text
 
 
+def test_a_fraction_is_found_as_percent() -> None:
+    row = record_pages._percent
+    report = load_report("chalkiopoulos-tsoukalelis")
+    assert row(report["cnn-optimised"]["test"]) == "93.61 %"
+    assert row(load_report("baltzi")["cnn-2-conv"]["test"]) == ""  # in percent already
+    assert row(report["cnn-optimised"]["test-loss"]) == ""
+
+
 def test_addresses_of_other_experiments_lead_to_the_assumption_that_they_share(
     tables: Record, made: dict[str, str]
 ) -> None:

@@ -7,6 +7,7 @@ import html
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fmnist_utils.export.files import TABLES, Record, columns, contents, record
@@ -125,6 +126,7 @@ def _claim(row: LedgerRow, name: str, claim: Claim) -> Entry:
     )  # fmt: skip
     plain = claim.value is not None and claim.relation is None
     reported = row.printed if plain else reported_text(claim)
+    scale = 100 if _percent(claim) else 1  # fractions are sorted among percentages
     about = f"{_names()[row.report]} · {row.role} · {'; '.join(row.places)}"
     runs = f"{row.runs} {_runs_behind(row)}" if row.runs else ""
     return Entry(
@@ -136,11 +138,17 @@ def _claim(row: LedgerRow, name: str, claim: Claim) -> Entry:
                 list(_WORDS).index(row.word),
             ),
             (_text(name) + _small(about), None),
-            (_text(reported), _number(row.value)),
-            (_text(ours_text(verdict)) + _small(interval_text(verdict)), _number(row.mean)),
+            (_text(reported) + _small(_percent(claim)), _number(row.value, scale)),
+            (_text(ours_text(verdict)) + _small(interval_text(verdict)), _number(row.mean, scale)),
             (runs, row.runs),
         ),
     )
+
+
+def _percent(claim: Claim) -> str:
+    """Write a share that is printed as a fraction also in percent, as readers look for it."""
+    share = claim.about.high == 1 and claim.unit == "plain" and isinstance(claim.value, Decimal)
+    return f"{100 * claim.number:.6g} %" if share else ""
 
 
 def _sensitivity(row: LedgerRow) -> list[str]:
@@ -354,8 +362,8 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _number(value: Any) -> float | None:
-    return round(value, 4) if isinstance(value, int | float) else None
+def _number(value: Any, scale: int) -> float | None:
+    return round(scale * value, 4) if isinstance(value, int | float) else None
 
 
 @functools.cache
