@@ -8,14 +8,17 @@ document.addEventListener("DOMContentLoaded", async () => {
 
 function enhance(DataTable, table) {
   const rows = [...table.tBodies[0].rows];
-  const { bar, choices } = filters(rows);
+  const { bar, choices } = filters(table, rows);
   const grid = new DataTable(table, {
     autoWidth: false,
     layout: {
       top2: [() => bar, "search"], topStart: "info", topEnd: null,
       bottomStart: "pageLength", bottomEnd: "paging",
     },
-    language: { search: "Free text", lengthMenu: "_MENU_ rows a page", entries: { _: "rows", 1: "row" } },
+    language: {
+      search: "Free text", lengthMenu: "_MENU_ rows a page", entries: { _: "rows", 1: "row" },
+      zeroRecords: "No row fits. Choose less, or another word.",
+    },
     lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
     order: [],
     pageLength: 50,
@@ -65,11 +68,11 @@ function enhance(DataTable, table) {
   open();
 }
 
-// One list of choices for each data attribute of the rows, with how many rows have it.
-function filters(rows) {
+// One list of choices for each data attribute that the table names, with how many rows have it.
+function filters(table, rows) {
   const bar = document.createElement("div");
   bar.className = "record-filters";
-  const choices = Object.keys(rows[0]?.dataset ?? {}).map((name) => {
+  const choices = table.dataset.filters.split(" ").filter(Boolean).map((name) => {
     const counts = new Map();
     for (const { dataset } of rows) counts.set(dataset[name], (counts.get(dataset[name]) ?? 0) + 1);
     const choice = document.createElement("select");

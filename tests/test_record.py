@@ -76,6 +76,11 @@ def tables(request: pytest.FixtureRequest) -> Iterator[Record]:
         yield record(STORE)
 
 
+@pytest.fixture(scope="module")
+def made(tables: Record) -> dict[str, str]:
+    return fragments(tables, BUILDS)
+
+
 def test_every_claim_finding_assumption_and_run_has_one_row(tables: Record) -> None:
     reports = [load_report(name) for name in dict.fromkeys(row.report for row in tables["claims"])]
     stated = [
@@ -110,8 +115,10 @@ def test_what_verdicts_rest_on_are_the_runs_that_are_marked_as_used(tables: Reco
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_row_has_an_address_of_its_own_on_its_page(tables: Record, name: str) -> None:
-    page = Rows(fragments(tables, BUILDS)[name])
+def test_every_row_has_an_address_of_its_own_on_its_page(
+    tables: Record, made: dict[str, str], name: str
+) -> None:
+    page = Rows(made[name])
     addresses = [row.address for row in tables[name]]
     assert [row for row, n in Counter(page.ids).items() if n > 1] == []
     assert Counter(list(page.rows)[1:]) == Counter(addresses)  # the first is the row of headers
@@ -120,8 +127,8 @@ def test_every_row_has_an_address_of_its_own_on_its_page(tables: Record, name: s
     assert page.scopes["th row"] == len(addresses) and page.scopes["th None"] == 0
 
 
-def test_the_page_of_claims_says_what_the_ledger_says(tables: Record) -> None:
-    page = Rows(fragments(tables, BUILDS)["claims"])
+def test_the_page_of_claims_says_what_the_ledger_says(tables: Record, made: dict[str, str]) -> None:
+    page = Rows(made["claims"])
     for row in tables["claims"]:
         text = page.rows[row.address]
         assert text.startswith(row.word)
@@ -131,19 +138,26 @@ def test_the_page_of_claims_says_what_the_ledger_says(tables: Record) -> None:
         assert row.low is None or " to " in text
 
 
+def test_a_fraction_is_found_as_percent() -> None:
+    row = record_pages._percent
+    report = load_report("chalkiopoulos-tsoukalelis")
+    assert row(report["cnn-optimised"]["test"]) == "93.61 %"
+    assert row(load_report("baltzi")["cnn-2-conv"]["test"]) == ""  # in percent already
+    assert row(report["cnn-optimised"]["test-loss"]) == ""
+
+
 def test_addresses_of_other_experiments_lead_to_the_assumption_that_they_share(
-    tables: Record,
+    tables: Record, made: dict[str, str]
 ) -> None:
-    ids = Rows(fragments(tables, BUILDS)["assumptions"]).ids
+    ids = Rows(made["assumptions"]).ids
     for row in tables["assumptions"]:
         for name in row.experiments:
             assert f"{row.report}/{name}/{row.setting}".replace(" ", "-") in ids
 
 
-def test_links_between_pages_lead_to_rows(tables: Record) -> None:
-    pages = fragments(tables, BUILDS)
-    rows = Rows(pages["trainings"]).ids
-    links = [link for page in pages.values() for link in re.findall(r'"runs.html#(.*?)"', page)]
+def test_links_between_pages_lead_to_rows(made: dict[str, str]) -> None:
+    rows = Rows(made["trainings"]).ids
+    links = [link for page in made.values() for link in re.findall(r'"runs.html#(.*?)"', page)]
     assert links and set(links) <= set(rows)
 
 

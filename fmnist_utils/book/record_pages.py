@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fmnist_utils.export.files import TABLES, Record, columns, contents, record
@@ -13,7 +15,8 @@ from fmnist_utils.export.rows import AssumptionRow, FindingRow, TrainingRow
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import ROLES
-from fmnist_utils.reports.report import SEVERITIES
+from fmnist_utils.reports.report import SEVERITIES, Report
+from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, SeverityBadge
 from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text, reported_text
@@ -89,11 +92,7 @@ def fragments(tables: Record, builds: Iterable[Build]) -> dict[str, str]:
 
 
 def _claims(rows: Sequence[LedgerRow]) -> str:
-    stated = {
-        (report.id, experiment and experiment.id, claim.id): (experiment, claim)
-        for report in every_report()
-        for experiment, claim in report.all_claims()
-    }
+    stated = {key: found for report in every_report() for key, found in _stated(report)}
     roles: list[str] = list(ROLES)
     in_order = sorted(rows, key=lambda row: roles.index(row.role))
     entries = [_claim(row, *stated[row.report, row.experiment, row.claim]) for row in in_order]
@@ -105,14 +104,29 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
     )
 
 
-def _claim(row: LedgerRow, experiment: Experiment | None, claim: Claim) -> Entry:
+def _stated(report: Report) -> Iterator[tuple[tuple[str, str | None, str], tuple[str, Claim]]]:
+    """Yield every claim by report, experiment and id, with a name made of titles.
+
+    Ids of experiments are for files and commands.
+    """
+    subjects: Mapping[str, Experiment | Search] = {**report.trainable, **report.searches}
+    for experiment, claim in report.all_claims():
+        ids = {key: name for key in ("of", "than") if (name := getattr(claim, key))}
+        titles = {key: subjects[name].title for key, name in ids.items()}
+        text = claim_text(claim.model_copy(update=titles))
+        subject = experiment or report.searches.get(claim.of or "")
+        name = f"{subject.title}: {text}" if subject else text
+        yield (report.id, experiment.id if experiment else None, claim.id), (name, claim)
+
+
+def _claim(row: LedgerRow, name: str, claim: Claim) -> Entry:
     verdict = Verdict(
         experiment=row.experiment, claim=claim, word=_WORDS[row.word], mean=row.mean, sd=row.sd,
         low=row.low, high=row.high, runs=row.runs, ours=row.ours, note=row.note,
     )  # fmt: skip
     plain = claim.value is not None and claim.relation is None
     reported = row.printed if plain else reported_text(claim)
-    name = f"{experiment.title}: {claim_text(claim)}" if experiment else claim_text(claim)
+    scale = 100 if _percent(claim) else 1  # fractions are sorted among percentages
     about = f"{_names()[row.report]} · {row.role} · {'; '.join(row.places)}"
     runs = f"{row.runs} {_runs_behind(row)}" if row.runs else ""
     return Entry(
@@ -124,11 +138,17 @@ def _claim(row: LedgerRow, experiment: Experiment | None, claim: Claim) -> Entry
                 list(_WORDS).index(row.word),
             ),
             (_text(name) + _small(about), None),
-            (_text(reported), _number(row.value)),
-            (_text(ours_text(verdict)) + _small(interval_text(verdict)), _number(row.mean)),
+            (_text(reported) + _small(_percent(claim)), _number(row.value, scale)),
+            (_text(ours_text(verdict)) + _small(interval_text(verdict)), _number(row.mean, scale)),
             (runs, row.runs),
         ),
     )
+
+
+def _percent(claim: Claim) -> str:
+    """Write a share that is printed as a fraction also in percent, as readers look for it."""
+    share = claim.about.high == 1 and claim.unit == "plain" and isinstance(claim.value, Decimal)
+    return f"{100 * claim.number:.6g} %" if share else ""
 
 
 def _sensitivity(row: LedgerRow) -> list[str]:
@@ -282,12 +302,14 @@ def grid(name: str, caption: str, headers: Sequence[str], entries: Iterable[Entr
 
     The second column names the row: the first holds what a phone must show first.
     """
-    rows = [_row(entry, headers) for entry in entries]
+    entries = list(entries)
+    filters = " ".join(entries[0].keys) if entries else ""
+    rows = "\n".join(_row(entry, headers) for entry in entries)
     head = "".join(f'<th scope="col">{header}</th>' for header in headers)
     return (
-        f'<div class="record-table"><table class="record" id="{name}">\n'
+        f'<div class="record-table"><table class="record" id="{name}" data-filters="{filters}">\n'
         f"<caption>{_text(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        "<tbody>\n" + "\n".join(rows) + "\n</tbody>\n</table></div>\n"
+        f"<tbody>\n{rows}\n</tbody>\n</table></div>\n"
     )
 
 
@@ -340,10 +362,11 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _number(value: Any) -> float | None:
-    return round(value, 4) if isinstance(value, int | float) else None
+def _number(value: Any, scale: int) -> float | None:
+    return round(scale * value, 4) if isinstance(value, int | float) else None
 
 
+@functools.cache
 def _names() -> dict[str, str]:
     return {report.id: report.short_name for report in every_report()}
 
