@@ -122,7 +122,7 @@ class Fault:
     because: str
     rests_on: frozenset[str] = frozenset()
     severity: Severity | None = None
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def id(self) -> str:
