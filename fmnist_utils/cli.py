@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -333,22 +335,31 @@ def reports() -> None:
 
 
 @app.command()
-def report(report_id: ReportId) -> None:
+def report(
+    report_id: ReportId,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole ledger as JSON, one object per claim.")
+    ] = False,
+) -> None:
     """Print every claim of a report with its verdict."""
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.tables import judged
     from fmnist_utils.verdicts.collect import judge_report
-    from fmnist_utils.verdicts.outcome import count_words
+    from fmnist_utils.verdicts.ledger import ledger_rows
+    from fmnist_utils.verdicts.outcome import tally
 
     loaded = load_report(report_id)
+    if as_json:
+        rows = [asdict(row) for row in ledger_rows(loaded, RunStore())]
+        print(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False))
+        return
     verdicts = judge_report(loaded, RunStore())
     # The report's own claims come first; those of each experiment stand together.
     for experiment, group in itertools.groupby(verdicts, lambda verdict: verdict.experiment):
         title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
         console.print(judged(group, title))
-    counts = ((word, count) for word, count in count_words(verdicts).items() if count)
-    _say(", ".join(f"{count} {word}" for word, count in counts))
+    _say(str(tally(verdicts)))
 
 
 @app.command()

@@ -38,14 +38,15 @@ class WrongAt(ValueError):
         self.loc = loc
 
 
-def _slug(text: str) -> str:
+def check_slug(text: str) -> str:
+    """Return a text that is an id; raise a ValueError that says why it is none."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{,99}", text):
         raise ValueError(f"{text[:100]!a} is no id: small letters, digits and hyphens, at most 100")
     return text
 
 
 #: An id: it names files and folders, so that nothing in it can lead out of a store.
-Slug = Annotated[str, AfterValidator(_slug)]
+Slug = Annotated[str, AfterValidator(check_slug)]
 
 
 class Strict(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fmnist_utils.data.fashion_mnist import CLASS_NAMES
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, NUM_CLASSES
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.report import Report
 from fmnist_utils.stats import welch_interval
@@ -40,14 +40,17 @@ def stated_value(claim: Claim) -> str:
 def reported_text(claim: Claim) -> str:
     """Write what the report states: a value, what bounds it, or that something is higher."""
     if claim.value is None:
-        return "higher"
-    sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[claim.relation]
+        return "as good" if claim.quantity == "match" else "higher"
+    signs = {"at_least": "≥ ", "at_most": "≤ ", "above": "> ", "below": "< "}
+    sign = signs.get(claim.relation or "", "")
     return f"{sign}{stated_value(claim)}"
 
 
 def ours_text(verdict: Verdict) -> str:
     """Write what we found: mean and standard deviation, or the exact value."""
     if verdict.claim.kind == "exact":
+        if verdict.claim.quantity == "setting" and verdict.claim.unit == "percent":
+            return f"{100 * verdict.ours:g} %"
         return value_text(verdict.ours)
     if verdict.mean is None:
         return "" if verdict.runs or verdict.claim.kind == "untested" else "no runs yet"
@@ -114,18 +117,26 @@ def key_text(name: str) -> str:
 
 
 def claim_text(claim: Claim) -> str:
-    """Name what a claim is about; the id of a setting says it, ``-again`` where it is repeated."""
-    keys = ("label", "predicted", "than_label")
-    classes = {key: CLASS_NAMES[getattr(claim, key) or 0] for key in keys}
+    """Name what a claim is about; the id of a setting says it."""
+    classes = {key: CLASS_NAMES[getattr(claim, key) or 0] for key in ("label", "predicted")}
     name = claim.about.name
     if claim.label is not None and "{label}" not in name:
         name += " of {label}"
     text = name.format(
-        id=key_text(claim.id.removesuffix("-again")), fact=key_text(claim.fact or ""),
+        id=key_text(claim.id), fact=key_text(claim.fact or ""),
         split=claim.split, of=claim.of, than=claim.than, **classes,
+        labels=_classes_text(claim.labels), than_labels=_classes_text(claim.than_labels),
     )  # fmt: skip
     text += f", epoch {claim.epoch}" if claim.epoch else ""
     return f"{text}, on {claim.machine}" if claim.machine else text
+
+
+def _classes_text(labels: Collection[int] | None) -> str:
+    """Name classes; by those that are missing where that is shorter."""
+    labels = labels or ()
+    if len(labels) < NUM_CLASSES - 1:
+        return listed(CLASS_NAMES[label] for label in labels) if labels else ""
+    return "every other class"
 
 
 def subject_text(claim: Claim) -> str:
@@ -135,7 +146,7 @@ def subject_text(claim: Claim) -> str:
 
 def experiment_title(report: Report, experiment_id: str | None) -> str:
     """Return the title of an experiment."""
-    return report.experiments[experiment_id or ""].title
+    return report[experiment_id or ""].title
 
 
 def slug(label: str) -> str:

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from fmnist_utils import audit
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
+from fmnist_utils.models.spec import ModelSpec
+from fmnist_utils.reports.protocol import ALWAYS
 from fmnist_utils.reports.report import Report
 
 Content = dict[str, Any]
@@ -39,22 +42,48 @@ def experiment(name: str, *claims: Content, epochs: int = 100, **parts: Any) -> 
         "loss": "categorical_crossentropy",
         "early_stopping": {"monitor": "val_accuracy", "patience": 10},
     }
+    model = parts.pop("model", {"builder": "mlp", "hidden": [{"units": 64}]})
     stated = {c.get("setting") for c in claims}
+    stated |= {item["setting"] for item in parts.get("assumed", ())}
     settings = [
         claim(re.sub("[._]", "-", path), "setting", str(value), setting=path)
-        for path, value in leaves(training, "training")
+        for path, value in [*leaves(training, "training"), *layer_settings(model)]
         if path not in stated
+    ]
+    readings = [
+        {"setting": path, "chosen": ALWAYS.get(path, "ours"), "because": "not stated"}
+        for path in READINGS
     ]
     return {
         "id": name,
         "report": "tiny",
         "title": f"Model {name}",
         "where": f"Section {name}",
-        "model": {"builder": "mlp", "hidden": [{"units": 64}]},
+        "model": model,
         "training": training,
+        "assumed": readings,
         "claims": [*claims, *settings],
         **parts,
     }
+
+
+READINGS = [
+    *("reading.pixel scaling", "reading.initialiser", "reading.defaults"),
+    *("reading.weights", "reading.training accuracy", "reading.best epoch"),
+]
+
+
+def layer_settings(model: Content) -> list[tuple[str, Any]]:
+    """Return every setting of a model that is in use, with its value."""
+    used = TypeAdapter(ModelSpec).validate_python(model)
+    settings = used.model_dump(exclude={"builder", "input_shape"}, exclude_none=True)
+    found = []
+    for part, blocks in settings.items():
+        if blocks:
+            found.append((f"model.{part}.count", len(blocks)))
+        for i, block in enumerate(blocks):
+            found += leaves(block, f"model.{part}.{i}")
+    return found
 
 
 def leaves(settings: Content, prefix: str) -> list[tuple[str, Any]]:

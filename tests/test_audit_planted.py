@@ -146,9 +146,9 @@ def class_ranks(report: Report) -> Iterator[Planted]:
     for owner in report.experiments.values():
         recalls = {c.label: c.interval for c in owner.results if c.quantity == "recall"}
         for claim in owner.stated:
-            pair = (claim.label, claim.than_label)
-            if claim.quantity == "class_ordering" and set(pair) <= recalls.keys():
-                changes = {"label": pair[1], "than_label": pair[0]}
+            pair = (claim.labels or (), claim.than_labels or ())
+            if claim.quantity == "class_ordering" and {*pair[0], *pair[1]} <= recalls.keys():
+                changes = {"labels": pair[1], "than_labels": pair[0]}
                 yield with_claim(report, owner, claim, **changes), ("class-order", "class-shares")
 
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from test_reports import TINY, read
 from typer.testing import CliRunner
 
-from fmnist_utils import audit, cli, tables, tuning
+from fmnist_utils import audit, cli, tables
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs import store as run_store
+from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.tables.report_tables import found_table
 from fmnist_utils.tables.table import Table
 
@@ -58,7 +59,7 @@ def with_text(text: str) -> str:
 @pytest.fixture
 def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Work in an empty folder, where the package has one report: the full one."""
-    for module in (load, run_store, tuning.trials):
+    for module in (load, run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny").mkdir()

@@ -34,7 +34,8 @@ def test_every_measured_row_has_its_measure_and_every_measure_a_row() -> None:
 def test_a_claim_can_fill_in_the_name_and_the_unit_of_every_row() -> None:
     keys: dict[str, Any] = {
         "value": "1", "split": "test", "layer": 1, "setting": "a.b", "fact": "classes",
-        "of": "x", "than": "y", "relation": "at_most", "label": 1, "predicted": 2, "than_label": 3,
+        "of": "x", "than": "y", "relation": "at_most", "label": 1, "predicted": 2,
+        "labels": [3, 4], "than_labels": [5],
     }  # fmt: skip
     for name, row in QUANTITIES.items():
         given = {key: keys[key] for key in row.needs}
@@ -46,7 +47,7 @@ def test_a_claim_can_fill_in_the_name_and_the_unit_of_every_row() -> None:
 def test_an_unknown_quantity_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(ValidationError, match="no quantity fame; there is accuracy, "):
         Claim.model_validate({"id": "i", "quantity": "fame", "where": "p. 1", "value": "1"})
-    unchecked = Claim.model_construct(id="i", quantity="fame")
+    unchecked = Claim.model_construct(id="i", quantity="fame", role="result")
     with pytest.raises(KeyError, match="fame"):
         judge(load_report("baltzi")["mlp-baseline"], unchecked, [])
 
@@ -64,15 +65,19 @@ def test_a_new_metric_is_a_row_where_runs_hold_it(monkeypatch: pytest.MonkeyPatc
     )  # fmt: skip
     experiment = load_report("baltzi")["mlp-baseline"]
     runs: Any = [
-        SimpleNamespace(final=SimpleNamespace(test=SimpleNamespace(top2=share)), diverged=False)
-        for share in (0.977, 0.978, 0.979)
+        SimpleNamespace(
+            seed=seed,
+            diverged=False,
+            final=SimpleNamespace(test=SimpleNamespace(top2=share, accuracy=0.9)),
+        )
+        for seed, share in enumerate((0.977, 0.978, 0.979), start=1)
     ]
     verdict = judge(experiment, claim, runs)
     assert (verdict.word, verdict.note) == (Word.NOT_REPRODUCED, "we got higher")
     assert readings(claim, experiment) == ["final", "best"]
     (name, reported, ours, _), *_ = tables.judged([verdict]).rows
     assert str(name) == "test top-2 accuracy [p. 1]" and reported == "97.10 %"
-    assert str(ours) == "97.80 ± 0.10 [97.30 to 98.30]"
+    assert str(ours) == "97.80 ± 0.10 [97.25 to 98.25]"
     (ax,) = plots.forest([verdict]).axes
     assert ax.get_xlabel() == "ours − reported (percentage points)"
     assert [label.get_text() for label in ax.get_yticklabels()] == [

@@ -384,7 +384,9 @@ def test_fingerprint_ignores_what_the_report_only_says(experiment: Experiment) -
             "where": "elsewhere",
             "assumed": (),
             "table": None,
-            "stated": (Claim(id="x", quantity="epochs_trained", value=Decimal(1), where="p. 9"),),
+            "stated": (
+                Claim(id="x", quantity="epochs_trained", value=Decimal(1), where=("p. 9",)),
+            ),
         }
     )
     assert fingerprint(words) == fingerprint(experiment)

@@ -1,5 +1,6 @@
-"""The rule of the design: its operating properties against theory, and its use on runs."""
+"""Verdicts on runs: the word, the numbers and the note for every kind of claim."""
 
+import itertools
 import math
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,8 @@ from factories import diverged_run, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import integrate, stats
+from pydantic import ValidationError
+from scipy import special, stats
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import build
@@ -22,7 +24,6 @@ from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Evaluation, Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.stats import claim_tests, pairs_won, prediction_error
 from fmnist_utils.text import ours_text
 from fmnist_utils.verdicts.collect import (
     judge_claims,
@@ -33,11 +34,9 @@ from fmnist_utils.verdicts.collect import (
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Word, count_words
+from fmnist_utils.verdicts.trainings import nested
 
 Floats = NDArray[np.float64]
-
-REPLICATES = 40_000
-SEEDS = pytest.mark.parametrize("seeds", [3, 5, 10])
 
 
 def claim(quantity: str = "accuracy", **keys: Any) -> Claim:
@@ -62,204 +61,6 @@ def experiment(report: Report) -> Experiment:
     return report["mlp-baseline"]
 
 
-# --- the rule against theory ---------------------------------------------------------------------
-
-
-def simulate(seeds: int, shift: float = 0.0, decimals: int | None = None) -> tuple[Floats, ...]:
-    """Draw runs and a claim from one normal, the claim shifted and printed with `decimals`."""
-    draw = np.random.default_rng([seeds, round(100 * shift)])
-    runs = draw.standard_normal((REPLICATES, seeds))
-    value = draw.standard_normal(REPLICATES) + shift
-    printed = value if decimals is None else value.round(decimals)
-    return printed, runs.mean(axis=1), runs.std(axis=1, ddof=1)
-
-
-def assert_share(outcomes: NDArray[np.bool_], expected: float) -> None:
-    """Hold a share against theory, within four standard errors."""
-    error = math.sqrt(max(expected * (1 - expected), 1e-4) / outcomes.size)
-    assert abs(outcomes.mean() - expected) < 4 * error
-
-
-def over_sd(seeds: int, share: Any) -> float:
-    """Average a function of s / sigma over the distribution of the sample deviation."""
-    density = stats.chi(seeds - 1, scale=1 / math.sqrt(seeds - 1)).pdf
-    return float(integrate.quad(lambda s: share(s) * density(s), 0, 8, limit=200)[0])
-
-
-@SEEDS
-def test_claim_from_the_same_distribution_is_compatible_in_95_percent(seeds: int) -> None:
-    compatible, _ = claim_tests(*_arguments(simulate(seeds), seeds))
-    assert_share(compatible, 0.95)
-
-
-@SEEDS
-@pytest.mark.parametrize("decimals", [1, 2])
-def test_rounding_is_neither_punished_nor_rewarded_beyond_its_width(
-    seeds: int, decimals: int
-) -> None:
-    half_width = 0.5 * 10**-decimals
-    printed = simulate(seeds, decimals=decimals)
-    unrounded, _ = claim_tests(*_arguments(simulate(seeds), seeds))
-    compatible, _ = claim_tests(*_arguments(printed, seeds, half_width))
-    tau, t = math.sqrt(1 + 1 / seeds), stats.t.ppf(0.975, seeds - 1)
-    # Rounding moves a claim by at most rho, and the rule forgives rho more.
-    ceiling = over_sd(seeds, lambda s: 2 * stats.norm.cdf(t * s + 2 * half_width / tau) - 1)
-    assert np.all(compatible | ~unrounded)
-    assert_at_most(compatible, ceiling)
-    assert_at_most(~compatible, 0.05)
-
-
-def assert_at_most(outcomes: NDArray[np.bool_], limit: float) -> None:
-    assert outcomes.mean() < limit + 4 * math.sqrt(limit * (1 - limit) / outcomes.size)
-
-
-@SEEDS
-@pytest.mark.parametrize("shift", [0.5, 1.0, 2.0, 4.0, 8.0])
-def test_shifted_claim_is_rejected_with_the_power_of_the_noncentral_t(
-    seeds: int, shift: float
-) -> None:
-    compatible, _ = claim_tests(*_arguments(simulate(seeds, shift), seeds))
-    # (v - m) / (s sqrt(1 + 1/S)) is t with S - 1 degrees of freedom, off centre by:
-    noncentrality = shift / math.sqrt(1 + 1 / seeds)
-    t = stats.t.ppf(0.975, seeds - 1)
-    inside = stats.nct.cdf([-t, t], seeds - 1, noncentrality)
-    assert_share(~compatible, 1 - (inside[1] - inside[0]))
-
-
-def equivalence_power(seeds: int, shift: float, margin: float) -> float:
-    """P(D + t q <= Delta) for a claim that is one normal draw, sigma = 1.
-
-    Given s, the test accepts when |v - m| <= Delta - t s tau, with v - m normal about the shift
-    with deviation tau: the claim's own noise is part of tau, so this is two one-sided t tests.
-    """
-    tau, t = math.sqrt(1 + 1 / seeds), stats.t.ppf(0.95, seeds - 1)
-
-    def accepted(s: float) -> float:
-        reach = margin - t * s * tau
-        if reach <= 0:
-            return 0.0
-        inside = stats.norm.cdf([-reach, reach], loc=shift, scale=tau)
-        return float(inside[1] - inside[0])
-
-    return over_sd(seeds, accepted)
-
-
-@SEEDS
-@pytest.mark.parametrize("margin", [1.0, 3.0, 10.0, 40.0])
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 1.2])
-def test_equivalence_accepts_as_two_one_sided_tests_do(
-    seeds: int, margin: float, share: float
-) -> None:
-    shift = share * margin
-    _, equivalent = claim_tests(*_arguments(simulate(seeds, shift), seeds, margin=margin))
-    assert_share(equivalent, equivalence_power(seeds, shift, margin))
-    if share >= 1:
-        assert_at_most(equivalent, 0.05)
-
-
-@SEEDS
-def test_equivalence_at_the_margin_has_size_5_percent_when_seeds_tell_much(seeds: int) -> None:
-    assert equivalence_power(seeds, 100.0, 100.0) == pytest.approx(0.05, abs=1e-3)
-    assert equivalence_power(seeds, 1.0, 1.0) < 0.05
-
-
-@SEEDS
-@pytest.mark.parametrize("images", [1_000, 12_000])
-def test_two_random_validation_splits_are_still_compatible_in_95_percent(
-    seeds: int, images: int
-) -> None:
-    # Ours is one split for all runs: the runs share its luck, and the claim has its own.
-    p, sd = 0.9, 0.002
-    variance = p * (1 - p) / images
-    printed, mean, spread = simulate(seeds)
-    luck = np.random.default_rng(0).standard_normal((2, REPLICATES)) * math.sqrt(variance)
-    value, ours = p + sd * printed + luck[0], p + sd * mean + luck[1]
-    compatible, _ = claim_tests(value, 0.0, ours, sd * spread, seeds, 0.0, 2 * variance)
-    without, _ = claim_tests(value, 0.0, ours, sd * spread, seeds, 0.0)
-    # A t quantile on a variance that is partly known errs on the wide side.
-    assert_at_most(~compatible, 0.05)
-    assert without.mean() < 0.95
-
-
-def _arguments(
-    drawn: tuple[Floats, ...], seeds: int, half_width: float = 0.0, margin: float = 0.0
-) -> tuple[Any, ...]:
-    printed, mean, sd = drawn
-    return printed, half_width, mean, sd, seeds, margin
-
-
-# --- properties of the rule ----------------------------------------------------------------------
-
-# Multiples of 1/8: sums, differences and doublings of them are exact in binary.
-eighths = st.integers(-8_000, 8_000).map(lambda n: n / 8)
-widths = st.integers(0, 800).map(lambda n: n / 8)
-counts = st.integers(2, 30)
-
-
-@given(eighths, widths, widths, eighths, widths, counts, widths)
-def test_wider_rounding_never_turns_a_verdict_against_the_claim(
-    value: float, half: float, more: float, mean: float, sd: float, runs: int, margin: float
-) -> None:
-    narrow = claim_tests(value, half, mean, sd, runs, margin)
-    wide = claim_tests(value, half + more, mean, sd, runs, margin)
-    assert all(after or not before for before, after in zip(narrow, wide, strict=True))
-
-
-@given(eighths, widths, eighths, widths, counts, widths, widths)
-def test_larger_margin_never_loses_equivalence_and_leaves_compatibility(
-    value: float, half: float, mean: float, sd: float, runs: int, margin: float, more: float
-) -> None:
-    small = claim_tests(value, half, mean, sd, runs, margin)
-    large = claim_tests(value, half, mean, sd, runs, margin + more)
-    assert large[0] == small[0]
-    assert large[1] or not small[1]
-
-
-@given(eighths, widths, eighths, widths, counts, widths, widths)
-def test_sampling_variance_widens_the_interval_and_makes_equivalence_harder(
-    value: float, half: float, mean: float, sd: float, runs: int, margin: float, variance: float
-) -> None:
-    without = claim_tests(value, half, mean, sd, runs, margin)
-    added = claim_tests(value, half, mean, sd, runs, margin, variance)
-    assert added[0] or not without[0]
-    assert without[1] or not added[1]
-
-
-@given(eighths, widths, eighths, widths, counts, widths, eighths, st.integers(-6, 6))
-def test_units_and_origin_do_not_matter(
-    value: float,
-    half: float,
-    mean: float,
-    sd: float,
-    runs: int,
-    margin: float,
-    shift: float,
-    k: int,
-) -> None:
-    plain = claim_tests(value, half, mean, sd, runs, margin)
-    scale = 2.0**k
-    moved = claim_tests(value + shift, half, mean + shift, sd, runs, margin)
-    mirrored = claim_tests(-value, half, -mean, sd, runs, margin)
-    scaled = claim_tests(
-        value * scale, half * scale, mean * scale, sd * scale, runs, margin * scale
-    )
-    assert plain == moved == mirrored == scaled
-
-
-@given(widths.filter(bool), counts)
-def test_more_runs_make_the_standard_error_smaller(sd: float, runs: int) -> None:
-    assert sd < prediction_error(sd, runs + 1) < prediction_error(sd, runs)
-
-
-def test_the_rule_is_vectorised() -> None:
-    value = np.linspace(-3, 3, 7)[:, None]
-    compatible, equivalent = claim_tests(value, 0.1, 0.0, np.array([0.1, 1.0]), 5, 1.5)
-    assert compatible.shape == equivalent.shape == (7, 2)
-    for i, j in np.ndindex(7, 2):
-        one = claim_tests(value[i, 0], 0.1, 0.0, (0.1, 1.0)[j], 5, 1.5)
-        assert one == (compatible[i, j], equivalent[i, j])
-
-
 # --- words ---------------------------------------------------------------------------------------
 
 TIGHT = (0.8450, 0.8460, 0.8470)
@@ -271,8 +72,9 @@ WIDE = (0.8260, 0.8460, 0.8660)
     [
         ("84.60", TIGHT, Word.REPRODUCED, ""),
         ("85.00", TIGHT, Word.REPRODUCED, ""),
-        ("84.60", WIDE, Word.IMPRECISE, ""),
-        ("90.00", WIDE, Word.IMPRECISE, ""),
+        ("84.60", WIDE, Word.UNSETTLED, "cannot be settled by seeds: single runs vary too much"),
+        ("90.00", WIDE, Word.IMPRECISE, "about 2 more seeds would settle it"),
+        ("84.60", (0.8420, 0.8460, 0.8500), Word.IMPRECISE, "about 2 more seeds would settle it"),
         ("85.20", TIGHT, Word.CLOSE, "we got lower"),
         ("84.00", TIGHT, Word.CLOSE, "we got higher"),
         ("86.00", TIGHT, Word.NOT_REPRODUCED, "we got lower"),
@@ -280,7 +82,13 @@ WIDE = (0.8260, 0.8460, 0.8660)
         # Rounding explains what is left of the distance.
         ("83", (0.8345, 0.8346, 0.8347), Word.REPRODUCED, ""),
         ("83.0", (0.8345, 0.8346, 0.8347), Word.CLOSE, "we got higher"),
-        ("83", (0.8349, 0.8350, 0.8351), Word.REPRODUCED, ""),
+        # It explains it, and leaves open whether the number was 82.5.
+        (
+            "83",
+            (0.8349, 0.8350, 0.8351),
+            Word.UNSETTLED,
+            "cannot be settled by seeds: it is printed too coarsely",
+        ),
     ],
 )
 def test_each_corner_of_the_table_has_its_word(
@@ -296,11 +104,12 @@ def test_verdict_states_mean_deviation_and_interval_in_the_claims_unit(
     runs = runs_at(experiment, *TIGHT, 0.8480)
     verdict = judge(experiment, claim(value="84.60"), runs)
     plain = judge(experiment, claim(value="0.8460", unit="plain"), runs)
-    sd = math.sqrt(5 / 3) / 10
-    reach = stats.t.ppf(0.975, 3) * sd * math.sqrt(1 + 1 / 4)
     assert verdict.mean == pytest.approx(84.65)
-    assert verdict.sd == pytest.approx(sd)
-    assert (verdict.low, verdict.high) == pytest.approx((84.65 - reach, 84.65 + reach))
+    assert verdict.sd == pytest.approx(math.sqrt(5 / 3) / 10)
+    logits = special.logit((*TIGHT, 0.8480))
+    reach = stats.t.ppf(0.975, 3) * logits.std(ddof=1) * math.sqrt(1 + 1 / 4)
+    ends = 100 * special.expit(logits.mean() + np.array([-reach, reach]))
+    assert (verdict.low, verdict.high) == pytest.approx(tuple(ends))
     assert (plain.word, plain.mean) == (verdict.word, pytest.approx(0.8465))
     assert verdict.experiment == experiment.id
 
@@ -403,26 +212,79 @@ def test_epochs_are_judged_by_the_interval_alone(
     assert judge(experiment, claim("epochs_trained", value="44"), runs).word == word
 
 
-def test_sampling_variance_counts_only_for_a_random_validation_split(
+def test_an_unknown_split_widens_intervals_by_what_drawing_images_does(
     experiment: Experiment,
 ) -> None:
-    drawn = Validation(fraction=0.2, take="random", seed=1)
-    training = experiment.training.model_copy(update={"validation": drawn})
-    random = experiment.model_copy(update={"training": training})
-    runs = runs_at(experiment, *TIGHT)
-    q = 0.1 * math.sqrt(4 / 3)
-    # p(1 - p)/n for their 12,000 images and for ours, in percentage points.
-    wider = math.sqrt(q**2 + 2 * 84.6 * 15.4 / 12_000)
+    runs, p = runs_at(experiment, *TIGHT), 0.846
+    stated = [item for item in experiment.assumed if item.setting != "training.validation.take"]
+    known = experiment.model_copy(update={"assumed": tuple(stated)})
+    training = experiment.training.model_copy(update={"validation": Validation(take="test")})
+    on_test = experiment.model_copy(update={"training": training})
 
-    def reach(experiment: Experiment, **keys: Any) -> float:
-        verdict = judge(experiment, claim(value="84.60", **keys), runs)
-        assert verdict.high is not None and verdict.mean is not None
-        return (verdict.high - verdict.mean) / float(stats.t.ppf(0.975, 2))
+    def added(experiment: Experiment, split: str, **keys: Any) -> float:
+        verdict = judge(experiment, claim(split=split, **{"value": "84.60"} | keys), runs)
+        assert verdict.test is not None
+        return float(verdict.test.known)
 
-    assert reach(random, split="validation") == pytest.approx(wider)
-    assert reach(experiment, split="validation") == pytest.approx(q)
-    assert reach(random, split="test") == pytest.approx(q)
-    assert reach(random, split="train") == pytest.approx(q)
+    # 2 p (1 - p) / n and the share of the 60,000 that is left out, on the logit scale.
+    assert added(experiment, "validation") == pytest.approx(2 * 0.8 / (12_000 * p * (1 - p)))
+    running = added(experiment, "train", reading="final")
+    p = 0.846 + 0.03
+    assert running == pytest.approx(2 * 0.2 / (48_000 * p * (1 - p)), rel=1e-3)
+    assert added(experiment, "train", reading="final-all") == added(experiment, "test") == 0
+    assert added(known, "validation") == added(on_test, "validation") == 0
+    loss = judge(experiment, claim("loss", split="validation", value="0.5"), runs)
+    assert loss.test is not None and loss.mean is not None
+    per_image = min(2 * loss.mean, 0.6)
+    expected = 2 * 0.8 * per_image**2 / (12_000 * loss.mean**2)
+    assert float(loss.test.known) == pytest.approx(expected)
+
+
+def test_no_interval_leaves_the_range_of_its_quantity(experiment: Experiment) -> None:
+    last = experiment.training.epochs
+    accuracies = (0.9995, 1.0, 0.98)
+    runs = [
+        make_run(experiment, seed, epochs, accuracy, gap=0)
+        for seed, (epochs, accuracy) in enumerate(zip((last, 2, 1), accuracies, strict=True), 1)
+    ]
+    for stated, low, high in [
+        (claim(value="99"), 0, 100),
+        (claim("recall", split="test", label=0, value="1.00"), 0, 1),
+        (claim("loss", value="0.1"), 0, math.inf),
+        (claim("epochs_trained", value="44"), 1, last),
+    ]:
+        verdict = judge(experiment, stated, runs)
+        assert verdict.low is not None and verdict.high is not None
+        assert low <= verdict.low < verdict.high <= high, stated.quantity
+
+
+# --- runs at chance level ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stuck", [1, 2])
+def test_a_run_at_chance_level_is_named_and_makes_its_experiment_unstable(
+    report: Report, experiment: Experiment, stuck: int
+) -> None:
+    """Claims five points too high were *consistent*, the more surely the more runs there were."""
+    runs = runs_at(experiment, *[0.1] * stuck, *[0.845] * (10 - stuck))
+    verdict = judge(experiment, claim(value="89.60"), runs)
+    assert (verdict.word, verdict.runs) == (Word.UNSTABLE, 10)
+    assert verdict.note == ["run of seed 1", "runs of seeds 1, 2"][stuck - 1] + (
+        " stayed at chance level"
+    )
+    other = {"mlp-1-hidden": runs_at(report["mlp-1-hidden"], *TIGHT), experiment.id: runs}
+    for quantity, keys in (("ordering", {}), ("difference", {"value": "1"})):
+        for of, than in itertools.permutations(other):
+            stated = claim(quantity, of=of, than=than, **keys)
+            assert judge_comparison(stated, other).word == Word.UNSTABLE
+
+
+def test_an_experiment_whose_runs_all_stay_at_chance_level_is_not_unstable(
+    experiment: Experiment,
+) -> None:
+    runs = runs_at(experiment, 0.1, 0.1, 0.1, 0.1001)
+    assert judge(experiment, claim(value="10.00"), runs).word == Word.REPRODUCED
+    assert judge(experiment, claim(value="89.60"), runs).word == Word.NOT_REPRODUCED
 
 
 # --- readings ------------------------------------------------------------------------------------
@@ -536,35 +398,13 @@ def test_judging_another_reading_leaves_the_claim_as_it_is(experiment: Experimen
 
 # --- comparisons ---------------------------------------------------------------------------------
 
-samples = st.lists(st.integers(0, 12).map(float), min_size=3, max_size=8)
-
-
-@settings(max_examples=25)
-@given(samples, samples)
-def test_pairs_won_by_one_are_lost_by_the_other(a: list[float], b: list[float]) -> None:
-    share, low, high = pairs_won(a, b)
-    assert share + pairs_won(b, a)[0] == pytest.approx(1)
-    assert 0 <= low <= high <= 1
-    assert share == np.mean([(x > y) + (x == y) / 2 for x in a for y in b])
-    assert pairs_won(a, b) == (share, low, high)
-
-
-def test_pairs_won_has_a_bootstrap_interval_that_narrows_with_runs() -> None:
-    draw = np.random.default_rng(5)
-    widths = []
-    for n in (5, 40):
-        a, b = draw.normal(0.7, 1, n), draw.normal(0, 1, n)
-        share, low, high = pairs_won(a, b)
-        assert low < share < high
-        widths.append(high - low)
-    assert widths[1] < widths[0] / 2
-
 
 @pytest.mark.parametrize(
     ("above", "below", "word"),
     [
         ((0.90, 0.91, 0.92, 0.93, 0.94), (0.85, 0.86, 0.87, 0.88, 0.89), Word.REPRODUCED),
         ((0.85, 0.86, 0.87, 0.88, 0.89), (0.90, 0.91, 0.92, 0.93, 0.94), Word.NOT_REPRODUCED),
+        ((0.90, 0.91, 0.92), (0.85, 0.86, 0.87), Word.REPRODUCED),
         # Eight of nine pairs, but three seeds cannot bound it away from a coin.
         ((0.90, 0.92, 0.94), (0.85, 0.86, 0.93), Word.IMPRECISE),
     ],
@@ -584,7 +424,7 @@ def test_ordering_of_equals_is_not_reproduced_once_there_are_seeds(report: Repor
     spread = [0.9 + i / 1000 for i in range(20)]
     runs = {
         "cnn-1-conv": runs_at(report["cnn-1-conv"], *spread),
-        "mlp-1-hidden": runs_at(report["mlp-1-hidden"], *spread),
+        "mlp-1-hidden": runs_at(report["mlp-1-hidden"], *reversed(spread)),
     }
     verdict = judge_comparison(claim("ordering", of="cnn-1-conv", than="mlp-1-hidden"), runs)
     assert (verdict.word, verdict.mean, verdict.runs) == (Word.NOT_REPRODUCED, 0.5, 20)
@@ -617,6 +457,11 @@ def test_comparison_is_pending_until_both_sides_have_three_runs(
         ("at_most", "89", (0.8950, 0.8930, 0.8920), 1.0),
         ("at_most", "89", (0.8960, 0.8970, 0.8980), 0.0),
         ("at_most", "89", (0.8940, 0.8960, 0.8970), 1 / 3),
+        # "Over 92" and "below 89" leave nothing to rounding.
+        ("above", "92", (0.9200, 0.9199, 0.9150), 0.0),
+        ("above", "92", (0.9201, 0.9202, 0.9203), 1.0),
+        ("below", "89", (0.8900, 0.8901, 0.8940), 0.0),
+        ("below", "89", (0.8899, 0.8898, 0.8897), 1.0),
     ],
 )
 def test_bound_is_kept_by_a_value_that_rounds_to_it(
@@ -660,20 +505,49 @@ def test_bound_rests_on_all_runs(report: Report) -> None:
     assert judge_comparison(stated, {}).word == Word.PENDING
 
 
-def test_difference_pairs_runs_by_seed(report: Report) -> None:
+@given(st.permutations(range(1, 11)))
+@settings(max_examples=10, deadline=None)
+def test_which_seeds_a_difference_came_from_does_not_matter(seeds: list[int]) -> None:
+    """In pairs of seeds the word hung on their labels: 31 of 100 other pairings changed it."""
+    report = load_report("baltzi")
     a, b = report["cnn-2-conv"], report["cnn-1-conv"]
-    accuracies = {1: 0.90, 2: 0.91, 3: 0.92, 4: 0.93}
-    ours = [make_run(a, seed, accuracy=value + 0.026) for seed, value in accuracies.items()]
-    theirs = [make_run(b, seed, accuracy=accuracies[seed]) for seed in (4, 2, 1, 3)]
-    theirs.append(make_run(b, 9, accuracy=0.1))
-    keys = {"of": a.id, "than": b.id, "value": "2.6", "unit": "points"}
-    verdict = judge_comparison(claim("difference", **keys), {a.id: ours, b.id: theirs})
-    assert verdict.word == Word.REPRODUCED
-    assert (verdict.mean, verdict.sd, verdict.runs) == (
-        pytest.approx(2.6), pytest.approx(0, abs=1e-9), 4,
-    )  # fmt: skip
-    reverse = claim("difference", **keys | {"of": b.id, "than": a.id})
-    assert judge_comparison(reverse, {a.id: ours, b.id: theirs}).word == Word.NOT_REPRODUCED
+    accuracies = [0.920 + 0.0007 * i for i in range(10)]
+    ours = [make_run(a, seed, accuracy=x + 0.026) for seed, x in enumerate(accuracies, 1)]
+    theirs = [make_run(b, seed, accuracy=x) for seed, x in zip(seeds, accuracies, strict=True)]
+    stated = claim("difference", of=a.id, than=b.id, value="2.6", unit="points")
+    verdict = judge_comparison(stated, {a.id: ours, b.id: theirs})
+    sd = 100 * np.std(accuracies, ddof=1) * math.sqrt(2)
+    reach = stats.t.ppf(0.975, 18) * sd * math.sqrt(1 + 1 / 10)
+    assert (verdict.mean, verdict.sd) == (pytest.approx(2.6), pytest.approx(sd))
+    assert (verdict.low, verdict.high) == pytest.approx((2.6 - reach, 2.6 + reach), abs=1e-6)
+
+
+def test_nested_trainings_are_compared_in_pairs_and_that_is_said(report: Report) -> None:
+    a, b = report["cnn-2-conv"], report["cnn-1-conv"]
+    short = [make_run(b, seed, 3, 0.9 + 0.01 * seed) for seed in range(1, 7)]
+    longer = [
+        _continued(make_run(a, run.seed, 5, run.final.test.accuracy + 0.005), run) for run in short
+    ]
+    assert nested(short, longer) and nested(longer, short)
+    runs = {a.id: longer, b.id: short}
+    keys = {"of": a.id, "than": b.id}
+    verdict = judge_comparison(claim("difference", **keys, value="0.50", unit="points"), runs)
+    assert (verdict.word, verdict.note) == (Word.REPRODUCED, "paired by seed")
+    assert verdict.sd == pytest.approx(0, abs=1e-6)
+    verdict = judge_comparison(claim("ordering", **keys), runs)
+    assert (verdict.word, verdict.mean, verdict.note) == (Word.REPRODUCED, 1, "paired by seed")
+    # As two samples they overlap.
+    shuffled = runs | {b.id: [make_run(b, run.seed, 2, 1.835 - run.final.test.accuracy)
+                              for run in short]}  # fmt: skip
+    assert judge_comparison(claim("ordering", **keys), shuffled).note != "paired by seed"
+
+
+def _continued(longer: Run, shorter: Run) -> Run:
+    history = {
+        name: (*shorter.history[name], *values[shorter.epochs :])
+        for name, values in longer.history.items()
+    }
+    return longer.model_copy(update={"history": history})
 
 
 # --- exact claims --------------------------------------------------------------------------------
@@ -831,7 +705,7 @@ def test_a_mean_of_several_trainings_varies_less(experiment: Experiment, ten: li
         judge(experiment, claim(value="90.5", **keys), ten) for keys in ({}, {"mean_of": 2})
     )
     assert single.mean == mean.mean
-    ratio = (mean.high - mean.mean) / (single.high - single.mean)
+    ratio = float(mean.test.error / single.test.error)
     assert ratio == pytest.approx(math.sqrt((1 / 2 + 1 / 10) / (1 + 1 / 10)))
 
 
@@ -874,19 +748,32 @@ def test_numbers_of_others_are_not_tested(experiment: Experiment, report: Report
 
 
 @pytest.mark.parametrize(
-    ("label", "than", "word"),
-    [(0, 1, Word.REPRODUCED), (1, 0, Word.NOT_REPRODUCED), (2, 2, Word.IMPRECISE)],
+    ("labels", "than", "word"),
+    [
+        ([0], [1], Word.REPRODUCED),
+        ([1], [0], Word.NOT_REPRODUCED),
+        ([2], [3], Word.IMPRECISE),
+        ([0, 1], [4, 5, 6], Word.REPRODUCED),
+        ([0, 2], [1, 3], Word.NOT_REPRODUCED),
+        ([0, 2], [3, 4], Word.IMPRECISE),
+        ([0, 1], [0], None),
+    ],
 )
-def test_one_class_is_recognised_better_than_another_in_most_pairs_of_runs(
-    experiment: Experiment, label: int, than: int, word: Word
+def test_every_class_named_is_recognised_better_than_each_of_the_others(
+    experiment: Experiment, labels: list[int], than: list[int], word: Word | None
 ) -> None:
     runs = []
     for seed in range(1, 6):
         run = make_run(experiment, seed)
         counts = np.full((10, 10), 20) + np.diag([800 - 10 * i for i in range(10)])
-        counts[2, 2] += seed  # the same class on both sides: a coin toss
+        counts[2, 2] += seed
+        counts[3, 3] = counts[2, 2]  # the same recall: a coin toss
         final = run.final.model_copy(update={"test_confusion": tuple(map(tuple, counts.tolist()))})
         runs.append(run.model_copy(update={"final": final}))
-    stated = claim("class_ordering", split="test", label=label, than_label=than)
+    if word is None:
+        with pytest.raises(ValidationError, match="class 0 is compared with itself"):
+            claim("class_ordering", split="test", labels=labels, than_labels=than)
+        return
+    stated = claim("class_ordering", split="test", labels=labels, than_labels=than)
     verdict = judge(experiment, stated, runs)
     assert verdict.word == word and verdict.experiment == experiment.id

@@ -166,7 +166,7 @@ def told(faults: Iterable[Fault]) -> list[Finding]:
 
 def place(*claims: Claim) -> str:
     """Return every place where claims are stated."""
-    return joined(claim.where for claim in claims)
+    return joined(where for claim in claims for where in claim.where)
 
 
 def address(experiment: Experiment | None, claim: Claim) -> str:

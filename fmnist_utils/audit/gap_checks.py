@@ -44,13 +44,13 @@ def _name(path: str) -> str:
 def unstated_settings(report: Report) -> Iterator[Fault]:
     """Find what one would need to build the networks, and to train them, and is not told.
 
-    A setting that is given by reference to another model, "not stated again", is told. One that
-    the space of a stated search leaves no choice of is told as well.
+    A setting that is given by reference to another model, "not stated again", is told. So are one
+    that the space of a stated search leaves no choice of, and a number of layers that are listed.
     """
     found: dict[str, list[Gap]] = defaultdict(list)
     for experiment in report.experiments.values():
         for item in experiment.assumed:
-            told = item.because.startswith("not stated again")
+            told = item.because.startswith("not stated again") or item.setting.endswith(".count")
             if not told and not _only_choice(report, experiment, item.setting):
                 found[item.setting.partition(".")[0]].append((experiment, item))
     for part, describe in (("model", _layers), ("training", _trainings)):
@@ -140,6 +140,7 @@ def single_runs(report: Report) -> Iterator[Fault]:
         for experiment in report.experiments.values()
         for claim in experiment.stated
         if claim.quantity == "accuracy" and claim.epoch is None and claim.mean_of is None
+        if "/" not in claim.statement
     ]
     if not stated or report.means.seed is not None:
         return

@@ -43,11 +43,7 @@ def impossible_scores(report: Report) -> Iterator[Fault]:
                 problems.append(f"{row.label}: {_why_not(row, table)}")
                 found = _counts(row, table, with_f1=False)
             every.append(found)
-        stated = [
-            claim
-            for claim in experiment.stated
-            if (claim.quantity, claim.split, claim.epoch) == ("accuracy", table.split, None)
-        ]
+        stated = [claim] if (claim := experiment.accuracy(table.split)) else []
         right = _recognised(every)
         wrong = [c for c in stated if right and not _any_meets(c.interval, right)]
         if wrong and right:

@@ -60,7 +60,7 @@ def _conflicts(report: Report) -> Iterator[tuple[Experiment | None, list[Claim]]
     """Yield the statements of one thing that do not agree, with the experiment they are about."""
     groups: dict[tuple[Any, ...], list[tuple[Experiment | None, Claim]]] = defaultdict(list)
     for experiment, claim in report.all_claims():
-        if claim.kind != "untested" and claim.quantity not in ("ordering", "bound"):
+        if claim.kind != "untested" and claim.quantity not in ("ordering", "match", "bound"):
             what = claim.model_dump(
                 mode="json", exclude={"id", "where", "value", "unit", "role", "statement"}
             )
@@ -95,7 +95,8 @@ def otherwise_described(report: Report) -> Iterator[Fault]:
     for owner, claim in report.all_claims():
         subject = owner or report.searches.get(claim.of or "")
         tabled = owner and owner.table and claim.about.judge in ("layer", "total")
-        if claim.kind != "exact" or tabled or claim in said_twice:
+        # A statement that also stands under another experiment is held against that one.
+        if claim.kind != "exact" or tabled or claim in said_twice or "/" in claim.statement:
             continue
         verdict = hold_against(claim, Evidence(subject))
         if verdict.word != Word.DIFFERS:
@@ -212,14 +213,19 @@ def wrong_differences(report: Report) -> Iterator[Fault]:
 
 
 def broken_bounds(report: Report) -> Iterator[Fault]:
-    """Find bounds that the report's own number breaks; a bound is exact, the number is rounded."""
+    """Find bounds that the report's own number breaks.
+
+    One that includes its value is kept by what rounds to it; ``above`` and ``below`` are exact.
+    """
     for claim in report.claims:
         value, _ = claims_compared(report, claim)
         if claim.quantity != "bound" or value is None or not isinstance(claim.value, Decimal):
             continue
-        bound = Interval.exactly(claim.value).low * SCALES[claim.unit]
-        upper = claim.relation in ("at_most", "below")
-        if value.interval.low > bound if upper else value.interval.high < bound:
+        exact = claim.value * SCALES[claim.unit].numerator / SCALES[claim.unit].denominator
+        strict = claim.relation in ("above", "below")
+        bound = Interval.exactly(exact) if strict else claim.interval
+        inside, upper = value.interval, claim.relation in ("at_most", "below")
+        if inside.low > bound.high if upper else inside.high < bound.low:
             of = _title(report, claim.of)
             relation = (claim.relation or "").replace("_", " ")
             yield _about_accuracies(
@@ -289,4 +295,4 @@ def false_class_orderings(report: Report) -> Iterator[Fault]:
 
 def _pairs(claim: Claim) -> list[tuple[int, int]]:
     """Return which class a claim puts above which."""
-    return [(claim.label or 0, claim.than_label or 0)]
+    return list(itertools.product(claim.labels or (), claim.than_labels or ()))

@@ -50,6 +50,8 @@ FACTS: Mapping[str, int | float | tuple[int, ...]] = MappingProxyType(
         "classes": NUM_CLASSES,
         "first_class": 0,
         "last_class": NUM_CLASSES - 1,
+        "labels": tuple(range(NUM_CLASSES)),
+        "table_columns": 785,  # of the tables that the data set is also published as: class, pixels
         "train_images_per_class": 6_000,
         "test_images_per_class": 1_000,
         "pixel_min": 0,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
 from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
-from fmnist_utils.records import Slug, Strict, WrongAt
-from fmnist_utils.reports.quantities import EPOCHS, QUANTITIES, Kind, Quantity, Reading
+from fmnist_utils.records import Slug, Strict, WrongAt, check_slug
+from fmnist_utils.reports.quantities import EPOCHS, QUANTITIES, Kind, Quantity, Reading, Role
 from fmnist_utils.reports.values import SCALES, Printed, misfit
 from fmnist_utils.rounding import Interval
 
@@ -28,11 +28,39 @@ _KEYS = frozenset[str]().union(*(row.needs | row.takes for row in QUANTITIES.val
 Class = Annotated[int, Field(ge=0, lt=NUM_CLASSES)]
 
 
+#: Several classes, at least one.
+Classes = Annotated[tuple[Class, ...], Field(min_length=1)]
+
 Split = Literal["train", "validation", "test"]
 
 
+def one_or_more(value: Any) -> Any:
+    """Read a text that stands alone as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+#: Where a report prints something: one place, or a list of them.
+Places = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(one_or_more),
+    Field(min_length=1),
+]
+
+
+def _address(text: str) -> str:
+    """Check the parts of an address: of an id, or of ``experiment/id``."""
+    for part in text.split("/", maxsplit=1):
+        check_slug(part)
+    return text
+
+
+def _role(quantity: str, setting: str | None, **_: Any) -> Role:
+    of_model = (setting or "").startswith("model.")
+    return "architecture" if of_model else QUANTITIES[quantity].role
+
+
 class Claim(Strict):
-    """One number or one ordering that a report states.
+    """One number or one ordering that a report states, once or in several places.
 
     Which of the optional keys a claim needs follows from its quantity; a missing or superfluous
     one is an error. ``confused`` is the share of a class that is taken for another one;
@@ -46,8 +74,13 @@ class Claim(Strict):
         As printed, rounding included. For ``ordering`` there is none.
     unit : str
         ``percent`` (of images, or of a setting), ``points`` (percentage points) or ``plain``.
-    where : str
-        Where the report states it.
+    where : tuple of str
+        Every place where the report states it.
+    role : str
+        One of `ROLES`; by default that of the quantity, for a setting of a model ``architecture``.
+    statement : str
+        Id of the statement that the claim is a part of, such as a table; by default its own id.
+        ``experiment/id`` names one under another experiment, where a sentence is about both.
     of, than : str
         Ids of the experiments that a comparison sets against each other: `of` minus `than`
         for a difference, `of` above `than` for an ordering, `of` against `value` for a bound.
@@ -56,9 +89,13 @@ class Claim(Strict):
     epoch : int
         For ``accuracy`` and ``loss``: the value is that of one epoch, counted from 1, as Keras
         prints it.
-    label, predicted, than_label : int
-        The true class, 0 to 9; the one that is predicted in its place; the one that a
-        ``class_ordering`` says has a lower recall.
+    relation : str
+        Of a ``bound``: ``at_least`` and ``at_most`` include the value, ``above`` and ``below`` do
+        not.
+    label, predicted : int
+        The true class, 0 to 9; the one that is predicted in its place.
+    labels, than_labels : tuple of int
+        Of a ``class_ordering``: each of the first has a higher recall than each of the others.
     mean_of : int
         The value is the mean of so many trainings.
     machine : str
@@ -67,7 +104,7 @@ class Claim(Strict):
 
     id: Slug
     quantity: Annotated[str, AfterValidator(_known)]
-    where: str
+    where: Places
     value: Printed | None = None
     unit: Literal["percent", "points", "plain"] = "plain"
     split: Split | None = None
@@ -77,13 +114,18 @@ class Claim(Strict):
     fact: str | None = None
     of: str | None = None
     than: str | None = None
-    relation: Literal["at_least", "at_most"] | None = None
+    relation: Literal["at_least", "at_most", "above", "below"] | None = None
     epoch: PositiveInt | None = None
     label: Class | None = None
     predicted: Class | None = None
-    than_label: Class | None = None
+    labels: Classes | None = None
+    than_labels: Classes | None = None
     mean_of: Annotated[PositiveInt, Field(le=10_000)] | None = None
     machine: str | None = None
+    role: Role = Field(default_factory=lambda given: _role(**given))
+    statement: Annotated[str, AfterValidator(_address)] = Field(
+        default_factory=lambda given: given["id"]
+    )
 
     @model_validator(mode="after")
     def _keys_fit_quantity(self) -> Claim:
@@ -94,6 +136,10 @@ class Claim(Strict):
             verb = "needs" if needed - given else "does not take"
             raise ValueError(f"claim {self.id}: a claim of quantity {self.quantity} {verb} {wrong}")
         about = f"a claim of quantity {self.quantity} about"
+        if twice := set(self.labels or ()) & set(self.than_labels or ()):
+            raise ValueError(f"claim {self.id}: class {min(twice)} is compared with itself")
+        if self.labels is not None and self.split != "test":
+            raise ValueError(f"claim {self.id}: {about} classes needs split test")
         if self.label is not None and self.split != "test":
             raise ValueError(f"claim {self.id}: {about} a class needs split test")
         if self.epoch is not None and self.split == "test":
@@ -128,6 +174,16 @@ class Claim(Strict):
     def kind(self) -> Kind:
         """Whether the claim is held against runs, several experiments' runs, exactly, or not."""
         return self.about.kind
+
+    @property
+    def place(self) -> str:
+        """Every place where the report states it, in one text."""
+        return "; ".join(self.where)
+
+    def statement_under(self, experiment_id: str | None) -> str:
+        """Return the statement's address in the report, for a claim of that experiment or none."""
+        alone = experiment_id is None or "/" in self.statement
+        return self.statement if alone else f"{experiment_id}/{self.statement}"
 
     @property
     def numbers(self) -> int:
@@ -174,7 +230,8 @@ class Assumption(Strict):
     """One setting that the report does not state, what we chose, and why.
 
     `setting` is a dotted path into the experiment (``training.optimizer.learning_rate``) or a
-    choice of reading (``reading.weights``).
+    choice of reading (``reading.weights``). In a file a star stands for several paths:
+    ``model.conv.*.kernel``.
     """
 
     setting: str

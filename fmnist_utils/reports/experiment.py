@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from fmnist_utils.models.build import build as build_model
+from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.models.spec import ModelSpec
 from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.printed import EpochTable, LayerTable, ScoreTable
-from fmnist_utils.reports.protocol import Precision, Training
+from fmnist_utils.reports.protocol import ALWAYS, Precision, Training
+from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.settings import _check_assumption, _check_setting, account_for, look_up
 from fmnist_utils.reports.values import Printed
 
@@ -20,10 +23,19 @@ if TYPE_CHECKING:
     import keras
 
 
+def _flat(value: Any) -> Any:
+    """Take lists within a list apart: assumptions that experiments share stand in one, by alias."""
+    if not isinstance(value, list | tuple):
+        return value
+    nested = (item if isinstance(item, list | tuple) else (item,) for item in value)
+    return [item for items in nested for item in items]
+
+
 class Experiment(Strict):
     """One model trained under one protocol in one report.
 
-    `precision` is what the book trains it in: our choice, no part of the protocol.
+    `precision` is what the book trains it in: our choice, no part of the protocol. `layers_as`
+    names the experiment whose layers are those of this one too, but for what is said here.
     """
 
     id: Slug
@@ -33,7 +45,8 @@ class Experiment(Strict):
     model: ModelSpec
     training: Training
     precision: Precision = "float32"
-    assumed: tuple[Assumption, ...] = ()
+    layers_as: Slug | None = None
+    assumed: Annotated[tuple[Assumption, ...], BeforeValidator(_flat)] = ()
     table: LayerTable | None = None
     scores: ScoreTable | None = None
     epoch_tables: tuple[EpochTable, ...] = ()
@@ -74,12 +87,15 @@ class Experiment(Strict):
         """Look up a dotted path such as ``training.optimizer.learning_rate``.
 
         In a list a number is a position from 0 and ``count`` its length: ``model.hidden.count``.
+        What all trainings have in common is a ``reading``; see `protocol.ALWAYS`.
 
         Raises
         ------
         KeyError
             When the experiment has no such setting.
         """
+        if path in ALWAYS:
+            return ALWAYS[path]
         return look_up(self, path, f"{self.report}/{self.id}")
 
     def build(self, *, plain: bool = False) -> keras.Model:
@@ -105,6 +121,26 @@ class Experiment(Strict):
             {**content, "id": variant_id, "title": variant.title, "variant_of": self.id}
         )
 
+    @field_validator("assumed")
+    @classmethod
+    def _stars_written_out(
+        cls, items: tuple[Assumption, ...], info: ValidationInfo
+    ) -> tuple[Assumption, ...]:
+        if not {"model", "training"} <= info.data.keys():
+            return items
+        written_out = []
+        for item in items:
+            paths = fnmatch.filter(_paths(**info.data), item.setting)
+            paths = paths if "*" in item.setting else [item.setting]
+            written_out += [item.model_copy(update={"setting": path}) for path in paths]
+        return tuple(written_out)
+
+    @model_validator(mode="after")
+    def _model_can_be_built(self) -> Experiment:
+        if self.variant_of is None and (problem := misbuilt(self.model)):
+            raise WrongAt(f"{self.id}: {problem}", "model")
+        return self
+
     @model_validator(mode="after")
     def _claims_can_be_judged(self) -> Experiment:
         """Every claim is about what the experiment, or a run of it, has."""
@@ -126,19 +162,51 @@ class Experiment(Strict):
 
     @model_validator(mode="after")
     def _settings_accounted_for(self) -> Experiment:
-        """Every protocol setting is either stated or assumed, with the value that is used."""
+        """Every setting, and every reading, is either stated or assumed, with the value used."""
         if self.variant_of is not None:
             return self
         place = f"experiment {self.id}"
         refuse_duplicates(f"{place}: claim id", (claim.id for claim in self.claims))
         assumed = {item.setting: item.chosen for item in self.assumed}
         for path, chosen in assumed.items():
-            if not path.startswith("reading."):
+            if path in ALWAYS or not path.startswith("reading."):
                 _check_assumption(self, path, chosen)
         stated = {claim.setting for claim in self.stated if claim.setting}
-        paths = _leaves(self.training.model_dump(exclude_none=True), "training")
-        account_for(place, paths, stated, assumed)
+        paths = [path for path in _paths(self.model, self.training) if not self._implied(path)]
+        account_for(place, [*paths, *self._readings()], stated, assumed)
         return self
+
+    def _implied(self, path: str) -> bool:
+        """Say whether a setting is in the printed layer table, or that of another experiment."""
+        if self.layers_as is not None:
+            return path.startswith("model.")
+        return self.table is not None and path.rpartition(".")[2] in _PRINTED
+
+    def layers_otherwise(self, other: Experiment) -> list[str]:
+        """List the settings of layers that differ from another's, and are not accounted for."""
+        known = {item.setting for item in self.assumed} | {claim.setting for claim in self.stated}
+        theirs = {path: other.setting(path) for path in _paths(other.model, other.training)}
+        return [
+            path
+            for path in _paths(self.model, self.training)
+            if path.startswith("model.")
+            and path not in known
+            and theirs.get(path) != self.setting(path)
+        ]
+
+    def _readings(self) -> Iterator[str]:
+        """Yield what a training, or a claim about one, leaves open unless the report says it."""
+        yield from ("reading.pixel scaling", "reading.initialiser", "reading.defaults")
+        if self.training.augmentation is not None:
+            yield "reading.fill mode"
+        ends = [c for c in self.results if c.about.kind == "measured" and c.about.unit != EPOCHS]
+        ends = [claim for claim in ends if claim.epoch is None]
+        if ends:
+            yield "reading.weights"
+        if any(claim.split == "train" for claim in ends):
+            yield "reading.training accuracy"
+        if self.training.early_stopping or any(c.reading.startswith("best") for c in ends):
+            yield "reading.best epoch"
 
 
 #: What a variant takes over from its experiment.
@@ -154,12 +222,31 @@ def _check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None
         )
 
 
+#: What a printed layer table shows of a model.
+_PRINTED = {"count", "units", "filters", "kernel", "padding", "pool", "batch_norm", "input_shape"}
+
+
+def _paths(model: ModelSpec, training: Training, **_: Any) -> list[str]:
+    """List the settings of a model and of its training that are in use, by path."""
+    layers = model.model_dump(exclude={"builder"}, exclude_none=True)
+    if layers["input_shape"] == type(model).model_fields["input_shape"].default:
+        del layers["input_shape"]  # a fact of the data set
+    protocol = training.model_dump(exclude_none=True)
+    return [*_leaves(layers, "model"), *_leaves(protocol, "training")]
+
+
 def _leaves(settings: dict[str, Any], prefix: str) -> Iterator[str]:
     for key, value in settings.items():
+        path = f"{prefix}.{key}"
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}.{key}")
+            yield from _leaves(value, path)
+        elif isinstance(value, tuple) and all(isinstance(item, dict) for item in value):
+            if value:
+                yield f"{path}.count"
+            for i, item in enumerate(value):
+                yield from _leaves(item, f"{path}.{i}")
         else:
-            yield f"{prefix}.{key}"
+            yield path
 
 
 class Variant(Strict):

@@ -18,7 +18,10 @@ Extent = Annotated[int, Field(ge=1, le=10**7)]
 
 
 class _Printed(Strict):
-    """A printed table whose cells are claims; one that is no value at all is refused."""
+    """A printed table whose cells are claims; one that is no value at all is refused.
+
+    The table is one statement of the report, and each cell a part of it.
+    """
 
     where: str
 
@@ -62,18 +65,19 @@ class LayerTable(_Printed):
             row = f"{self.where}, row {i + 1}"
             yield Claim(
                 id=f"layer-{i + 1}-shape", quantity="layer_shape", layer=i,
-                value=as_printed(layer.shape), where=row,
+                value=as_printed(layer.shape), where=(row,), statement="layers",
             )  # fmt: skip
             yield Claim(
                 id=f"layer-{i + 1}-params", quantity="layer_params", layer=i,
-                value=as_printed(layer.params), where=row,
+                value=as_printed(layer.params), where=(row,), statement="layers",
             )  # fmt: skip
         for name in ("total", "trainable", "non_trainable"):
             yield Claim(
                 id=f"{name.replace('_', '-')}-params",
                 quantity=f"{name}_params",
                 value=getattr(self, name),
-                where=f"{self.where}, totals",
+                where=(f"{self.where}, totals",),
+                statement="layers",
             )
 
 
@@ -97,7 +101,7 @@ class ScoreTable(_Printed):
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell; the supports are exact."""
         for i, row in enumerate(self.rows):
-            where = f"{self.where}, {row.label}"
+            where = (f"{self.where}, {row.label}",)
             for quantity in ("precision", "recall", "f1"):
                 yield Claim(
                     id=f"{quantity}-{i}",
@@ -107,10 +111,11 @@ class ScoreTable(_Printed):
                     unit=self.unit,
                     value=getattr(row, quantity),
                     where=where,
+                    statement="scores",
                 )
             yield Claim(
                 id=f"support-{i}", quantity="images", split=self.split, label=i,
-                value=as_printed(row.support), where=where,
+                value=as_printed(row.support), where=where, statement="scores",
             )  # fmt: skip
 
 
@@ -138,5 +143,6 @@ class EpochTable(_Printed):
                     epoch=epoch,
                     unit=self.unit if quantity == "accuracy" else "plain",
                     value=value,
-                    where=f"{self.where}, epoch {epoch}",
+                    where=(f"{self.where}, epoch {epoch}",),
+                    statement=f"{self.split}-epochs",
                 )

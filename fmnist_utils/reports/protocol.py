@@ -138,6 +138,18 @@ class EarlyStopping(Strict):
     patience: Epochs
 
 
+#: What every training does, by the ``reading`` under which a report states it or leaves it open.
+ALWAYS = {
+    "reading.pixel scaling": "divided by 255",
+    "reading.pixel range": (0, 1),
+    "reading.strides": (1, 1),
+    "reading.dilation": (1, 1),
+    "reading.initialiser": "Glorot uniform, zero biases",
+    "reading.defaults": "those of Keras",
+    "reading.fill mode": "nearest pixel, bilinear",
+}
+
+
 class Training(Strict):
     """The protocol of one training.
 

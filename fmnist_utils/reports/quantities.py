@@ -26,6 +26,21 @@ Reading = Literal["final", "best", "final-running", "best-running", "final-all",
 
 Kind = Literal["measured", "comparison", "exact", "untested"]
 
+Role = Literal["headline", "result", "architecture", "setting", "data", "cited"]
+
+#: What a claim is for, and what each word means; only the first two count as reproduced or not.
+ROLES: dict[Role, str] = {
+    "headline": "a number that the report's conclusion rests on",
+    "result": "what a training gave",
+    "architecture": "layers, shapes and parameters of a model",
+    "setting": "how a model is trained, or searched for",
+    "data": "the data set and how it is divided",
+    "cited": "taken from other work",
+}
+
+#: Roles whose claims count as reproduced or not.
+COUNTED = frozenset[Role]({"headline", "result"})
+
 POINTS, NATS, EPOCHS = "percentage points", "nats", "epochs"
 
 
@@ -37,6 +52,8 @@ class Quantity:
     ----------
     kind : {"measured", "comparison", "exact", "untested"}
         Held against runs, against several experiments' runs, exactly, or not at all.
+    role : str
+        One of `ROLES`, for claims that name none.
     name : str
         In words, with fields in braces for what the claim fills in.
     needs, takes : set of str
@@ -73,6 +90,7 @@ class Quantity:
     judge: str
     needs: Set[str] = frozenset({"value"})
     takes: Set[str] = frozenset()
+    role: Role = "result"
     measure: str = ""
     metric: str = ""
     unit: str = ""
@@ -154,8 +172,8 @@ QUANTITIES = {
         "lowest validation loss at epoch {reported}",
     ),
     "class_ordering": Quantity(
-        kind="measured", name="recall of {label} over {than_label}", judge="class_ordering",
-        needs={"split", "label", "than_label"}, measure="class_score", metric="recall",
+        kind="measured", name="recall of {labels} over {than_labels}", judge="class_ordering",
+        needs={"split", "labels", "than_labels"}, measure="class_score", metric="recall",
         share_of="pairs of runs",
     ),
     "difference": _comparison(
@@ -166,21 +184,27 @@ QUANTITIES = {
     "ordering": _comparison(
         "{split} accuracy of {of} over {than}", "ordering", "than", share_of="pairs of runs"
     ),
+    "match": _comparison(
+        "{split} accuracy of {of} as good as of {than}", "match", "than", margin=1.0,
+    ),
     "bound": _comparison(
         "{split} accuracy of {of}", "bound", "value", "relation", share_of="{runs} runs"
     ),
-    "layer_shape": _count("output shape", "layer", "layer", form="numbers", low=1),
-    "layer_params": _count("parameters", "layer", "layer"),
-    "total_params": _count("total parameters", "total"),
-    "trainable_params": _count("trainable parameters", "total"),
-    "non_trainable_params": _count("non-trainable parameters", "total"),
-    "setting": _exact("{id}", "setting", "setting", form="words", low=None),
+    "layer_shape": _count(
+        "output shape", "layer", "layer", role="architecture", form="numbers", low=1
+    ),
+    "layer_params": _count("parameters", "layer", "layer", role="architecture"),
+    "total_params": _count("total parameters", "total", role="architecture"),
+    "trainable_params": _count("trainable parameters", "total", role="architecture"),
+    "non_trainable_params": _count("non-trainable parameters", "total", role="architecture"),
+    "setting": _exact("{id}", "setting", "setting", role="setting", form="words", low=None),
     "images": _count(
-        "{split} images", "images", "split", takes={"label"}, form="numbers",
+        "{split} images", "images", "split", takes={"label"}, role="data", form="numbers",
         units={"plain", "percent"},
     ),
-    "data": _exact("{fact}", "fact", "fact", place="any", form="numbers", low=None),
-    "cited": Quantity(kind="untested", name="{id}", judge="cited", place="any", form="words"),
+    "data": _exact("{fact}", "fact", "fact", role="data", place="any", form="numbers", low=None),
+    "cited": Quantity(kind="untested", name="{id}", judge="cited", role="cited", place="any",
+                      form="words"),
     "minutes": Quantity(kind="untested", name="training time", judge="minutes", suffix=" min",
                         units={"plain"}),
 }  # fmt: skip

@@ -6,11 +6,11 @@ from collections.abc import Container, Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import Claim, Places, one_or_more
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
@@ -119,14 +119,26 @@ class Derivation(Strict):
         return self
 
 
+#: On how many statements the conclusion of a report may rest.
+MAX_HEADLINES = 3
+
+
+class Ignored(Strict):
+    """A number in a report that is no claim: a page, a name, a reference."""
+
+    number: Annotated[tuple[str, ...], BeforeValidator(one_or_more), Field(min_length=1)]
+    where: Places
+    because: Annotated[str, Field(min_length=1)]
+
+
 _ONE = {"variants": "variant", "searches": "search"}
 
 
 class Report(Strict):
     """One source report as data.
 
-    `derivations` and `findings` serve the audit: what must follow from what, and what is wrong
-    that no arithmetic can find.
+    `ignored` are its numbers that no claim is about. `derivations` and `findings` serve the audit:
+    what must follow from what, and what is wrong that no arithmetic can find.
     """
 
     id: Slug
@@ -137,6 +149,7 @@ class Report(Strict):
     experiments: dict[Slug, Experiment]
     variants: dict[Slug, Variant] = Field(default_factory=dict)
     searches: dict[Slug, Search] = Field(default_factory=dict)
+    ignored: tuple[Ignored, ...] = ()
     means: Means = Means()
     derivations: tuple[Derivation, ...] = ()
     findings: tuple[Written, ...] = ()
@@ -154,6 +167,12 @@ class Report(Strict):
             for name, variant in self.variants.items()
         }
         return {**self.experiments, **varied}
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The variants that a claim is held against."""
+        named = {name for claim in self.claims for name in (claim.of, claim.than)}
+        return tuple(name for name in self.variants if name in named)
 
     def __getitem__(self, experiment_id: str) -> Experiment:
         """Return an experiment or variant by its id.
@@ -181,6 +200,14 @@ class Report(Strict):
         for experiment in self.experiments.values():
             for claim in experiment.claims:
                 yield experiment, claim
+
+    def statements(self) -> dict[str, list[tuple[Experiment | None, Claim]]]:
+        """Group the claims by the statement that they are parts of, by its address."""
+        found: dict[str, list[tuple[Experiment | None, Claim]]] = {}
+        for experiment, claim in self.all_claims():
+            address = claim.statement_under(experiment.id if experiment else None)
+            found.setdefault(address, []).append((experiment, claim))
+        return found
 
     def claim(self, path: str) -> Claim:
         """Return a claim by ``experiment/claim``, or by ``claim`` alone when it is the report's.
@@ -250,23 +277,59 @@ class Report(Strict):
         return self
 
     @model_validator(mode="after")
+    def _layers_are_shared(self) -> Report:
+        for name, experiment in self.experiments.items():
+            if experiment.layers_as is None:
+                continue
+            other = self.experiments.get(experiment.layers_as)
+            if other is None or other.layers_as is not None:
+                problem = f"{experiment.layers_as} is no experiment with layers of its own"
+                raise WrongAt(f"{experiment.id}: {problem}", "experiments", name, "layers_as")
+            if found := experiment.layers_otherwise(other):
+                problem = f"{', '.join(found)} differ from {other.id}, and are not accounted for"
+                raise WrongAt(f"{experiment.id}: {problem}", "experiments", name, "layers_as")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_statements_exist(self) -> Report:
+        known = {f"{e.id}/{c.id}" if e else c.id for e, c in self.all_claims()}
+        for experiment, claim in self.all_claims():
+            if "/" in claim.statement and claim.statement not in known:
+                owner = f"{experiment.id}/" if experiment else ""
+                raise ValueError(f"claim {owner}{claim.id}: there is no claim {claim.statement}")
+        return self
+
+    @model_validator(mode="after")
+    def _headlines_are_few(self) -> Report:
+        headlines = [
+            address
+            for address, parts in self.statements().items()
+            if any(claim.role == "headline" for _, claim in parts)
+        ]
+        if len(headlines) > MAX_HEADLINES:
+            problem = f"at most {MAX_HEADLINES} statements are headlines"
+            raise ValueError(f"{problem}, not {len(headlines)}: {', '.join(headlines)}")
+        return self
+
+    @model_validator(mode="after")
     def _references_exist(self) -> Report:
         ids = [claim.id for experiment, claim in self.all_claims() if experiment is None]
         refuse_duplicates("claim id", ids)
+        for name, variant in self.variants.items():
+            self._check_of("variants", name, variant.of, self.experiments)
+            with named_errors(f"variant {name}", "variants", name):
+                self.experiments[variant.of].vary(name, variant)
+        trainable = self.trainable
         for i, claim in enumerate(self.claims):
             at = ("claims", i)
             if claim.about.place == "experiment":
                 belongs = f"{claim.quantity} belongs under an experiment"
                 raise WrongAt(f"claim {claim.id}: {belongs}", *at)
-            for key, name in (("of", claim.of), ("than", claim.than)):
-                if name is not None and name not in self.experiments:
-                    raise WrongAt(f"claim {claim.id}: there is no experiment {name}", *at, key)
-                if name is not None:
-                    _check_reading(self.experiments[name], claim, *at)
-        for name, variant in self.variants.items():
-            self._check_of("variants", name, variant.of, self.experiments)
-            with named_errors(f"variant {name}", "variants", name):
-                self.experiments[variant.of].vary(name, variant)
+            for key, model in (("of", claim.of), ("than", claim.than)):
+                if model is not None and model not in trainable:
+                    raise WrongAt(f"claim {claim.id}: there is no experiment {model}", *at, key)
+                if model is not None:
+                    _check_reading(trainable[model], claim, *at)
         return self
 
     def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:
@@ -280,10 +343,9 @@ class Report(Strict):
     @model_validator(mode="after")
     def _models_can_be_built(self) -> Report:
         """Say so before Keras does; a search may draw what cannot be built, and tells."""
-        for name, experiment in self.trainable.items():
-            if problem := misbuilt(experiment.model):
-                kind = "variants" if experiment.variant_of else "experiments"
-                raise WrongAt(f"{experiment.id}: {problem}", kind, name, "model")
+        for name, variant in self.trainable.items():
+            if problem := misbuilt(variant.model):
+                raise WrongAt(f"{variant.id}: {problem}", "variants", name, "model")
         return self
 
     @model_validator(mode="after")

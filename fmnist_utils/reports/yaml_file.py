@@ -138,7 +138,9 @@ def _named(content: dict[str, Any], path: Path, root: yaml.Node) -> dict[str, An
 
 def _wrong(path: Path, root: yaml.Node, error: ValidationError) -> ReportError:
     # A misspelt key is also a missing one: name the key that stands in the file.
-    errors = error.errors(include_url=False)
+    found = error.errors(include_url=False)
+    # A default that follows from another key is wrong only because that key is.
+    errors = [item for item in found if item["type"] != "default_factory_not_called"] or found
     first = min(errors, key=lambda item: item["type"] != "extra_forbidden")
     within = getattr(first.get("ctx", {}).get("error"), "loc", ())
     keys, line = _locate(root, (*first["loc"], *within))

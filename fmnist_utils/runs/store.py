@@ -65,8 +65,11 @@ class RunStore:
         return valid_runs(self.all_runs(experiment), experiment, method)
 
     def runs_of(self, report: Report) -> dict[str, list[Run]]:
-        """Read the valid records of every experiment of a report, by the experiment's id."""
-        return {name: self.runs(experiment) for name, experiment in report.experiments.items()}
+        """Read the valid records of every experiment of a report, by the experiment's id.
+
+        Those of variants are there too where a claim is held against them.
+        """
+        return {name: self.runs(report[name]) for name in (*report.experiments, *report.compared)}
 
     def missing(
         self, experiment: Experiment, seeds: Iterable[int], method: Method | None = None

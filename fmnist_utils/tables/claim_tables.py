@@ -12,10 +12,11 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Scored, Stacked, Table, ours_cell, placed_claim, verdict_badge
 from fmnist_utils.text import claim_text, reported_text, spread_text
-from fmnist_utils.verdicts.collect import judge_accuracies
-from fmnist_utils.verdicts.judge import judge, judge_comparison
+from fmnist_utils.verdicts.collect import judge_accuracies, judge_claims
+from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.measure import readings as possible_readings
 from fmnist_utils.verdicts.outcome import Verdict, count_words
 
@@ -36,7 +37,7 @@ def merged_rows(
     places: dict[tuple[Any, ...], list[str]] = {}
     for v in judgements:
         row = (claim_text(v.claim), reported_text(v.claim), ours(v), verdict_badge(v))
-        places.setdefault(row, []).append(v.claim.where)
+        places.setdefault(row, []).append(v.claim.place)
     return tuple((Stacked(row[0], "; ".join(where)), *row[1:]) for row, where in places.items())
 
 
@@ -102,7 +103,9 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
     return Table(headers, rows, f"{split} accuracy of every model".capitalize())
 
 
-def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
+def comparisons(
+    report: Report, runs: Mapping[str, Sequence[Run]], store: RunStore = STORE
+) -> Table:
     """Show a report's comparisons between its models, with verdicts.
 
     Parameters
@@ -111,9 +114,12 @@ def comparisons(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
         Whose comparisons.
     runs : mapping
         Experiment id to its runs.
+    store : RunStore
+        Has the runs of variants that a claim is held against.
     """
-    claims = [claim for claim in report.claims if claim.kind == "comparison"]
-    return judged([judge_comparison(claim, runs) for claim in claims], "Comparisons in prose")
+    ours = {name: store.runs(report[name]) for name in report.compared}
+    found = [v for v in judge_claims(report, {**ours, **runs}) if v.claim.kind == "comparison"]
+    return judged(found, "Comparisons in prose")
 
 
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:

@@ -11,6 +11,7 @@ from fmnist_utils.models.build import layer_table
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Badge, Stacked, Table
 from fmnist_utils.text import ours_text, reported_text, value_text
@@ -70,7 +71,7 @@ def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Tabl
         The number of trainable parameters that the report states.
     """
     claim = Claim(
-        id="parameters", quantity="trainable_params", value=Decimal(stated), where="prose"
+        id="parameters", quantity="trainable_params", value=Decimal(stated), where=("prose",)
     )
     found = {label: judge(item, claim, []) for label, item in experiments.items()}
     rows = tuple((label, ours_text(v), Badge(v.word)) for label, v in found.items())
@@ -78,15 +79,23 @@ def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Tabl
     return Table(headers, rows, f"Which reading has the {stated:,} trainable parameters stated")
 
 
-def protocol(experiment: Experiment) -> Table:
+def protocol(experiment: Experiment, store: RunStore = STORE) -> Table:
     """Show model and protocol in use: what the prose states, and what we had to assume.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose settings.
+    store : RunStore
+        Whose runs follow them.
 
     Examples
     --------
     >>> [str(cell) for cell in fu.tables.protocol(experiment).rows[0]]
-    ['batch size [p. 3, paragraph 2]', '128', '128', 'followed']
+    ['batch size [p. 3, paragraph 3]', '128', '128', 'followed']
     """
-    stated = [judge(experiment, c, []) for c in experiment.stated if c.kind == "exact"]
+    runs = store.runs(experiment)
+    stated = [judge(experiment, c, runs) for c in experiment.stated if c.kind == "exact"]
     rows = [*merged_rows(stated, lambda verdict: value_text(verdict.ours))]
     rows += [
         (what, "not stated", chosen, "assumed") for what, chosen in _assumed(experiment.assumed)

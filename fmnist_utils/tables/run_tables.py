@@ -175,7 +175,7 @@ def training_times(report: Report, runs: Mapping[str, Sequence[Run]]) -> Table:
         found = runs.get(name, ())
         if stated or found:
             minutes = "; ".join(map(reported_text, stated)) or "not stated"
-            reported = Stacked(minutes, "; ".join(claim.where for claim in stated))
+            reported = Stacked(minutes, "; ".join(claim.place for claim in stated))
             rows.append((experiment.title, reported, *_times(found), *_hardware(found)))
     headers = (
         "experiment", "reported", "ours (minutes)", "seconds per epoch", "images per second",

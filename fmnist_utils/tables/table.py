@@ -115,7 +115,7 @@ def verdict_badge(verdict: Verdict) -> Badge:
 
 def placed_claim(claim: Claim) -> Stacked:
     """Name a claim, and below it where it stands."""
-    return Stacked(claim_text(claim), claim.where)
+    return Stacked(claim_text(claim), claim.place)
 
 
 def ours_cell(verdict: Verdict) -> Stacked:

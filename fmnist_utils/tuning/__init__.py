@@ -4,11 +4,7 @@ The tool draws all combinations first; their trainings are jobs of a campaign, w
 their own. The table is written anew after every trial: reading it needs neither tool.
 """
 
-from fmnist_utils.stats import expected_best
-from fmnist_utils.tuning.analysis import importance, unbuildable
-from fmnist_utils.tuning.publishing import check_trials, publish_table, publish_trials
-from fmnist_utils.tuning.run import run_search
-from fmnist_utils.tuning.trials import (
+from fmnist_utils.runs.trials import (
     LOCAL_SEARCHES,
     TABLE,
     Execution,
@@ -25,3 +21,7 @@ from fmnist_utils.tuning.trials import (
     table_path,
     write_trials,
 )
+from fmnist_utils.stats import expected_best
+from fmnist_utils.tuning.analysis import importance, unbuildable
+from fmnist_utils.tuning.publishing import check_trials, publish_table, publish_trials
+from fmnist_utils.tuning.run import run_search

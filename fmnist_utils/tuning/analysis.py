@@ -10,7 +10,7 @@ import numpy as np
 from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
-from fmnist_utils.tuning.trials import Trials, TuningError
+from fmnist_utils.runs.trials import Trials, TuningError
 
 _SIZES = ("kernel", "padding", "pool", "pool_padding", "resize")
 

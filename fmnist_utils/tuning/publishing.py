@@ -10,7 +10,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
 from fmnist_utils.runs.publish import misfit
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
-from fmnist_utils.tuning.trials import (
+from fmnist_utils.runs.trials import (
     Execution,
     Trial,
     Trials,

@@ -18,9 +18,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
-from fmnist_utils.tuning.draw import draw
-from fmnist_utils.tuning.publishing import check_trials, fault
-from fmnist_utils.tuning.trials import (
+from fmnist_utils.runs.trials import (
     LOCAL_SEARCHES,
     Execution,
     Trial,
@@ -33,6 +31,8 @@ from fmnist_utils.tuning.trials import (
     table_path,
     write_trials,
 )
+from fmnist_utils.tuning.draw import draw
+from fmnist_utils.tuning.publishing import check_trials, fault
 
 
 def run_search(

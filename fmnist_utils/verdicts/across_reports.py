@@ -58,7 +58,7 @@ def models(store: RunStore) -> Iterator[Model]:
     """Yield every model of every report that has runs enough for a verdict."""
     for report in every_report():
         for name, runs in store.runs_of(report).items():
-            if len(runs) >= MIN_RUNS:
+            if name in report.experiments and len(runs) >= MIN_RUNS:
                 yield Model(report, report.experiments[name], runs)
 
 

@@ -11,13 +11,17 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.verdicts.judge import Evidence, hold_against, judge, judge_comparison
+from fmnist_utils.runs.trials import load_trials
+from fmnist_utils.verdicts.judge import Evidence, PriorOf, hold_against, judge
 from fmnist_utils.verdicts.outcome import Verdict
 
 
-def judge_experiment(experiment: Experiment, runs: Sequence[Run]) -> list[Verdict]:
+def judge_experiment(
+    experiment: Experiment, runs: Sequence[Run], prior: PriorOf | None = None
+) -> list[Verdict]:
     """Give the verdicts on all claims an experiment states outside its layer table."""
-    return [judge(experiment, claim, runs) for claim in experiment.results]
+    evidence = Evidence(experiment, {experiment.id: runs}, prior=prior)
+    return [hold_against(claim, evidence) for claim in experiment.results]
 
 
 def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdict]:
@@ -36,14 +40,32 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
     return [hold_against(claim, evidence) for claim in experiment.table.claims()]
 
 
-def judge_search(search: Search) -> list[Verdict]:
-    """Give the verdicts on what a report states about a search: whether ours follows it."""
-    return [hold_against(claim, Evidence(search)) for claim in search.claims]
+def judge_search(report: Report, search: Search) -> list[Verdict]:
+    """Give the verdicts on what a report states about a search: whether our trials follow it."""
+    table = load_trials(report, search.id)
+    evidence = Evidence(search, trials=len(table.scores) if table else 0)
+    return [hold_against(claim, evidence) for claim in search.claims]
 
 
-def judge_claims(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
-    """Give the verdicts on a report's claims about the data and about several experiments."""
-    return [judge_comparison(claim, runs) for claim in report.claims]
+def judge_claims(
+    report: Report, runs: Mapping[str, Sequence[Run]], prior: PriorOf | None = None
+) -> list[Verdict]:
+    """Give the verdicts on a report's claims about the data and about several experiments.
+
+    `runs` has those of every model that a claim names, variants included; see `RunStore.runs_of`.
+    """
+    evidence = Evidence(runs=runs, prior=prior)
+    return [hold_against(claim, evidence) for claim in report.claims]
+
+
+def judge_tested(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
+    """Give the verdicts on all claims that runs decide; no model is built."""
+    verdicts = []
+    for experiment, claim in report.all_claims():
+        if claim.kind in ("measured", "comparison"):
+            own = {experiment.id: runs[experiment.id]} if experiment else runs
+            verdicts.append(hold_against(claim, Evidence(experiment, own)))
+    return verdicts
 
 
 def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
@@ -95,16 +117,16 @@ def judge_accuracies(
     ]
 
 
-def judge_report(report: Report, store: RunStore) -> list[Verdict]:
+def judge_report(report: Report, store: RunStore, prior: PriorOf | None = None) -> list[Verdict]:
     """Give the verdict on every number and ordering that a report states.
 
     Builds every model to check the layer tables, so it needs Keras and a few seconds.
     """
     runs = store.runs_of(report)
-    verdicts = judge_claims(report, runs)
+    verdicts = judge_claims(report, runs, prior)
     for search in report.searches.values():
-        verdicts += judge_search(search)
+        verdicts += judge_search(report, search)
     for name, experiment in report.experiments.items():
-        verdicts += judge_experiment(experiment, runs[name])
+        verdicts += judge_experiment(experiment, runs[name], prior)
         verdicts += judge_layers(experiment)
     return verdicts

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fmnist_utils import stats
 from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
@@ -16,18 +19,24 @@ from fmnist_utils.models.build import layer_table, parameter_totals
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
-from fmnist_utils.reports.quantities import POINTS
+from fmnist_utils.reports.quantities import EPOCHS, POINTS
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.values import same_value
 from fmnist_utils.runs.record import Run
-from fmnist_utils.verdicts.measure import measure, readings
+from fmnist_utils.stats import Scale, Side
+from fmnist_utils.verdicts.measure import measure, readings, scale_of, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.printed_layers import built_cell
+from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
+from fmnist_utils.verdicts.trainings import nested, paired, unstable
 
 MIN_RUNS = 3
 
-#: An ordering is meaningful when a random run of A beats one of B this often (Bouthillier 2021).
-ORDERING_THRESHOLD = 0.75
+#: How the note begins where nested experiments are compared.
+PAIRED = "paired by seed"
+
+#: Gives the prior of variances for what a claim is about.
+PriorOf = Callable[[Claim], stats.Prior | None]
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,21 @@ class Evidence:
         Experiment id to its runs.
     reading : str, optional
         Another reading than the claim's own.
+    trials : int
+        How many trials of the search, whose claim it is, were trained.
     model : keras.Model, optional
         The experiment's built model, when there is one already.
+    prior : function, optional
+        Gives the prior of variances for what a claim is about; with it, verdicts on numbers also
+        say the word under the pooled standard deviation.
     """
 
     subject: Experiment | Search | None = None
     runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
     reading: str | None = None
+    trials: int = 0
     model: Any | None = None
+    prior: PriorOf | None = None
 
     @property
     def experiment(self) -> Experiment:
@@ -66,6 +82,11 @@ class Evidence:
     def built(self) -> Any:
         """The built model."""
         return self.model or self.experiment.build()
+
+    def runs_behind(self, claim: Claim) -> list[Sequence[Run]]:
+        """Return the runs of every experiment that a claim is about."""
+        owner = self.subject.id if self.subject else None
+        return [self.runs_of(name) for name in (owner, claim.of, claim.than) if name]
 
     def runs_of(self, experiment_id: str | None) -> Sequence[Run]:
         """Return the runs of an experiment; none when there are none."""
@@ -118,8 +139,20 @@ def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict
 def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
     """Give the verdict on any claim, by the judge that its quantity names."""
     found = JUDGES[claim.about.judge](claim, evidence)
+    tested = claim.kind in ("measured", "comparison") and found.word is not Word.PENDING
+    if tested and (note := unstable(evidence.runs_behind(claim))):
+        found = Verdict(None, claim, Word.UNSTABLE, runs=found.runs, note=note)
     owner = evidence.subject.id if isinstance(evidence.subject, Experiment) else None
-    return replace(found, experiment=owner)
+    return replace(found, experiment=owner, pooled_word=_pooled_word(found, evidence))
+
+
+def _pooled_word(verdict: Verdict, evidence: Evidence) -> Word | None:
+    """Judge a number by the pooled standard deviation; None where there is none."""
+    test = verdict.test
+    if test is None or evidence.prior is None or verdict.note.startswith(PAIRED):
+        return None
+    prior = evidence.prior(verdict.claim)
+    return prior and number_word(replace(test, sides=tuple(map(prior.moderate, test.sides))))
 
 
 # --- one number ----------------------------------------------------------------------------------
@@ -128,43 +161,56 @@ def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
 def _values(claim: Claim, evidence: Evidence) -> Verdict:
     """Judge a number by the runs of its experiment."""
     values = measure(claim, evidence.own_runs, evidence.reading)
-    return _judge_values(claim, values, _image_variance(claim, evidence))
+    if pending := _pending(claim, values):
+        mean = float(values.mean()) if len(values) and not pending.note else None
+        return replace(pending, mean=mean)
+    mean, n = float(values.mean()), len(values)
+    scale = scale_of(claim)
+    known = _image_variance(claim, evidence, mean) * float(scale.slope(mean)) ** 2
+    test = _test(claim, (side_of(claim, values),), scale, known)
+    found = judge_number(claim, test, mean, float(values.std(ddof=1)), n)
+    if claim.about.unit == EPOCHS:
+        last = float(evidence.experiment.training.epochs)
+        found = replace(found, low=max(found.low or 1.0, 1.0), high=min(found.high or last, last))
+    return found
 
 
 def _difference(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge a difference of two experiments by pairs of runs with the same seed.
+    """Judge a difference of two experiments: of independent runs, or of pairs where nested."""
+    ours, theirs = map(evidence.runs_of, (claim.of, claim.than))
+    in_pairs = nested(ours, theirs)
+    if in_pairs:
+        ours, theirs = map(list, zip(*paired(ours, theirs), strict=True))
+    a, b = measure(claim, ours), measure(claim, theirs)
+    if pending := _pending(claim, a, b):
+        return pending
+    samples = (a - b,) if in_pairs else (a, b)
+    sides = tuple(side_of(claim, values) for values in samples)
+    sd = float(np.sqrt(sum(np.square(side.sd) for side in sides)))
+    test = _test(claim, sides, scale_of(claim))
+    found = judge_number(claim, test, float(a.mean() - b.mean()), sd, min(len(a), len(b)))
+    return _said(found, in_pairs)
 
-    The runs are independent, so any pairing serves, and the rule for single numbers applies.
-    """
-    theirs = {run.seed: run for run in evidence.runs_of(claim.than)}
-    paired = [run for run in evidence.runs_of(claim.of) if run.seed in theirs]
-    values = measure(claim, paired) - measure(claim, [theirs[run.seed] for run in paired])
-    return _judge_values(claim, values)
+
+def _match(claim: Claim, evidence: Evidence) -> Verdict:
+    """Judge two models said to be equally good as a difference of nothing, without rounding."""
+    nothing = {"quantity": "difference", "value": Decimal("0.00"), "unit": "points"}
+    return replace(_difference(claim.model_copy(update=nothing), evidence), claim=claim)
 
 
-def _judge_values(claim: Claim, values: stats.Floats, added_variance: float = 0.0) -> Verdict:
-    n = len(values)
-    if pending := _pending(claim, values):
-        mean = float(values.mean()) if n and not pending.note else None
-        return replace(pending, mean=mean)
-    mean, sd = float(values.mean()), float(values.std(ddof=1))
-    of = claim.mean_of or 1
-    reach = stats.prediction_reach(sd, n, added_variance, of)
-    margin = _margin(claim)
-    compatible, equivalent = stats.claim_tests(
-        claim.number, claim.half_width, mean, sd, n, margin or 0.0, added_variance, of
+def _test(
+    claim: Claim, sides: tuple[Side, ...], scale: Scale, known: float = 0.0
+) -> stats.ClaimTest:
+    return stats.ClaimTest(
+        claim.number, claim.half_width, _margin(claim), sides, known, claim.mean_of or 1, scale
     )
-    direction = "higher" if mean > claim.number else "lower"
-    if margin is None:
-        word = Word.CONSISTENT if compatible else Word.NOT_REPRODUCED
-    elif compatible:
-        word = Word.REPRODUCED if equivalent else Word.IMPRECISE
-    else:
-        word = Word.CLOSE if equivalent else Word.NOT_REPRODUCED
-    note = "" if compatible else f"we got {direction}"
-    return Verdict(
-        None, claim, word, mean, sd, float(mean - reach), float(mean + reach), n, note=note
-    )
+
+
+def _said(verdict: Verdict, in_pairs: bool) -> Verdict:
+    """Say where the same trainings were compared seed by seed."""
+    if not in_pairs:
+        return verdict
+    return replace(verdict, note="; ".join(filter(None, (PAIRED, verdict.note))))
 
 
 def _pending(claim: Claim, *samples: stats.Floats) -> Verdict | None:
@@ -178,20 +224,30 @@ def _pending(claim: Claim, *samples: stats.Floats) -> Verdict | None:
     return Verdict(None, claim, Word.PENDING, runs=n) if n < MIN_RUNS else None
 
 
-def _margin(claim: Claim) -> float | None:
-    """Return Delta in the claim's unit; None where the interval alone decides."""
+def _margin(claim: Claim) -> float:
+    """Return Delta in the claim's unit; NaN where the interval alone decides."""
     margin = claim.about.margin
     if margin is None:
-        return None
+        return math.nan
     return margin * abs(claim.number) if claim.about.relative else margin * claim.whole / 100
 
 
-def _image_variance(claim: Claim, evidence: Evidence) -> float:
-    """Return the variance between their validation images and ours, when both are random draws."""
-    runs, drawn = evidence.own_runs, evidence.experiment.training.validation.take == "random"
-    if not (drawn and runs and claim.split == "validation" and claim.about.unit == POINTS):
+def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
+    """Return the variance between their images and ours, where nobody knows which theirs were.
+
+    So wherever the report does not say how the training images were split: then both splits count
+    as random draws from the training images, whichever one we chose.
+    """
+    experiment = evidence.experiment
+    unknown = any(item.setting == "training.validation.take" for item in experiment.assumed)
+    from_pool = experiment.training.validation.take != "test" and claim.split != "test"
+    reading = evidence.reading or claim.reading
+    if not (unknown and from_pool and claim.about.is_metric) or reading.endswith("-all"):
         return 0.0
-    return stats.sampling_variance(claim.number, runs[0].images["validation"], claim.whole)
+    drawn = evidence.own_runs[0].images[claim.split or ""], count("train_images")
+    if claim.about.unit == POINTS:
+        return stats.sampling_variance(mean, *drawn, claim.whole)
+    return stats.loss_sampling_variance(mean, *drawn)
 
 
 # --- shares of runs ------------------------------------------------------------------------------
@@ -200,43 +256,69 @@ def _image_variance(claim: Claim, evidence: Evidence) -> float:
 def _bound(claim: Claim, evidence: Evidence) -> Verdict:
     """Judge by the share of runs that keep a bound, with its interval of Clopper and Pearson.
 
-    A value that rounds to the bound keeps it. The bootstrap would not do: where all runs keep a
-    bound, every resample does, so that its interval would be a point.
+    A bound that includes its value is kept by what rounds to it; ``above`` and ``below`` are not.
     """
     values = measure(claim, evidence.runs_of(claim.of))
     n = len(values)
     if pending := _pending(claim, values):
         return pending
-    beyond = values - claim.number if claim.relation == "at_least" else claim.number - values
-    kept = int(np.count_nonzero(beyond >= -claim.half_width))
-    return _judge_share(claim, kept / n, *stats.exact_share_interval(kept, n), n)
+    upwards = claim.relation in ("at_least", "above")
+    beyond = values - claim.number if upwards else claim.number - values
+    with_value = claim.relation in ("at_least", "at_most")
+    kept = beyond >= -claim.half_width if with_value else beyond > 0
+    return _judge_kept(claim, float(np.count_nonzero(kept)), n)
 
 
 def _ordering(claim: Claim, evidence: Evidence) -> Verdict:
-    above, below = (measure(claim, evidence.runs_of(name)) for name in (claim.of, claim.than))
-    return _judge_pairs(claim, above, below)
+    ours, theirs = map(evidence.runs_of, (claim.of, claim.than))
+    if in_pairs := nested(ours, theirs):
+        ours, theirs = map(list, zip(*paired(ours, theirs), strict=True))
+    above, below = measure(claim, ours), measure(claim, theirs)
+    if not in_pairs or _pending(claim, above, below):
+        return _judge_pairs(claim, above, below)
+    won = np.count_nonzero(above > below) + 0.5 * np.count_nonzero(above == below)
+    return _said(_judge_kept(claim, won, len(above)), in_pairs)
 
 
 def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
-    lower = claim.model_copy(update={"label": claim.than_label})
-    above, below = (measure(item, evidence.own_runs, evidence.reading) for item in (claim, lower))
-    return _judge_pairs(claim, above, below)
+    """Judge every pair of classes and return the worst verdict, for all of them must hold.
+
+    No correction for their number: where each part of a claim must pass its own test, all of them
+    together pass wrongly no more often than one (intersection-union test, Berger 1982).
+    """
+
+    def recalls(label: int) -> stats.Floats:
+        of_class = claim.model_copy(update={"label": label})
+        return measure(of_class, evidence.own_runs, evidence.reading)
+
+    above, below = (map(recalls, labels or ()) for labels in (claim.labels, claim.than_labels))
+    found = [_judge_pairs(claim, *pair) for pair in itertools.product(above, below)]
+    return min(found, key=lambda verdict: (_FROM_WORST.index(verdict.word), verdict.mean or 0.0))
+
+
+#: How a claim of several comparisons fares: as the worst of them.
+_FROM_WORST = (
+    Word.PENDING, Word.NOT_REPRODUCED, Word.UNSETTLED, Word.IMPRECISE, Word.REPRODUCED,
+)  # fmt: skip
 
 
 def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:
     if pending := _pending(claim, above, below):
         return pending
-    return _judge_share(claim, *stats.pairs_won(above, below), min(len(above), len(below)))
+    share, *_ = stats.pairs_won(above, below)
+    a, b = len(above), len(below)
+    return judge_share(
+        claim, share, lambda more: stats.pairs_interval(share, a + more, b + more), min(a, b)
+    )
 
 
-def _judge_share(claim: Claim, share: float, low: float, high: float, n: int) -> Verdict:
-    if share >= ORDERING_THRESHOLD and low > 0.5:
-        word = Word.REPRODUCED
-    elif high < ORDERING_THRESHOLD:
-        word = Word.NOT_REPRODUCED
-    else:
-        word = Word.IMPRECISE
-    return Verdict(None, claim, word, mean=share, low=low, high=high, runs=n)
+def _judge_kept(claim: Claim, kept: float, n: int) -> Verdict:
+    """Judge a share of runs, ties counting half."""
+
+    def interval(more: NDArray[np.int64]) -> tuple[stats.Floats, stats.Floats]:
+        return stats.exact_share_interval(kept / n * (n + more), n + more)
+
+    return judge_share(claim, kept / n, interval, n)
 
 
 # --- exact, and not tested -----------------------------------------------------------------------
@@ -247,8 +329,23 @@ def _setting(claim: Claim, evidence: Evidence) -> Verdict:
     used, stated = evidence.subject.setting(claim.setting or ""), claim.value
     if claim.unit == "percent" and isinstance(stated, Decimal):
         stated = stated / 100
-    word = Word.FOLLOWED if same_value(stated, used) else Word.DIFFERS
-    return Verdict(None, claim, word, ours=used)
+    return _judge_used(claim, evidence, used, same_value(stated, used))
+
+
+def _judge_used(claim: Claim, evidence: Evidence, used: Any, same: bool) -> Verdict:
+    """Judge what was set as stated, so that it could not differ: only a training follows it."""
+    if not same:
+        return Verdict(None, claim, Word.DIFFERS, ours=used)
+    unused = ""
+    if isinstance(evidence.subject, Search):
+        if not evidence.trials:
+            unused = "no trials of this search"
+        elif (claim.setting or "").endswith(".default"):
+            unused = "a random search uses no default"
+    elif not evidence.own_runs:
+        unused = "no runs yet"
+    word = Word.NOT_TESTED if unused else Word.FOLLOWED
+    return Verdict(None, claim, word, ours=used, note=unused)
 
 
 def _fact(claim: Claim, evidence: Evidence) -> Verdict:
@@ -259,7 +356,10 @@ def _fact(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _images(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge how many images a split has, or, as the claim does, the shape of its array."""
+    """Judge how many images a split has, or, as the claim does, the shape of its array.
+
+    The parts of the training images are those that we set ourselves, by what the report states.
+    """
     n = split_sizes(evidence.experiment.training)[claim.split or "test"]
     ours: Any = n
     if claim.label is not None:
@@ -269,7 +369,10 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
         ours = (n, *rest.get(len(claim.value), ()))
     elif claim.unit == "percent":
         ours = 100 * n / count("total_images")
-    return _judge_exact(claim, ours)
+    exact = _judge_exact(claim, ours)
+    if claim.split == "test":
+        return exact
+    return _judge_used(claim, evidence, ours, exact.word == Word.EQUAL)
 
 
 def _total(claim: Claim, evidence: Evidence) -> Verdict:
@@ -304,6 +407,7 @@ def _minutes(claim: Claim, evidence: Evidence) -> Verdict:
 JUDGES: dict[str, Callable[[Claim, Evidence], Verdict]] = {
     "values": _values,
     "difference": _difference,
+    "match": _match,
     "ordering": _ordering,
     "class_ordering": _class_ordering,
     "bound": _bound,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.quantities import READINGS
+from fmnist_utils.reports.quantities import POINTS, READINGS
 from fmnist_utils.runs.record import Run, Snapshot
-from fmnist_utils.stats import SCORES, Floats, class_scores
+from fmnist_utils.stats import LOG, PLAIN, SCORES, Floats, Scale, Side, class_scores, logit_scale
 
 
 def readings(claim: Claim, experiment: Experiment) -> list[str]:
@@ -48,6 +49,25 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
     reading = reading or claim.reading
     read = MEASURES[claim.about.measure]
     return np.array([np.nan if run.diverged else read(claim, run, reading) for run in runs])
+
+
+def scale_of(claim: Claim) -> Scale:
+    """Return the scale on which what a claim is about spreads evenly and cannot leave its range."""
+    if claim.than is not None:  # of a difference
+        return PLAIN
+    return logit_scale(claim.whole) if claim.about.unit == POINTS else LOG
+
+
+def side_of(claim: Claim, values: Floats) -> Side:
+    """Describe our runs on that scale; a share of 0 or 1 stands half an image away from it."""
+    if claim.about.unit == POINTS and claim.than is None:
+        images = count("test_images" if claim.label is None else "test_images_per_class")
+        half = claim.whole / (2 * images)
+        values = np.clip(values, half, claim.whole - half)
+    spread = scale_of(claim).there(values)
+    # Equal runs have no deviation at all; the logarithms' rounding would give them one.
+    sd = 0.0 if np.ptp(values) == 0 else float(spread.std(ddof=1))
+    return Side(float(spread.mean()), sd, len(spread))
 
 
 def _epochs(claim: Claim, run: Run, reading: str) -> float:

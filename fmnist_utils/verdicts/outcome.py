@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.quantities import COUNTED
+from fmnist_utils.stats import ClaimTest
 
 
 class Look(NamedTuple):
@@ -71,7 +73,13 @@ class Word(StrEnum):
     CLOSE = "close", _NEAR, "outside our interval, yet the difference is too small to matter"
     IMPRECISE = (
         "consistent, imprecise", _OPEN,
-        "inside our interval, but a difference beyond the margin is not ruled out",
+        "inside our interval; more seeds would tell whether a difference matters",
+        "imprecise", "consistent",
+    )  # fmt: skip
+    UNSETTLED = (
+        "consistent, unsettled", _OPEN,
+        "inside our interval, but single runs differ by more than the margin, or the number is "
+        "printed too coarsely: no number of seeds tells",
         "imprecise", "consistent",
     )  # fmt: skip
     CONSISTENT = (
@@ -86,23 +94,33 @@ class Word(StrEnum):
         "outside our interval, and not shown to lie within the margin",
         "not",
     )
+    UNSTABLE = (
+        "unstable",
+        _BAD,
+        "some of our runs stayed at chance level, so that no interval means anything",
+        "not",
+        "pending",
+    )
     PENDING = "pending", _NONE, "fewer than three runs so far, or one that diverged"
     EQUAL = "equal", _GOOD, "an exact quantity, and the same", "equal", "exact"
     FOLLOWED = "followed", _USED, "a setting that our runs use as stated", "followed", "exact"
     NOT_TESTED = (
         "not tested",
         _NONE,
-        "a number from other work, or a time on other hardware",
+        "from other work, a time on other hardware, or a setting that no run of ours has used",
         "pending",
     )
     DIFFERS = "differs", _BAD, "an exact quantity, and not the same"
 
 
-#: Columns of the scoreboard: what was measured, then what was exact.
+#: Where the scoreboard counts a statement whose parts got words of different columns.
+IN_PART = "in part"
+
+#: Columns of the scoreboard for statements about results, and for all other claims.
 COLUMNS = (
-    "reproduced", "close", "consistent", "not reproduced", "pending", "exact", "differs",
-    "not tested",
+    "reproduced", IN_PART, "close", "consistent", "not reproduced", "pending", "not tested",
 )  # fmt: skip
+OTHER_COLUMNS = ("exact", "differs", "not tested")
 
 
 @dataclass(frozen=True)
@@ -115,7 +133,7 @@ class Verdict:
         Id of the experiment the claim belongs to; None for claims about the data or several.
     mean, sd, low, high : float or None
         Of our runs, in the claim's unit; `low` and `high` bound the 95 % prediction interval of
-        one more run, for an ordering the bootstrap interval of the share of pairs won, and for a
+        one more run, for an ordering Newcombe's interval of the share of pairs won, and for a
         bound the exact interval of the share of runs that keep it.
     runs : int
         How many runs the verdict rests on; where two experiments are compared, those of either.
@@ -123,6 +141,12 @@ class Verdict:
         What an exact claim was compared with.
     note : str
         What the numbers leave open, e.g. ``we got lower`` or ``1 of 5 runs diverged``.
+    p : float or None
+        Of a number: how probable a further run is that lies as far away as the claim.
+    pooled_word : Word or None
+        The word under the pooled standard deviation, where that was asked for and there is one.
+    test : ClaimTest or None
+        All that went into the verdict on a number.
     """
 
     experiment: str | None
@@ -135,9 +159,104 @@ class Verdict:
     runs: int = 0
     ours: Any = None
     note: str = ""
+    p: float | None = None
+    pooled_word: Word | None = None
+    test: ClaimTest | None = field(default=None, repr=False, compare=False)
 
 
 def count_words(verdicts: Iterable[Verdict]) -> dict[Word, int]:
     """Count verdicts by word; every word is present, in the order in which pages show them."""
     words = [verdict.word for verdict in verdicts]
     return {word: words.count(word) for word in Word}
+
+
+#: Words for a number inside our interval.
+INSIDE = frozenset({Word.REPRODUCED, Word.IMPRECISE, Word.UNSETTLED, Word.CONSISTENT})
+
+
+@dataclass(frozen=True)
+class StatementVerdict:
+    """A statement of a report about its results: one claim, or the cells of a table, or a sentence.
+
+    Attributes
+    ----------
+    address : str
+        As `Claim.statement_under` gives it.
+    parts : tuple of Verdict
+        On its claims; those that are no result, such as a count of images, left out.
+    """
+
+    address: str
+    parts: tuple[Verdict, ...]
+
+    @property
+    def is_headline(self) -> bool:
+        """Whether the report's conclusion rests on it."""
+        return any(part.claim.role == "headline" for part in self.parts)
+
+    @property
+    def word(self) -> Word | None:
+        """The verdict on all its parts; None where they got different ones."""
+        words = {part.word for part in self.parts}
+        return words.pop() if len(words) == 1 else None
+
+    @property
+    def column(self) -> str:
+        """Where the scoreboard counts it, once."""
+        columns = {part.word.column for part in self.parts}
+        return columns.pop() if len(columns) == 1 else IN_PART
+
+    @property
+    def share(self) -> str:
+        """How many parts of a comparison hold, or how many numbers are inside our intervals."""
+        words = [part.word for part in self.parts]
+        if all(part.claim.value is None for part in self.parts):
+            return f"{words.count(Word.REPRODUCED)} of {len(words)} hold"
+        return f"{sum(word in INSIDE for word in words)} of {len(words)} inside"
+
+
+def by_statement(verdicts: Iterable[Verdict]) -> list[StatementVerdict]:
+    """Group the verdicts on results by statement; only these count as reproduced or not."""
+    parts: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.claim.role in COUNTED:
+            address = verdict.claim.statement_under(verdict.experiment)
+            parts.setdefault(address, []).append(verdict)
+    return [StatementVerdict(address, tuple(found)) for address, found in parts.items()]
+
+
+class Tally(NamedTuple):
+    """What a report's verdicts come to.
+
+    Attributes
+    ----------
+    statements : dict
+        How many statements about results fall into each column, `IN_PART` among them.
+    shares : list of str
+        Of each statement that holds in part, how many of its parts do.
+    others : dict
+        How many claims about data, models and protocol got each word.
+    """
+
+    statements: dict[str, int]
+    shares: list[str]
+    others: dict[Word, int]
+
+    def __str__(self) -> str:
+        """Write both in a line."""
+        results = ", ".join(f"{n} {column}" for column, n in self.statements.items() if n)
+        others = ", ".join(f"{n} {word}" for word, n in self.others.items() if n)
+        shares = f" ({'; '.join(self.shares)})" if self.shares else ""
+        return f"statements about results: {results}{shares}; other claims: {others or 'none'}"
+
+
+def tally(verdicts: Iterable[Verdict]) -> Tally:
+    """Count statements about results by column, and all other claims by word."""
+    verdicts = list(verdicts)
+    found = by_statement(verdicts)
+    columns = [item.column for item in found]
+    return Tally(
+        {column: columns.count(column) for column in COLUMNS},
+        [item.share for item in found if item.column == IN_PART],
+        count_words(verdict for verdict in verdicts if verdict.claim.role not in COUNTED),
+    )

@@ -1,0 +1,31 @@
+"""Every piece of statistics in the package: pure functions, arrays in, numbers out.
+
+A sample holds one value per run, that is per seed. Nothing else in the package computes a
+quantile, an interval or a test.
+"""
+
+from fmnist_utils.stats.contrasts import (
+    LEVEL,
+    Difference,
+    chance_difference,
+    mean_reach,
+    percentile_interval,
+    welch_interval,
+    welch_tost,
+)
+from fmnist_utils.stats.pooling import Prior, fit_prior, survivors
+from fmnist_utils.stats.prediction import (
+    LOG,
+    PLAIN,
+    ClaimTest,
+    Floats,
+    Scale,
+    Side,
+    logit_scale,
+    loss_sampling_variance,
+    prediction_reach,
+    runs_for_precision,
+    sampling_variance,
+)
+from fmnist_utils.stats.scores import SCORES, class_scores, expected_best
+from fmnist_utils.stats.shares import exact_share_interval, pairs_interval, pairs_won

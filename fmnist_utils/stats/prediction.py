@@ -1,0 +1,277 @@
+"""The rule for one number: where one more run is expected, and two tests of a claim.
+
+Spence & Stanley (2016), "Prediction Interval", PLOS ONE 11(9); Lakens (2017), Social Psychological
+and Personality Science 8(4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+Floats = NDArray[np.float64]
+
+
+class Scale(NamedTuple):
+    """On which values spread evenly: there and back, and how steep the way there is."""
+
+    there: Callable[[ArrayLike], Floats]
+    back: Callable[[ArrayLike], Floats]
+    slope: Callable[[ArrayLike], Floats]
+
+
+#: For differences, which have either sign.
+PLAIN = Scale(np.asarray, np.asarray, np.ones_like)
+
+#: For losses and epochs, which lie above 0.
+LOG = Scale(lambda x: np.log(np.maximum(x, 0.0)), lambda y: np.exp(y), lambda x: 1 / np.asarray(x))
+
+
+def logit_scale(whole: float = 1.0) -> Scale:
+    """Return the scale of shares, which lie between 0 and `whole`: 1, or 100 in percent.
+
+    Examples
+    --------
+    >>> scale = logit_scale(100.0)
+    >>> round(float(scale.back(scale.there(90.0))), 6)
+    90.0
+    """
+
+    def slope(x: ArrayLike) -> Floats:
+        share = np.asarray(x, float) / whole
+        return 1 / (share * (1 - share) * whole)
+
+    return Scale(
+        lambda x: special.logit(np.clip(np.asarray(x, float) / whole, 0.0, 1.0)),
+        lambda y: whole * special.expit(y),
+        slope,
+    )
+
+
+class Side(NamedTuple):
+    """What is known of one experiment: mean, standard deviation and number of runs, on a scale.
+
+    `freedom` is that of the deviation; by default, as for any sample, one less than runs.
+    """
+
+    mean: float | Floats
+    sd: float | Floats
+    runs: int | NDArray[Any]
+    freedom: float | Floats | None = None
+
+    @property
+    def spare(self) -> Floats:
+        """Degrees of freedom of the standard deviation."""
+        return np.asarray(
+            np.asarray(self.runs) - 1 if self.freedom is None else self.freedom, float
+        )
+
+
+@dataclass(frozen=True)
+class ClaimTest:
+    """A claimed number and the runs that it is held against; everything broadcasts.
+
+    Attributes
+    ----------
+    value, half_width, margin : float, or array of float
+        The claim, half of its last printed digit, and the largest difference that does not matter.
+    sides : tuple of Side
+        One experiment, or two for the difference of the first and the second.
+    known : float, or array of float
+        A variance, on the scale, that the runs do not show and that is known from elsewhere.
+    mean_of : int
+        How many runs the claimed number is the mean of.
+    scale : Scale
+        On which runs spread evenly.
+
+    Examples
+    --------
+    >>> test = ClaimTest(90.5, 0.05, 1.0, (Side([90.4, 89.0], 0.1, 10),))
+    >>> test.compatible.tolist(), test.equivalent.tolist()
+    ([True, False], [True, False])
+    """
+
+    value: float | Floats
+    half_width: float | Floats
+    margin: float | Floats
+    sides: tuple[Side, ...]
+    known: float | Floats = 0.0
+    mean_of: int = 1
+    scale: Scale = PLAIN
+
+    @property
+    def mean(self) -> Floats:
+        """Where runs lie on the scale; of two sides, by how much the first lies above."""
+        first, *second = (np.asarray(side.mean, float) for side in self.sides)
+        return first - second[0] if second else first
+
+    def _parts(self) -> list[Floats]:
+        """Return the variance that each side adds to the distance of a new run."""
+        return [
+            np.square(side.sd) * (1 / self.mean_of + 1 / np.asarray(side.runs))
+            for side in self.sides
+        ]
+
+    @property
+    def error(self) -> Floats:
+        """Return q, the standard error of a new run about our mean.
+
+        q² = s² (1 / mean_of + 1 / runs), summed over the sides, and the known variance.
+        """
+        variance: Floats = sum(self._parts(), np.asarray(self.known, float))
+        return np.sqrt(variance)
+
+    @property
+    def freedom(self) -> Floats:
+        """Degrees of freedom of q² by Welch and Satterthwaite; a known variance has no limit."""
+        parts = self._parts()
+        own = [part**2 / side.spare for part, side in zip(parts, self.sides, strict=True)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = self.error**4 / sum(own, np.zeros(()))
+        least = np.minimum.reduce([side.spare for side in self.sides])
+        # Without any variance, 0 / 0, the quantile does not matter.
+        return np.where(np.isnan(found), least, np.maximum(found, least))
+
+    def _reach(self, level: float) -> Floats:
+        """Return half the interval; a known variance never makes it narrower.
+
+        With few runs it could: more degrees of freedom shrink the quantile more than the variance
+        adds. Then a split that nobody knows would count against a claim.
+        """
+        reach: Floats = stats.t.ppf((1 + level) / 2, self.freedom) * self.error
+        if not np.any(self.known):
+            return reach
+        return np.maximum(reach, replace(self, known=0.0)._reach(level))
+
+    def ends(self, level: float = 0.95) -> tuple[Floats, Floats]:
+        """Return the ends of the prediction interval of a new run, in the claim's unit."""
+        reach = self._reach(level)
+        return self.scale.back(self.mean - reach), self.scale.back(self.mean + reach)
+
+    @property
+    def p(self) -> Floats:
+        """How probable a new run is that lies as far from our mean as the claim, or farther.
+
+        The distance is that of the nearest number which the printed one may stand for.
+        """
+        low = self.scale.there(self.value - self.half_width)
+        high = self.scale.there(self.value + self.half_width)
+        apart = np.maximum(np.maximum(low - self.mean, self.mean - high), 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.where(apart > 0, apart / self.error, 0.0)
+        p: Floats = 2 * stats.t.sf(t, self.freedom)
+        return np.maximum(p, replace(self, known=0.0).p) if np.any(self.known) else p
+
+    @property
+    def compatible(self) -> NDArray[np.bool_]:
+        """Whether the claim, or what rounds to it, lies in the 95 % prediction interval."""
+        return self.p >= 0.05
+
+    @property
+    def equivalent(self) -> NDArray[np.bool_]:
+        """Whether a new run lies within the margin of whatever the printed number stands for.
+
+        Two one-sided tests at 5 %: the 90 % interval lies within the margin, and rounding counts
+        against that. Without a scale this is |value - mean| + half_width + t(0.95) q <= margin.
+        """
+        low, high = self.ends(0.90)
+        near = self.margin - self.half_width
+        return (high <= self.value + near) & (low >= self.value - near)
+
+
+def sampling_variance(share: float, images: int, pool: int, whole: float = 1.0) -> float:
+    """Return how much two accuracies vary because each is of its own random draw of images.
+
+    Each draw of `images` without replacement from a pool adds p (1 - p) / images, p = share /
+    whole, times the share of the pool that is left out: two draws of all images are the same one.
+
+    Parameters
+    ----------
+    share : float
+        The accuracy; `whole` is the highest there can be: 1, or 100 in percent.
+    images, pool : int
+        How many images are drawn, and from how many.
+
+    Examples
+    --------
+    >>> round(sampling_variance(90.0, 12_000, 60_000, whole=100.0) ** 0.5, 3)
+    0.346
+    """
+    p = share / whole
+    return 2 * whole**2 * p * (1 - p) * _left_out(images, pool) / images
+
+
+def _left_out(images: int, pool: int) -> float:
+    return max(0.0, 1 - images / pool)
+
+
+def loss_sampling_variance(loss: float, images: int, pool: int) -> float:
+    """Return how much two mean losses vary because each is of its own random draw of images.
+
+    The losses of single images deviate by twice their mean, and by 0.6 nats at most: a little less
+    than in any network of the reports whose confidences our runs keep, so that the verdict does
+    not gain by it.
+
+    Examples
+    --------
+    >>> round(loss_sampling_variance(0.25, 12_000, 60_000) ** 0.5, 4)
+    0.0058
+    """
+    return 2 * min(2 * loss, 0.6) ** 2 * _left_out(images, pool) / images
+
+
+def prediction_reach(sd: ArrayLike, runs: ArrayLike) -> Floats:
+    """Return half the 95 % prediction interval of one more run: t(0.975) s sqrt(1 + 1 / runs).
+
+    Parameters
+    ----------
+    sd, runs : array_like, shapes that broadcast
+        Standard deviation and number of runs, two at least.
+
+    Examples
+    --------
+    >>> round(float(prediction_reach(0.3, 9)), 4)
+    0.7292
+    """
+    side = Side(0.0, np.asarray(sd, float), np.asarray(runs))
+    test = ClaimTest(0.0, 0.0, 0.0, (side,))
+    return test.ends()[1]
+
+
+def runs_for_precision(sd: float, margin: float, most: int = 30) -> int | None:
+    """Return how many runs make the 95 % prediction interval of one more run narrow enough.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation of the runs so far.
+    margin : float
+        What half the interval's width may be at most, in the same unit.
+    most : int
+        No more runs than this.
+
+    Returns
+    -------
+    int or None
+        The smallest number of runs, 3 at least, whose half-width t q is within the margin, if the
+        standard deviation stays as it is; None when `most` do not suffice. However many runs there
+        are, the half-width stays above 1.96 `sd`.
+
+    References
+    ----------
+    Maxwell, Kelley and Rausch (2008), Annual Review of Psychology 59, 537-563.
+
+    Examples
+    --------
+    >>> runs_for_precision(0.2, 1.0), runs_for_precision(0.45, 1.0), runs_for_precision(0.6, 1.0)
+    (3, 15, None)
+    """
+    for n in range(3, most + 1):
+        if prediction_reach(sd, n) <= margin:
+            return n
+    return None

@@ -1,0 +1,174 @@
+"""The ledger: one row per claim of a report, with its verdict and all that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.verdicts.across_reports import every_report
+from fmnist_utils.verdicts.collect import judge_report, judge_tested
+from fmnist_utils.verdicts.multiplicity import OUTSIDE, survives
+from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.pooled import Pool
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One claim with its verdict; cells of layer tables are claims too.
+
+    Attributes
+    ----------
+    report, experiment, claim : str
+        Ids; `experiment` is None for claims about the data, about several, or about a search.
+    address : str
+        Names the claim among those of all reports: ``baltzi/cnn-2-conv/test``.
+    statement, role : str
+        Address of the statement that the claim is a part of, and what part it plays in the report.
+    quantity, split, unit : str
+        What the claim is about; `split` is None where none matters.
+    places : tuple of str
+        Every place where the report prints it.
+    printed : str
+        The value as the report prints it, with its unit.
+    value : float, str, tuple of float, or None
+        The value to compute with.
+    mean, sd, low, high : float or None
+        Of our runs, as in `Verdict`.
+    runs : int
+    run_files : tuple of str
+        How many runs the verdict rests on, and the names of their records.
+    word, note : str
+        The verdict.
+    p : float or None
+        Of a number: how probable one more run is that lies as far away.
+    pooled_word : str or None
+        The word under the pooled standard deviation; None where it does not apply.
+    survives : bool or None
+        Of a claim outside its interval: whether that survives the procedure of Benjamini and
+        Hochberg over all reports; None for every other claim.
+    """
+
+    report: str
+    experiment: str | None
+    claim: str
+    address: str
+    statement: str
+    role: str
+    quantity: str
+    split: str | None
+    places: tuple[str, ...]
+    printed: str
+    value: float | str | tuple[float, ...] | None
+    unit: str
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    runs: int
+    run_files: tuple[str, ...]
+    word: str
+    note: str
+    p: float | None = None
+    pooled_word: str | None = None
+    survives: bool | None = None
+
+
+def ledger_rows(report: Report, store: RunStore) -> list[LedgerRow]:
+    """Return every claim of a report with its verdict, in the order of `judge_report`.
+
+    Builds every model to check the layer tables, and reads the runs of all reports for the pooled
+    deviation and the survivors: it needs Keras and some ten seconds. For several reports
+    `every_ledger` takes hardly longer.
+
+    Examples
+    --------
+    >>> row = fu.verdicts.ledger_rows(report, fu.STORE)[-1]  # doctest: +SKIP
+    >>> row.address, row.printed, row.word  # doctest: +SKIP
+    ('baltzi/cnn-2-conv/non-trainable-params', '0', 'equal')
+    """
+    return _ledgers([report], store)[report.id]
+
+
+def every_ledger(store: RunStore) -> dict[str, list[LedgerRow]]:
+    """Return the ledgers of all reports by the id of the report; see `ledger_rows`."""
+    return _ledgers(every_report(), store)
+
+
+def _ledgers(wanted: Sequence[Report], store: RunStore) -> dict[str, list[LedgerRow]]:
+    reports = {report.id: report for report in (*every_report(), *wanted)}
+    runs = {name: store.runs_of(report) for name, report in reports.items()}
+    pool = Pool.of(store)
+    numbers = {
+        (name, verdict.experiment, verdict.claim.id): verdict
+        for name, report in reports.items()
+        for verdict in judge_tested(report, runs[name])
+        if verdict.test is not None
+    }
+    kept = dict(zip(numbers, survives(list(numbers.values())), strict=True))
+    ledgers = {}
+    for report in wanted:
+        rows = []
+        for verdict in judge_report(report, store, pool.prior):
+            row = _row(report, verdict, runs[report.id])
+            if row.word in OUTSIDE and (key := (report.id, row.experiment, row.claim)) in kept:
+                row = replace(row, survives=kept[key])
+            rows.append(row)
+        ledgers[report.id] = rows
+    return ledgers
+
+
+def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) -> LedgerRow:
+    claim, owner = verdict.claim, verdict.experiment
+    files = [
+        run.filename
+        for name in (owner, claim.of, claim.than)
+        if name and verdict.runs
+        for run in runs[name]
+    ]
+    return LedgerRow(
+        report=report.id,
+        experiment=owner,
+        claim=claim.id,
+        address="/".join(part for part in (report.id, owner, claim.id) if part),
+        statement=claim.statement_under(owner),
+        role=claim.role,
+        quantity=claim.quantity,
+        split=claim.split,
+        places=claim.where,
+        printed=printed(claim),
+        value=_plain(claim.value),
+        unit=claim.unit,
+        mean=verdict.mean,
+        sd=verdict.sd,
+        low=verdict.low,
+        high=verdict.high,
+        runs=verdict.runs,
+        run_files=tuple(files),
+        word=str(verdict.word),
+        note=verdict.note,
+        p=verdict.p,
+        pooled_word=str(verdict.pooled_word) if verdict.pooled_word else None,
+    )
+
+
+def printed(claim: Claim) -> str:
+    """Write a claim's value digit by digit as the report does, with its unit."""
+    if claim.value is None:
+        return "as good" if claim.quantity == "match" else "higher"
+    if isinstance(claim.value, tuple):
+        return f"({', '.join(map(str, claim.value))})"
+    sign = {"at_least": "≥ ", "above": "> ", "at_most": "≤ ", "below": "< "}
+    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}
+    return f"{sign.get(claim.relation or '', '')}{claim.value}{unit[claim.unit]}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return float(value) if isinstance(value, Decimal) else value

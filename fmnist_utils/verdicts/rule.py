@@ -1,0 +1,100 @@
+"""The rule: from what runs gave to a word.
+
+`verdicts.history` tells when each part of it was fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmnist_utils import stats
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.verdicts.outcome import Verdict, Word
+
+#: An ordering is meaningful when a random run of A beats one of B this often. The threshold is that
+#: of Bouthillier et al. (2021), "Accounting for Variance in Machine Learning Benchmarks", MLSys; to
+#: ask for it of the estimate, and of the interval that it excludes one half, is a variant of ours.
+ORDERING_THRESHOLD = 0.75
+
+#: Beyond so many further seeds none would settle a claim.
+MOST_SEEDS = 1000
+
+#: Why a verdict stays open whatever is trained.
+NEVER = "cannot be settled by seeds"
+_TOO_WIDE, _TOO_COARSE = "single runs vary too much", "it is printed too coarsely"
+
+
+def number_word(test: stats.ClaimTest) -> Word:
+    """Return the word for a number; without a margin, NaN, the interval alone decides."""
+    if np.isnan(test.margin):
+        return Word.CONSISTENT if test.compatible else Word.NOT_REPRODUCED
+    if test.compatible:
+        return Word.REPRODUCED if test.equivalent else _open(_seeds_for_number(test))
+    return Word.CLOSE if test.equivalent else Word.NOT_REPRODUCED
+
+
+def judge_number(claim: Claim, test: stats.ClaimTest, mean: float, sd: float, runs: int) -> Verdict:
+    """Give the verdict on a number; mean and deviation are those of the runs, on no scale."""
+    low, high = map(float, test.ends())
+    word = number_word(test)
+    note = ""
+    if not test.compatible:
+        note = f"we got {'higher' if mean > claim.number else 'lower'}"
+    elif word is Word.IMPRECISE:
+        note = seeds_note(_seeds_for_number(test), " of both" * (len(test.sides) > 1))
+    elif word is Word.UNSETTLED:
+        exactly = _seeds_for_number(replace(test, half_width=0.0))
+        note = f"{NEVER}: {_TOO_WIDE if exactly is None else _TOO_COARSE}"
+    return Verdict(
+        None, claim, word, mean, sd, low, high, runs, note=note, p=float(test.p), test=test
+    )
+
+
+def judge_share(
+    claim: Claim,
+    share: float,
+    interval: Callable[[NDArray[np.int64]], tuple[stats.Floats, stats.Floats]],
+    runs: int,
+) -> Verdict:
+    """Give the verdict on what holds for a share of runs, or of pairs of runs.
+
+    `interval` returns the 95 % interval of the share for each number of additional runs.
+    """
+    lows, highs = interval(np.arange(MOST_SEEDS + 1))
+    holds = (lows > 0.5) & (share >= ORDERING_THRESHOLD)
+    fails = highs < ORDERING_THRESHOLD
+    note = ""
+    if holds[0] or fails[0]:
+        word = Word.REPRODUCED if holds[0] else Word.NOT_REPRODUCED
+    else:
+        seeds = _first(holds | fails)
+        word, note = _open(seeds), seeds_note(seeds)
+    low, high = float(lows[0]), float(highs[0])
+    return Verdict(None, claim, word, share, low=low, high=high, runs=runs, note=note)
+
+
+def seeds_note(seeds: int | None, of: str = "") -> str:
+    """Say how many more seeds would settle a claim, if the runs go on as they are."""
+    if seeds is None:
+        return NEVER
+    return f"about {seeds} more seed{'s' * (seeds != 1)}{of} would settle it"
+
+
+def _open(seeds: int | None) -> Word:
+    return Word.UNSETTLED if seeds is None else Word.IMPRECISE
+
+
+def _seeds_for_number(test: stats.ClaimTest) -> int | None:
+    """Return with how many more seeds the same mean and deviation would decide, either way."""
+    more = np.arange(MOST_SEEDS + 1)
+    sides = tuple(side._replace(runs=np.asarray(side.runs) + more) for side in test.sides)
+    later = replace(test, sides=sides)
+    return _first(later.equivalent | ~later.compatible)
+
+
+def _first(settled: NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(settled)) if settled.any() else None

@@ -1,0 +1,65 @@
+"""Which runs are the same training under two names, or one the beginning of the other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES
+from fmnist_utils.runs.record import Run
+
+
+def nested(a: Sequence[Run], b: Sequence[Run]) -> bool:
+    """Say whether runs of the same seeds are the same training, as far as the shorter one goes.
+
+    Then the two samples are not independent, and are compared in pairs. What is looked at are
+    losses and accuracies on the training images: validation may be on others.
+    """
+    pairs = paired(a, b)
+    return bool(pairs) and all(map(_same_beginning, *zip(*pairs, strict=True)))
+
+
+def paired(a: Sequence[Run], b: Sequence[Run]) -> list[tuple[Run, Run]]:
+    """Return the pairs of runs with the same seed."""
+    others = {run.seed: run for run in b}
+    return [(run, others[run.seed]) for run in a if run.seed in others]
+
+
+def distinct(groups: Iterable[Sequence[Run]]) -> list[Sequence[Run]]:
+    """Leave out each group of runs that holds the same trainings as an earlier one."""
+    kept: list[Sequence[Run]] = []
+    for runs in groups:
+        if not any(_same(runs, known) for known in kept):
+            kept.append(runs)
+    return kept
+
+
+def _same(a: Sequence[Run], b: Sequence[Run]) -> bool:
+    """Say whether most of the shared seeds ended with the same predictions."""
+    pairs = paired(a, b)
+    same = [one.test_predictions == other.test_predictions for one, other in pairs]
+    return 2 * sum(same) > len(pairs)
+
+
+def _same_beginning(a: Run, b: Run) -> bool:
+    n = min(a.epochs, b.epochs)
+    return all(a.history[name][:n] == b.history[name][:n] for name in ("loss", "accuracy"))
+
+
+def at_chance(runs: Iterable[Run]) -> list[int]:
+    """Name the seeds of runs that ended near chance level, below twice the share of a class.
+
+    Empty where all did: then that is what the experiment gives.
+    """
+    ended = [(run.seed, run.final.test.accuracy < 2 / NUM_CLASSES) for run in runs]
+    stuck = [seed for seed, low in ended if low]
+    return stuck if len(stuck) < len(ended) else []
+
+
+def unstable(groups: Iterable[Sequence[Run]]) -> str:
+    """Name the runs of some experiments that stayed at chance level; empty when none did."""
+    seeds = list(itertools.chain.from_iterable(map(at_chance, groups)))
+    if not seeds:
+        return ""
+    runs = f"run{'s' * (len(seeds) != 1)} of seed{'s' * (len(seeds) != 1)}"
+    return f"{runs} {', '.join(map(str, seeds))} stayed at chance level"
