@@ -50,9 +50,11 @@ searches:
       {{setting: epochs, chosen: 2, because: not stated}},
       {{setting: seed, chosen: 7, because: not stated}}]
 derivations:
-  - {{id: sum, rule: ratio, where: p. 5, stated: 3, given: [images, 2], consequence: It stands.}}
+  - {{id: sum, title: A sum, subject: a number, rule: ratio, where: p. 5, stated: 3,
+     given: [images, 2], consequence: It stands.}}
 findings:
-  - {{id: odd, severity: low, where: p. 6, claimed: a thing, because: a reason, consequence: None.}}
+  - {{id: odd, title: Odd, severity: low, where: p. 6, claimed: a thing, because: a reason,
+     consequence: None., when: [images - 1 > 2]}}
 """
 
 

@@ -231,9 +231,10 @@ class Assumption(Strict):
 
     `setting` is a dotted path into the experiment (``training.optimizer.learning_rate``) or a
     choice of reading (``reading.weights``). In a file a star stands for several paths:
-    ``model.conv.*.kernel``.
+    ``model.conv.*.kernel``. It is `derived` where what the report states leaves no other choice.
     """
 
     setting: str
     chosen: Printed
     because: str
+    derived: bool = False

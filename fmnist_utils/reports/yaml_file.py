@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,11 @@ def _error(path: Path, line: int, message: str) -> ReportError:
     return ReportError(f"{path}, line {line}: {' '.join(words)}")
 
 
+def _flat(node: yaml.SequenceNode) -> list[yaml.Node]:
+    items = (item.value if isinstance(item, yaml.SequenceNode) else [item] for item in node.value)
+    return list(itertools.chain(*items))
+
+
 def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int]:
     """Follow a pydantic location into the file; return the keys on the way and the line, from 1.
 
@@ -174,7 +180,8 @@ def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int
                 continue
             line, node = found[0][0].start_mark.line, found[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
+            # Assumptions may stand in lists within their list.
+            node = (_flat(node) if keys[-1:] == ["assumed"] else node.value)[part]
             line = node.start_mark.line
         else:
             continue

@@ -16,9 +16,9 @@ from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Badge, Stacked, Table
 from fmnist_utils.text import ours_text, reported_text, value_text
 from fmnist_utils.verdicts.collect import judge_layers
+from fmnist_utils.verdicts.exact import aligned_layers
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
-from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:

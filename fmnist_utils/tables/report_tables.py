@@ -85,16 +85,18 @@ def findings(report: Report, store: RunStore = STORE) -> Table:
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:
-    """Show findings: severity, statement with its place, arithmetic with its consequence."""
+    """Show findings: severity, title with id, statement with its place, arithmetic and outcome."""
     rows = tuple(
         (
             SeverityBadge(item.severity),
+            Stacked(item.title, item.id),
             Stacked(_sentence(item.claimed), item.where),
             Stacked(_sentence(item.because), item.consequence),
         )
         for item in found
     )
-    headers = ("severity", "what is stated, or left out", "the arithmetic, and what follows")
+    headers = ("severity", "finding", "what is stated, or left out",
+               "the arithmetic, and what follows")  # fmt: skip
     return Table(headers, rows, caption)
 
 
