@@ -14,7 +14,8 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.stats import ClaimTest, Side
+from fmnist_utils.stats import ClaimTest, Side, mean_reach
+from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts import history
 from fmnist_utils.verdicts.collect import judge_experiment, judge_tested
 from fmnist_utils.verdicts.judge import judge
@@ -23,7 +24,7 @@ from fmnist_utils.verdicts.multiplicity import chance, statement_share, survives
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.pooled import Pool
 from fmnist_utils.verdicts.rule import judge_number
-from fmnist_utils.verdicts.trainings import distinct, nested
+from fmnist_utils.verdicts.trainings import difference, distinct, nested, paired
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +211,18 @@ def test_what_chance_gives_is_far_from_what_was_found() -> None:
     report = load_report("mendez")
     told = chance(judge_tested(report, STORE.runs_of(report)))
     assert told.outside > 3 * told.expected_outside
+
+
+def test_nested_trainings_are_compared_in_pairs_also_in_tables(tmp_path: Path) -> None:
+    report, store = load_report("chalkiopoulos-tsoukalelis"), RunStore(tmp_path)
+    names = "mlp-optimised", "mlp-optimised-monitor-accuracy"
+    ones, others = (store.runs(report[name]) for name in names)
+    found = difference(others, ones)
+    assert found is not None and found.in_pairs
+    apart = [100 * (b.final.test.accuracy - a.final.test.accuracy) for a, b in paired(ones, others)]
+    assert apart.count(0) == 2, "two of the three trainings are the same ones"
+    assert found.mean == pytest.approx(np.mean(apart))
+    assert found.high - found.mean == pytest.approx(mean_reach(apart))
+    assert apart_text(others, ones).endswith("] in pairs")
+    assert "in pairs" not in apart_text(store.runs(report["mlp-256"]), ones)
+    assert difference(ones[:1], others[:1]) is None and apart_text([], ones) == ""
