@@ -347,7 +347,7 @@ def report(
     from fmnist_utils.tables import judged
     from fmnist_utils.verdicts.collect import judge_report
     from fmnist_utils.verdicts.ledger import ledger_rows
-    from fmnist_utils.verdicts.outcome import count_words
+    from fmnist_utils.verdicts.outcome import tally
     from fmnist_utils.verdicts.pooled import Pool
 
     loaded = load_report(report_id)
@@ -361,8 +361,7 @@ def report(
     for experiment, group in itertools.groupby(verdicts, lambda verdict: verdict.experiment):
         title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
         console.print(judged(group, title))
-    counts = ((word, count) for word, count in count_words(verdicts).items() if count)
-    _say(", ".join(f"{count} {word}" for word, count in counts))
+    _say(str(tally(verdicts)))
 
 
 @app.command()

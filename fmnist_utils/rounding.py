@@ -1,11 +1,13 @@
-"""What a printed number may stand for: exact intervals, and the arithmetic of shares."""
+"""What a printed number may stand for: exact intervals, the arithmetic of shares, formulas."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from fractions import Fraction
 
 Shape = tuple[int, ...]
@@ -103,3 +105,76 @@ def sizes_allowing(shares: Iterable[Interval], sizes: Iterable[int]) -> list[int
 def times(shape: Shape) -> str:
     """Write a shape as a product: ``28 × 28 × 1``."""
     return " × ".join(str(n) for n in shape)
+
+
+# --- formulas over printed numbers ---------------------------------------------------------------
+
+_OPERATORS = {"*": operator.mul, "/": operator.truediv, "+": operator.add, "-": operator.sub}
+_RELATIONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
+}  # fmt: skip
+_LITERAL = re.compile(r"\d{1,15}(\.\d{1,15})?")
+_PLACEHOLDER = re.compile(r"\{([^{}:]+)(?::\.(\d)f)?\}")
+
+#: Looks up the number that a name stands for.
+LookUp = Callable[[str], Decimal]
+
+
+def evaluate(formula: str, look_up: LookUp) -> Decimal:
+    """Return what a formula of names, numbers and operators comes to; ``*`` and ``/`` bind closer.
+
+    Spaces part operators from names, which may hold hyphens and slashes.
+
+    Raises
+    ------
+    ValueError
+        When it is no formula, or divides by zero.
+
+    Examples
+    --------
+    >>> print(evaluate("mlp/test - 84.60", {"mlp/test": Decimal("89.18")}.__getitem__))
+    4.58
+    """
+    parts: list[Decimal | str] = []
+    for i, part in enumerate(formula.split()):
+        if (part in _OPERATORS) != (i % 2 == 1):
+            raise ValueError(f"{formula} is no formula: names and operators take turns")
+        name = i % 2 == 0 and not _LITERAL.fullmatch(part)
+        parts.append(part if i % 2 else look_up(part) if name else Decimal(part))
+    if len(parts) % 2 == 0:
+        raise ValueError(f"{formula} is no formula: it ends with an operator, or is empty")
+    for level in ("*/", "+-"):
+        folded = parts[:1]
+        for sign, value in zip(parts[1::2], parts[2::2], strict=True):
+            if str(sign) in level:
+                try:
+                    folded[-1] = _OPERATORS[str(sign)](folded[-1], value)
+                except DecimalException as error:
+                    raise ValueError(f"{formula} has no value") from error
+            else:
+                folded += [sign, value]
+        parts = folded
+    return Decimal(parts[0])
+
+
+def holds(condition: str, look_up: LookUp) -> bool:
+    """Say whether a relation of two formulas holds: ``a - b > 2 * c``."""
+    for sign, relation in _RELATIONS.items():
+        sides = condition.split(f" {sign} ")
+        if len(sides) == 2:
+            left, right = (evaluate(side, look_up) for side in sides)
+            return relation(left, right)
+    raise ValueError(f"{condition} is no relation: it has none of {' '.join(_RELATIONS)}")
+
+
+def fill(text: str, look_up: LookUp) -> str:
+    """Replace each ``{formula}`` of a text by its value, with as many digits as its numbers have.
+
+    ``{formula:.2f}`` rounds it, to two digits here.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        number = evaluate(found[1], look_up)
+        return (f"{number:,.{found[2]}f}" if found[2] else f"{number:,}").replace("-", "−")
+
+    return _PLACEHOLDER.sub(value, text)

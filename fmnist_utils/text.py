@@ -51,6 +51,8 @@ def reported_text(claim: Claim) -> str:
 def ours_text(verdict: Verdict) -> str:
     """Write what we found: mean and standard deviation, or the exact value."""
     if verdict.claim.kind == "exact":
+        if verdict.claim.quantity == "setting" and verdict.claim.unit == "percent":
+            return f"{100 * verdict.ours:g} %"
         return value_text(verdict.ours)
     if verdict.mean is None:
         return "" if verdict.runs or verdict.claim.kind == "untested" else "no runs yet"
@@ -127,13 +129,13 @@ def key_text(name: str) -> str:
 
 
 def claim_text(claim: Claim) -> str:
-    """Name what a claim is about; the id of a setting says it, ``-again`` where it is repeated."""
+    """Name what a claim is about; the id of a setting says it."""
     classes = {key: CLASS_NAMES[getattr(claim, key) or 0] for key in ("label", "predicted")}
     name = claim.about.name
     if claim.label is not None and "{label}" not in name:
         name += " of {label}"
     text = name.format(
-        id=key_text(claim.id.removesuffix("-again")), fact=key_text(claim.fact or ""),
+        id=key_text(claim.id), fact=key_text(claim.fact or ""),
         split=claim.split, of=claim.of, than=claim.than, **classes,
         labels=_classes_text(claim.labels), than_labels=_classes_text(claim.than_labels),
     )  # fmt: skip

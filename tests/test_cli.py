@@ -23,13 +23,14 @@ from factories import (
 )
 from typer.testing import CliRunner, Result
 
-from fmnist_utils import cli, tuning
+from fmnist_utils import cli
 from fmnist_utils.campaign import jobs as campaign_jobs
 from fmnist_utils.campaign import start as campaign_start
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
+from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.record import Method, read_run
 from fmnist_utils.runs.store import write_run
 from fmnist_utils.training.interrupts import INTERRUPTED
@@ -50,7 +51,7 @@ def experiment() -> Experiment:
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, with package data elsewhere; return that folder of runs."""
-    for module in (run_store, tuning.trials):
+    for module in (run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.setattr(run_publish, "labels_at_hand", lambda: TEST_LABELS)
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,7 @@ from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
+from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.store import write_run
 from fmnist_utils.training.interrupts import INTERRUPTED
 from fmnist_utils.tuning import Trial
@@ -37,7 +38,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Training) -> 
     both = {"tiny": report, "bare": bare}
     monkeypatch.setattr(load, "load_report", both.__getitem__)
     monkeypatch.setattr(load, "list_reports", lambda: list(both))
-    for module in (run_store, tuning.trials):
+    for module in (run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.setattr(run_publish, "labels_at_hand", lambda: TEST_LABELS)
     (tmp_path / "package").mkdir()

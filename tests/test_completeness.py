@@ -99,9 +99,10 @@ def numbers_in(text: str) -> set[Decimal]:
 
 def sections(report_id: str, text: str) -> Iterator[tuple[str, str]]:
     """Yield the parts of a report with the pattern of their places; captions, headings apart."""
+    known = SECTIONS.get(report_id, [("", ".*")])
     pattern, parts = "", dict[str, str]()
     for line in text.split("\n"):
-        starts = [place for start, place in SECTIONS[report_id] if re.match(start, line)]
+        starts = [place for start, place in known if re.match(start, line)]
         pattern = starts[0] if starts else pattern
         apart = _CAPTIONS if _CAPTION.match(line) else _HEADINGS if _HEADING.match(line) else ""
         key = apart or pattern

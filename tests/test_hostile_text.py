@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from test_reports import TINY, read
 from typer.testing import CliRunner
 
-from fmnist_utils import audit, cli, tables, tuning
+from fmnist_utils import audit, cli, tables
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs import store as run_store
+from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.tables.report_tables import found_table
 from fmnist_utils.tables.table import Table
 
@@ -41,9 +42,11 @@ searches:
       {{setting: epochs, chosen: 2, because: not stated}},
       {{setting: seed, chosen: 7, because: not stated}}]
 derivations:
-  - {{id: sum, rule: ratio, where: p. 5, stated: 3, given: [images, 2], consequence: It stands.}}
+  - {{id: sum, title: A sum, subject: a number, rule: ratio, where: p. 5, stated: 3,
+     given: [images, 2], consequence: It stands.}}
 findings:
-  - {{id: odd, severity: low, where: p. 6, claimed: a thing, because: a reason, consequence: None.}}
+  - {{id: odd, title: Odd, severity: low, where: p. 6, claimed: a thing, because: a reason,
+     consequence: None., when: [images - 1 > 2]}}
 """
 
 
@@ -56,7 +59,7 @@ def with_text(text: str) -> str:
 @pytest.fixture
 def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Work in an empty folder, where the package has one report: the full one."""
-    for module in (load, run_store, tuning.trials):
+    for module in (load, run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny").mkdir()

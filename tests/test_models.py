@@ -14,7 +14,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.runs.record import Method
 from fmnist_utils.training.train import compiled_model
-from fmnist_utils.verdicts.printed_layers import aligned_layers
+from fmnist_utils.verdicts.exact import aligned_layers
 
 
 def distinct_networks() -> dict[str, list[Experiment]]:

@@ -54,6 +54,9 @@ def test_directions_count_every_accuracy_once(store: RunStore) -> None:
     assert int(test["pending"]) == int(test["numbers"]) - 3
 
 
+KERNELS = "kernels, padding, pooling"
+
+
 def test_omissions_are_the_assumptions_of_the_reports() -> None:
     table = tables.omissions()
     column = dict(zip(cells(table, "setting"), cells(table, "Baltzi"), strict=True))
@@ -65,6 +68,13 @@ def test_omissions_are_the_assumptions_of_the_reports() -> None:
     nameless = dict(zip(cells(table, "setting"), cells(table, "Fashion MNIST Report"), strict=True))
     assert nameless["amounts of augmentation"] == "missing"
     assert nameless["batch size"] == "missing for 1 of 6"
+    assert nameless["how many images validate"] == "stated", "in prose, as a number of images"
+    kernels = dict(
+        zip(table.headers, table.rows[cells(table, "setting").index(KERNELS)], strict=True)
+    )
+    # By layer tables, or by a number of parameters; the listing of one leaves a window to Keras.
+    assert kernels["Baltzi"] == kernels["Anastasopoulos, Mpofu, Smith"] == "derivable"
+    assert kernels["Fashion MNIST Report"] == "derivable" and kernels["Méndez"] == "missing"
 
 
 def test_seed_noise_is_the_spread_of_test_accuracy(store: RunStore) -> None:

@@ -146,8 +146,8 @@ def test_an_id_is_a_slug(tmp_path: Path, old: str, new: str) -> None:
 
 DERIVATION = """\
 derivations:
-  - {id: d, rule: sum, where: p. 1, stated: 2, consequence: C., given: [1, 1]}
-  - {id: e, rule: RULE, where: p. 1, stated: 2, consequence: C., given: GIVEN}
+  - {id: d, title: A, subject: a, rule: sum, where: p. 1, stated: 2, consequence: C., given: [1, 1]}
+  - {id: e, title: A, subject: a, rule: RULE, where: p. 1, stated: 2, consequence: C., given: GIVEN}
 """
 
 

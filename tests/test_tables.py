@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from factories import make_run
 from rich.console import Console
 
 from fmnist_utils import tables
+from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
@@ -17,7 +19,15 @@ from fmnist_utils.stats import class_scores
 from fmnist_utils.tables import Badge, Stacked, Table
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.outcome import COLUMNS, Word
+from fmnist_utils.verdicts.outcome import (
+    COLUMNS,
+    IN_PART,
+    OTHER_COLUMNS,
+    Verdict,
+    Word,
+    by_statement,
+    tally,
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +82,7 @@ def test_every_word_has_a_badge_and_a_meaning():
 
 def test_every_word_has_a_column_and_the_colour_that_the_stylesheet_gives_it() -> None:
     css = (Path(__file__).parents[1] / "_static/book.css").read_text()
-    assert {word.column for word in Word} == set(COLUMNS)
+    assert {word.column for word in Word} == {*COLUMNS, *OTHER_COLUMNS} - {IN_PART}
     rules = re.findall(r"^((?:\.verdict[.\w, \n]*)+)\{[^}]*--verdict(?:,|:) (#\w{6})", css, re.M)
     shades = {
         name: shade for names, shade in rules for name in re.findall(r"\.verdict\S*\b", names)
@@ -113,7 +123,7 @@ def test_verdicts_show_the_number_as_printed(report, runs):
     table = tables.verdicts(report["mlp-baseline"], runs["mlp-baseline"])
     assert cells(table, "reported") == ["44", "87.07 %", "84.60 %"]
     assert cells(table, "reproduced, 95 % interval")[2] == "84.90 ± 0.16 [84.41 to 85.38]"
-    assert cells(table, "claim")[2] == "test accuracy [p. 3, paragraph 3; Table 1, row 1]"
+    assert cells(table, "claim")[2] == "test accuracy [p. 3, paragraph 4; Table 1, row 1]"
     assert cells(table, "verdict")[2] == "reproduced"
     assert "5 runs" in table.caption
 
@@ -203,7 +213,8 @@ def test_comparisons_and_facts_cover_the_reports_own_claims(report, runs):
     comparisons = len(tables.comparisons(report, runs).rows)
     places = cells(tables.facts(report), "claim")
     facts = sum(place.count(";") + 1 for place in places)
-    assert comparisons + facts == len(report.claims)
+    places = [len(claim.where) for claim in report.claims if claim.quantity == "data"]
+    assert comparisons == len(report.claims) - len(places) and facts == sum(places)
     assert f"in {facts} places" in tables.facts(report).caption
 
 
@@ -243,12 +254,56 @@ def test_classification_report_without_runs_is_an_empty_table():
     assert tables.classification_report([]).rows == ()
 
 
-def test_scoreboard_counts_every_claim_once(report, tmp_path):
-    store = RunStore(tmp_path)
-    table = tables.scoreboard(store)
-    row = next(row for row in table.rows if row[0] == "Baltzi")
-    assert sum(int(cell) for cell in row[2:]) == sum(1 for _ in report.all_claims())
-    assert int(row[1]) == sum(claim.numbers for _, claim in report.all_claims())
+def test_scoreboard_counts_every_statement_about_results_and_every_other_claim_once(
+    report, tmp_path
+):
+    table = tables.scoreboard(RunStore(tmp_path))
+    row = dict(zip(table.headers, next(r for r in table.rows if r[0] == "Baltzi"), strict=False))
+    assert set(table.headers) >= {*COLUMNS, *OTHER_COLUMNS}
+    claims = [claim for _, claim in report.all_claims()]
+    results = [
+        (experiment and experiment.id, claim)
+        for experiment, claim in report.all_claims()
+        if claim.role in ("headline", "result")
+    ]
+    assert int(row["statements"]) == len({c.statement_under(name) for name, c in results})
+    assert int(row["other claims"]) == len(claims) - len(results)
+    assert sum(map(int, table.rows[1][-3:])) == len(claims) - len(results)
+
+
+def test_a_table_is_one_statement_with_a_share(report):
+    claims = [
+        Claim.model_validate(
+            {"id": f"c-{i}", "quantity": "accuracy", "split": "test", "value": "0.9",
+             "where": "Table 1", "statement": "table"}
+        )
+        for i in range(4)
+    ]  # fmt: skip
+    words = [Word.REPRODUCED, Word.REPRODUCED, Word.IMPRECISE, Word.NOT_REPRODUCED]
+    verdicts = [Verdict("m", c, word) for c, word in zip(claims, words, strict=True)]
+    whole, part = (tally(found) for found in (verdicts[:2], verdicts))
+    assert (whole.statements["reproduced"], whole.shares) == (1, [])
+    assert (part.statements[IN_PART], part.shares) == (1, ["3 of 4 inside"])
+    assert sum(part.statements.values()) == 1 and not any(part.others.values())
+    elsewhere = replace(verdicts[3], experiment="n")
+    assert len(by_statement([*verdicts[:3], elsewhere])) == 2
+    shared = claims[3].model_copy(update={"statement": "m/table"})
+    assert len(by_statement([*verdicts[:3], replace(elsewhere, claim=shared)])) == 1
+
+
+def test_a_comparison_of_several_parts_holds_when_all_of_them_do():
+    keys = {
+        "quantity": "ordering",
+        "split": "test",
+        "of": "a",
+        "where": "p. 1",
+        "statement": "best",
+    }
+    claims = [Claim.model_validate({**keys, "id": f"o-{i}", "than": f"b-{i}"}) for i in range(3)]
+    words = [Word.REPRODUCED, Word.NOT_REPRODUCED, Word.IMPRECISE]
+    found = tally(Verdict(None, c, word) for c, word in zip(claims, words, strict=True))
+    assert found.shares == ["1 of 3 hold"]
+    assert str(found) == "statements about results: 1 in part (1 of 3 hold); other claims: none"
 
 
 def test_accuracy_claims_are_one_per_experiment(report):

@@ -43,6 +43,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs import record
+from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
 from fmnist_utils.training.course import TrainingError
 from fmnist_utils.tuning import (
@@ -95,6 +96,17 @@ experiments:
       - {setting: training.optimizer.name, chosen: adam, because: a test}
       - {setting: training.optimizer.learning_rate, chosen: 0.001, because: a test}
       - {setting: training.loss, chosen: sparse_categorical_crossentropy, because: a test}
+      - {setting: model.conv.count, chosen: 2, because: a test}
+      - {setting: model.conv.*.filters, chosen: 2, because: a test}
+      - {setting: model.conv.*.kernel, chosen: 3, because: a test}
+      - {setting: model.conv.*.padding, chosen: same, because: a test}
+      - {setting: model.conv.*.activation, chosen: relu, because: a test}
+      - {setting: model.conv.0.pool, chosen: 4, because: a test}
+      - {setting: model.conv.1.pool, chosen: 2, because: a test}
+      - {setting: model.conv.0.dropout, chosen: 0.5, because: a test}
+      - {setting: reading.pixel scaling, chosen: divided by 255, because: a test}
+      - {setting: reading.initialiser, chosen: "Glorot uniform, zero biases", because: a test}
+      - {setting: reading.defaults, chosen: those of Keras, because: a test}
 searches:
   tuner: &tuner
     title: A search
@@ -171,13 +183,19 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
 # --- a search as data ----------------------------------------------------------------------------
 
 
-def test_what_a_report_states_about_a_search_is_judged(tiny: Report) -> None:
-    verdicts = judge_search(tiny.searches["tuner"])
-    words = {verdict.claim.id: verdict.word for verdict in verdicts}
-    assert words.pop("epochs") == Word.DIFFERS
-    assert set(words.values()) == {Word.FOLLOWED}
-    assert all(verdict.claim.of == "tuner" for verdict in verdicts)
-    assert [(None, verdict.claim) for verdict in verdicts] == list(tiny.all_claims())
+def test_what_a_report_states_about_a_search_is_followed_by_trials_only(
+    tiny: Report, trained: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    search = tiny.searches["tuner"]
+    for expected in (Word.NOT_TESTED, Word.FOLLOWED):
+        verdicts = judge_search(tiny, search)
+        words = {verdict.claim.id: verdict.word for verdict in verdicts}
+        assert words.pop("epochs") == Word.DIFFERS
+        assert set(words.values()) == {expected}
+        assert all(verdict.claim.of == "tuner" for verdict in verdicts)
+        assert [(None, verdict.claim) for verdict in verdicts] == list(tiny.all_claims())
+        run_quietly(tiny, search, tuning.LOCAL_SEARCHES)
 
 
 @pytest.mark.parametrize(
@@ -251,8 +269,11 @@ def test_what_is_trained_as_the_winner_of_our_search_is_its_best_trial() -> None
 
 @EACH_SEARCH
 def test_our_search_follows_what_its_report_states(report: Report, search: Search) -> None:
-    # A smaller variant of a search may have no claim of its own.
-    assert {verdict.word for verdict in judge_search(search)} <= {Word.FOLLOWED}
+    # A smaller variant of a search may have no claim of its own, and the whole one no trials.
+    unused = not load_trials(report, search.id)
+    for verdict in judge_search(report, search):
+        by_default = (verdict.claim.setting or "").endswith(".default")
+        assert verdict.word == (Word.NOT_TESTED if unused or by_default else Word.FOLLOWED)
 
 
 def faults_of_tables(folder: Path) -> list[str]:
@@ -707,7 +728,7 @@ def test_a_real_search_trains_and_repeats(
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Publish into an empty folder."""
-    monkeypatch.setattr(tuning.trials, "reports_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(run_trials, "reports_folder", lambda: tmp_path / "package")
     return tmp_path / "package"
 
 

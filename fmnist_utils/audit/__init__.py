@@ -1,46 +1,55 @@
 """Check each report for statements that cannot be true or contradict each other.
 
-A check is a function that reads a report and yields findings; it yields nothing when the report
+A check is a function that reads a report and yields faults; it yields nothing when the report
 does not state the numbers that it needs. Printed numbers are compared with allowance for rounding,
 so that correct rounding is never a finding. What no arithmetic can find is written as a finding in
-the report's file, and is listed with the others.
+the report's file, its numbers filled in from the claims, and is listed with the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from fmnist_utils.audit import layer_checks, number_checks, protocol_checks, statement_checks
+from fmnist_utils.audit import (
+    gap_checks,
+    layer_checks,
+    number_checks,
+    protocol_checks,
+    run_checks,
+    score_checks,
+    statement_checks,
+)
+from fmnist_utils.audit.fault import Fault, told
 from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 
-Check = Callable[[Report], Iterator[Finding]]
+Check = Callable[[Report], Iterator[Fault]]
 
 #: Every check that needs the report alone.
 CHECKS: tuple[Check, ...] = (
-    layer_checks.impossible_layers,
-    layer_checks.wrong_totals,
-    layer_checks.prose_against_table,
-    layer_checks.unexplained_counts,
-    layer_checks.unstated_model_settings,
+    layer_checks.impossible_tables,
     layer_checks.unshown_attempts,
     statement_checks.disagreeing_statements,
+    statement_checks.otherwise_described,
     statement_checks.false_orderings,
     statement_checks.wrong_differences,
-    statement_checks.differences_from_a_false_best,
     statement_checks.broken_bounds,
+    statement_checks.false_class_orderings,
     number_checks.wrong_derivations,
-    number_checks.impossible_percentages,
-    number_checks.impossible_shares,
-    number_checks.impossible_f1,
-    number_checks.recall_against_accuracy,
-    number_checks.wrong_supports,
+    number_checks.wrong_ends,
+    number_checks.losses_too_low,
+    number_checks.impossible_accuracies,
+    number_checks.impossible_class_shares,
+    score_checks.impossible_scores,
     protocol_checks.impossible_epochs,
     protocol_checks.unequal_protocols,
     protocol_checks.unreported_criterion,
     protocol_checks.chosen_on_test,
-    protocol_checks.unequal_on_test,
+    protocol_checks.outside_the_space,
+    gap_checks.unstated_settings,
+    gap_checks.unstated_means,
+    gap_checks.single_runs,
 )
 
 
@@ -52,23 +61,28 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
     report : Report
         The report as data.
     runs : mapping, optional
-        Experiment id to its runs; with them the audit also says which differences between single
-        runs are within the noise of the seeds.
+        Id of an experiment or variant to its runs; with them the audit also says which differences
+        are within the noise of the seeds, and which numbers fit another training.
 
     Returns
     -------
     list of Finding
         Those of the checks and those in the report's file, the most severe first.
     """
-    found = [finding for check in CHECKS for finding in check(report)]
-    found += protocol_checks.within_seed_noise(report, runs or {})
-    found += report.findings
+    faults = [fault for check in CHECKS for fault in check(report)]
+    for with_runs in (run_checks.within_seed_noise, run_checks.fitting_another_protocol):
+        faults += with_runs(report, runs or {})
+    written = [item for item in report.findings if all(map(report.holds, item.when))]
+    by_hand = {id_ for item in written for id_ in item.tells}
+    found = told(fault for fault in faults if fault.id not in by_hand)
+    ids = {fault.id for fault in faults}
+    found += [report.filled(item) for item in written if not item.tells or ids & {*item.tells}]
     return sorted(found, key=lambda finding: list(SEVERITIES).index(finding.severity))
 
 
 def audit_report(report: Report, store: RunStore) -> list[Finding]:
-    """Audit a report together with the runs that a store has of its experiments."""
-    return audit(report, store.runs_of(report))
+    """Audit a report together with the runs that a store has of its experiments and variants."""
+    return audit(report, {name: store.runs(item) for name, item in report.trainable.items()})
 
 
 def count_severities(findings: Iterable[Finding]) -> dict[str, int]:

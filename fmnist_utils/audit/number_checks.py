@@ -1,34 +1,41 @@
-"""Sums, shares and scores: what follows from other numbers, and what no count can give."""
+"""Shares, sums and tables: what follows from other numbers, and what no count of images gives."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 
-from fmnist_utils.data.fashion_mnist import count
+from fmnist_utils.audit.fault import Fault, address, place
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.printed import ScoreTable
 from fmnist_utils.reports.protocol import split_sizes
-from fmnist_utils.reports.report import Derivation, Finding, Report
+from fmnist_utils.reports.report import Derivation, Report
 from fmnist_utils.reports.values import SCALES
-from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing, total
-from fmnist_utils.text import joined, listed, slug, stated_value, subject_text
+from fmnist_utils.rounding import Interval, mean, possible_counts, sizes_allowing, total
+from fmnist_utils.text import joined, listed, stated_value, subject_text
+
+# --- what follows from other numbers -------------------------------------------------------------
 
 
-def wrong_derivations(report: Report) -> Iterator[Finding]:
-    """Find numbers that do not follow from others: sums, shares, ratios, means, years."""
+def wrong_derivations(report: Report) -> Iterator[Fault]:
+    """Find numbers that do not follow from others: sums, ratios, means, years."""
     for item in report.derivations:
         given = [report.given(item, value) for value in item.given]
-        if item.rule != "proportion" and not _follows(item, _stated(item), given):
-            sign = " %" if item.unit == "percent" else ""
-            yield Finding(
-                id=item.id,
-                severity=item.severity,
+        if not _follows(item, _stated(report, item), given):
+            yield Fault(
+                kind="derivation",
+                about=item.id,
                 where=item.where,
-                claimed=f"{item.stated}{sign}",
+                claimed=f"{item.subject} is {_derived_text(report, item, item.stated)}",
                 because=_derivation(report, item, given),
-                consequence=item.consequence,
+                rests_on=frozenset(
+                    value for value in (item.stated, *item.given) if isinstance(value, str)
+                ),
+                severity=item.severity,
+                words={"of": item.title, "consequence": item.consequence},
             )
 
 
@@ -48,129 +55,165 @@ def _follows(item: Derivation, stated: Interval, given: list[Interval]) -> bool:
     return stated.meets(_RULES[item.rule](given))
 
 
-def _stated(item: Derivation) -> Interval:
+def _stated(report: Report, item: Derivation) -> Interval:
+    if isinstance(item.stated, str):
+        return report.claim(item.stated).interval
     return Interval.printed(item.stated, SCALES[item.unit])
 
 
-def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
+def _derived_text(report: Report, item: Derivation, value: object) -> str:
+    if isinstance(value, str):
+        return stated_value(report.claim(value))
+    plain = item.unit == "plain" or (value is not item.stated and item.rule == "ratio")
     digits = "" if item.rule == "not_before" else ","  # a year has no thousands
-    parts = [
-        stated_value(report.claim(v)) if isinstance(v, str) else f"{v:{digits}}" for v in item.given
-    ]
-    if item.rule in ("same", "not_before"):
-        return f"it must be {item.rule.replace('_', ' ')} {' and '.join(parts)}"
+    return f"{value:{digits}}{'' if plain else ' %'}"
+
+
+def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
+    parts = [_derived_text(report, item, value) for value in item.given]
+    if item.rule == "not_before":
+        return f"it cannot be before {parts[0]}"
+    if item.rule == "same":
+        return f"elsewhere it is {' and '.join(parts)}"
     result = float(_RULES[item.rule](given).middle / SCALES[item.unit])
     sign = {"sum": " + ", "difference": " − ", "ratio": " / ", "mean": ", "}[item.rule]
-    return f"{'mean of ' * (item.rule == 'mean')}{sign.join(parts)} = {result:,.2f}"
+    return f"{'the mean of ' * (item.rule == 'mean')}{sign.join(parts)} = {result:,.2f}"
 
 
-def impossible_percentages(report: Report) -> Iterator[Finding]:
-    """Find accuracies that no number of images gives (GRIM; Brown & Heathers 2017)."""
+def wrong_ends(report: Report) -> Iterator[Fault]:
+    """Find accuracies and losses that the epoch table of their split does not have.
+
+    One after training must be that of the last epoch, one at the best epoch the highest accuracy.
+    """
+    for experiment in report.experiments.values():
+        for table in experiment.epoch_tables:
+            cells = [c for c in table.claims() if c.quantity == "accuracy"]
+            best, last = max(cells, key=lambda cell: cell.interval.middle), cells[-1]
+            for claim in experiment.stated:
+                if (claim.quantity, claim.split) != ("accuracy", table.split) or claim.mean_of:
+                    continue
+                cell = best if claim.reading.startswith("best") else last
+                if claim.epoch is None and not claim.interval.meets(cell.interval):
+                    yield Fault(
+                        kind="last-epoch",
+                        about=f"{experiment.id}-{claim.id}",
+                        where=joined((place(claim), table.where)),
+                        claimed=f"{stated_value(claim)} {claim.split} accuracy "
+                        f"{'at the best epoch' if cell is best else 'after training'}",
+                        because=f"{table.where} ends at {stated_value(last)}, and its best is "
+                        f"{stated_value(best)}",
+                        rests_on=frozenset({address(experiment, claim), address(experiment, cell)}),
+                        words={"of": experiment.title},
+                    )
+
+
+#: A wrongly classified image gives its class a probability of one half at most.
+_LOSS_OF_AN_ERROR = Fraction(693, 1000)
+
+
+def losses_too_low(report: Report) -> Iterator[Fault]:
+    """Find cross-entropies below ln 2 times the share of errors, which none can be."""
+    for experiment in report.experiments.values():
+        ends: dict[tuple[object, ...], dict[str, Claim]] = defaultdict(dict)
+        for claim in experiment.results:
+            if claim.about.is_metric and not claim.mean_of:
+                key = (claim.split, claim.epoch, claim.reading, claim.machine)
+                ends[key].setdefault(claim.quantity, claim)
+        for pair in ends.values():
+            if len(pair) < 2:
+                continue
+            accuracy, loss = pair["accuracy"], pair["loss"]
+            least = (1 - accuracy.interval.high) * _LOSS_OF_AN_ERROR
+            if loss.interval.high < least:
+                yield Fault(
+                    kind="loss",
+                    about=f"{experiment.id}-{loss.id}",
+                    where=place(loss, accuracy),
+                    claimed=f"{subject_text(loss)} of {experiment.title} is {stated_value(loss)}, "
+                    f"{subject_text(accuracy)} {stated_value(accuracy)}",
+                    because="each error costs ln 2 at least, so the loss is above "
+                    f"{float(least):.3f}",
+                    rests_on=frozenset(address(experiment, claim) for claim in (loss, accuracy)),
+                    words={"of": experiment.title},
+                )
+
+
+# --- what no count of images gives (GRIM; Brown & Heathers 2017) ---------------------------------
+
+
+def impossible_accuracies(report: Report) -> Iterator[Fault]:
+    """Find accuracies that no number of images gives."""
     for experiment, claim in report.all_claims():
         if experiment is None or claim.quantity != "accuracy":
             continue
         n = _images(experiment, claim) * (claim.mean_of or 1)
         if not possible_counts(claim.interval, n):
-            yield Finding(
-                id=f"grim-{experiment.id}-{claim.id}",
-                severity="medium",
-                where=claim.place,
+            yield Fault(
+                kind="grim",
+                about=f"{experiment.id}-{claim.id}",
+                where=place(claim),
                 claimed=f"{subject_text(claim)} of {experiment.title} is {stated_value(claim)}",
-                because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}",
-                consequence="The number was not measured on the images that the report names.",
+                because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}; "
+                f"{_by_chance([claim], n)}",
+                rests_on=frozenset({address(experiment, claim)}),
+                words={"of": experiment.title},
             )
 
 
-def impossible_shares(report: Report) -> Iterator[Finding]:
-    """Find shares of a group of images that no number of them gives (GRIM)."""
-    groups: dict[int, list[Derivation]] = defaultdict(list)
-    for item in report.derivations:
-        if item.rule == "proportion":
-            groups[int(report.given(item, item.given[0]).middle)].append(item)
-    for size, items in groups.items():
-        impossible = [i for i in items if not possible_counts(_stated(i), size)]
-        if impossible:
-            counts = (f"{float(size * _stated(item).middle):,.2f}" for item in impossible)
-            yield Finding(
-                id=impossible[0].id,
-                severity=impossible[0].severity,
-                where=joined(item.where for item in impossible),
-                claimed=f"{listed(str(item.stated) for item in impossible)}"
-                f"{' %' * (impossible[0].unit == 'percent')} of {size:,} images",
-                because=f"that is {listed(counts)} images; {_common_size(items, size)}",
-                consequence=impossible[0].consequence,
-            )
-
-
-def _common_size(items: Sequence[Derivation], size: int) -> str:
-    """Describe which group of images could have all these shares."""
-    most = min(2 * size, count("total_images"))
-    fitting = sizes_allowing(map(_stated, items), range(1, most + 1))
-    if not fitting:
-        return f"no group of up to {most:,} has all {len(items)} shares"
-    nearest = min(fitting, key=lambda n: abs(n - size))
-    return f"the group nearest in size that has all {len(items)} shares is one of {nearest:,}"
-
-
-def impossible_f1(report: Report) -> Iterator[Finding]:
-    """Find F1 scores that precision and recall, as rounded, do not allow."""
-    for experiment, scores, row in ((e, s, row) for e, s in _scored(report) for row in s.rows):
-        scale = SCALES[scores.unit]
-        precision, recall, printed = (
-            Interval.printed(value, scale) for value in (row.precision, row.recall, row.f1)
-        )
-        possible = f1(precision, recall)
-        if not possible.meets(printed):
-            yield Finding(
-                id=f"f1-{experiment.id}-{slug(row.label)}",
-                severity="low",
-                where=f"{scores.where}, {row.label}",
-                claimed=f"precision {row.precision}, recall {row.recall}, F1 {row.f1}",
-                because=f"F1 is at most {float(possible.high / scale):.4f} and at least "
-                f"{float(possible.low / scale):.4f}",
-                consequence="One of the three is misprinted; each gets its own verdict.",
-            )
-
-
-def recall_against_accuracy(report: Report) -> Iterator[Finding]:
-    """Find accuracies that are not the mean recall, weighted by images per class."""
-    for experiment, scores in _scored(report):
-        recalls = [Interval.printed(row.recall, SCALES[scores.unit]) for row in scores.rows]
-        average = mean(recalls, [row.support for row in scores.rows])
-        for claim in experiment.stated:
-            if claim.quantity != "accuracy" or claim.split != scores.split:
-                continue
-            if not average.meets(claim.interval):
-                yield Finding(
-                    id=f"recall-{experiment.id}-{claim.id}",
-                    severity="medium",
-                    where=f"{claim.place}; {scores.where}",
-                    claimed=f"{subject_text(claim)} is {stated_value(claim)}",
-                    because=f"the recalls average to {100 * float(average.middle):.2f} %, between "
-                    f"{100 * float(average.low):.2f} and {100 * float(average.high):.2f}",
-                    consequence="Table and accuracy come from different evaluations.",
-                )
-
-
-def wrong_supports(report: Report) -> Iterator[Finding]:
-    """Find classification reports whose classes do not add up to the test images."""
-    for experiment, scores in _scored(report):
-        summed = sum(row.support for row in scores.rows)
-        if summed != count("test_images"):
-            yield Finding(
-                id=f"support-{experiment.id}",
-                severity="medium",
-                where=scores.where,
-                claimed=f"scores on a test set of {summed:,} images",
-                because=f"the data set has {count('test_images'):,}",
-                consequence="The scores were not measured on the official test images.",
-            )
-
-
-def _scored(report: Report) -> Iterator[tuple[Experiment, ScoreTable]]:
+def impossible_class_shares(report: Report) -> Iterator[Fault]:
+    """Find recalls and confusions that no number of a class's test images gives."""
+    n = count("test_images_per_class")
     for experiment in report.experiments.values():
-        if experiment.scores:
-            yield experiment, experiment.scores
+        shares = [
+            claim
+            for claim in experiment.results
+            if claim.quantity in ("recall", "confused") and claim.split == "test"
+        ]
+        impossible = [c for c in shares if not possible_counts(c.interval, n)]
+        if impossible:
+            counts = [f"{float(n * claim.interval.middle):,.2f}" for claim in impossible]
+            yield Fault(
+                kind="class-shares",
+                about=experiment.id,
+                where=place(*impossible),
+                claimed=f"{listed(map(stated_value, impossible))} of the {n:,} test images of a "
+                "class",
+                because=joined([f"that is {listed(counts)} images", _by_chance(shares, n),
+                                *_sizes_of_classes(shares, n)]),
+                rests_on=frozenset(address(experiment, claim) for claim in impossible),
+                words={"of": experiment.title},
+            )  # fmt: skip
+
+
+def _by_chance(shares: list[Claim], n: int) -> str:
+    """Say how much the test is worth: how many such numbers are a share of n by chance."""
+    step = min(2 * (claim.interval.high - claim.interval.middle) for claim in shares)
+    chance = min(1.0, float(n * step))
+    passing = sum(bool(possible_counts(claim.interval, n)) for claim in shares)
+    tail = sum(
+        math.comb(len(shares), k) * chance**k * (1 - chance) ** (len(shares) - k)
+        for k in range(passing, len(shares) + 1)
+    )
+    by_chance = f"with so many digits {100 * chance:.0f} % of all numbers are possible"
+    if len(shares) == 1:
+        return by_chance
+    return f"{by_chance}, so that {passing} of {len(shares)} pass by chance (P = {tail:.2f})"
+
+
+def _sizes_of_classes(shares: list[Claim], n: int) -> Iterator[str]:
+    """Say which sizes, a tenth around n, a class must have for all of its shares."""
+    classes: dict[int, list[Claim]] = defaultdict(list)
+    for claim in shares:
+        classes[claim.label or 0].append(claim)
+    low, high = n - n // 10, n + n // 10
+    for label, claims in classes.items():
+        sizes = sizes_allowing((claim.interval for claim in claims), range(low, high + 1))
+        if len(claims) > 1 and len(sizes) <= 3:
+            allowed = listed(f"{size:,}" for size in sizes) if sizes else "none"
+            yield (
+                f"of {low:,} to {high:,} images only {allowed} can have all {len(claims)} shares "
+                f"of {CLASS_NAMES[label]}"
+            )
 
 
 def _images(experiment: Experiment, claim: Claim) -> int:

@@ -1,96 +1,118 @@
-"""Protocols: what training they allow, whether models were trained alike, and seed noise."""
+"""Protocols: what training they allow, whether models were trained alike, what was searched."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
-import numpy as np
-
-from fmnist_utils.audit.statement_checks import claims_compared
+from fmnist_utils.audit.fault import Fault, address, place
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.quantities import EPOCHS
-from fmnist_utils.reports.report import Finding, Report
-from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import chance_difference
+from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.search import Parameter, Search
+from fmnist_utils.reports.values import same_value
 from fmnist_utils.text import (
-    experiment_title,
+    counted,
     joined,
     key_text,
     listed,
-    slug,
     stated_value,
     subject_text,
     variants_text,
 )
-from fmnist_utils.verdicts.judge import MIN_RUNS
-from fmnist_utils.verdicts.measure import measure
 
 
-def impossible_epochs(report: Report) -> Iterator[Finding]:
+def impossible_epochs(report: Report) -> Iterator[Fault]:
     """Find trainings that end neither at their limit nor as early stopping would."""
     for experiment in report.experiments.values():
-        limit, stopping = experiment.training.epochs, experiment.training.early_stopping
         for claim in experiment.stated:
-            if claim.about.unit != EPOCHS:
-                continue
-            epochs, problem = int(claim.number), ""
-            if epochs > limit:
-                problem = f"training is limited to {limit} epochs"
-            elif claim.quantity == "epochs_trained" and epochs < limit:
-                if stopping is None:
-                    problem = f"nothing ends training before {limit} epochs"
-                elif epochs <= stopping.patience:
-                    problem = (
-                        f"with a patience of {stopping.patience} training ends "
-                        f"after epoch {stopping.patience + 1} at the earliest"
-                    )
-            if problem:
-                yield Finding(
-                    id=f"epochs-{experiment.id}-{claim.id}",
-                    severity="medium",
-                    where=claim.place,
-                    claimed=f"{subject_text(claim)} of {experiment.title}: {epochs}",
+            if claim.about.unit == EPOCHS and (problem := _no_end(experiment, claim)):
+                yield Fault(
+                    kind="epochs",
+                    about=f"{experiment.id}-{claim.id}",
+                    where=place(claim),
+                    claimed=f"{subject_text(claim)} of {experiment.title}: {stated_value(claim)}",
                     because=problem,
-                    consequence="The run reported did not follow the protocol stated.",
+                    rests_on=frozenset({address(experiment, claim)}),
+                    words={"of": experiment.title},
                 )
+
+
+def _no_end(experiment: Experiment, claim: Claim) -> str:
+    """Say why a training cannot have ended, or been, at an epoch."""
+    limit, stopping = experiment.training.epochs, experiment.training.early_stopping
+    if claim.number > limit:
+        return f"training is limited to {limit} epochs"
+    if claim.quantity != "epochs_trained" or claim.number == limit:
+        return ""
+    if stopping is None:
+        return f"nothing ends training before {limit} epochs"
+    if claim.number > stopping.patience:
+        return ""
+    first = stopping.patience + 1
+    return (
+        f"with a patience of {stopping.patience} training ends after epoch {first} at the earliest"
+    )
 
 
 #: What decides how many images a model sees, for how long, and which epoch counts. What a report
 #: tunes on purpose (optimizer, batch size) may differ.
-_PROTOCOL = ("training.validation", "training.epochs", "training.early_stopping")
+_PROTOCOL = ("training.validation", "training.epochs", "training.early_stopping", "training.images")
 
 
-def unequal_protocols(report: Report) -> Iterator[Finding]:
-    """Find models that are compared but were trained under different protocols."""
-    compared = {name for claim in report.claims for name in (claim.of, claim.than)}
+def unequal_protocols(report: Report) -> Iterator[Fault]:
+    """Find models whose accuracies stand side by side, trained under different protocols."""
+    beside = [
+        e for e in report.experiments.values() if e.accuracy("test") or e.accuracy("validation")
+    ]
     stated: dict[str, dict[str, list[tuple[Experiment, Claim]]]] = defaultdict(dict)
-    for experiment, claim in report.all_claims():
-        path = claim.setting or ""
-        if experiment and experiment.id in compared and path.startswith(_PROTOCOL):
-            stated[path].setdefault(_setting_text(claim), []).append((experiment, claim))
-    for path, values in stated.items():
-        if len(values) > 1:
-            yield Finding(
-                id=f"protocol-{slug(path.removeprefix('training.'))}",
-                severity="medium",
-                where=joined(claims[0][1].place for claims in values.values()),
-                claimed="models that are compared were not trained alike",
-                because="; ".join(
-                    f"{key_text(path)} {value} for {listed(e.title for e, _ in claims)}, "
-                    f"{split_sizes(claims[0][0].training)['train']:,} training images"
-                    for value, claims in values.items()
-                ),
-                consequence="Part of what separates the models may be the protocol, so each is "
-                "run by its own"
-                + variants_text(report, [(name, path) for name in compared if name]),
-            )
+    for experiment in beside:
+        for claim in experiment.stated:
+            if (claim.setting or "").startswith(_PROTOCOL):
+                stated[claim.setting or ""].setdefault(_setting_text(claim), []).append(
+                    (experiment, claim)
+                )
+    unequal = {path: values for path, values in stated.items() if len(values) > 1}
+    if not unequal:
+        return
+    sizes = {e.id: split_sizes(e.training)["train"] for e in beside}
+    reasons = [
+        _split_up(key_text(path), {text: [e.title for e, _ in claims]
+                                   for text, claims in values.items()})
+        for path, values in unequal.items()
+    ]  # fmt: skip
+    images: dict[str, list[str]] = defaultdict(list)
+    for experiment in beside:
+        images[f"{sizes[experiment.id]:,}"].append(experiment.title)
+    if len(images) > 1:
+        reasons.append(_split_up("training images", images))
+    yield Fault(
+        kind="protocol",
+        where=place(*(found[0][1] for values in unequal.values() for found in values.values())),
+        claimed=f"the accuracies of {counted(len(beside), 'model')} are set side by side",
+        because=joined(reasons),
+        severity="high" if _compared_apart(report, sizes) else None,
+        words={"tried": variants_text(report, [(e.id, path) for e in beside for path in unequal])},
+    )
+
+
+def _compared_apart(report: Report, sizes: dict[str, int]) -> bool:
+    """Say whether a sentence compares models that were trained on different numbers of images."""
+    return any(
+        sizes[claim.of or ""] != sizes[claim.than or ""]
+        for claim in report.claims
+        if {claim.of, claim.than} <= sizes.keys()
+    )
+
+
+def _split_up(name: str, values: Mapping[str, Sequence[str]]) -> str:
+    """Say which models have which value; the most frequent one last."""
+    ranked = sorted(values.items(), key=lambda item: len(set(item[1])))
+    told = [f"{text} for {listed(dict.fromkeys(titles))}" for text, titles in ranked[:-1]]
+    return f"{name}: {listed([*told, f'{ranked[-1][0]} for the others'])}"
 
 
 def _setting_text(claim: Claim) -> str:
@@ -100,36 +122,28 @@ def _setting_text(claim: Claim) -> str:
     return str(claim.value).lower()
 
 
-def unreported_criterion(report: Report) -> Iterator[Finding]:
+def unreported_criterion(report: Report) -> Iterator[Fault]:
     """Find metrics that end a training and are stated nowhere."""
-    silent: dict[str, list[Experiment]] = defaultdict(list)
+    silent: dict[str, list[Claim]] = defaultdict(list)
     for experiment in report.experiments.values():
-        if stopping := experiment.training.early_stopping:
+        stopping = experiment.training.early_stopping
+        monitors = [c for c in experiment.stated if c.setting == "training.early_stopping.monitor"]
+        if stopping and monitors:
             quantity = stopping.monitor.removeprefix("val_")
             stated = {(claim.quantity, claim.split) for claim in experiment.stated}
-            monitored = any(
-                c.setting == "training.early_stopping.monitor" for c in experiment.stated
-            )
-            if monitored and (quantity, "validation") not in stated:
-                silent[quantity].append(experiment)
-    for quantity, experiments in silent.items():
-        yield Finding(
-            id=f"unreported-validation-{quantity}",
-            severity="medium",
-            where=joined(
-                claim.place
-                for experiment in experiments
-                for claim in experiment.stated
-                if claim.setting == "training.early_stopping.monitor"
-            ),
-            claimed=f"validation {quantity} ends the training of {len(experiments)} models",
+            if (quantity, "validation") not in stated:
+                silent[quantity].append(monitors[0])
+    for quantity, claims in silent.items():
+        yield Fault(
+            kind="criterion",
+            about=quantity,
+            where=place(*claims),
+            claimed=f"validation {quantity} ends the training of {counted(len(claims), 'model')}",
             because=f"no validation {quantity} is stated for any of them",
-            consequence="That training ended where its own rule ends it can be checked by the "
-            "number of epochs alone.",
         )
 
 
-def chosen_on_test(report: Report) -> Iterator[Finding]:
+def chosen_on_test(report: Report) -> Iterator[Fault]:
     """Find trainings that the test images end, for they validate on them."""
     found = [
         experiment
@@ -137,84 +151,89 @@ def chosen_on_test(report: Report) -> Iterator[Finding]:
         if experiment.training.validation.take == "test" and experiment.training.early_stopping
     ]
     if found:
-        yield Finding(
-            id="stopped-on-test",
-            severity="high",
+        yield Fault(
+            kind="stopped-on-test",
             where=joined(experiment.where for experiment in found),
             claimed="accuracies on test images of models that early stopping ends: "
             + listed(experiment.title for experiment in found),
             because="the metric that ends training is measured on the test images themselves",
-            consequence="The epoch is chosen by the images it is then judged on, so the accuracy "
-            "lies above what new images would give.",
         )
 
 
-def unequal_on_test(report: Report) -> Iterator[Finding]:
-    """Find test and validation accuracies that differ though the images are the same."""
-    for experiment in report.experiments.values():
-        if experiment.training.validation.take != "test":
-            continue
-        ends = [c for c in experiment.stated if c.quantity == "accuracy" and c.epoch is None]
-        for held_out, test in itertools.product(ends, ends):
-            if (
-                (held_out.split, test.split) == ("validation", "test")
-                and (held_out.reading, held_out.machine) == (test.reading, test.machine)
-                and not held_out.interval.meets(test.interval)
-            ):
-                yield Finding(
-                    id=f"unequal-{experiment.id}-{held_out.id}-{test.id}",
-                    severity="medium",
-                    where=joined((held_out.place, test.place)),
-                    claimed=f"{experiment.title}: validation accuracy {stated_value(held_out)}, "
-                    f"test accuracy {stated_value(test)}",
-                    because="the report validates on the test images, so these are one number",
-                    consequence="They are of different epochs or trainings, or one is misprinted; "
-                    "each gets its own verdict.",
-                )
+# --- searches ------------------------------------------------------------------------------------
 
 
-def within_seed_noise(report: Report, runs: Mapping[str, Sequence[Run]]) -> Iterator[Finding]:
-    """Find single runs that are compared, and differ by no more than seeds do."""
-    pairs: dict[Any, list[Claim]] = defaultdict(list)
-    for claim in report.claims:
-        pairs[frozenset((claim.of, claim.than)), claim.split].append(claim)
-    for claims in pairs.values():
-        one, other = claims_compared(report, claims[0])
-        if one and other:
-            spreads = [
-                _spread(side, runs.get(name or "", ()))
-                for side, name in ((one, claims[0].of), (other, claims[0].than))
-            ]
-            gap = 100 * abs(float(one.interval.middle - other.interval.middle))
-            reach = chance_difference(*spreads)
-            if gap < reach:  # never so when a spread is unknown
-                yield _noise(report, claims, gap, reach, spreads)
+def trials_of(report: Report, search: Search) -> list[Experiment]:
+    """Return the experiments that a search can have drawn: of the network that it varies."""
+    of = report.experiments[search.of]
+    shape = _structure(of)
+    return [e for e in report.experiments.values() if _structure(e) == shape]
 
 
-def _spread(claim: Claim, runs: Sequence[Run]) -> float:
-    """Return the standard deviation, in points, of what is claimed; nan for too few runs."""
-    if len(runs) < MIN_RUNS:
-        return math.nan
-    sd = float(np.std(measure(claim, runs), ddof=1) * 100 / claim.whole)
-    return sd / math.sqrt(claim.mean_of or 1)
+def _structure(experiment: Experiment) -> tuple[object, ...]:
+    model = experiment.model
+    conv, dense = (getattr(model, part, ()) for part in ("conv", "dense"))
+    return model.builder, model.input_shape, len(conv), len(dense or getattr(model, "hidden", ()))
 
 
-def _noise(
-    report: Report, claims: Sequence[Claim], gap: float, reach: float, spreads: Sequence[float]
-) -> Finding:
-    claim = claims[0]
-    one, other = claims_compared(report, claim)
-    assert one and other
-    trained = [side.mean_of or 1 for side in (one, other)]
-    each = "one run each" if trained == [1, 1] else f"{trained[0]} and {trained[1]} runs"
-    terms = " + ".join(f"{sd:.3f}²" for sd in spreads)
-    return Finding(
-        id=f"noise-{claim.of}-{claim.than}-{claim.split}",
-        severity="medium",
-        where=joined(claim.place for claim in claims),
-        claimed=f"{experiment_title(report, claim.of)} ({stated_value(one)}) and "
-        f"{experiment_title(report, claim.than)} ({stated_value(other)}) are told apart by {each}",
-        because=f"they differ by {gap:.2f} points; the seed alone sets them apart by up to "
-        f"1.96 × √({terms}) = {reach:.2f} points in 95 % of cases",
-        consequence="So few cannot say which is better; we judge over pairs of seeds.",
-    )
+def outside_the_space(report: Report) -> Iterator[Fault]:
+    """Find trials with a value that the search, as the report states it, cannot draw.
+
+    A parameter of the search that the report does not state is ours, and proves nothing.
+    """
+    for search in report.searches.values():
+        spaces = {
+            path: parameter
+            for name, parameter in search.space.items()
+            if any((c.setting or "").startswith(f"space.{name}.") for c in search.stated)
+            for path in parameter.sets
+        }
+        fixed = {path for parameter in search.space.values() for path in parameter.sets}
+        found = [
+            (trial, claim, _cannot(report, search, spaces, fixed, claim))
+            for trial in trials_of(report, search)
+            for claim in trial.stated
+        ]
+        wrong = [(trial, claim, why) for trial, claim, why in found if why]
+        if wrong:
+            yield Fault(
+                kind="outside",
+                about=search.id,
+                where=joined((search.where, place(*(claim for _, claim, _ in wrong)))),
+                claimed=joined(
+                    f"{subject_text(claim)} {stated_value(claim)} in {trial.title}"
+                    for trial, claim, _ in wrong
+                ),
+                because=joined(why for _, _, why in wrong),
+                rests_on=frozenset(address(trial, claim) for trial, claim, _ in wrong),
+            )
+
+
+def _cannot(
+    report: Report, search: Search, spaces: dict[str, Parameter], fixed: set[str], claim: Claim
+) -> str:
+    """Say why a search cannot draw what is stated of a trial; nothing when it can."""
+    path = claim.setting or ""
+    if path in spaces and not _drawable(spaces[path], claim):
+        parameter = spaces[path]
+        if parameter.choices is not None:
+            allowed = listed(map(str, parameter.choices))
+        else:
+            step = f" in steps of {parameter.step:g}" if parameter.step else ""
+            allowed = f"{parameter.low:g} to {parameter.high:g}{step}"
+        return f"{key_text(path)} is searched among {allowed}"
+    if path.startswith("model.") and len(search.stated) > 1 and path not in fixed:
+        before = report.experiments[search.of].setting(path)
+        if not same_value(claim.value, before):
+            return f"{key_text(path)} is not searched, and stays {before}"
+    return ""
+
+
+def _drawable(parameter: Parameter, claim: Claim) -> bool:
+    if len(parameter.sets) > 1 or not isinstance(claim.value, Decimal):
+        values = [v[parameter.sets.index(claim.setting or "")] if isinstance(v, tuple) else v
+                  for v in parameter.values]  # fmt: skip
+        return any(same_value(claim.value, value) for value in values)
+    if parameter.choices is not None or parameter.step is not None:
+        return any(abs(float(claim.value) - float(v)) < 1e-9 for v in parameter.values)  # type: ignore[arg-type]
+    return (parameter.low or 0) <= claim.number <= (parameter.high or 0)

@@ -3,143 +3,251 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
+from fmnist_utils.audit.fault import Fault, address, place
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.report import Finding, Report
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.values import SCALES
-from fmnist_utils.text import experiment_title, joined, listed, stated_value, subject_text
+from fmnist_utils.rounding import Interval
+from fmnist_utils.text import (
+    experiment_title,
+    joined,
+    listed,
+    stated_value,
+    subject_text,
+    value_text,
+)
+from fmnist_utils.verdicts.judge import Evidence, hold_against
+from fmnist_utils.verdicts.outcome import Word
+
+_COUNTS = ("total_params", "trainable_params", "non_trainable_params")
 
 
-def disagreeing_statements(report: Report) -> Iterator[Finding]:
+# --- the same thing, said twice ------------------------------------------------------------------
+
+
+def disagreeing_statements(report: Report) -> Iterator[Fault]:
     """Find quantities that are stated several times, and not the same each time."""
-    groups: dict[tuple[str, str], list[Claim]] = defaultdict(list)
+    for experiment, claims in _conflicts(report):
+        values = dict.fromkeys(stated_value(claim) for claim in claims)
+        table = experiment.table if experiment else None
+        counted = table is not None and claims[0].quantity in _COUNTS
+        terms = " + ".join(f"{row.params:,}" for row in table.layers if row.params) if table else ""
+        yield Fault(
+            kind="miscounted" if counted else "disagreement",
+            about=_about(experiment, claims[0]),
+            where=place(*claims),
+            claimed=f"{_subject(experiment, claims[0])} is {listed(values)}",
+            because=f"the rows of the layer table have {terms} parameters"
+            if counted
+            else "no one number can be rounded to all of these"
+            if claims[0].numbers == 1
+            else "these are not the same",
+            rests_on=frozenset(address(experiment, claim) for claim in claims),
+            words=_words(report, experiment, claims[0]),
+        )
+
+
+def _conflicts(report: Report) -> Iterator[tuple[Experiment | None, list[Claim]]]:
+    """Yield the statements of one thing that do not agree, with the experiment they are about."""
+    groups: dict[tuple[Any, ...], list[tuple[Experiment | None, Claim]]] = defaultdict(list)
     for experiment, claim in report.all_claims():
-        if claim.kind != "untested" and claim.quantity not in ("ordering", "bound"):
-            what = claim.model_dump_json(
-                exclude={"id", "where", "value", "unit", "role", "statement"}
+        if claim.kind != "untested" and claim.quantity not in ("ordering", "match", "bound"):
+            what = claim.model_dump(
+                mode="json", exclude={"id", "where", "value", "unit", "role", "statement"}
             )
-            if claim.quantity == "images":  # a share, a count and a shape say different things
-                what += f"{claim.unit} {claim.numbers}"
-            groups[experiment.id if experiment else "", what].append(claim)
-    for (experiment_id, _), claims in groups.items():
-        conflicting = [
-            other for one, other in itertools.combinations(claims, 2) if not _agree(one, other)
-        ]
-        if conflicting:
-            values = dict.fromkeys(stated_value(claim) for claim in claims)
-            title = f" of {experiment_title(report, experiment_id)}" if experiment_id else ""
-            yield Finding(
-                id="-".join(filter(None, ("disagreement", experiment_id, conflicting[0].id))),
-                severity="medium",
-                where=joined(claim.place for claim in claims),
-                claimed=f"{subject_text(claims[0])}{title} is {listed(values)}",
-                because="these cannot all be rounded from one number"
-                if conflicting[0].numbers == 1
-                else "these are not the same",
-                consequence="Each statement gets its own verdict, and at most one can be right.",
-            )
+            if experiment and experiment.training.validation.take == "test":
+                what["split"] = claim.split and claim.split.replace("validation", "test")
+            if claim.quantity == "images":  # a share says something else than a count
+                what["unit"] = claim.unit
+            key = (experiment.id if experiment else "", *map(str, what.values()))
+            groups[key].append((experiment, claim))
+    for stated in groups.values():
+        claims = [claim for _, claim in stated]
+        if not all(_agree(one, other) for one, other in itertools.combinations(claims, 2)):
+            yield stated[0][0], claims
 
 
 def _agree(a: Claim, b: Claim) -> bool:
     if isinstance(a.value, Decimal) and isinstance(b.value, Decimal):
         return a.interval.meets(b.interval)
+    if a.quantity == "images":  # arrays and counts of the same images
+        first, second = (c.value[0] if isinstance(c.value, tuple) else c.value for c in (a, b))
+        return first == second
     return str(a.value).lower() == str(b.value).lower()
 
 
-def false_orderings(report: Report) -> Iterator[Finding]:
-    """Find what is said to be higher, and is lower in the report's own numbers."""
-    for claim, above, below in _false_orderings(report):
-        opposite = [
-            other.place
-            for other in report.claims
-            if (other.of, other.than, other.split) == (claim.than, claim.of, claim.split)
-            and other.quantity == "ordering"
-        ]
-        says_so = f"; the report itself says so at {joined(opposite)}" if opposite else ""
-        yield Finding(
-            id=f"ordering-{claim.id}",
-            severity="high",
-            where=claim.place,
-            claimed=f"{experiment_title(report, claim.of)} has a higher {claim.split} accuracy "
-            f"than {experiment_title(report, claim.than)}",
-            because=f"{stated_value(above)} ({above.place}) is less than {stated_value(below)} "
-            f"({below.place}){says_so}",
-            consequence="No runs can bear out both the sentence and the numbers, and what is "
-            f"measured against {experiment_title(report, claim.of)} as the better has to be "
-            "computed again.",
+def otherwise_described(report: Report) -> Iterator[Fault]:
+    """Find what is stated of a model, a protocol or the data, and is not so.
+
+    The model is the one that tables, listings and protocol describe, and that we build. What is
+    said twice and not alike is found by `disagreeing_statements`.
+    """
+    said_twice = [claim for _, claims in _conflicts(report) for claim in claims]
+    for owner, claim in report.all_claims():
+        subject = owner or report.searches.get(claim.of or "")
+        tabled = owner and owner.table and claim.about.judge in ("layer", "total")
+        # A statement that also stands under another experiment is held against that one.
+        if claim.kind != "exact" or tabled or claim in said_twice or "/" in claim.statement:
+            continue
+        verdict = hold_against(claim, Evidence(subject))
+        if verdict.word != Word.DIFFERS:
+            continue
+        kind = {"total": "count", "fact": "fact", "images": "images"}.get(
+            claim.about.judge, "setting"
+        )
+        yield Fault(
+            kind=kind,
+            about=_about(subject, claim),
+            where=place(claim),
+            claimed=f"{_subject(subject, claim)} is {stated_value(claim)}",
+            because=_instead(claim, owner, verdict.ours),
+            rests_on=frozenset({address(owner, claim)}),
+            words=_words(report, subject, claim),
         )
 
 
-def _false_orderings(report: Report) -> Iterator[tuple[Claim, Claim, Claim]]:
+def _instead(claim: Claim, owner: Experiment | None, ours: Any) -> str:
+    """Say what a claim should have stated."""
+    share = claim.unit == "percent" and claim.about.judge in ("fact", "images")
+    value = f"{float(ours):.2f} %" if share else value_text(ours)
+    if claim.about.judge == "fact":
+        return f"the data set has {value}"
+    if claim.about.judge == "total":
+        return f"as described it has {value}"
+    if claim.about.judge == "setting" or owner is None:
+        return f"tables, listings and settings describe {value}"
+    if claim.label is not None:
+        return f"the test set has {value}"
+    sizes = split_sizes(owner.training)
+    terms = [f"{sizes[name]:,}" for name in ("train", "validation", "test")]
+    return f"it would be {value}: {' + '.join(terms)} = {count('total_images'):,}"
+
+
+def _about(owner: Any, claim: Claim) -> str:
+    return f"{owner.id}-{claim.id}" if owner else claim.id
+
+
+def _subject(owner: Any, claim: Claim) -> str:
+    name = _counted_part(claim) or subject_text(claim)
+    return f"{name} of {owner.title}" if owner else name
+
+
+def _counted_part(claim: Claim) -> str:
+    """Name what a setting such as ``model.conv.count`` counts."""
+    counted = re.fullmatch(r"model\.(\w+)\.count", claim.setting or "")
+    return f"number of {counted[1]} layers" if counted else ""
+
+
+def _words(report: Report, owner: Any, claim: Claim) -> dict[str, str]:
+    subject = _counted_part(claim) or subject_text(claim)
+    return {"of": owner.title if owner else report.short_name, "subject": subject}
+
+
+# --- one number against another ------------------------------------------------------------------
+
+
+def false_orderings(report: Report) -> Iterator[Fault]:
+    """Find what is said to be higher, and is lower in the report's own numbers."""
     for claim in report.claims:
         above, below = claims_compared(report, claim)
         if claim.quantity != "ordering" or above is None or below is None:
             continue
-        if above.interval.high < below.interval.low:
-            yield claim, above, below
+        if above.interval.high >= below.interval.low:
+            continue
+        opposite = [
+            place(other)
+            for other in report.claims
+            if (other.of, other.than, other.split) == (claim.than, claim.of, claim.split)
+            and other.quantity == "ordering"
+        ]
+        reasons = [
+            f"{stated_value(above)} ({place(above)}) is less than {stated_value(below)} "
+            f"({place(below)})",
+            *(f"the report itself says so ({joined(opposite)})" for _ in opposite[:1]),
+            *_built_on(report, claim, below),
+        ]
+        names = {"of": _title(report, claim.of), "than": _title(report, claim.than)}
+        yield _about_accuracies(
+            report, claim, "ordering", names, joined(reasons),
+            f"{names['of']} has a higher {claim.split} accuracy than {names['than']}",
+        )  # fmt: skip
 
 
-def wrong_differences(report: Report) -> Iterator[Finding]:
+def _built_on(report: Report, ordering: Claim, better: Claim) -> Iterator[str]:
+    """Say which stated differences hold from the model wrongly called better alone."""
+    for claim in report.claims:
+        ours, theirs = claims_compared(report, claim)
+        if claim.quantity != "difference" or ours is None or theirs is None:
+            continue
+        if (claim.than, claim.split) != (ordering.of, ordering.split):
+            continue
+        true = (ours.interval - better.interval).meets(claim.interval)
+        if (ours.interval - theirs.interval).meets(claim.interval) and not true:
+            yield (
+                f"from the better one {_title(report, claim.of)} is "
+                f"{_subtraction(ours, better)} ahead, not {stated_value(claim)} ({place(claim)})"
+            )
+
+
+def wrong_differences(report: Report) -> Iterator[Fault]:
     """Find stated differences that the two numbers do not have."""
     for claim in report.claims:
         ours, theirs = claims_compared(report, claim)
-        if claim.quantity == "difference" and ours and theirs:
-            difference = ours.interval - theirs.interval
-            if not difference.meets(claim.interval):
-                yield Finding(
-                    id=f"difference-{claim.id}",
-                    severity="medium",
-                    where=claim.place,
-                    claimed=_difference_claimed(report, claim),
-                    because=_subtraction(ours, theirs),
-                    consequence="The difference is judged as printed, and by the two numbers.",
-                )
+        if claim.quantity != "difference" or ours is None or theirs is None:
+            continue
+        if not (ours.interval - theirs.interval).meets(claim.interval):
+            of, than = _title(report, claim.of), _title(report, claim.than)
+            yield _about_accuracies(
+                report, claim, "difference", {}, _subtraction(ours, theirs),
+                f"{of} is {stated_value(claim)} above {than} in {claim.split} accuracy",
+            )  # fmt: skip
 
 
-def differences_from_a_false_best(report: Report) -> Iterator[Finding]:
-    """Find differences from a model wrongly called better, that another model would change."""
-    for ordering, _, better in _false_orderings(report):
-        for claim in report.claims:
-            ours, _ = claims_compared(report, claim)
-            if (
-                claim.quantity == "difference"
-                and (claim.than, claim.split) == (ordering.of, ordering.split)
-                and ours
-                and not (ours.interval - better.interval).meets(claim.interval)
-            ):
-                yield Finding(
-                    id=f"false-best-{claim.id}",
-                    severity="high",
-                    where=claim.place,
-                    claimed=_difference_claimed(report, claim),
-                    because=f"the better of the two is {experiment_title(report, ordering.than)}: "
-                    + _subtraction(ours, better),
-                    consequence="We judge it between the two models that the report means; from "
-                    f"the better one it would read {_rounded_like(claim, ours, better)}.",
-                )
+def broken_bounds(report: Report) -> Iterator[Fault]:
+    """Find bounds that the report's own number breaks.
 
-
-def broken_bounds(report: Report) -> Iterator[Finding]:
-    """Find bounds that the report's own number breaks."""
+    One that includes its value is kept by what rounds to it; ``above`` and ``below`` are exact.
+    """
     for claim in report.claims:
         value, _ = claims_compared(report, claim)
-        if claim.quantity != "bound" or value is None:
+        if claim.quantity != "bound" or value is None or not isinstance(claim.value, Decimal):
             continue
-        inside, bound = value.interval, claim.interval
-        too_high = claim.relation == "at_most" and inside.low > bound.high
-        if too_high or (claim.relation == "at_least" and inside.high < bound.low):
-            yield Finding(
-                id=f"bound-{claim.id}",
-                severity="medium",
-                where=claim.place,
-                claimed=f"{claim.split} accuracy of {experiment_title(report, claim.of)} is "
-                f"{(claim.relation or '').replace('_', ' ')} {stated_value(claim)}",
-                because=f"{stated_value(value)} ({value.place})",
-                consequence="The bound fails by the report's own number; ours cannot rescue it.",
-            )
+        exact = claim.value * SCALES[claim.unit].numerator / SCALES[claim.unit].denominator
+        strict = claim.relation in ("above", "below")
+        bound = Interval.exactly(exact) if strict else claim.interval
+        inside, upper = value.interval, claim.relation in ("at_most", "below")
+        if inside.low > bound.high if upper else inside.high < bound.low:
+            of = _title(report, claim.of)
+            relation = (claim.relation or "").replace("_", " ")
+            yield _about_accuracies(
+                report, claim, "bound", {"of": of}, f"it is {stated_value(value)} ({place(value)})",
+                f"{claim.split} accuracy of {of} is {relation} {stated_value(claim)}",
+            )  # fmt: skip
+
+
+def _about_accuracies(
+    report: Report, claim: Claim, kind: str, words: dict[str, str], because: str, claimed: str
+) -> Fault:
+    """Return the fault of a comparison, which rests on the accuracies that it compares."""
+    sides = zip((claim.of, claim.than), claims_compared(report, claim), strict=True)
+    return Fault(
+        kind=kind,
+        about=claim.id,
+        where=place(claim),
+        claimed=claimed,
+        because=because,
+        rests_on=frozenset(address(report.experiments[n or ""], c) for n, c in sides if c),
+        words=words,
+    )
 
 
 def claims_compared(report: Report, claim: Claim) -> tuple[Claim | None, Claim | None]:
@@ -152,21 +260,39 @@ def claims_compared(report: Report, claim: Claim) -> tuple[Claim | None, Claim |
     return stated(claim.of), stated(claim.than)
 
 
-def _difference_claimed(report: Report, claim: Claim) -> str:
-    return (
-        f"{experiment_title(report, claim.of)} is {stated_value(claim)} above "
-        f"{experiment_title(report, claim.than)} in {claim.split} accuracy"
-    )
-
-
-def _rounded_like(claim: Claim, ours: Claim, theirs: Claim) -> str:
-    """Write the difference of two accuracies with as many digits as a claim has."""
-    assert isinstance(claim.value, Decimal)
-    difference = (ours.interval.middle - theirs.interval.middle) / SCALES[claim.unit]
-    return f"{float(difference):.{max(0, -int(claim.value.as_tuple().exponent))}f}"
+def _title(report: Report, name: str | None) -> str:
+    return experiment_title(report, name)
 
 
 def _subtraction(ours: Claim, theirs: Claim) -> str:
     difference = 100 * (ours.interval.middle - theirs.interval.middle)
     points = f"{float(difference):.2f}".replace("-", "−")
     return f"{stated_value(ours)} − {stated_value(theirs)} = {points} points"
+
+
+def false_class_orderings(report: Report) -> Iterator[Fault]:
+    """Find classes that are ranked against the recalls that the report prints."""
+    for experiment in report.experiments.values():
+        recalls = {c.label: c for c in experiment.results if c.quantity == "recall"}
+        for claim in experiment.stated:
+            if claim.quantity != "class_ordering":
+                continue
+            for higher, lower in _pairs(claim):
+                above, below = recalls.get(higher), recalls.get(lower)
+                if above and below and above.interval.high < below.interval.low:
+                    better, worse = CLASS_NAMES[higher], CLASS_NAMES[lower]
+                    yield Fault(
+                        kind="class-order",
+                        about=f"{experiment.id}-{claim.id}",
+                        where=joined((place(claim), place(above, below))),
+                        claimed=f"{better} is recognised better than {worse}",
+                        because=f"recall {stated_value(above)} of {better} is less than "
+                        f"{stated_value(below)} of {worse}",
+                        rests_on=frozenset(address(experiment, c) for c in (above, below)),
+                        words={"of": experiment.title},
+                    )
+
+
+def _pairs(claim: Claim) -> list[tuple[int, int]]:
+    """Return which class a claim puts above which."""
+    return list(itertools.product(claim.labels or (), claim.than_labels or ()))

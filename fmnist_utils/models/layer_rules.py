@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -11,13 +12,10 @@ from fmnist_utils.models.spec import CNN, MLP
 from fmnist_utils.rounding import Shape, times
 
 
-def kernel_size(parameters: int, channels: int, filters: int) -> int | None:
-    """Return the side of the square kernel with so many parameters, with or without bias."""
-    for bias in (filters, 0):
-        area, rest = divmod(parameters - bias, channels * filters)
-        if rest == 0 and area > 0 and math.isqrt(area) ** 2 == area:
-            return math.isqrt(area)
-    return None
+def kernel_areas(parameters: int, channels: int, filters: int) -> list[int]:
+    """Return of how many pixels a kernel with so many parameters is, with bias or without."""
+    areas = (divmod(parameters - bias, channels * filters) for bias in (filters, 0))
+    return [area for area, rest in areas if rest == 0 and area > 0]
 
 
 def windowed(size: int, window: int, stride: int) -> tuple[int, int]:
@@ -150,47 +148,42 @@ def _dense(before: Shape, shape: Shape, parameters: int) -> str:
 
 def _normalisation(before: Shape, shape: Shape, parameters: int) -> str:
     channels = before[-1]
+    # The centre and the scale can be left out; the moving mean and variance cannot.
     if shape == before and parameters not in (4 * channels, 3 * channels, 2 * channels):
         return f"4 × {channels} = {4 * channels:,}, not {parameters:,}"
     return "" if shape == before else f"{times(before)} cannot become {times(shape)}"
 
 
+def frozen_parameters(kind: str, shape: Shape, parameters: int) -> int:
+    """Return how many parameters of a layer training leaves alone: moving means and variances."""
+    return min(parameters, 2 * shape[-1]) if kind == "BatchNormalization" else 0
+
+
 def _convolution(before: Shape, shape: Shape, parameters: int) -> str:
-    kernel = kernel_size(parameters, before[-1], shape[-1])
-    if kernel is None:
-        one = before[-1] * shape[-1]
-        return f"no square kernel k has {one:,} k² + {shape[-1]} = {parameters:,} parameters"
-    reached = {
-        tuple(windowed(size, kernel, stride)[padding] for size in before[:-1])
-        for stride in range(1, kernel + 1)
-        for padding in (0, 1)
-    }
-    if shape[:-1] not in reached:
-        valid, same = windowed(before[0], kernel, 1)
-        made = f"makes {valid} or {same} of {before[0]}, not {shape[0]}"
-        return f"a {kernel} × {kernel} kernel {made}"
-    return ""
+    filters, per_pixel = shape[-1], before[-1] * shape[-1]
+    areas = kernel_areas(parameters, before[-1], filters)
+    if not areas:
+        return f"no kernel of n pixels has {per_pixel:,} n + {filters} = {parameters:,} parameters"
+    if len(before) != 3 or len(shape) != 3:
+        return "" if len(before) == len(shape) else f"{times(before)} cannot become {times(shape)}"
+    for area in areas:
+        for height in (side for side in range(1, area + 1) if area % side == 0):
+            sides = (height, area // height)
+            if all(map(_window_makes, before[:2], shape[:2], sides)):
+                return ""
+    return f"no kernel of {areas[0]} pixels makes {times(shape[:2])} of {times(before[:2])}"
+
+
+def _window_makes(size: int, out: int, window: int) -> bool:
+    """Say whether a window makes so many positions of a side, at any stride and padding."""
+    return any(out in windowed(size, window, stride) for stride in range(1, size + 1))
 
 
 def _pooling(before: Shape, shape: Shape, parameters: int) -> str:
-    if shape[-1] != before[-1] or not pool_windows(before, shape):
+    # Some window and some stride make any smaller side, so that only growth is impossible.
+    if len(shape) != len(before) or shape[-1] != before[-1] or any(map(operator.gt, shape, before)):
         return f"{times(before)} cannot become {times(shape)}"
     return _none(parameters)
-
-
-def pool_windows(before: Shape, shape: Shape) -> set[int]:
-    """Return the windows, equal to their stride as is the Keras default, that give this shape."""
-    if len(shape) != len(before) or len(shape) < 2:
-        return set()
-    return {
-        window
-        for window in range(1, max(before[:-1]) + 1)
-        for padding in (0, 1)
-        if all(
-            windowed(size, window, window)[padding] == out
-            for size, out in zip(before[:-1], shape[:-1], strict=True)
-        )
-    }
 
 
 _RULES: dict[str, Callable[[Shape, Shape, int], str]] = {

@@ -49,10 +49,9 @@ Places = Annotated[
 
 def _address(text: str) -> str:
     """Check the parts of an address: of an id, or of ``experiment/id``."""
-    owner, _, name = text.rpartition("/")
-    if owner:
-        check_slug(owner)
-    return f"{owner}{'/' * bool(owner)}{check_slug(name)}"
+    for part in text.split("/", maxsplit=1):
+        check_slug(part)
+    return text
 
 
 def _role(quantity: str, setting: str | None, **_: Any) -> Role:
@@ -232,9 +231,10 @@ class Assumption(Strict):
 
     `setting` is a dotted path into the experiment (``training.optimizer.learning_rate``) or a
     choice of reading (``reading.weights``). In a file a star stands for several paths:
-    ``model.conv.*.kernel``.
+    ``model.conv.*.kernel``. It is `derived` where what the report states leaves no other choice.
     """
 
     setting: str
     chosen: Printed
     because: str
+    derived: bool = False

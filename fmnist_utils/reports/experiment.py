@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from fmnist_utils.models.build import build as build_model
+from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.models.spec import ModelSpec
 from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
 from fmnist_utils.reports.claim import Assumption, Claim
@@ -97,6 +98,11 @@ class Experiment(Strict):
             return ALWAYS[path]
         return look_up(self, path, f"{self.report}/{self.id}")
 
+    @property
+    def settings(self) -> list[str]:
+        """The paths of all settings in use, of the model and of its training."""
+        return _paths(self.model, self.training)
+
     def build(self, *, plain: bool = False) -> keras.Model:
         """Build the experiment's Keras model, not compiled; see `models.build`."""
         return build_model(self.model, plain=plain)
@@ -135,6 +141,12 @@ class Experiment(Strict):
         return tuple(written_out)
 
     @model_validator(mode="after")
+    def _model_can_be_built(self) -> Experiment:
+        if self.variant_of is None and (problem := misbuilt(self.model)):
+            raise WrongAt(f"{self.id}: {problem}", "model")
+        return self
+
+    @model_validator(mode="after")
     def _claims_can_be_judged(self) -> Experiment:
         """Every claim is about what the experiment, or a run of it, has."""
         last = self.training.epochs
@@ -165,7 +177,7 @@ class Experiment(Strict):
             if path in ALWAYS or not path.startswith("reading."):
                 _check_assumption(self, path, chosen)
         stated = {claim.setting for claim in self.stated if claim.setting}
-        paths = [path for path in _paths(self.model, self.training) if not self._implied(path)]
+        paths = [path for path in self.settings if not self._implied(path)]
         account_for(place, [*paths, *self._readings()], stated, assumed)
         return self
 
@@ -178,10 +190,10 @@ class Experiment(Strict):
     def layers_otherwise(self, other: Experiment) -> list[str]:
         """List the settings of layers that differ from another's, and are not accounted for."""
         known = {item.setting for item in self.assumed} | {claim.setting for claim in self.stated}
-        theirs = {path: other.setting(path) for path in _paths(other.model, other.training)}
+        theirs = {path: other.setting(path) for path in other.settings}
         return [
             path
-            for path in _paths(self.model, self.training)
+            for path in self.settings
             if path.startswith("model.")
             and path not in known
             and theirs.get(path) != self.setting(path)

@@ -14,13 +14,13 @@ from fmnist_utils.reports.claim import Claim, Places, one_or_more
 from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
-from fmnist_utils.reports.values import SCALES, Number, PrintedOrClaim
-from fmnist_utils.rounding import Interval
+from fmnist_utils.reports.values import SCALES, PrintedOrClaim
+from fmnist_utils.rounding import Interval, fill, holds
 
 #: How much a finding matters, most first, and what each word means.
 SEVERITIES = {
-    "high": "a conclusion or a headline number does not hold as it is stated",
-    "medium": "a result cannot be checked, or not be taken at face value",
+    "high": "a conclusion or a headline number does not hold as it is stated, or cannot be checked",
+    "medium": "another result does not hold, or a result cannot be taken at face value",
     "low": "a slip or an open question that changes no result",
 }
 
@@ -33,6 +33,8 @@ class Finding(Strict):
 
     Attributes
     ----------
+    title : str
+        The fault in a few words.
     claimed : str
         What the report states, or leaves out; in our words.
     because : str
@@ -42,6 +44,7 @@ class Finding(Strict):
     """
 
     id: Slug
+    title: str
     severity: Severity
     where: str
     claimed: str
@@ -49,26 +52,60 @@ class Finding(Strict):
     consequence: str
 
 
+class Written(Finding):
+    """A finding in the report's file: what no arithmetic over the claims can find.
+
+    Its numbers are formulas over claims, filled in when the report is audited: ``{cnn/test}``,
+    ``{cnn/test - mlp/test}``, ``{a / b:.2f}``.
+
+    Attributes
+    ----------
+    when : tuple of str
+        Relations of formulas that must hold for the finding to be one: ``cnn/test < mlp/test``.
+    tells : tuple of str
+        Ids of findings of the checks in whose place this one stands; without any it is none.
+    """
+
+    when: tuple[str, ...] = ()
+    tells: tuple[Slug, ...] = ()
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What may hold formulas, by key."""
+        return {key: getattr(self, key) for key in ("title", "claimed", "because", "consequence")}
+
+
+class Means(Strict):
+    """With what a report computed, and where it says so; None for what it leaves out."""
+
+    versions: str | None = None
+    hardware: str | None = None
+    seed: str | None = None
+
+
 class Derivation(Strict):
     """A stated number that must follow from others, and how.
 
     Attributes
     ----------
+    title : str
+        The fault, should it not follow, in a few words.
+    subject : str
+        What the number is.
     rule : str
         ``sum``, ``mean``, ``difference`` or ``ratio`` (first by second) of the given numbers;
-        ``same`` as each of them; ``proportion``, a whole number out of as many images as given;
-        ``not_before``, a year no earlier than the given one.
-    stated : Decimal
-        The number as printed, in `unit`.
-    given : tuple
-        What it follows from: numbers as printed, or claims as ``experiment/claim`` or ``claim``.
-        Numbers are in `unit`, but the counts of ``ratio`` and ``proportion`` are plain.
+        ``same`` as each of them; ``not_before``, a year no earlier than the given one.
+    stated, given : number or str
+        The number, and what it follows from: claims as ``experiment/claim`` or ``claim``. What is
+        no claim is written as printed, in `unit`; the counts of ``ratio`` are plain.
     """
 
     id: Slug
-    rule: Literal["sum", "mean", "difference", "ratio", "same", "proportion", "not_before"]
+    title: str
+    subject: str
+    rule: Literal["sum", "mean", "difference", "ratio", "same", "not_before"]
     where: str
-    stated: Number
+    stated: PrintedOrClaim
     unit: Literal["percent", "plain"] = "plain"
     given: Annotated[tuple[PrintedOrClaim, ...], Field(min_length=1)]
     severity: Severity = "low"
@@ -76,7 +113,7 @@ class Derivation(Strict):
 
     @model_validator(mode="after")
     def _given_are_as_many(self) -> Derivation:
-        wanted = {"difference": 2, "ratio": 2, "proportion": 1, "not_before": 1}.get(self.rule)
+        wanted = {"difference": 2, "ratio": 2, "not_before": 1}.get(self.rule)
         if wanted and len(self.given) != wanted:
             raise WrongAt(f"rule {self.rule} takes {wanted} given, not {len(self.given)}", "given")
         return self
@@ -113,8 +150,9 @@ class Report(Strict):
     variants: dict[Slug, Variant] = Field(default_factory=dict)
     searches: dict[Slug, Search] = Field(default_factory=dict)
     ignored: tuple[Ignored, ...] = ()
+    means: Means = Means()
     derivations: tuple[Derivation, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Written, ...] = ()
 
     @property
     def short_name(self) -> str:
@@ -184,11 +222,33 @@ class Report(Strict):
                 return claim
         raise KeyError(f"report {self.id} has no claim {path}")
 
+    def number(self, path: str) -> Decimal:
+        """Return the number that a claim states, by the path of the claim.
+
+        Raises
+        ------
+        KeyError
+            When there is no such claim, or it has no single number.
+        """
+        value = self.claim(path).value
+        if not isinstance(value, Decimal):
+            raise KeyError(f"claim {path} has no single number")
+        return value
+
+    def holds(self, condition: str) -> bool:
+        """Say whether a relation of formulas over claims holds; see `Written`."""
+        return holds(condition, self.number)
+
+    def filled(self, item: Written) -> Finding:
+        """Return a written finding with its formulas worked out."""
+        texts = {key: fill(text, self.number) for key, text in item.texts.items()}
+        return Finding(id=item.id, severity=item.severity, where=item.where, **texts)
+
     def given(self, item: Derivation, value: Decimal | str) -> Interval:
         """Return what a number that a derivation starts from may stand for."""
         if isinstance(value, str):
             return self.claim(value).interval
-        plain = item.unit == "plain" or item.rule in ("ratio", "proportion")
+        plain = item.unit == "plain" or item.rule == "ratio"
         if plain and value.as_tuple().exponent == 0:
             return Interval.exactly(value)
         return Interval.printed(value, SCALES["plain" if plain else item.unit])
@@ -198,17 +258,22 @@ class Report(Strict):
         ids = [d.id for d in self.derivations] + [f.id for f in self.findings]
         refuse_duplicates("finding id", ids)
         for i, item in enumerate(self.derivations):
-            for j, given in enumerate(item.given):
-                if isinstance(given, str):
-                    with named_errors(f"derivation {item.id}", "derivations", i, "given", j):
-                        claim = self.claim(given)
-                    if claim.numbers != 1 or isinstance(claim.value, tuple):
-                        problem = f"derivation {item.id}: claim {given} has no single number"
-                        raise WrongAt(problem, "derivations", i, "given", j)
+            named = (("stated", item.stated), *(("given", given) for given in item.given))
+            for key, value in named:
+                if isinstance(value, str):
+                    with named_errors(f"derivation {item.id}", "derivations", i, key):
+                        self.number(value)
             divisor = self.given(item, item.given[-1])
             if item.rule == "ratio" and divisor.low <= 0:
                 problem = f"derivation {item.id}: a ratio is one of numbers above 0"
                 raise WrongAt(problem, "derivations", i, "given", 1)
+        for i, finding in enumerate(self.findings):
+            with named_errors(f"finding {finding.id}", "findings", i):
+                try:
+                    self.filled(finding)
+                    list(map(self.holds, finding.when))
+                except ValueError as error:
+                    raise WrongAt(f"finding {finding.id}: {error}", "findings", i) from error
         return self
 
     @model_validator(mode="after")
@@ -250,21 +315,21 @@ class Report(Strict):
     def _references_exist(self) -> Report:
         ids = [claim.id for experiment, claim in self.all_claims() if experiment is None]
         refuse_duplicates("claim id", ids)
+        for name, variant in self.variants.items():
+            self._check_of("variants", name, variant.of, self.experiments)
+            with named_errors(f"variant {name}", "variants", name):
+                self.experiments[variant.of].vary(name, variant)
         trainable = self.trainable
         for i, claim in enumerate(self.claims):
             at = ("claims", i)
             if claim.about.place == "experiment":
                 belongs = f"{claim.quantity} belongs under an experiment"
                 raise WrongAt(f"claim {claim.id}: {belongs}", *at)
-            for key, name in (("of", claim.of), ("than", claim.than)):
-                if name is not None and name not in trainable:
-                    raise WrongAt(f"claim {claim.id}: there is no experiment {name}", *at, key)
-                if name is not None:
-                    _check_reading(trainable[name], claim, *at)
-        for name, variant in self.variants.items():
-            self._check_of("variants", name, variant.of, self.experiments)
-            with named_errors(f"variant {name}", "variants", name):
-                self.experiments[variant.of].vary(name, variant)
+            for key, model in (("of", claim.of), ("than", claim.than)):
+                if model is not None and model not in trainable:
+                    raise WrongAt(f"claim {claim.id}: there is no experiment {model}", *at, key)
+                if model is not None:
+                    _check_reading(trainable[model], claim, *at)
         return self
 
     def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:
@@ -278,10 +343,9 @@ class Report(Strict):
     @model_validator(mode="after")
     def _models_can_be_built(self) -> Report:
         """Say so before Keras does; a search may draw what cannot be built, and tells."""
-        for name, experiment in self.trainable.items():
-            if problem := misbuilt(experiment.model):
-                kind = "variants" if experiment.variant_of else "experiments"
-                raise WrongAt(f"{experiment.id}: {problem}", kind, name, "model")
+        for name, variant in self.trainable.items():
+            if problem := misbuilt(variant.model):
+                raise WrongAt(f"{variant.id}: {problem}", "variants", name, "model")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,12 +160,18 @@ def _error(path: Path, line: int, message: str) -> ReportError:
     return ReportError(f"{path}, line {line}: {' '.join(words)}")
 
 
+def _flat(node: yaml.SequenceNode) -> list[yaml.Node]:
+    items = (item.value if isinstance(item, yaml.SequenceNode) else [item] for item in node.value)
+    return list(itertools.chain(*items))
+
+
 def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int]:
     """Follow a pydantic location into the file; return the keys on the way and the line, from 1.
 
     A location also names the branches of unions, which stand nowhere in the file.
     """
-    keys, line = [], node.start_mark.line
+    keys: list[str] = []
+    line = node.start_mark.line
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             found = [(k, v) for k, v in node.value if k.value == str(part)]
@@ -172,7 +179,8 @@ def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int
                 continue
             line, node = found[0][0].start_mark.line, found[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
+            # Assumptions may stand in lists within their list.
+            node = (_flat(node) if keys[-1:] == ["assumed"] else node.value)[part]
             line = node.start_mark.line
         else:
             continue

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fmnist_utils.models.spec import CNN
+from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import accuracies
@@ -56,7 +57,8 @@ def _side(verdict: Verdict) -> str:
 def omissions() -> Table:
     """Show which settings each report states, and which we had to assume.
 
-    A setting counts for the models that have it: only some drop values or augment images.
+    A setting counts for the models that have it: only some drop values or augment images. It is
+    derivable where no sentence states it, and a layer table or a count leaves one choice.
     """
     reports = every_report()
     rows = tuple(
@@ -69,16 +71,34 @@ def omissions() -> Table:
 
 def _stated(report: Report, pattern: str, applies: Callable[[Experiment], bool]) -> str:
     """Describe for how many of the models that have a setting it is missing."""
-    having = [experiment for experiment in report.experiments.values() if applies(experiment)]
-    missing = sum(
-        any(re.fullmatch(pattern, item.setting) for item in experiment.assumed)
-        for experiment in having
-    )
-    if not having:
+    having = (experiment for experiment in report.experiments.values() if applies(experiment))
+    states = [state for item in having if (state := _state(report, item, pattern))]
+    if not states:
         return "–"
-    if missing in (0, len(having)):
-        return "missing" if missing else "stated"
-    return f"missing for {missing} of {len(having)}"
+    if len(set(states)) == 1:
+        return states[0]
+    worst = "missing" if "missing" in states else "derivable"
+    return f"{worst} for {states.count(worst)} of {len(states)}"
+
+
+def _state(report: Report, experiment: Experiment, pattern: str) -> str:
+    """Say how a model comes by the settings that fit a pattern; nothing when it has none."""
+    assumed = [item for item in experiment.assumed if re.fullmatch(pattern, item.setting)]
+    if assumed:
+        return "derivable" if all(item.derived for item in assumed) else "missing"
+    owners = [experiment.id, *filter(None, [experiment.layers_as])]
+    claims = [claim for name in owners for claim in report.experiments[name].stated]
+    paths = {claim.setting or _counted(claim) for claim in claims}
+    stated = {path for path in paths if re.fullmatch(pattern, path)}
+    if {path for path in experiment.settings if re.fullmatch(pattern, path)} <= stated:
+        return "stated" if stated else ""
+    return "derivable"
+
+
+def _counted(claim: Claim) -> str:
+    """Return the setting that a number of images is about: how many validate."""
+    counts = claim.quantity == "images" and claim.split == "validation"
+    return "training.validation.count" if counts else ""
 
 
 def _always(_: Experiment) -> bool:

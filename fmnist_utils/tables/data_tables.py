@@ -17,7 +17,8 @@ def facts(report: Report) -> Table:
     """Show what a report says of the data set, held against the data set."""
     found = [v for v in judge_claims(report, {}) if v.claim.quantity == "data"]
     rows = merged_rows(found, ours_text)
-    caption = f"What the report says of the data, in {len(found)} places"
+    places = sum(len(verdict.claim.where) for verdict in found)
+    caption = f"What the report says of the data, in {places} places"
     return Table(("claim", "reported", "in the data", "verdict"), rows, caption)
 
 

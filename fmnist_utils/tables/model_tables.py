@@ -16,9 +16,9 @@ from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Badge, Stacked, Table
 from fmnist_utils.text import ours_text, reported_text, value_text
 from fmnist_utils.verdicts.collect import judge_layers
+from fmnist_utils.verdicts.exact import aligned_layers
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
-from fmnist_utils.verdicts.printed_layers import aligned_layers
 
 
 def architecture(experiment: Experiment, model: Any | None = None) -> Table:
@@ -92,7 +92,7 @@ def protocol(experiment: Experiment, store: RunStore = STORE) -> Table:
     Examples
     --------
     >>> [str(cell) for cell in fu.tables.protocol(experiment).rows[0]]
-    ['batch size [p. 3, paragraph 2]', '128', '128', 'followed']
+    ['batch size [p. 3, paragraph 3]', '128', '128', 'followed']
     """
     runs = store.runs(experiment)
     stated = [judge(experiment, c, runs) for c in experiment.stated if c.kind == "exact"]

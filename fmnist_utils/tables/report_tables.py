@@ -10,11 +10,20 @@ from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report
-from fmnist_utils.verdicts.outcome import COLUMNS, count_words
+from fmnist_utils.verdicts.outcome import (
+    IN_PART,
+    OTHER_COLUMNS,
+    by_statement,
+    count_words,
+    tally,
+)
 
 
 def counts(report: Report, store: RunStore = STORE) -> Table:
     """Count one report's verdicts by word, with what each word means.
+
+    Statements are those about results. A table is one, and so is a sentence of several comparisons:
+    where its parts got different words, it stands in the last row. Claims are all, cells included.
 
     Parameters
     ----------
@@ -23,22 +32,42 @@ def counts(report: Report, store: RunStore = STORE) -> Table:
     store : RunStore
         Where the runs are.
     """
-    found = count_words(judge_report(report, store))
-    rows = tuple((Badge(word), str(n), word.meaning) for word, n in found.items() if n)
-    return Table(("verdict", "claims", "meaning"), rows, f"{sum(found.values())} claims judged")
+    verdicts = judge_report(report, store)
+    words = [item.word for item in by_statement(verdicts)]
+    rows: list[tuple[object, ...]] = [
+        (Badge(word), str(words.count(word)), str(n), word.meaning)
+        for word, n in count_words(verdicts).items()
+        if n
+    ]
+    if mixed := [item.share for item in by_statement(verdicts) if item.word is None]:
+        meaning = f"its parts got different words: {'; '.join(mixed)}"
+        rows.append((IN_PART, str(len(mixed)), "", meaning))
+    headers = ("verdict", "statements", "claims", "meaning")
+    caption = f"{len(words)} statements about results, {len(verdicts)} claims in all"
+    return Table(headers, tuple(rows), caption)
 
 
 def scoreboard(store: RunStore = STORE) -> Table:
-    """Count the verdicts of every report: what was measured, then what was exact."""
+    """Count what every report states of its results, then all else that it states.
+
+    The first columns count statements: a number that is printed twice is one, and so is a table.
+    The last ones count claims about data, models and protocol.
+    """
     rows = []
     for report in every_report():
-        found = judge_report(report, store)
-        by_word = count_words(found)
-        numbers = sum(verdict.claim.numbers for verdict in found)
-        columns = [sum(n for word, n in by_word.items() if word.column == c) for c in COLUMNS]
-        rows.append((report.short_name, str(numbers), *map(str, columns)))
-    headers = ("report", "numbers", *COLUMNS)
-    return Table(headers, tuple(rows), "Verdicts on every claim, report by report")
+        found = tally(judge_report(report, store))
+        results: list[object] = [str(n) for n in found.statements.values()]
+        if found.shares:
+            at = list(found.statements).index(IN_PART)
+            results[at] = Stacked(results[at], "; ".join(found.shares))
+        others = [
+            str(sum(n for word, n in found.others.items() if word.column == column))
+            for column in OTHER_COLUMNS
+        ]
+        total = str(sum(found.statements.values()))
+        rows.append((report.short_name, total, *results, str(sum(map(int, others))), *others))
+    headers = ("report", "statements", *found.statements, "other claims", *OTHER_COLUMNS)
+    return Table(headers, tuple(rows), "Verdicts on what every report states")
 
 
 def findings(report: Report, store: RunStore = STORE) -> Table:
@@ -56,16 +85,18 @@ def findings(report: Report, store: RunStore = STORE) -> Table:
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:
-    """Show findings: severity, statement with its place, arithmetic with its consequence."""
+    """Show findings: severity, title with id, statement with its place, arithmetic and outcome."""
     rows = tuple(
         (
             SeverityBadge(item.severity),
+            Stacked(item.title, item.id),
             Stacked(_sentence(item.claimed), item.where),
             Stacked(_sentence(item.because), item.consequence),
         )
         for item in found
     )
-    headers = ("severity", "what is stated, or left out", "the arithmetic, and what follows")
+    headers = ("severity", "finding", "what is stated, or left out",
+               "the arithmetic, and what follows")  # fmt: skip
     return Table(headers, rows, caption)
 
 

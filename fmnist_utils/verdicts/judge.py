@@ -13,20 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmnist_utils import stats
-from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
+from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models.build import layer_table, parameter_totals
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.quantities import EPOCHS, POINTS
 from fmnist_utils.reports.search import Search
-from fmnist_utils.reports.values import same_value
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import Scale, Side
+from fmnist_utils.verdicts.exact import EXACT
 from fmnist_utils.verdicts.measure import measure, readings, scale_of, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word
-from fmnist_utils.verdicts.printed_layers import built_cell
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 from fmnist_utils.verdicts.trainings import nested, paired, unstable
 
@@ -321,88 +318,6 @@ def _judge_kept(claim: Claim, kept: float, n: int) -> Verdict:
     return judge_share(claim, kept / n, interval, n)
 
 
-# --- exact, and not tested -----------------------------------------------------------------------
-
-
-def _setting(claim: Claim, evidence: Evidence) -> Verdict:
-    assert evidence.subject
-    used, stated = evidence.subject.setting(claim.setting or ""), claim.value
-    if claim.unit == "percent" and isinstance(stated, Decimal):
-        stated = stated / 100
-    return _judge_used(claim, evidence, used, same_value(stated, used))
-
-
-def _judge_used(claim: Claim, evidence: Evidence, used: Any, same: bool) -> Verdict:
-    """Judge what was set as stated, so that it could not differ: only a training follows it."""
-    if not same:
-        return Verdict(None, claim, Word.DIFFERS, ours=used)
-    unused = ""
-    if isinstance(evidence.subject, Search):
-        if not evidence.trials:
-            unused = "no trials of this search"
-        elif (claim.setting or "").endswith(".default"):
-            unused = "a random search uses no default"
-    elif not evidence.own_runs:
-        unused = "no runs yet"
-    word = Word.NOT_TESTED if unused else Word.FOLLOWED
-    return Verdict(None, claim, word, ours=used, note=unused)
-
-
-def _fact(claim: Claim, evidence: Evidence) -> Verdict:
-    fact = FACTS[claim.fact or ""]
-    if isinstance(fact, float) and claim.unit == "percent":
-        fact = 100 * fact
-    return _judge_exact(claim, fact)
-
-
-def _images(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge how many images a split has, or, as the claim does, the shape of its array.
-
-    The parts of the training images are those that we set ourselves, by what the report states.
-    """
-    n = split_sizes(evidence.experiment.training)[claim.split or "test"]
-    ours: Any = n
-    if claim.label is not None:
-        ours = count("test_images_per_class")
-    elif isinstance(claim.value, tuple):
-        rest = {1: (), 2: (NUM_CLASSES,), 3: (28, 28), 4: (28, 28, 1)}
-        ours = (n, *rest.get(len(claim.value), ()))
-    elif claim.unit == "percent":
-        ours = 100 * n / count("total_images")
-    exact = _judge_exact(claim, ours)
-    if claim.split == "test":
-        return exact
-    return _judge_used(claim, evidence, ours, exact.word == Word.EQUAL)
-
-
-def _total(claim: Claim, evidence: Evidence) -> Verdict:
-    return _judge_exact(claim, parameter_totals(evidence.built)[claim.quantity])
-
-
-def _layer(claim: Claim, evidence: Evidence) -> Verdict:
-    ours = built_cell(claim, evidence.experiment, layer_table(evidence.built))
-    return _judge_exact(claim, ours)
-
-
-def _judge_exact(claim: Claim, ours: Any) -> Verdict:
-    if isinstance(ours, float):  # a share, which the report rounds
-        equal = abs(claim.number - ours) <= claim.half_width
-    else:
-        equal = same_value(claim.value, ours)
-    return Verdict(None, claim, Word.EQUAL if equal else Word.DIFFERS, ours=ours)
-
-
-def _cited(claim: Claim, evidence: Evidence) -> Verdict:
-    return Verdict(None, claim, Word.NOT_TESTED, note="from other work")
-
-
-def _minutes(claim: Claim, evidence: Evidence) -> Verdict:
-    """Show our training time beside theirs."""
-    minutes = [sum(run.seconds_per_epoch) / 60 for run in evidence.own_runs]
-    mean = float(np.mean(minutes)) if minutes else None
-    return Verdict(None, claim, Word.NOT_TESTED, mean, runs=len(minutes), note="other hardware")
-
-
 #: How each `judge` of the registry reaches its verdict.
 JUDGES: dict[str, Callable[[Claim, Evidence], Verdict]] = {
     "values": _values,
@@ -411,11 +326,5 @@ JUDGES: dict[str, Callable[[Claim, Evidence], Verdict]] = {
     "ordering": _ordering,
     "class_ordering": _class_ordering,
     "bound": _bound,
-    "setting": _setting,
-    "fact": _fact,
-    "images": _images,
-    "total": _total,
-    "layer": _layer,
-    "cited": _cited,
-    "minutes": _minutes,
+    **EXACT,
 }

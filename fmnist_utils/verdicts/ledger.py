@@ -29,7 +29,7 @@ class LedgerRow:
     address : str
         Names the claim among those of all reports: ``baltzi/cnn-2-conv/test``.
     statement, role : str
-        Id of the statement that the claim is a part of, and what part it plays in the report.
+        Address of the statement that the claim is a part of, and what part it plays in the report.
     quantity, split, unit : str
         What the claim is about; `split` is None where none matters.
     places : tuple of str
@@ -88,9 +88,10 @@ def ledger_rows(report: Report, store: RunStore) -> list[LedgerRow]:
 
     Examples
     --------
-    >>> row = fu.verdicts.ledger_rows(report, fu.STORE)[-1]  # doctest: +SKIP
-    >>> row.address, row.printed, row.word  # doctest: +SKIP
-    ('baltzi/cnn-2-conv/non-trainable-params', '0', 'equal')
+    >>> from fmnist_utils.runs.store import STORE
+    >>> row = fu.verdicts.ledger_rows(report, STORE)[0]
+    >>> row.address, row.printed, row.word
+    ('baltzi/train-images', '60000', 'equal')
     """
     return _ledgers([report], store)[report.id]
 
@@ -136,7 +137,7 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         experiment=owner,
         claim=claim.id,
         address="/".join(part for part in (report.id, owner, claim.id) if part),
-        statement=claim.statement,
+        statement=claim.statement_under(owner),
         role=claim.role,
         quantity=claim.quantity,
         split=claim.split,

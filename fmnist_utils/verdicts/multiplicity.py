@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fmnist_utils import stats
+from fmnist_utils.reports.quantities import COUNTED
 from fmnist_utils.verdicts.outcome import Verdict, Word, count_words
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ def chance(verdicts: Iterable[Verdict]) -> Chance:
     ----------
     verdicts : iterable of Verdict
         Those without a number, or pending, are passed over.
+
+    Examples
+    --------
+    >>> verdicts = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
+    >>> found = fu.verdicts.chance(verdicts)
+    >>> found.numbers, found.outside, round(found.expected_outside, 1)
+    (1, 0, 0.0)
     """
     tested = [verdict for verdict in verdicts if verdict.test is not None]
     expected = dict.fromkeys(Word, 0.0)
@@ -132,13 +140,13 @@ def statement_share(rows: Iterable[LedgerRow]) -> StatementShare:
         Of one report, or of several. Only headlines and results count, and of these only those
         that runs have decided or could.
     """
-    statements: dict[tuple[str, str, str], list[LedgerRow]] = {}
+    statements: dict[tuple[str, str], list[LedgerRow]] = {}
     for row in rows:
-        if row.role in ("headline", "result") and row.runs and row.word in _DECIDED:
-            owner = row.experiment or row.run_files[0].partition(".")[0]
-            statements.setdefault((row.report, owner, row.statement), []).append(row)
+        if row.role in COUNTED and row.runs and row.word in _DECIDED:
+            statements.setdefault((row.report, row.statement), []).append(row)
     clusters: dict[tuple[str, str], list[float]] = {}
-    for (report, owner, _), parts in statements.items():
+    for (report, _), parts in statements.items():
+        owner = parts[0].experiment or parts[0].run_files[0].partition(".")[0]
         held = [part.word == Word.REPRODUCED for part in parts]
         compared = all(part.value is None for part in parts)
         share = float(all(held)) if compared else float(np.mean(held))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.quantities import COUNTED
 from fmnist_utils.stats import ClaimTest
 
 
@@ -112,11 +113,14 @@ class Word(StrEnum):
     DIFFERS = "differs", _BAD, "an exact quantity, and not the same"
 
 
-#: Columns of the scoreboard: what was measured, then what was exact.
+#: Where the scoreboard counts a statement whose parts got words of different columns.
+IN_PART = "in part"
+
+#: Columns of the scoreboard for statements about results, and for all other claims.
 COLUMNS = (
-    "reproduced", "close", "consistent", "not reproduced", "pending", "exact", "differs",
-    "not tested",
+    "reproduced", IN_PART, "close", "consistent", "not reproduced", "pending", "not tested",
 )  # fmt: skip
+OTHER_COLUMNS = ("exact", "differs", "not tested")
 
 
 @dataclass(frozen=True)
@@ -164,3 +168,95 @@ def count_words(verdicts: Iterable[Verdict]) -> dict[Word, int]:
     """Count verdicts by word; every word is present, in the order in which pages show them."""
     words = [verdict.word for verdict in verdicts]
     return {word: words.count(word) for word in Word}
+
+
+#: Words for a number inside our interval.
+INSIDE = frozenset({Word.REPRODUCED, Word.IMPRECISE, Word.UNSETTLED, Word.CONSISTENT})
+
+
+@dataclass(frozen=True)
+class StatementVerdict:
+    """A statement of a report about its results: one claim, or the cells of a table, or a sentence.
+
+    Attributes
+    ----------
+    address : str
+        As `Claim.statement_under` gives it.
+    parts : tuple of Verdict
+        On its claims; those that are no result, such as a count of images, left out.
+    """
+
+    address: str
+    parts: tuple[Verdict, ...]
+
+    @property
+    def is_headline(self) -> bool:
+        """Whether the report's conclusion rests on it."""
+        return any(part.claim.role == "headline" for part in self.parts)
+
+    @property
+    def word(self) -> Word | None:
+        """The verdict on all its parts; None where they got different ones."""
+        words = {part.word for part in self.parts}
+        return words.pop() if len(words) == 1 else None
+
+    @property
+    def column(self) -> str:
+        """Where the scoreboard counts it, once."""
+        columns = {part.word.column for part in self.parts}
+        return columns.pop() if len(columns) == 1 else IN_PART
+
+    @property
+    def share(self) -> str:
+        """How many parts of a comparison hold, or how many numbers are inside our intervals."""
+        words = [part.word for part in self.parts]
+        if all(part.claim.value is None for part in self.parts):
+            return f"{words.count(Word.REPRODUCED)} of {len(words)} hold"
+        return f"{sum(word in INSIDE for word in words)} of {len(words)} inside"
+
+
+def by_statement(verdicts: Iterable[Verdict]) -> list[StatementVerdict]:
+    """Group the verdicts on results by statement; only these count as reproduced or not."""
+    parts: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.claim.role in COUNTED:
+            address = verdict.claim.statement_under(verdict.experiment)
+            parts.setdefault(address, []).append(verdict)
+    return [StatementVerdict(address, tuple(found)) for address, found in parts.items()]
+
+
+class Tally(NamedTuple):
+    """What a report's verdicts come to.
+
+    Attributes
+    ----------
+    statements : dict
+        How many statements about results fall into each column, `IN_PART` among them.
+    shares : list of str
+        Of each statement that holds in part, how many of its parts do.
+    others : dict
+        How many claims about data, models and protocol got each word.
+    """
+
+    statements: dict[str, int]
+    shares: list[str]
+    others: dict[Word, int]
+
+    def __str__(self) -> str:
+        """Write both in a line."""
+        results = ", ".join(f"{n} {column}" for column, n in self.statements.items() if n)
+        others = ", ".join(f"{n} {word}" for word, n in self.others.items() if n)
+        shares = f" ({'; '.join(self.shares)})" if self.shares else ""
+        return f"statements about results: {results}{shares}; other claims: {others or 'none'}"
+
+
+def tally(verdicts: Iterable[Verdict]) -> Tally:
+    """Count statements about results by column, and all other claims by word."""
+    verdicts = list(verdicts)
+    found = by_statement(verdicts)
+    columns = [item.column for item in found]
+    return Tally(
+        {column: columns.count(column) for column in COLUMNS},
+        [item.share for item in found if item.column == IN_PART],
+        count_words(verdict for verdict in verdicts if verdict.claim.role not in COUNTED),
+    )

@@ -1,0 +1,179 @@
+"""What a check finds, and the one way to make a finding of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.report import SEVERITIES, Finding, Severity
+from fmnist_utils.text import joined
+
+
+class Kind(NamedTuple):
+    """What all findings of one kind have in common; braces are filled with a fault's words."""
+
+    title: str
+    severity: Severity
+    consequence: str
+
+
+#: Every kind of fault that a check can find. Its name begins the id of the finding.
+KINDS = {
+    # Layer tables, and models told twice.
+    "layers": Kind("{of}: a layer table that cannot be built", "high",
+        "We build what the rest of the report describes, and list it with the assumptions."),
+    "totals": Kind("{of}: totals that are not the sums of the rows", "medium",
+        "We build the rows; the printed total differs from the model's."),
+    "count": Kind("{of}: a count of parameters that belongs to another model", "high",
+        "Which model gave the results is open; we build the one that is described."),
+    "attempts": Kind("Layers are numbered past those shown", "low",
+        "Models were built, or built again, that the report does not show; a result chosen among "
+        "several lies above that of a typical seed."),
+    "setting": Kind("{of}: {subject} is told in two ways", "medium",
+        "One of the two is wrong; we follow the second."),
+    "images": Kind("{of}: images that do not add up", "medium",
+        "We train and test on the images that add up."),
+    "fact": Kind("A number that the data set does not have: {subject}", "low",
+        "We use the official data set, so no run depends on it."),
+    "outside": Kind("Trials outside the space that was searched", "medium",
+        "The search that is described is not the one that was run; we train the trials as listed."),
+    # Numbers and sentences against each other.
+    "disagreement": Kind("{of}: {subject} has several values", "medium",
+        "Each statement gets its own verdict."),
+    "miscounted": Kind("{of}: a count that its own layer table corrects", "low",
+        "We build the table, so no run depends on the slip."),
+    "ordering": Kind("{of} is called better than {than}, and is not", "high",
+        "No runs can bear out both the sentence and the numbers."),
+    "difference": Kind("A difference that its two numbers do not have", "medium",
+        "The difference is judged as printed."),
+    "bound": Kind("{of} breaks a bound that is set for it", "low",
+        "The bound fails by the report's own number; ours cannot rescue it."),
+    "class-order": Kind("{of}: classes ranked against their own scores", "medium",
+        "The sentence is judged by our runs, not by the scores."),
+    "derivation": Kind("{of}", "low", "{consequence}"),
+    "grim": Kind("{of}: an accuracy that no number of images gives", "medium",
+        "The number was not measured on the images that the report names."),
+    "class-shares": Kind("{of}: shares of a class that no number of images gives", "high",
+        "They are no shares of the official test images of a class, as which they are worded and "
+        "judged; they may be precisions, or come from other images."),
+    "scores": Kind("{of}: scores of classes that cannot stand together", "medium",
+        "Some of them are misprinted or of another evaluation; each gets its own verdict."),
+    "loss": Kind("{of}: a loss too low for its accuracy", "medium",
+        "One of the two is misprinted; each gets its own verdict."),
+    "last-epoch": Kind("{of}: a final number that the epoch table does not end with", "medium",
+        "Table and text get verdicts of their own."),
+    # Protocols.
+    "epochs": Kind("{of}: epochs that its protocol does not allow", "medium",
+        "The run reported did not follow the protocol stated."),
+    "protocol": Kind("Models are compared that were not trained alike", "medium",
+        "Part of what separates the models may be the protocol, so each is run by its own{tried}"),
+    "criterion": Kind("What ended the training is not reported", "low",
+        "That training ended where its own rule ends it can be checked by the number of epochs "
+        "alone."),
+    "stopped-on-test": Kind("The test images decide when training ends", "high",
+        "The epoch is chosen by the images it is then judged on, so the accuracy lies above what "
+        "new images would give."),
+    # Gaps.
+    "unstated-model": Kind("The networks cannot be rebuilt from the text alone", "medium",
+        "Each value is an assumption of ours, listed with its reason{tried}"),
+    "unstated-training": Kind("Settings of the training are left out", "low",
+        "Each value is an assumption of ours, listed with its reason{tried}"),
+    "unstated-means": Kind("With what it was computed is left out", "low",
+        "Another version or another machine may give other numbers; every run of ours records "
+        "both."),
+    "single-runs": Kind("Every result comes from one training", "medium",
+        "We train each model from several seeds, and hold the printed number against all of them."),
+    # With our runs.
+    "noise": Kind("Models are ranked by differences that the seed alone makes", "medium",
+        "So few runs cannot say which is better; we judge over pairs of seeds, and the draw of "
+        "test images would add to the noise."),
+    "other-protocol": Kind("{of}: numbers that fit another training than the one named", "medium",
+        "It was likely trained the other way, which fitting numbers suggest and do not prove; the "
+        "verdict stays that on the protocol named."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that a check found.
+
+    Attributes
+    ----------
+    kind, about : str
+        A key of `KINDS`, and which of that kind: together the id of the finding.
+    where, claimed, because : str
+        As in a `Finding`.
+    rests_on : frozenset of str
+        Addresses of the numbers that contradict each other; faults that share one are told as one,
+        for a single wrong number explains them all. Empty for what is no contradiction.
+    severity : str, optional
+        Where it is not that of the kind.
+    words : mapping
+        What title and consequence are filled with.
+    """
+
+    kind: str
+    about: str = ""
+    where: str
+    claimed: str
+    because: str
+    rests_on: frozenset[str] = frozenset()
+    severity: Severity | None = None
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def id(self) -> str:
+        """The id of the finding."""
+        of_file = self.kind == "derivation"
+        return self.about if of_file else "-".join(filter(None, (self.kind, self.about)))
+
+    @property
+    def weight(self) -> Severity:
+        """How much it matters."""
+        return self.severity or KINDS[self.kind].severity
+
+    def finding(self, others: Sequence[Fault] = ()) -> Finding:
+        """Make a finding of this fault, together with those that rest on the same numbers."""
+        kind, every = KINDS[self.kind], (self, *others)
+        return Finding(
+            id=self.id,
+            title=kind.title.format(**self.words),
+            severity=self.weight,
+            where=joined(fault.where for fault in every),
+            claimed=joined(fault.claimed for fault in every),
+            because=joined(fault.because for fault in every),
+            consequence=kind.consequence.format(**self.words),
+        )
+
+
+def told(faults: Iterable[Fault]) -> list[Finding]:
+    """Make findings of faults: those that rest on one number become one, headed by the gravest."""
+    ranks = list(SEVERITIES)
+    groups: list[list[Fault]] = []
+    for fault in sorted(faults, key=lambda fault: ranks.index(fault.weight)):
+        shared = [g for g in groups if any(fault.rests_on & other.rests_on for other in g)]
+        merged = [*(item for group in shared for item in group), fault]
+        groups = (
+            [merged if g is shared[0] else g for g in groups if g not in shared[1:]]
+            if shared
+            else [*groups, merged]
+        )
+    return [first.finding(others) for first, *others in groups]
+
+
+def place(*claims: Claim) -> str:
+    """Return every place where claims are stated."""
+    return joined(where for claim in claims for where in claim.where)
+
+
+def address(experiment: Experiment | None, claim: Claim) -> str:
+    """Return what identifies a number; all cells of a layer or score table are one."""
+    part = claim.id
+    if experiment and experiment.table and claim in experiment.table.claims():
+        part = "layers"
+    elif experiment and experiment.scores and claim in experiment.scores.claims():
+        part = "scores"
+    return f"{experiment.id}/{part}" if experiment else part

@@ -1,0 +1,247 @@
+"""An error planted anywhere in a real report is found, and a single one is told once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmnist_utils import audit
+from fmnist_utils.audit.fault import Fault
+from fmnist_utils.audit.protocol_checks import trials_of
+from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.reports.report import Finding, Report
+
+#: A changed report, and with what the id of the finding may begin.
+Planted = tuple[Report, tuple[str, ...]]
+
+#: Kinds that contradict something: one wrong number must raise one of them.
+CONTRADICTIONS = (
+    *("layers", "totals", "count", "setting", "images", "fact", "disagreement", "miscounted"),
+    *("ordering", "difference", "bound", "class-order", "grim", "class-shares", "scores", "loss"),
+    *("last-epoch", "epochs", "outside"),
+)
+
+
+# --- changed reports -----------------------------------------------------------------------------
+
+
+def with_experiment(report: Report, changed: Experiment) -> Report:
+    return report.model_copy(update={"experiments": {**report.experiments, changed.id: changed}})
+
+
+def with_claim(report: Report, owner: Experiment | None, claim: Claim, **changes: object) -> Report:
+    """Return a report in which one claim states something else."""
+    holder = owner or report
+    claims = owner.stated if owner else report.claims
+    stated = tuple(c.model_copy(update=changes) if c is claim else c for c in claims)
+    changed = holder.model_copy(update={"stated" if owner else "claims": stated})
+    return with_experiment(report, changed) if isinstance(changed, Experiment) else changed
+
+
+def claims_of(report: Report) -> Iterator[tuple[Experiment | None, Claim]]:
+    yield from ((None, claim) for claim in report.claims)
+    for owner in report.experiments.values():
+        yield from ((owner, claim) for claim in owner.stated)
+
+
+def numbers(report: Report, *quantities: str) -> list[tuple[Experiment | None, Claim]]:
+    return [
+        (owner, claim)
+        for owner, claim in claims_of(report)
+        if claim.quantity in quantities and isinstance(claim.value, Decimal)
+    ]
+
+
+# --- one kind of error each ----------------------------------------------------------------------
+
+
+def layer_cells(report: Report) -> Iterator[Planted]:
+    for owner in report.experiments.values():
+        for i, row in enumerate(owner.table.layers if owner.table else ()):
+            assert owner.table
+            wrong = row.model_copy(update={"params": row.params + 7})
+            rows = (*owner.table.layers[:i], wrong, *owner.table.layers[i + 1 :])
+            table = owner.table.model_copy(update={"layers": rows})
+            changed = owner.model_copy(update={"table": table})
+            yield with_experiment(report, changed), (f"layers-{owner.id}",)
+
+
+def totals(report: Report) -> Iterator[Planted]:
+    for owner in report.experiments.values():
+        for name in ("total", "trainable", "non_trainable") if owner.table else ():
+            assert owner.table
+            table = owner.table.model_copy(update={name: getattr(owner.table, name) + 9})
+            changed = owner.model_copy(update={"table": table})
+            yield with_experiment(report, changed), ("totals", "miscounted")
+
+
+def facts(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "data"):
+        assert isinstance(claim.value, Decimal)
+        found = ("fact", "disagreement", "images")
+        yield with_claim(report, owner, claim, value=claim.value + 2), found
+
+
+def image_counts(report: Report) -> Iterator[Planted]:
+    for owner, claim in claims_of(report):
+        if claim.quantity == "images" and claim.label is None:
+            first = claim.value[0] if isinstance(claim.value, tuple) else claim.value
+            assert isinstance(first, Decimal)
+            wrong = first + (10 if claim.unit == "percent" else -1_000)
+            value = (wrong, *claim.value[1:]) if isinstance(claim.value, tuple) else wrong
+            yield with_claim(report, owner, claim, value=value), ("images", "disagreement")
+
+
+def settings_of_models(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "setting"):
+        assert isinstance(claim.value, Decimal)
+        found = ("setting", "disagreement", "outside")
+        yield with_claim(report, owner, claim, value=3 * claim.value + 1), found
+
+
+def bounds(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "bound"):
+        upper = claim.relation in ("at_most", "below")
+        value = Decimal(50 if upper else 99)
+        yield with_claim(report, owner, claim, value=value), ("bound", "ceiling")
+
+
+def differences(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "difference"):
+        assert isinstance(claim.value, Decimal)
+        yield with_claim(report, owner, claim, value=claim.value + 2), ("difference", "ordering")
+
+
+def accuracies_compared(report: Report) -> Iterator[Planted]:
+    """Take five points off a number that sentences build on."""
+    names = {claim.of for claim in report.claims if claim.quantity == "difference"}
+    for owner, claim in numbers(report, "accuracy"):
+        assert isinstance(claim.value, Decimal)
+        if owner and owner.id in names and claim is owner.accuracy("test"):
+            wrong = claim.value - (5 if claim.unit == "percent" else Decimal("0.05"))
+            yield with_claim(report, owner, claim, value=wrong), CONTRADICTIONS
+
+
+def one_image_too_fine(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "accuracy"):
+        # A third of an image of ten thousand.
+        if claim.unit == "percent" and claim.split == "test":
+            value = Decimal("91.3233")
+            yield with_claim(report, owner, claim, value=value), ("grim", "scores", "disagreement")
+
+
+def epochs(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "epochs_trained"):
+        yield with_claim(report, owner, claim, value=Decimal(155)), ("epochs", "disagreement")
+
+
+def class_ranks(report: Report) -> Iterator[Planted]:
+    for owner in report.experiments.values():
+        recalls = {c.label: c.interval for c in owner.results if c.quantity == "recall"}
+        for claim in owner.stated:
+            pair = (claim.labels or (), claim.than_labels or ())
+            if claim.quantity == "class_ordering" and {*pair[0], *pair[1]} <= recalls.keys():
+                changes = {"labels": pair[1], "than_labels": pair[0]}
+                yield with_claim(report, owner, claim, **changes), ("class-order", "class-shares")
+
+
+def scores(report: Report) -> Iterator[Planted]:
+    for owner in report.experiments.values():
+        for i, row in enumerate(owner.scores.rows if owner.scores else ()):
+            assert owner.scores
+            for key in ("precision", "recall", "f1"):
+                wrong = row.model_copy(update={key: getattr(row, key) - Decimal("0.30")})
+                rows = (*owner.scores.rows[:i], wrong, *owner.scores.rows[i + 1 :])
+                table = owner.scores.model_copy(update={"rows": rows})
+                changed = owner.model_copy(update={"scores": table})
+                yield with_experiment(report, changed), ("scores",)
+
+
+def epoch_cells(report: Report) -> Iterator[Planted]:
+    for owner in report.experiments.values():
+        for i, table in enumerate(owner.epoch_tables):
+            # Where the loss is high, so few right answers are possible.
+            for j in (j for j, loss in enumerate(table.loss) if loss < Decimal("0.5")):
+                cells = (*table.accuracy[:j], Decimal("0.19"), *table.accuracy[j + 1 :])
+                wrong = table.model_copy(update={"accuracy": cells})
+                tables = (*owner.epoch_tables[:i], wrong, *owner.epoch_tables[i + 1 :])
+                changed = owner.model_copy(update={"epoch_tables": tables})
+                yield with_experiment(report, changed), ("loss", "last-epoch", "disagreement")
+
+
+def trials(report: Report) -> Iterator[Planted]:
+    for search in report.searches.values():
+        for trial in trials_of(report, search):
+            for claim in trial.stated:
+                if claim.setting == "model.dense.0.units" and trial.id != search.of:
+                    assert isinstance(claim.value, Decimal)
+                    for wrong in (claim.value + 2, Decimal(256)):
+                        planted = with_claim(report, trial, claim, value=wrong)
+                        yield planted, ("outside", "setting")
+
+
+def gaps(report: Report) -> Iterator[Planted]:
+    if report.means.hardware:
+        means = report.means.model_copy(update={"hardware": None})
+        yield report.model_copy(update={"means": means}), ("unstated-means",)
+
+
+KINDS: tuple[Callable[[Report], Iterator[Planted]], ...] = (
+    layer_cells, totals, facts, image_counts, settings_of_models, bounds, differences,
+    accuracies_compared, one_image_too_fine, epochs, class_ranks, scores, epoch_cells, trials, gaps,
+)  # fmt: skip
+
+
+# --- the property --------------------------------------------------------------------------------
+
+
+def faults(report: Report) -> set[Fault]:
+    return {fault for check in audit.CHECKS for fault in check(report)}
+
+
+@functools.cache
+def before(report_id: str) -> tuple[set[Fault], set[Finding]]:
+    report = load_report(report_id)
+    return faults(report), set(audit.audit(report))
+
+
+@functools.cache
+def places(report_id: str, kind: Callable[[Report], Iterator[Planted]]) -> list[Planted]:
+    return list(kind(load_report(report_id)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("report_id", list_reports())
+@settings(max_examples=40)
+@given(data=st.data())
+def test_an_error_planted_in_a_report_is_found_once(report_id: str, data: st.DataObject) -> None:
+    possible = [kind for kind in KINDS if places(report_id, kind)]
+    kind = possible[data.draw(st.integers(0, len(possible) - 1))]
+    which = data.draw(st.integers(0, len(places(report_id, kind)) - 1))
+    assert not problem(report_id, *places(report_id, kind)[which])
+
+
+def problem(report_id: str, changed: Report, expected: tuple[str, ...]) -> str:
+    """Say what is wrong with how a planted error is found."""
+    old_faults, old = before(report_id)
+    found = [fault.id for fault in faults(changed) - old_faults]
+    if not any(id_.startswith(expected) for id_ in found):
+        return f"expected one of {expected}, found {found}"
+    known = {item.id for item in (*old, *changed.findings)}
+    new = [finding.id for finding in set(audit.audit(changed)) - old]
+    if not any(id_.startswith((*CONTRADICTIONS, *expected)) or id_ in known for id_ in new):
+        return f"{found} was found and not told"
+    told = [id_ for id_ in new if id_.startswith(CONTRADICTIONS) and id_ not in known]
+    return "" if len(told) <= 1 else f"told as {told}"
+
+
+def test_every_kind_of_error_has_a_report() -> None:
+    for kind in KINDS:
+        assert any(places(report_id, kind) for report_id in list_reports()), kind.__name__
