@@ -98,7 +98,8 @@ def test_a_difference_and_a_number_without_a_margin_can_be_true_too(experiment: 
 def row(experiment: str, claim: str, word: Word = Word.REPRODUCED, **keys: Any) -> LedgerRow:
     values: dict[str, Any] = {
         "report": "r", "experiment": experiment, "claim": claim,
-        "statement": f"{experiment}/{claim}", "address": f"r/{experiment}/{claim}", "role": "result", "quantity": "accuracy",
+        "statement": f"{experiment}/{claim}", "address": f"r/{experiment}/{claim}",
+        "role": "result", "quantity": "accuracy",
         "split": "test", "places": ("p. 1",), "printed": "90 %", "value": 90.0, "unit": "percent",
         "mean": 90.0, "sd": 0.1, "low": 89.0, "high": 91.0, "runs": 5, "note": "",
         "run_files": (f"{experiment}.seed01.x.json",), "word": str(word),
