@@ -16,14 +16,18 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import ClaimTest, Side, mean_reach
 from fmnist_utils.text import apart_text
-from fmnist_utils.verdicts import history
 from fmnist_utils.verdicts.collect import judge_experiment, judge_tested
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow
-from fmnist_utils.verdicts.multiplicity import chance, statement_share, survives, words_if_true
+from fmnist_utils.verdicts.multiplicity import (
+    Pool,
+    chance,
+    statement_share,
+    survives,
+    words_if_true,
+)
 from fmnist_utils.verdicts.outcome import Verdict, Word
-from fmnist_utils.verdicts.pooled import Pool
-from fmnist_utils.verdicts.rule import judge_number
+from fmnist_utils.verdicts.rule import HISTORY, judge_number
 from fmnist_utils.verdicts.trainings import difference, distinct, nested, paired
 
 
@@ -200,9 +204,9 @@ def test_experiments_that_cannot_tell_a_deviation_are_not_pooled(experiment: Exp
 
 
 def test_the_history_is_in_order_and_tells_what_a_later_change_did() -> None:
-    dates = [change.date for change in history.HISTORY]
+    dates = [change.date for change in HISTORY]
     assert dates == sorted(dates)
-    for change in history.HISTORY:
+    for change in HISTORY:
         assert change.part.endswith(".")
         assert bool(change.effect) == change.seen
 

@@ -13,9 +13,8 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report, judge_tested
-from fmnist_utils.verdicts.multiplicity import OUTSIDE, survives
+from fmnist_utils.verdicts.multiplicity import OUTSIDE, Pool, survives
 from fmnist_utils.verdicts.outcome import Verdict
-from fmnist_utils.verdicts.pooled import Pool
 
 
 @dataclass(frozen=True)
