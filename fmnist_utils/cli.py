@@ -332,8 +332,8 @@ def report(
     from fmnist_utils.tables import judged
     from fmnist_utils.verdicts.collect import judge_report
     from fmnist_utils.verdicts.ledger import ledger_rows
+    from fmnist_utils.verdicts.multiplicity import Pool
     from fmnist_utils.verdicts.outcome import tally
-    from fmnist_utils.verdicts.pooled import Pool
 
     loaded = load_report(report_id)
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,10 @@ from fmnist_utils.data.fashion_mnist import CLASS_NAMES, NUM_CLASSES
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.settings import key_words
+from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import welch_interval
 from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.trainings import difference
 
 # --- values --------------------------------------------------------------------------------------
 
@@ -102,10 +104,20 @@ def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
     return with_interval(*found) if found else ""
 
 
-def with_interval(difference: float, low: float, high: float) -> str:
+def apart_text(
+    ones: Sequence[Run], others: Sequence[Run], split: str = "test", at: str = "final"
+) -> str:
+    """Write by how much one model is more accurate, `verdicts.trainings.difference`; or nothing."""
+    found = difference(ones, others, split, at)
+    if found is None:
+        return ""
+    return with_interval(*found[:3]) + " in pairs" * found.in_pairs
+
+
+def with_interval(apart: float, low: float, high: float) -> str:
     """Write a difference with its sign, and the ends of its interval."""
     # Adding zero turns the -0.0 that rounding may leave into 0.0.
-    mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (difference, low, high))
+    mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (apart, low, high))
     return f"{mean} [{', '.join(ends)}]"
 
 

@@ -338,7 +338,7 @@ def test_report_prints_every_claim_with_its_verdict(
     assert "84.60 %" in line
     assert "84.00 ± 0.00" in line
     assert "close (we got lower)" in line
-    assert "3 close" in lines[-1]
+    assert "2 close" in lines[-1]
 
 
 def test_a_record_that_cannot_be_read_is_named(published: Path, experiment: Experiment) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from scipy import special, stats
+from scipy import optimize, special, stats
 from typer.testing import CliRunner
 
 import fmnist_utils
@@ -162,6 +162,53 @@ def recomputed(
     return [whole * x.mean(), whole * x.std(ddof=1), *shown], word
 
 
+def newcombe(share: float, a: int, b: int) -> tuple[float, float]:
+    """Return the roots of (share - p)² = 1.96² V(p)."""
+
+    def off(p: float) -> float:
+        spread = 1 + ((a + b) / 2 - 1) * ((1 - p) / (2 - p) + p / (1 + p))
+        return (share - p) ** 2 - stats.norm.ppf(0.975) ** 2 * p * (1 - p) * spread / (a * b)
+
+    near = np.clip(share, 1e-9, 1 - 1e-9)  # 0 and 1 are roots as well
+    low = optimize.brentq(off, 1e-12, near) if share > 0 else 0.0
+    return low, optimize.brentq(off, near, 1 - 1e-12) if share < 1 else 1.0
+
+
+def compared(
+    claim: dict[str, Any], runs: dict[str, list[dict[str, Any]]]
+) -> tuple[list[float | None], str]:
+    """Return mean, deviation, the ends of the interval, and the word for two experiments."""
+    accuracy = claim | {"quantity": "accuracy"}
+    x, y = (np.array([metric(run, accuracy) for run in runs.get(claim.get(key, ""), ())])
+            for key in ("of", "than"))  # fmt: skip
+    a, b = len(x), len(y)
+    if claim["quantity"] in ("difference", "match"):
+        value = Decimal(claim.get("value", "0.00"))
+        parts = [np.var(side, ddof=1) * (1 + 1 / len(side)) for side in (x, y)]
+        freedom = sum(parts) ** 2 / (parts[0] ** 2 / (a - 1) + parts[1] ** 2 / (b - 1))
+        t = abs(100 * (x.mean() - y.mean()) - float(value))
+        rho, q = 0.5 * 10.0 ** int(value.as_tuple().exponent), 100 * sum(parts) ** 0.5
+        reach, mean = T(0.975, freedom) * q, 100 * (x.mean() - y.mean())
+        inside, near = t - rho <= reach, t + rho + T(0.95, freedom) * q <= 1
+        word = ("reproduced" if near else "consistent") if inside else "not reproduced"
+        sd = 100 * (x.var(ddof=1) + y.var(ddof=1)) ** 0.5
+        return [mean, sd, mean - reach, mean + reach], word
+    if claim["quantity"] == "ordering":
+        share = ((x[:, None] > y) + (x[:, None] == y) / 2).mean()
+        low, high = newcombe(share, a, b)
+    else:
+        whole, v = 100 if claim.get("unit") == "percent" else 1, Decimal(claim["value"])
+        beyond = whole * x - float(v)
+        beyond *= 1 if claim["relation"] in ("at_least", "above") else -1
+        rho = 0.5 * 10.0 ** int(v.as_tuple().exponent)
+        kept = (beyond > 0 if claim["relation"] in ("above", "below") else beyond >= -rho).sum()
+        share = kept / a
+        low = stats.beta.ppf(0.025, kept, a - kept + 1) if kept else 0.0
+        high = stats.beta.ppf(0.975, kept + 1, a - kept) if kept < a else 1.0
+    word = "reproduced" if share >= 0.75 and low > 0.5 else "consistent"
+    return [share, None, low, high], "not reproduced" if high < 0.75 else word
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("report_id", list_reports())
 def test_a_script_without_the_package_comes_to_the_same_numbers_and_words(
@@ -180,5 +227,20 @@ def test_a_script_without_the_package_comes_to_the_same_numbers_and_words(
             ours = [row[key] for key in ("mean", "sd", "low", "high")]
             assert ours == pytest.approx(numbers, rel=1e-6, abs=1e-9), row["address"]
             assert row["word"].partition(",")[0] == word, row["address"]
-    # What is left compares experiments.
-    assert {row["experiment"] for row in rows.values()} <= {None}
+    assert {row["experiment"] for row in rows.values()} <= {None}, "what is left compares"
+    rows = {row["claim"]: row for row in ledgers[report_id] if row["experiment"] is None}
+    for claim in report["claims"]:
+        row = rows[claim["id"]]
+        if claim["quantity"] in ("difference", "match", "ordering", "bound"):
+            if row["mean"] is None:
+                continue  # pending
+            runs: dict[str, list[dict[str, Any]]] = {}
+            for file in row["run_files"]:
+                content = json.loads((folder / "runs" / file).read_text())
+                runs.setdefault(content["experiment"], []).append(content)
+            numbers, word = compared(claim, runs)
+            # A share of pairs or runs has no deviation.
+            theirs = [x for x in numbers if x is not None]
+            ours = [row[key] for key in ("mean", "sd", "low", "high") if row[key] is not None]
+            assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-6), row["address"]
+            assert row["word"].partition(",")[0] == word, row["address"]

@@ -14,16 +14,21 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.stats import ClaimTest, Side
-from fmnist_utils.verdicts import history
+from fmnist_utils.stats import ClaimTest, Side, mean_reach
+from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.collect import judge_experiment, judge_tested
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow
-from fmnist_utils.verdicts.multiplicity import chance, statement_share, survives, words_if_true
+from fmnist_utils.verdicts.multiplicity import (
+    Pool,
+    chance,
+    statement_share,
+    survives,
+    words_if_true,
+)
 from fmnist_utils.verdicts.outcome import Verdict, Word
-from fmnist_utils.verdicts.pooled import Pool
-from fmnist_utils.verdicts.rule import judge_number
-from fmnist_utils.verdicts.trainings import distinct, nested
+from fmnist_utils.verdicts.rule import HISTORY, judge_number
+from fmnist_utils.verdicts.trainings import difference, distinct, nested, paired
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +101,9 @@ def test_a_difference_and_a_number_without_a_margin_can_be_true_too(experiment: 
 
 def row(experiment: str, claim: str, word: Word = Word.REPRODUCED, **keys: Any) -> LedgerRow:
     values: dict[str, Any] = {
-        "report": "r", "experiment": experiment, "claim": claim, "statement": claim,
-        "address": f"r/{experiment}/{claim}", "role": "result", "quantity": "accuracy",
+        "report": "r", "experiment": experiment, "claim": claim,
+        "statement": f"{experiment}/{claim}", "address": f"r/{experiment}/{claim}",
+        "role": "result", "quantity": "accuracy",
         "split": "test", "places": ("p. 1",), "printed": "90 %", "value": 90.0, "unit": "percent",
         "mean": 90.0, "sd": 0.1, "low": 89.0, "high": 91.0, "runs": 5, "note": "",
         "run_files": (f"{experiment}.seed01.x.json",), "word": str(word),
@@ -198,9 +204,9 @@ def test_experiments_that_cannot_tell_a_deviation_are_not_pooled(experiment: Exp
 
 
 def test_the_history_is_in_order_and_tells_what_a_later_change_did() -> None:
-    dates = [change.date for change in history.HISTORY]
+    dates = [change.date for change in HISTORY]
     assert dates == sorted(dates)
-    for change in history.HISTORY:
+    for change in HISTORY:
         assert change.part.endswith(".")
         assert bool(change.effect) == change.seen
 
@@ -210,3 +216,18 @@ def test_what_chance_gives_is_far_from_what_was_found() -> None:
     report = load_report("mendez")
     told = chance(judge_tested(report, STORE.runs_of(report)))
     assert told.outside > 3 * told.expected_outside
+
+
+def test_nested_trainings_are_compared_in_pairs_also_in_tables(tmp_path: Path) -> None:
+    report, store = load_report("chalkiopoulos-tsoukalelis"), RunStore(tmp_path)
+    names = "mlp-optimised", "mlp-optimised-monitor-accuracy"
+    ones, others = (store.runs(report[name]) for name in names)
+    found = difference(others, ones)
+    assert found is not None and found.in_pairs
+    apart = [100 * (b.final.test.accuracy - a.final.test.accuracy) for a, b in paired(ones, others)]
+    assert apart.count(0) == 2, "two of the three trainings are the same ones"
+    assert found.mean == pytest.approx(np.mean(apart))
+    assert found.high - found.mean == pytest.approx(mean_reach(apart))
+    assert apart_text(others, ones).endswith("] in pairs")
+    assert "in pairs" not in apart_text(store.runs(report["mlp-256"]), ones)
+    assert difference(ones[:1], others[:1]) is None and apart_text([], ones) == ""

@@ -122,8 +122,8 @@ def test_badges_are_legible_without_the_stylesheet():
 def test_verdicts_show_the_number_as_printed(report, runs):
     table = tables.verdicts(report["mlp-baseline"], runs["mlp-baseline"])
     assert cells(table, "reported") == ["44", "87.07 %", "84.60 %"]
-    assert cells(table, "reproduced, 95 % interval")[2] == "84.90 ± 0.16 [84.42 to 85.38]"
-    assert cells(table, "claim")[2] == "test accuracy [p. 3, paragraph 3; Table 1, row 1]"
+    assert cells(table, "reproduced, 95 % interval")[2] == "84.90 ± 0.16 [84.41 to 85.38]"
+    assert cells(table, "claim")[2] == "test accuracy [p. 3, paragraph 4; Table 1, row 1]"
     assert cells(table, "verdict")[2] == "reproduced"
     assert "5 runs" in table.caption
 

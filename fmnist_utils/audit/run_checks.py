@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from fmnist_utils.audit.fault import Fault, place
 from fmnist_utils.audit.protocol_checks import trials_of
@@ -17,6 +16,7 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
+from fmnist_utils.stats import chance_factor
 from fmnist_utils.text import counted, experiment_title, joined, listed, stated_value, subject_text
 from fmnist_utils.verdicts.judge import MIN_RUNS, Evidence, hold_against
 from fmnist_utils.verdicts.measure import measure
@@ -67,7 +67,7 @@ def _noise(report: Report, claims: Sequence[Claim], runs: Runs) -> str:
     if min(map(len, samples)) < MIN_RUNS or not gap:
         return ""
     spreads = [_spread(side, sample) for side, sample in zip((one, other), samples, strict=True)]
-    factor = _factor(spreads, [len(sample) - 1 for sample in samples])
+    factor = chance_factor(spreads, [len(sample) for sample in samples])
     reach = factor * math.hypot(*spreads)
     if not gap < reach:  # nor when a run diverged
         return ""
@@ -82,14 +82,6 @@ def _spread(claim: Claim, runs: Sequence[Run]) -> float:
     """Return the standard deviation, in points, of what is claimed."""
     sd = float(np.std(measure(claim, runs), ddof=1) * 100 / claim.whole)
     return sd / math.sqrt(claim.mean_of or 1)
-
-
-def _factor(spreads: Sequence[float], freedoms: Sequence[int]) -> float:
-    """Return t for the degrees of freedom of Welch and Satterthwaite."""
-    parts = np.square(spreads)
-    if not parts.sum() > 0:
-        return math.nan
-    return float(stats.t.ppf(0.975, parts.sum() ** 2 / (parts**2 / freedoms).sum()))
 
 
 # --- what another protocol gives -----------------------------------------------------------------

@@ -15,9 +15,10 @@ from fmnist_utils.plots.labels import folded, label_end, legend, mark_zero, mark
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
 from fmnist_utils.reports.claim import Split
 from fmnist_utils.runs.record import Method, Run, accuracies
-from fmnist_utils.stats import mean_reach, welch_interval
+from fmnist_utils.stats import mean_reach
 from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
 from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.trainings import difference
 
 
 def seed_strip(
@@ -140,8 +141,8 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
     layout: Any = {"room": 1.5, "stretch": 1.2, "sharey": True, "width_ratios": (3, 2)}
     with row_figure(ranked, 2, **layout) as (fig, (left, right)):
         for y, label in enumerate(ranked):
-            found = welch_interval((1, test[label]), (-1, test[baseline]))
-            interval = None if label == baseline or found is None else found[1:]
+            found = difference(runs_by_label[label], runs_by_label[baseline])
+            interval = None if label == baseline or found is None else found[1:3]
             _draw_ranked(left, y, np.subtract(test[label], zero), interval)
             _draw_ranked(right, y, gaps[label])
             label_end(right, y, _seeds(runs_by_label[label]), GREY)

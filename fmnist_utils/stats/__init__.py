@@ -8,6 +8,7 @@ from fmnist_utils.stats.contrasts import (
     LEVEL,
     Difference,
     chance_difference,
+    chance_factor,
     mean_reach,
     percentile_interval,
     welch_interval,

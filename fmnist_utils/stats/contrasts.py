@@ -66,6 +66,28 @@ def chance_difference(sd_a: float, sd_b: float) -> float:
     return 1.96 * math.hypot(sd_a, sd_b)
 
 
+def chance_factor(sds: ArrayLike, runs: ArrayLike) -> float:
+    """Return the t that 1.96 becomes in `chance_difference` where deviations come from few runs.
+
+    Its degrees of freedom are those of Welch and Satterthwaite; NaN without any deviation.
+
+    Parameters
+    ----------
+    sds, runs : array_like, shape (models,)
+        Standard deviations, and from how many runs each.
+
+    Examples
+    --------
+    >>> round(chance_factor([0.3, 0.3], [5, 5]), 2)
+    2.31
+    """
+    parts = np.square(np.asarray(sds, float))
+    if not parts.sum() > 0:
+        return math.nan
+    freedom = parts.sum() ** 2 / (parts**2 / (np.asarray(runs) - 1)).sum()
+    return float(stats.t.ppf(0.975, freedom))
+
+
 class Difference(NamedTuple):
     """A difference of two means, with the 90 % interval and the p-value of the tests."""
 

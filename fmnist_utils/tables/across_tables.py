@@ -15,7 +15,7 @@ from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import chance_difference
 from fmnist_utils.tables.table import Stacked, Table
-from fmnist_utils.text import contrast_text, spread_text
+from fmnist_utils.text import apart_text, spread_text
 from fmnist_utils.verdicts.across_reports import (
     SPLITS,
     accuracy_verdicts,
@@ -159,12 +159,12 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     """Show what each assumption made otherwise changes in test accuracy, the largest change first.
 
     Only variants that change what a report leaves open; accuracy is that after the last epoch, the
-    interval Welch's.
+    interval Welch's, or in pairs where one training is the beginning of the other.
     """
     found = []
     for choice in choices(store):
         ours, other = (accuracies(runs, "test") for runs in (choice.base.runs, choice.runs))
-        change = contrast_text((1, other), (-1, ours))
+        change = apart_text(choice.runs, choice.base.runs)
         what = Stacked(choice.variant.title, choice.base.report.short_name)
         row = (what, spread_text(ours), spread_text(other), change)
         found.append((abs(float(other.mean() - ours.mean())), row))

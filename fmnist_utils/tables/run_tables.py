@@ -14,7 +14,7 @@ from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import class_scores
 from fmnist_utils.tables.table import Stacked, Table, ours_cell, verdict_badge
-from fmnist_utils.text import contrast_text, reported_text, spread_text, with_interval
+from fmnist_utils.text import apart_text, reported_text, spread_text, with_interval
 from fmnist_utils.tuning import load_trials
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
@@ -44,7 +44,8 @@ def differences(
 ) -> Table:
     """Show how much more accurate one model is than another, on validation and test images.
 
-    The interval is Welch's, for two means whose variances may differ.
+    The interval is Welch's, for two means whose variances may differ; where one training is the
+    beginning of the other, that of the differences in pairs.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def differences(
     for split in ("validation", "test"):
         for when, epoch in (("last epoch", "final"), ("best validation epoch", "best")):
             a, b = (accuracies(runs, split, epoch) for runs in (ones, others))
-            apart = contrast_text((1, a), (-1, b))
+            apart = apart_text(ones, others, split, epoch)
             rows.append((f"{split}, {when}", spread_text(a), spread_text(b), apart))
     headers = ("accuracy (%)", one.title, other.title, "difference (points), 95 % interval")
     return Table(headers, tuple(rows), f"{one.title} and {other.title}, mean ± sd")

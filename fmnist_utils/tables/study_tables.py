@@ -9,7 +9,7 @@ import numpy as np
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.tables.table import Stacked, Table
-from fmnist_utils.text import contrast_text, spread_text
+from fmnist_utils.text import apart_text, contrast_text, spread_text
 
 #: Value of the first factor, value of the second, and their runs; as in `plots.interaction`.
 Groups = Mapping[tuple[str, str], Sequence[Run]]
@@ -76,7 +76,8 @@ def _two_values(factor: str, values: Sequence[str]) -> tuple[str, str]:
 def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str) -> Table:
     """Show by how much each choice changes the test accuracy of a model, line by line.
 
-    The interval is Welch's, for two means whose variances may differ; it needs two runs of each.
+    The interval is Welch's, for two means whose variances may differ, or in pairs where one
+    training is the beginning of the other; it needs two runs of each.
 
     Parameters
     ----------
@@ -97,19 +98,16 @@ def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str)
     """
     rows = []
     for name in dict.fromkeys(name for _, name in groups):
-        found = {
-            place: accuracies(runs, "test")
-            for (place, of_line), runs in groups.items()
-            if of_line == name
-        }
+        found = {place: runs for (place, of_line), runs in groups.items() if of_line == name}
         reference = against if isinstance(against, str) else against.get(name, "")
         if reference not in found:
             raise FmnistError(
                 f"There is no {x} {reference!r} to compare with where {line} is {name}: "
                 f"give as against one of {', '.join(found)}."
             )
-        for place, values in found.items():
-            apart = contrast_text((1, values), (-1, found[reference]))
+        for place, runs in found.items():
+            values = accuracies(runs, "test")
+            apart = apart_text(runs, found[reference])
             change = "reference" if place == reference else apart
             rows.append((name, place, str(values.size), spread_text(values), change))
     headers = (line, x, "seeds", "test accuracy (%)", _DIFFERENCE)

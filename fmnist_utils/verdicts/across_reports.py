@@ -10,7 +10,7 @@ from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.verdicts.collect import judge_accuracies
+from fmnist_utils.verdicts.collect import judge_accuracies, judge_tested
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.outcome import Verdict
 
@@ -51,6 +51,14 @@ def accuracy_verdicts(store: RunStore) -> list[tuple[Report, Verdict]]:
         runs = store.runs_of(report)
         for split in SPLITS:
             found += [(report, verdict) for verdict in judge_accuracies(report, runs, split)]
+    return found
+
+
+def tested_verdicts(store: RunStore) -> list[Verdict]:
+    """Give the verdicts on all claims that runs decide, of all reports; no model is built."""
+    found = []
+    for report in every_report():
+        found += judge_tested(report, store.runs_of(report))
     return found
 
 

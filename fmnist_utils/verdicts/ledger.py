@@ -13,9 +13,8 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report, judge_tested
-from fmnist_utils.verdicts.multiplicity import OUTSIDE, survives
+from fmnist_utils.verdicts.multiplicity import OUTSIDE, Pool, survives
 from fmnist_utils.verdicts.outcome import Verdict
-from fmnist_utils.verdicts.pooled import Pool
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,10 @@ def ledger_rows(report: Report, store: RunStore) -> list[LedgerRow]:
 
     Examples
     --------
-    >>> row = fu.verdicts.ledger_rows(report, fu.STORE)[-1]  # doctest: +SKIP
-    >>> row.address, row.printed, row.word  # doctest: +SKIP
-    ('baltzi/cnn-2-conv/non-trainable-params', '0', 'equal')
+    >>> from fmnist_utils.runs.store import STORE
+    >>> row = fu.verdicts.ledger_rows(report, STORE)[0]
+    >>> row.address, row.printed, row.word
+    ('baltzi/train-images', '60000', 'equal')
     """
     return _ledgers([report], store)[report.id]
 

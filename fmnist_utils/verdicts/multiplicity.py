@@ -1,17 +1,24 @@
-"""What many verdicts say together: what chance alone would give, and shares of statements."""
+"""What many experiments and verdicts say together: spread, chance, and shares of statements."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fmnist_utils import stats
+from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.quantities import COUNTED
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore
+from fmnist_utils.verdicts.across_reports import every_report
+from fmnist_utils.verdicts.judge import MIN_RUNS
+from fmnist_utils.verdicts.measure import measure, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word, count_words
+from fmnist_utils.verdicts.trainings import at_chance, distinct
 
 if TYPE_CHECKING:
     from fmnist_utils.verdicts.ledger import LedgerRow
@@ -49,6 +56,13 @@ def chance(verdicts: Iterable[Verdict]) -> Chance:
     ----------
     verdicts : iterable of Verdict
         Those without a number, or pending, are passed over.
+
+    Examples
+    --------
+    >>> verdicts = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
+    >>> found = fu.verdicts.chance(verdicts)
+    >>> found.numbers, found.outside, round(found.expected_outside, 1)
+    (1, 0, 0.0)
     """
     tested = [verdict for verdict in verdicts if verdict.test is not None]
     expected = dict.fromkeys(Word, 0.0)
@@ -159,3 +173,61 @@ _DECIDED = (
     Word.REPRODUCED, Word.CLOSE, Word.IMPRECISE, Word.UNSETTLED, Word.CONSISTENT,
     Word.NOT_REPRODUCED, Word.UNSTABLE,
 )  # fmt: skip
+
+
+# --- pooled deviations ---------------------------------------------------------------------------
+
+
+class Pool:
+    """The runs of many experiments, from which priors of variances are fitted.
+
+    Parameters
+    ----------
+    groups : iterable of sequence of Run
+        The runs of each experiment. A training under two names counts once; left out are
+        experiments with fewer than three runs, and those with a run that diverged or stayed at
+        chance level.
+    """
+
+    def __init__(self, groups: Iterable[Sequence[Run]]) -> None:
+        self.groups = distinct(
+            runs
+            for runs in groups
+            if len(runs) >= MIN_RUNS
+            and not at_chance(runs)
+            and not any(run.diverged for run in runs)
+        )
+        self._priors: dict[Any, stats.Prior | None] = {}
+
+    @classmethod
+    def of(cls, store: RunStore) -> Pool:
+        """Read the runs of every experiment and variant of every report."""
+        return cls(
+            store.runs(experiment)
+            for report in every_report()
+            for experiment in report.trainable.values()
+        )
+
+    def prior(self, claim: Claim) -> stats.Prior | None:
+        """Fit the prior for what a claim is about, whoever states it; see `stats.fit_prior`.
+
+        None where fewer than ten experiments have runs that differ.
+        """
+        about = (
+            claim.quantity, claim.split, claim.reading, claim.epoch, claim.label, claim.predicted,
+            claim.unit,
+        )  # fmt: skip
+        if about not in self._priors:
+            self._priors[about] = self._fit(claim)
+        return self._priors[about]
+
+    def _fit(self, claim: Claim) -> stats.Prior | None:
+        samples = [values for runs in self.groups if _all_finite(values := measure(claim, runs))]
+        sides = [side_of(claim, values) for values in samples]
+        return stats.fit_prior(
+            [float(np.square(side.sd)) for side in sides], [len(x) for x in samples]
+        )
+
+
+def _all_finite(values: Any) -> bool:
+    return bool(np.isfinite(values).all())

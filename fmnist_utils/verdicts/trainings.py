@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.stats import welch_interval
 
 
 def nested(a: Sequence[Run], b: Sequence[Run]) -> bool:
@@ -23,6 +25,34 @@ def paired(a: Sequence[Run], b: Sequence[Run]) -> list[tuple[Run, Run]]:
     """Return the pairs of runs with the same seed."""
     others = {run.seed: run for run in b}
     return [(run, others[run.seed]) for run in a if run.seed in others]
+
+
+class Apart(NamedTuple):
+    """By how many points one model is more accurate, with a 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    in_pairs: bool
+
+
+def difference(
+    ones: Sequence[Run], others: Sequence[Run], split: str = "test", at: str = "final"
+) -> Apart | None:
+    """Compare the accuracies of two models: as independent samples, or in pairs where nested.
+
+    Parameters
+    ----------
+    ones, others : sequence of Run
+        Their runs; None is returned where there are not two of each, or two pairs.
+    split, at : str
+        Of which images, and when; see `accuracies`.
+    """
+    if in_pairs := nested(ones, others):
+        ones, others = zip(*paired(ones, others), strict=True)
+    a, b = (accuracies(runs, split, at) for runs in (ones, others))
+    found = welch_interval((1, a - b)) if in_pairs else welch_interval((1, a), (-1, b))
+    return Apart(*found, in_pairs) if found else None
 
 
 def distinct(groups: Iterable[Sequence[Run]]) -> list[Sequence[Run]]:
