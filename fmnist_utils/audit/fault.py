@@ -38,7 +38,7 @@ KINDS = {
         "We train and test on the images that add up."),
     "fact": Kind("A number that the data set does not have: {subject}", "low",
         "We use the official data set, so no run depends on it."),
-    "outside": Kind("Trials outside the space that was searched", "medium",
+    "outside": Kind("Trials outside the space that was searched: {subject}", "medium",
         "The search that is described is not the one that was run; we train the trials as listed."),
     # Numbers and sentences against each other.
     "disagreement": Kind("{of}: {subject} has several values", "medium",

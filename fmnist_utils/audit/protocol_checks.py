@@ -19,6 +19,7 @@ from fmnist_utils.text import (
     joined,
     key_text,
     listed,
+    slug,
     stated_value,
     subject_text,
     variants_text,
@@ -194,18 +195,22 @@ def outside_the_space(report: Report) -> Iterator[Fault]:
             for trial in trials_of(report, search)
             for claim in trial.stated
         ]
-        wrong = [(trial, claim, why) for trial, claim, why in found if why]
-        if wrong:
+        wrong: dict[str, list[tuple[Experiment, Claim, str]]] = defaultdict(list)
+        for trial, claim, why in found:
+            if why:
+                wrong[claim.setting or ""].append((trial, claim, why))
+        for path, values in wrong.items():
             yield Fault(
                 kind="outside",
-                about=search.id,
-                where=joined((search.where, place(*(claim for _, claim, _ in wrong)))),
+                about=f"{search.id}-{slug(key_text(path))}",
+                where=joined((search.where, place(*(claim for _, claim, _ in values)))),
                 claimed=joined(
                     f"{subject_text(claim)} {stated_value(claim)} in {trial.title}"
-                    for trial, claim, _ in wrong
+                    for trial, claim, _ in values
                 ),
-                because=joined(why for _, _, why in wrong),
-                rests_on=frozenset(address(trial, claim) for trial, claim, _ in wrong),
+                because=joined(why for _, _, why in values),
+                rests_on=frozenset(address(trial, claim) for trial, claim, _ in values),
+                words={"subject": key_text(path)},
             )
 
 

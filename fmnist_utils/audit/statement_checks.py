@@ -110,9 +110,11 @@ def otherwise_described(report: Report) -> Iterator[Fault]:
             where=place(claim),
             claimed=f"{_subject(subject, claim)} is {stated_value(claim)}",
             because=_instead(claim, owner, verdict.ours),
-            rests_on=frozenset({address(owner, claim)}),
+            # How the images are divided is one thing, in however many arrays and shares.
+            rests_on=frozenset({f"{owner.id}/images" if owner and kind == "images"
+                                else address(owner, claim)}),
             words=_words(report, subject, claim),
-        )
+        )  # fmt: skip
 
 
 def _instead(claim: Claim, owner: Experiment | None, ours: Any) -> str:
