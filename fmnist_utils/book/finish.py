@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -107,7 +108,7 @@ class _Page:
                 raise BookError(f"{self.path.name}: the theme has no icon {', '.join(names)}.")
             width, height, outline = drawn
             # Its classes stay: the theme shows one of three icons by them.
-            place.name, place["class"] = "svg", ["icon", *place["class"]]
+            place.name, place["class"] = "svg", " ".join(["icon", *place["class"]])
             place.attrs |= {"viewBox": f"0 0 {width} {height}", "aria-hidden": "true"}
             place.append(self.soup.new_tag("path", attrs={"fill": "currentColor", "d": outline}))
 
@@ -208,8 +209,13 @@ def make_searchable(site: Path) -> None:
             copy = Path(folder) / page.relative_to(site)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(_indexed(page), encoding="utf-8")
-        command = [sys.executable, "-m", "pagefind", "--site", folder, "--root-selector", "article"]
-        command += ["--output-path", str(site / "pagefind"), "--include-characters", ".%_", "--quiet"]
+        options = {
+            "--site": folder,
+            "--root-selector": "article",
+            "--output-path": str(site / "pagefind"),
+            "--include-characters": ".%_",
+        }
+        command = [sys.executable, "-m", "pagefind", "--quiet", *chain(*options.items())]
         result = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True,
@@ -225,14 +231,14 @@ def _indexed(page: Path) -> str:
     if page.parent.name == "reference" and soup.article:
         soup.article["data-pagefind-weight"] = "0.2"  # a chapter's words come first
     for link in soup.select("a.headerlink"):
-        heading = link.find_parent(re.compile("^h[1-6]$"))
-        if heading is not None and heading.find_parent("section") is not None:
+        heading, section = link.find_parent(re.compile("^h[1-6]$")), link.find_parent("section")
+        if heading is not None and section is not None:
             heading["id"] = unquote(str(link["href"]).removeprefix("#"))
-            del heading.find_parent("section")["id"]
+            section.attrs.pop("id", None)
         link.decompose()
     for row in soup.select("article tr[id]"):
         cells = [" ".join(cell.get_text(" ").split()) for cell in row.find_all(["th", "td"])[:3]]
-        title = soup.new_tag("h6", attrs={"id": row["id"]})
+        title = soup.new_tag("h6", attrs={"id": str(row["id"])})
         title.string = ", ".join(filter(None, cells))
         del row["id"]
         row.insert_before(title)

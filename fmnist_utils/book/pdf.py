@@ -95,7 +95,7 @@ def _article(site: Path, name: Path, names: list[Path]) -> Tag:
     if not isinstance(article, Tag):
         raise BookError(f"{name} has no article: run make book again.")
     for part in article.find_all(id=True):
-        part["id"] = _within(name, part["id"])
+        part["id"] = _within(name, str(part["id"]))
     for fold in article("details"):
         fold["open"] = ""
     article["id"], article["style"] = _within(name), "break-before: page"

@@ -33,7 +33,9 @@ class AuthorYear(Unsorted):  # type: ignore[misc]
     default_label_style = AuthorYearLabels
 
 
-def without_examples(app: Any, what: str, name: str, obj: Any, options: Any, text: list[str]) -> None:
+def without_examples(
+    app: Any, what: str, name: str, obj: Any, options: Any, text: list[str]
+) -> None:
     """Cut the examples off a module's text: they are one test that calls every function."""
     if what == "module" and "Examples" in text:
         del text[text.index("Examples") :]

@@ -1,8 +1,9 @@
 """What a chapter draws: images, networks, learning curves, claims beside runs.
 
 Every function returns a closed matplotlib figure, which a notebook shows once when it is the last
-expression of a cell; `panels` takes one apart, so that its panels wrap on a phone. Figures are opaque black on white, so that inverting a chart gives its dark
-form; colours come from seaborn's colour-blind palette and never carry a meaning alone.
+expression of a cell; `panels` takes one apart, so that its panels wrap on a phone. Figures are
+opaque black on white, so that inverting a chart gives its dark form; colours come from seaborn's
+colour-blind palette and never carry a meaning alone.
 
 Examples
 --------

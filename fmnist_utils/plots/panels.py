@@ -57,7 +57,9 @@ def panels(figures: Figure | Sequence[Figure], alt: Sequence[str]) -> Panels:
         whole = io.BytesIO()
         fig.savefig(whole, dpi=_DPI)
         for part in (*fig.legends, *(ax for ax in fig.axes if ax.get_visible())):
-            pictures.append(_part(Image.open(whole), part.get_tightbbox().padded(_PAD)))
+            box = part.get_tightbbox()
+            assert box is not None  # it is visible
+            pictures.append(_part(Image.open(whole), box.padded(_PAD)))
             texts.append("" if part in fig.legends else left.pop(0) if left else None)
     if left or None in texts:
         wanted = len([text for text in texts if text != ""])

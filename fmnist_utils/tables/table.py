@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,7 +171,7 @@ class Table:
     def _repr_html_(self) -> str:
         right = self._flush_right()
         heads = "".join(
-            f'<th scope="col" style="text-align:{"right" if flush else "left"}">{_html(header)}</th>'
+            f'<th scope="col" {_aligned(flush)}>{_html(header)}</th>'
             for header, flush in zip(self.headers, right, strict=True)
         )
         body = "\n".join(f"<tr>{_row(row, right)}</tr>" for row in self.rows)
@@ -187,13 +187,16 @@ def _row(cells: Sequence[Any], right: Sequence[bool]) -> str:
     """Write a row: the first cell names it, and a verdict stays in sight where a table is wide."""
     written = []
     for i, (cell, flush) in enumerate(zip(cells, right, strict=True)):
-        style = f'style="text-align:{"right" if flush else "left"}"'
         if i == 0:
-            written.append(f'<th scope="row" {style}>{_html(cell)}</th>')
+            written.append(f'<th scope="row" {_aligned(flush)}>{_html(cell)}</th>')
         else:
             kind = ' class="verdict-cell"' if isinstance(cell, Badge | SeverityBadge) else ""
-            written.append(f"<td{kind} {style}>{_html(cell)}</td>")
+            written.append(f"<td{kind} {_aligned(flush)}>{_html(cell)}</td>")
     return "".join(written)
+
+
+def _aligned(right: bool) -> str:
+    return f'style="text-align:{"right" if right else "left"}"'
 
 
 def _printed(cell: Any) -> Text:
