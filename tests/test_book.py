@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from fmnist_utils.book import kernels, stage
 from fmnist_utils.book import site as book
 from fmnist_utils.book.links import (
     BADGE_LINK,
+    CITATIONS,
     CITED,
     INSTALL,
     badge_link,
@@ -739,6 +741,10 @@ def make_addressed(root: Path, address: str) -> None:
     (root / "CITATION.cff").write_text(
         f'title: A\nrepository-code: "https://github.com/{address}"\n'
     )
+    (root / "reference").mkdir(exist_ok=True)
+    (root / "reference/cite.md").write_text(
+        f"@misc{{a,\n  url     = {{https://github.com/{address}}},\n}}\n"
+    )
     for path in ("index.ipynb", "chapters/one.ipynb"):
         install = code(f"%pip install -q git+https://github.com/{address}@main")
         write(root / path, badge(address, path), install)
@@ -764,10 +770,10 @@ def check_repository(root: Path) -> list[str]:
             if not links:
                 problems.append(f"{name} has no {what}.")
             problems += [f"{name}: the {what} points to {link}." for link in wrong]
-    citation = root / "CITATION.cff"
-    for _, cited in CITED.findall(citation.read_text()) if citation.exists() else []:
-        if cited != url:
-            problems.append(f"CITATION.cff names the repository {cited}.")
+    for citation in (path for name in CITATIONS if (path := root / name).exists()):
+        for _, cited in CITED.findall(citation.read_text()):
+            if cited != url:
+                problems.append(f"{citation.name} names the repository {cited}.")
     return problems
 
 
@@ -781,7 +787,7 @@ def test_every_place_follows_the_address(
     changed = set_repository(root, f"https://github.com/{owner}/{name}{suffix}")
     assert repository(root)["url"] == f"https://github.com/{owner}/{name}"
     assert check_repository(root) == []
-    assert len(changed) == 4
+    assert len(changed) == 5
     assert "# kept" in (root / "_config.yml").read_text()
     assert "@main" in (root / "index.ipynb").read_text()
     assert set_repository(root, f"https://github.com/{owner}/{name}") == []
@@ -803,6 +809,7 @@ def test_every_place_follows_the_address(
         ("chapters/one.ipynb", "git+https", "https", "has no install cell"),
         ("chapters/one.ipynb", "/github/", "/", "has no Colab badge"),
         ("CITATION.cff", "old/place", "new/place", "CITATION.cff names"),
+        ("reference/cite.md", "old/place", "new/place", "cite.md names"),
     ],
 )
 def test_a_wrong_address_is_found(
@@ -813,7 +820,7 @@ def test_a_wrong_address_is_found(
     assert old in text
     (tmp_path / name).write_text(text.replace(old, new))
     (found,) = check_repository(tmp_path)
-    assert name in found
+    assert Path(name).name in found
     assert problem in found
 
 
@@ -853,6 +860,16 @@ def test_an_address_that_colab_cannot_open_is_refused(tmp_path: Path, url: str) 
 
 def test_every_badge_and_install_cell_of_this_book_is_right() -> None:
     assert check_repository(ROOT) == []
+
+
+def test_the_page_on_citing_says_what_the_project_says() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    page = (ROOT / "reference/cite.md").read_text()
+    fields = dict(re.findall(r"(\w+)\s*= \{(.*)\},", page))
+    assert fields["version"] == citation["version"]
+    assert fields["date"] == str(citation["date-released"])
+    assert fields["date"].startswith(fields["year"])
+    assert re.sub("[{}]", "", fields["title"]) == citation["title"]
 
 
 def test_every_chapter_of_this_book_is_listed() -> None:

@@ -77,7 +77,7 @@ def visit(chromium: Any, address: str) -> Iterator[Any]:
         page = chromium.new_page(viewport=screen, color_scheme=mode)
         page.set_default_timeout(300_000)  # stops what hangs; a machine may be slow
         seen = Opened(page)
-        page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda said: seen.errors.extend(complaints(said)))
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
         page.on("request", lambda request: seen.asked.append(request.url))
         page.on("response", lambda response: seen.bodies.append(response))
@@ -91,9 +91,13 @@ def visit(chromium: Any, address: str) -> Iterator[Any]:
         page.close()
 
 
+def complaints(said: Any) -> list[str]:
+    return [f"{said.text} {said.location['url']}"] if said.type == "error" else []
+
+
 def violations(page: Any) -> list[str]:
     page.evaluate(AXE)
-    found = page.evaluate("axe.run().then(result => result.violations)")
+    found = page.evaluate("axe.run(document, {preload: false}).then(r => r.violations)")
     return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
 
 

@@ -14,7 +14,9 @@ _GITHUB = re.compile(
 )
 BADGE_LINK = re.compile(r"https://colab\.research\.google\.com/github/[^\s)\"'\\]*")
 INSTALL = re.compile(r"git\+https?://[^\s\"'#\\]+")
-CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)")
+CITED = re.compile(r"(?m)^(repository-code:\s*[\"']?|\s*url\s*=\s*\{)([^\s\"'}]+)")
+#: Files that say how to cite the book.
+CITATIONS = ("CITATION.cff", "reference/cite.md")
 
 
 def repository(root: Path) -> dict[str, str]:
@@ -72,7 +74,7 @@ def set_repository(root: Path, url: str) -> list[Path]:
         text = path.read_text(encoding="utf-8")
         text = BADGE_LINK.sub(badge_link(url, branch, path.relative_to(root)), text)
         texts[path] = INSTALL.sub(install_address(url, branch), text)
-    if (citation := root / "CITATION.cff").exists():
+    for citation in (path for name in CITATIONS if (path := root / name).exists()):
         texts[citation] = CITED.sub(rf"\g<1>{url}", citation.read_text(encoding="utf-8"))
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
