@@ -25,7 +25,7 @@ _DENSITY = 1.5
 #: description of this site for other programs.
 _UNUSED = (
     "search.html", "searchindex.js", "_static/searchtools.js", "_static/language_data.js",
-    "_static/scripts/fontawesome.js", "_static/vendor", "_static/webpack-macros.html",
+    "_static/scripts/fontawesome.js", "_static/webpack-macros.html",
     "_static/sbt-webpack-macros.html",
 )  # fmt: skip
 _SCRIPTS = re.compile(r"fontawesome|searchtools|language_data|searchindex")
