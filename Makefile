@@ -19,13 +19,16 @@ endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book test test-all lint clean
+.PHONY: help book pdf test test-all test-site lint clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 book: $(READY) ## run every chapter and build the site
 	@$(BIN)/fmnist book
+
+pdf: book ## print the site as _build/book.pdf, where there is a Chromium
+	@$(BIN)/python -m fmnist_utils.book.pdf
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check --quiet .
@@ -37,6 +40,9 @@ test: lint ## lint, quick tests, and every chapter against its stored output
 
 test-all: lint ## the same with slow tests: killed processes, clusters, smoke runs
 	@$(call run_tests)
+
+test-site: book ## the built site in Chromium: search, accessibility, phones, weight, print
+	@FMNIST_SITE=_build/html $(BIN)/pytest --quiet -rs tests/test_site.py
 
 # One pytest run for tests and notebooks, so that its last line counts both. Each core takes whole
 # files: a notebook needs one kernel from top to bottom. The notebooks come last, for the cores to

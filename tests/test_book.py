@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,7 +60,8 @@ def make_book(root: Path) -> Path:
     """Write a book of two notebooks and a text page around this project's own settings."""
     for name in ("_config.yml", "references.bib"):
         shutil.copy(ROOT / name, root)
-    shutil.copytree(ROOT / "_static", root / "_static")
+    for name in ("_static", "_templates"):
+        shutil.copytree(ROOT / name, root / name)
     toc: dict[str, Any] = {"format": "jb-book", "root": "index"}
     toc["chapters"] = [{"file": "chapters/one", "sections": [{"file": "chapters/text"}]}]
     (root / "_toc.yml").write_text(yaml.safe_dump(toc))
@@ -130,7 +132,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 def test_every_page_is_there_and_carries_the_banners(built: tuple[Path, list[str]]) -> None:
     root, lines = built
-    for page in ("index", "chapters/one", "chapters/text", "search"):
+    for page in ("index", "chapters/one", "chapters/text"):
         text = (root / f"_build/html/{page}.html").read_text()
         assert "Preview on synthetic garments" in text, page
         assert "a few training steps" in text, page
@@ -200,6 +202,7 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (work / "_build/html/_static/book.css").write_text("p {}")
 
     monkeypatch.setattr(book, "_jupyter_book", jupyter_book)
+    monkeypatch.setattr(book, "finish", lambda site: None)
     make_book(tmp_path)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (tmp_path / "index.ipynb").unlink()
@@ -740,6 +743,10 @@ def make_addressed(root: Path, address: str) -> None:
     (root / "pyproject.toml").write_text(
         f'[project.urls]\nRepository = "https://github.com/{address}"\n'
     )
+    (root / "reference").mkdir(exist_ok=True)
+    (root / "reference/cite.md").write_text(
+        f"@misc{{a,\n  url     = {{https://github.com/{address}}},\n}}\n"
+    )
     for path in ("index.ipynb", "chapters/one.ipynb"):
         install = code(f"%pip install -q git+https://github.com/{address}@main")
         write(root / path, badge(address, path), install)
@@ -805,6 +812,7 @@ def test_every_place_follows_the_address(
         ("chapters/one.ipynb", "/github/", "/", "has no Colab badge"),
         ("CITATION.cff", "old/place", "new/place", "CITATION.cff names"),
         ("pyproject.toml", "old/place", "new/place", "pyproject.toml names"),
+        ("reference/cite.md", "old/place", "new/place", "cite.md names"),
     ],
 )
 def test_a_wrong_address_is_found(
@@ -815,7 +823,7 @@ def test_a_wrong_address_is_found(
     assert old in text
     (tmp_path / name).write_text(text.replace(old, new))
     (found,) = check_repository(tmp_path)
-    assert name in found
+    assert Path(name).name in found
     assert problem in found
 
 
@@ -857,10 +865,21 @@ def test_every_badge_and_install_cell_of_this_book_is_right() -> None:
     assert check_repository(ROOT) == []
 
 
+def test_the_page_on_citing_says_what_the_project_says() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    page = (ROOT / "reference/cite.md").read_text()
+    fields = dict(re.findall(r"(\w+)\s*= \{(.*)\},", page))
+    assert fields["version"] == citation["version"]
+    assert fields["date"] == str(citation["date-released"])
+    assert fields["date"].startswith(fields["year"])
+    assert re.sub("[{}]", "", fields["title"]) == citation["title"]
+
+
 def test_every_chapter_of_this_book_is_listed() -> None:
     listed = set(pages(ROOT))
-    record = (ROOT / "record").glob("*.md")
-    assert listed == {ROOT / "index.ipynb", *(ROOT / "chapters").glob("*.ipynb"), *record}
+    chapters = (ROOT / "chapters").glob("*.ipynb")
+    written = (path for part in ("record", "reference") for path in (ROOT / part).glob("*.md"))
+    assert listed == {ROOT / "index.ipynb", *chapters, *written}
     assert pages(ROOT)[0] == ROOT / "index.ipynb"
 
 

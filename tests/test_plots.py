@@ -23,6 +23,7 @@ from figures import (
 )
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from fmnist_utils import plots
 from fmnist_utils.data.fashion_mnist import FashionMNIST
@@ -164,3 +165,20 @@ def test_a_failing_drawing_leaves_no_open_figure() -> None:
     with pytest.raises(TypeError):
         plots.seed_strip({"a": seeds(3)}, {"a": lambda: "no number"})
     assert plt.get_fignums() == []
+
+
+def test_panels_are_pictures_of_their_own_with_a_text_each() -> None:
+    figure = plots.learning_curves(seeds(3), CNN)
+    taken = plots.panels([figure, figure], ["a", "<b>", "c", "d"])
+    assert [text for text in taken.alt if text] == ["a", "<b>", "c", "d"]  # the others are legends
+    widths = [Image.open(io.BytesIO(picture)).width for picture in taken.pictures]
+    assert all(width < 0.7 * 1080 for width in widths)
+    html = taken._repr_html_()
+    assert html.count("<img ") == len(taken.alt) and 'alt="&lt;b&gt;"' in html
+    assert "flex-wrap" in html and "base64" not in repr(taken)
+
+
+@pytest.mark.parametrize("texts", [[], ["a"], ["a", "b", "c"]])
+def test_each_panel_needs_its_text(texts: list[str]) -> None:
+    with pytest.raises(ValueError, match=rf"2 panels, and {len(texts)} alternative"):
+        plots.panels(plots.learning_curves(seeds(3), CNN), texts)

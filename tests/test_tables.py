@@ -61,6 +61,14 @@ def test_numbers_are_flush_right_and_words_are_not():
     assert table._repr_html_().count("text-align:right") == 3
 
 
+def test_rows_and_columns_have_headers_and_a_verdict_can_stay_in_sight() -> None:
+    html = Table(
+        ("claim", "verdict"), (("test", Badge(Word.CLOSE)), ("", "none yet"))
+    )._repr_html_()
+    assert (html.count('<th scope="col"'), html.count('<th scope="row"')) == (2, 2)
+    assert html.count('<td class="verdict-cell"') == 1
+
+
 def test_the_second_line_of_a_cell_is_escaped_and_smaller():
     cell = Stacked(Badge(Word.CLOSE), "p. 3 & 4")
     assert str(cell) == "close [p. 3 & 4]"

@@ -18,6 +18,7 @@ INSTALL = re.compile(r"git\+https?://[^\s\"'#\\]+")
 NAMED = {
     "CITATION.cff": re.compile(r"(?m)^(repository-code:\s*[\"']?)([^\s\"']+)"),
     "pyproject.toml": re.compile(r"(?m)^(Repository = \")([^\"]+)"),
+    "reference/cite.md": re.compile(r"(?m)^(\s*url\s*=\s*\{)([^\s}]+)"),
 }
 
 
@@ -76,9 +77,9 @@ def set_repository(root: Path, url: str) -> list[Path]:
         text = path.read_text(encoding="utf-8")
         text = BADGE_LINK.sub(badge_link(url, branch, path.relative_to(root)), text)
         texts[path] = INSTALL.sub(install_address(url, branch), text)
-    for path in (root / name for name in NAMED if (root / name).exists()):
-        named = NAMED[path.name]
-        texts[path] = named.sub(rf"\g<1>{url}", path.read_text(encoding="utf-8"))
+    for name in (name for name in NAMED if (root / name).exists()):
+        path = root / name
+        texts[path] = NAMED[name].sub(rf"\g<1>{url}", path.read_text(encoding="utf-8"))
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
         write_whole(path, texts[path].encode())

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from fmnist_utils.book.finish import finish
 from fmnist_utils.book.kernels import Kernels, execute, side_by_side
 from fmnist_utils.book.notebooks import BookError, dump, plain_text
 from fmnist_utils.book.stage import (
@@ -35,7 +36,10 @@ from fmnist_utils.machine import core_count
 from fmnist_utils.records import write_whole
 
 #: What the extra "book" brings.
-_TOOLS = ("ipykernel", "itables", "jupyter_book", "nbclient", "nbformat", "papermill")
+_TOOLS = (
+    "ipykernel", "itables", "jupyter_book", "nbclient", "nbformat", "numpydoc", "pagefind",
+    "pagefind_bin", "papermill", "sphinx_codeautolink",
+)  # fmt: skip
 
 #: Seconds that a cell may take where nothing is trained, unless the user says otherwise: the
 #: slowest, which loads Keras, takes ten on an idle machine.
@@ -223,13 +227,16 @@ def _render(build: Path, console: Console) -> Path:
     if aside.exists() and not site.exists():  # interrupted between the two moves below
         os.replace(aside, site)
     shutil.rmtree(aside, ignore_errors=True)
-    made_from = digest([tree_digests(build / "stage"), versions()])
+    # The package too: its docstrings stand on the reference pages.
+    package = Path(__file__).parents[1]
+    made_from = digest([tree_digests(build / "stage"), tree_digests(package, "*.py"), versions()])
     if _stamp(site) == [made_from, *_files(site)]:
         return site / "index.html"
     shutil.rmtree(work, ignore_errors=True)
+    fresh = work / "_build/html"
     with console.status("Rendering the pages"):
         _jupyter_book(build, work)
-    fresh = work / "_build/html"
+        finish(fresh)
     _refuse_gaps(build / "stage", fresh)
     (fresh / _STAMP).write_text(json.dumps([made_from, *_files(fresh)]))
     if site.exists():

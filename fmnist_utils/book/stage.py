@@ -47,6 +47,9 @@ _EXECUTED = "fmnist_executed"
 #: of a search the tables, not the books that its tool keeps.
 _TRAINED = {"runs": "*.json", "searches": "trials.json"}
 
+#: Files of the project that reference pages show whole.
+_INCLUDED = ("CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-TEXT")
+
 _BANNERS = {
     "synthetic": (
         '<div class="banner synthetic"><strong>Preview on synthetic garments.</strong> This book '
@@ -156,7 +159,9 @@ class Stage:
         html["announcement"] = "".join([html.get("announcement") or "", *banners])
         self._put(Path("_config.yml"), yaml.safe_dump(config, sort_keys=False).encode())
         extras = [self._root / name for name in ("_toc.yml", *config.get("bibtex_bibfiles", []))]
-        extras += (path for path in (self._root / "_static").rglob("*") if path.is_file())
+        extras += (path for name in _INCLUDED if (path := self._root / name).is_file())
+        for folder in ("_static", "_templates"):
+            extras += (path for path in (self._root / folder).rglob("*") if path.is_file())
         for path in extras:
             self._put(path.relative_to(self._root), path.read_bytes())
 

@@ -1,8 +1,9 @@
 """What a chapter draws: images, networks, learning curves, claims beside runs.
 
 Every function returns a closed matplotlib figure, which a notebook shows once when it is the last
-expression of a cell. Figures are opaque black on white, so that inverting a chart gives its dark
-form; colours come from seaborn's colour-blind palette and never carry a meaning alone.
+expression of a cell; `panels` takes one apart, so that its panels wrap on a phone. Figures are
+opaque black on white, so that inverting a chart gives its dark form; colours come from seaborn's
+colour-blind palette and never carry a meaning alone.
 
 Examples
 --------
@@ -24,6 +25,8 @@ Examples
 ...     fu.plots.expected_best(trials), fu.plots.trial_scores(trials),
 ...     fu.plots.parallel_coordinates(search, trials),
 ... ]
+>>> fu.plots.panels(fu.plots.learning_curves(runs), alt=["falling loss", "rising accuracy"])
+Panels(alt=('', 'falling loss', 'rising accuracy'))
 """
 
 from fmnist_utils.plots.augmented_images import augmented, resized
@@ -39,6 +42,7 @@ from fmnist_utils.plots.images import (
     samples,
 )
 from fmnist_utils.plots.networks import activation_functions, network
+from fmnist_utils.plots.panels import panels
 from fmnist_utils.plots.predictions import confusion_matrix, mistaken, predictions
 from fmnist_utils.plots.search_plots import (
     expected_best,

@@ -6,10 +6,10 @@ from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Badge, Table
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report
-from fmnist_utils.verdicts.history import HISTORY
 from fmnist_utils.verdicts.ledger import ledger_rows
 from fmnist_utils.verdicts.multiplicity import chance, statement_share
 from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.rule import HISTORY
 
 
 def rule_history() -> Table:

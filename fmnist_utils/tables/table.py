@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,20 +170,33 @@ class Table:
 
     def _repr_html_(self) -> str:
         right = self._flush_right()
-
-        def cells(tag: str, values: Iterable[Any]) -> str:
-            return "".join(
-                f'<{tag} style="text-align:{"right" if flush else "left"}">{_html(value)}</{tag}>'
-                for value, flush in zip(values, right, strict=True)
-            )
-
+        heads = "".join(
+            f'<th scope="col" {_aligned(flush)}>{_html(header)}</th>'
+            for header, flush in zip(self.headers, right, strict=True)
+        )
+        body = "\n".join(f"<tr>{_row(row, right)}</tr>" for row in self.rows)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
-        body = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
         return (
             '<div class="fmnist-table" style="overflow-x:auto">\n<table>\n'
-            f"{caption}<thead><tr>{cells('th', self.headers)}</tr></thead>\n"
+            f"{caption}<thead><tr>{heads}</tr></thead>\n"
             f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
         )
+
+
+def _row(cells: Sequence[Any], right: Sequence[bool]) -> str:
+    """Write a row: the first cell names it, and a verdict stays in sight where a table is wide."""
+    written = []
+    for i, (cell, flush) in enumerate(zip(cells, right, strict=True)):
+        if i == 0:
+            written.append(f'<th scope="row" {_aligned(flush)}>{_html(cell)}</th>')
+        else:
+            kind = ' class="verdict-cell"' if isinstance(cell, Badge | SeverityBadge) else ""
+            written.append(f"<td{kind} {_aligned(flush)}>{_html(cell)}</td>")
+    return "".join(written)
+
+
+def _aligned(right: bool) -> str:
+    return f'style="text-align:{"right" if right else "left"}"'
 
 
 def _printed(cell: Any) -> Text:

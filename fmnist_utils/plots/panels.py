@@ -1,0 +1,76 @@
+"""A figure taken apart, so that its panels stand side by side or, on a phone, below each other."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.figure import Figure
+from matplotlib.transforms import BboxBase
+from PIL import Image
+
+#: Dots an inch, of which a page shows 96 as so many pixels; and dots of paper around a panel.
+_DPI, _PAD = 144, 6
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Pictures of one row, each with its alternative text; a notebook shows them as HTML."""
+
+    pictures: tuple[bytes, ...] = field(repr=False)
+    alt: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        shown = "".join(
+            f'<img class="chart" alt="{html.escape(text)}" style="max-width:100%" width="{width}" '
+            f'src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
+            for text, picture in zip(self.alt, self.pictures, strict=True)
+            for width in [int.from_bytes(picture[16:20], "big") * 96 // _DPI]
+        )
+        return f'<div class="panels" style="display:flex;flex-wrap:wrap">{shown}</div>'
+
+
+def panels(figures: Figure | Sequence[Figure], alt: Sequence[str]) -> Panels:
+    """Show the axes of figures as pictures of their own, which wrap where a page is narrow.
+
+    A legend of a whole figure comes first, as a picture without alternative text: the texts of the
+    panels say what it says.
+
+    Parameters
+    ----------
+    figures : Figure or sequence of Figure
+        What the other functions of this package return.
+    alt : sequence of str
+        The alternative text of each panel, in the order of figures and axes.
+
+    Raises
+    ------
+    ValueError
+        When there is not one text for each panel.
+    """
+    pictures, texts, left = [], [], list(alt)
+    for fig in [figures] if isinstance(figures, Figure) else figures:
+        fig.set_dpi(_DPI)
+        whole = io.BytesIO()
+        fig.savefig(whole, dpi=_DPI)
+        for part in (*fig.legends, *(ax for ax in fig.axes if ax.get_visible())):
+            box = part.get_tightbbox()
+            assert box is not None  # it is visible
+            pictures.append(_part(Image.open(whole), box.padded(_PAD)))
+            texts.append("" if part in fig.legends else left.pop(0) if left else None)
+    if left or None in texts:
+        wanted = len([text for text in texts if text != ""])
+        raise ValueError(f"There are {wanted} panels, and {len(alt)} alternative texts.")
+    return Panels(tuple(pictures), tuple(map(str, texts)))
+
+
+def _part(whole: Image.Image, box: BboxBase) -> bytes:
+    """Cut a part out, counted from the lower left, with few colours: a third of the size."""
+    edges = (box.x0, whole.height - box.y1, box.x1, whole.height - box.y0)
+    part = whole.crop((*map(int, edges),)).convert("RGB").quantize(256, dither=Image.Dither.NONE)  # type: ignore[arg-type]
+    content = io.BytesIO()
+    part.save(content, "PNG", optimize=True)
+    return content.getvalue()

@@ -1,0 +1,210 @@
+"""The built site in a real browser: `make test-site`, after `make book`."""
+
+import gzip
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fmnist_utils.book.finish import html_pages
+from fmnist_utils.book.pdf import browser
+
+SITE = Path(os.environ.get("FMNIST_SITE", "nowhere"))
+if not (SITE / "index.html").is_file():
+    pytest.skip("FMNIST_SITE names no built site: make test-site", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+if browser() is None:
+    pytest.skip("there is no Chromium on this machine", allow_module_level=True)
+
+AXE = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+PAGES = [path.relative_to(SITE).as_posix() for path in html_pages(SITE)]
+EACH_PAGE = pytest.mark.parametrize("name", PAGES)
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+#: Pages that are held to the limits of length, and the front page to what its first screen says:
+#: a page is added when it has been rebuilt to meet them.
+REBUILT: set[str] = set()
+SCREENS, WORDS, SCREENS_OF_ALL, BYTES = 15, 2_500, 120, 1_200_000
+#: Pages for looking up, which have no limit.
+RECORD = {"claims", "findings", "assumptions", "runs"}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: Any) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve the site below a folder, as a project's pages are."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE.parent)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/{SITE.name}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with sync_api.sync_playwright() as tool:
+        running = tool.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what it asked for and complained of."""
+
+    page: Any
+    errors: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+
+
+@pytest.fixture
+def visit(chromium: Any, address: str) -> Iterator[Any]:
+    open_pages = []
+
+    def visit(name: str, screen: dict[str, int] = DESKTOP, mode: str = "light") -> Opened:
+        page = chromium.new_page(viewport=screen, color_scheme=mode)
+        page.set_default_timeout(300_000)  # stops what hangs; a machine may be slow
+        seen = Opened(page)
+        page.on("console", lambda said: seen.errors.extend(complaints(said)))
+        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("request", lambda request: seen.asked.append(request.url))
+        page.on("response", lambda response: seen.bodies.append(response))
+        page.goto(address + name, wait_until="networkidle")
+        seen.refused = [response.url for response in seen.bodies if response.status >= 400]
+        open_pages.append(page)
+        return seen
+
+    yield visit
+    for page in open_pages:
+        page.close()
+
+
+def complaints(said: Any) -> list[str]:
+    return [f"{said.text} {said.location['url']}"] if said.type == "error" else []
+
+
+def violations(page: Any) -> list[str]:
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {preload: false}).then(r => r.violations)")
+    return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@EACH_PAGE
+def test_a_page_breaks_no_rule_of_accessibility_and_no_width(
+    visit: Any, address: str, name: str, screen: dict[str, int], mode: str
+) -> None:
+    seen = visit(name, screen, mode)
+    assert violations(seen.page) == []
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= screen["width"]
+    assert [url for url in seen.asked if not url.startswith((address, "data:", "blob:"))] == []
+    assert (seen.errors, seen.refused) == ([], [])
+
+
+@EACH_PAGE
+def test_a_page_is_light(visit: Any, name: str) -> None:
+    bodies = visit(name).bodies
+    sizes = {body.url: len(gzip.compress(body.body())) for body in bodies if body.ok}
+    heaviest = sorted(sizes.items(), key=lambda item: -item[1])[:3]
+    assert sum(sizes.values()) < BYTES, heaviest
+
+
+@EACH_PAGE
+def test_letters_of_charts_can_be_read_on_a_phone(visit: Any, name: str) -> None:
+    widths = "images => images.map(i => [i.alt, i.clientWidth, +i.getAttribute('width')])"
+    page = visit(name, PHONE).page
+    # Letters of a figure are 13 pixels high in its own size.
+    small = [
+        (alt[:40], shown, own)
+        for alt, shown, own in page.eval_on_selector_all("article img.chart", widths)
+        if shown and shown < 0.69 * own
+    ]
+    assert small == []
+
+
+@pytest.mark.parametrize("words", ["93.61", "90.08", "augmentation", "license"])
+def test_search_leads_to_a_section_that_holds_the_words(visit: Any, words: str) -> None:
+    seen = visit("chapters/dataset.html")
+    seen.page.keyboard.press("Control+k")
+    seen.page.locator("pagefind-modal input").fill(words)
+    link = seen.page.locator("pagefind-modal a[href*='#']:visible").first
+    link.wait_for()
+    link.click()
+    seen.page.wait_for_url("**#*")
+    assert words in seen.page.locator("article").inner_text().lower() or words == "license"
+    assert seen.page.evaluate("document.querySelector(':target') !== null")
+    assert (seen.errors, seen.refused) == ([], [])
+
+
+def test_focus_can_be_seen_wherever_a_keyboard_leads(visit: Any) -> None:
+    page = visit("chapters/dataset.html").page
+    look = """() => {
+        const at = document.activeElement, style = getComputedStyle(at);
+        return [at.outerHTML.slice(0, 120), style.outlineStyle + style.outlineWidth];
+    }"""
+    unseen = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        element, outline = page.evaluate(look)
+        if outline.startswith("none") or outline.endswith("e0px"):
+            unseen.append(element)
+    assert unseen == []
+
+
+@EACH_PAGE
+def test_paper_cuts_nothing_off(visit: Any, name: str) -> None:
+    page = visit(name, {"width": 720, "height": 1000}).page
+    page.emulate_media(media="print")
+    wide = """boxes => boxes.filter(b => b.scrollWidth > b.clientWidth + 1 && b.clientWidth)
+        .map(b => [b.textContent.slice(0, 60), b.scrollWidth, b.clientWidth])"""
+    assert page.eval_on_selector_all("article pre", wide) == []
+    bars = "boxes => boxes.filter(b => getComputedStyle(b).overflowX !== 'visible').length"
+    assert page.eval_on_selector_all("article :is(pre, .fmnist-table, .scroll)", bars) == 0
+
+
+# --- Limits of a page that has been rebuilt ------------------------------------------------------
+
+
+def screens(page: Any) -> float:
+    return float(page.evaluate("document.querySelector('article').scrollHeight")) / 800
+
+
+@EACH_PAGE
+def test_a_rebuilt_chapter_can_be_read_to_its_end(visit: Any, name: str) -> None:
+    if Path(name).stem not in REBUILT or not name.startswith("chapters/"):
+        pytest.skip("not rebuilt yet, or not a chapter")
+    page = visit(name).page
+    assert screens(page) <= SCREENS
+    assert len(page.locator("article").inner_text().split()) <= WORDS
+
+
+def test_the_site_can_be_read_in_a_day(visit: Any) -> None:
+    chapters = [name for name in PAGES if name.startswith("chapters/")]
+    if not {Path(name).stem for name in chapters} <= REBUILT:
+        pytest.skip("not every chapter is rebuilt yet")
+    reading = [n for n in PAGES if not n.startswith("reference/") and Path(n).stem not in RECORD]
+    assert sum(screens(visit(name).page) for name in reading) < SCREENS_OF_ALL
+
+
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_first_screen_gives_the_result(visit: Any, screen: dict[str, int]) -> None:
+    if "index" not in REBUILT:
+        pytest.skip("the front page is not rebuilt yet")
+    page = visit("index.html", screen).page
+    above = """(parts, height) => parts.filter(p => p.getBoundingClientRect().bottom <= height)
+        .map(p => p.textContent).join(' ')"""
+    text = page.eval_on_selector_all("article p", above, screen["height"])
+    assert re.search(r"\b[Oo]f (the )?\d[\d,]* .*\breproduce", text)
