@@ -213,7 +213,7 @@ def test_sums_in_findings_are_right(findings: list[Finding]) -> None:
         for text in (finding.claimed, finding.because, finding.consequence):
             for left, right, percent in re.findall(sides, text):
                 terms = left.replace(",", "").replace(" %", "")
-                value = eval(terms.translate(str.maketrans("−×", "-*")))
+                value = eval(terms.translate(str.maketrans("−×", "-*")))  # noqa: S307 (digits)
                 value *= 100 if percent and "/" in left else 1
                 stated = right.replace(",", "").replace("−", "-")
                 places = len(stated.partition(".")[2])

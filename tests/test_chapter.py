@@ -345,7 +345,7 @@ def test_the_box_draws_the_reported_value_on_our_interval(book):
     assert low < mean < high and mean < reported
     assert (str(word), later.below) == ("pending", "reported 2.6 points, ours no runs yet")
     assert "over 1 CNN Layer + Best MLP" in later.main
-    assert ordering.below.startswith("reported higher")
+    assert ordering.below == "reported higher, true of no runs yet"
 
 
 def test_the_box_has_a_row_for_each_headline_statement_with_its_worst_part(book, monkeypatch):

@@ -178,7 +178,7 @@ def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, insta
     copy = tmp_path / "installed"
     shutil.copytree(installed["PYTHONPATH"], copy)
     records = copy / "fmnist_utils/reports/baltzi/runs"
-    path = next(records.glob("mlp-baseline.seed01.????????.json"))
+    path = next(records.glob("cnn-1-conv.seed01.????????.json"))
     content = json.loads(path.read_text())
     content["final"]["train"]["accuracy"] = round(content["final"]["train"]["accuracy"] + 0.01, 6)
     run = Run.model_validate(content)

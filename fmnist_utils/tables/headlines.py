@@ -65,14 +65,14 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     """
     worst = [(worst_part(parts), len(parts)) for parts in statements]
     rows = tuple((verdict_badge(v), _on_interval(report, v, parts)) for v, parts in worst)
-    drawn = "◆ reported, ● mean of our runs, ▬ where 95 % of further runs would lie"
+    drawn = "◆ reported, ● our runs, ▬ their 95 % interval"
     return Table(("verdict", "claim, and the reported value on our interval"), rows, drawn)
 
 
 def titled(report: Report, claim: Claim) -> Claim:
     """Name the experiments that a claim compares by their titles, for the reader."""
-    names = (("of", claim.of), ("than", claim.than))
-    known = {key: report.trainable[name].title for key, name in names if name in report.trainable}
+    named, titles = {"of": claim.of, "than": claim.than}, report.trainable
+    known = {key: titles[name].title for key, name in named.items() if name in titles}
     return claim.model_copy(update=known)
 
 
@@ -89,7 +89,8 @@ def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
     claim, owner = verdict.claim, verdict.experiment
     name = claim_text(titled(report, claim))
     name += f" (of {parts} parts, none is worse)" if parts > 1 else ""
-    words = f"reported {reported_text(claim)}, ours {ours_text(verdict) or 'none'}"
+    ours = f"{'true of' if claim.about.share_of else 'ours'} {ours_text(verdict) or 'none'}"
+    words = f"reported {reported_text(claim)}, {ours}"
     words += f" over {counted(verdict.runs, 'run')}" if verdict.sd is not None else ""
     interval = interval_text(verdict)
     return OnInterval(
