@@ -170,7 +170,8 @@ def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int
 
     A location also names the branches of unions, which stand nowhere in the file.
     """
-    keys, line = [], node.start_mark.line
+    keys: list[str] = []
+    line = node.start_mark.line
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             found = [(k, v) for k, v in node.value if k.value == str(part)]
