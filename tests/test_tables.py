@@ -66,7 +66,7 @@ def test_rows_and_columns_have_headers_and_a_verdict_can_stay_in_sight() -> None
         ("claim", "verdict"), (("test", Badge(Word.CLOSE)), ("", "none yet"))
     )._repr_html_()
     assert (html.count('<th scope="col"'), html.count('<th scope="row"')) == (2, 2)
-    assert html.count('<td class="verdict-cell"') == 1
+    assert html.count('<td class="verdict-cell"') == 2
 
 
 def test_the_second_line_of_a_cell_is_escaped_and_smaller():

@@ -174,7 +174,11 @@ class Table:
             f'<th scope="col" {_aligned(flush)}>{_html(header)}</th>'
             for header, flush in zip(self.headers, right, strict=True)
         )
-        body = "\n".join(f"<tr>{_row(row, right)}</tr>" for row in self.rows)
+        judged = [
+            any(isinstance(cell, Badge | SeverityBadge) for cell in column)
+            for column in zip(*self.rows, strict=True)
+        ]
+        body = "\n".join(f"<tr>{_row(row, right, judged)}</tr>" for row in self.rows)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         return (
             '<div class="fmnist-table" style="overflow-x:auto">\n<table>\n'
@@ -183,14 +187,14 @@ class Table:
         )
 
 
-def _row(cells: Sequence[Any], right: Sequence[bool]) -> str:
+def _row(cells: Sequence[Any], right: Sequence[bool], judged: Sequence[bool]) -> str:
     """Write a row: the first cell names it, and a verdict stays in sight where a table is wide."""
     written = []
     for i, (cell, flush) in enumerate(zip(cells, right, strict=True)):
         if i == 0:
             written.append(f'<th scope="row" {_aligned(flush)}>{_html(cell)}</th>')
         else:
-            kind = ' class="verdict-cell"' if isinstance(cell, Badge | SeverityBadge) else ""
+            kind = ' class="verdict-cell"' if judged[i] else ""
             written.append(f"<td{kind} {_aligned(flush)}>{_html(cell)}</td>")
     return "".join(written)
 
