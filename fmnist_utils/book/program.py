@@ -140,7 +140,7 @@ def _settings(chosen: Iterable[tuple[str, Any]], names: Names) -> list[str]:
     for path, value in chosen:
         layer = names.get(path)
         key = path.rpartition(".")[2].replace("_", " ") if layer else key_text(path)
-        layers[f"{key.removeprefix('reading ')} = {value}"] += [layer] if layer else []
+        layers[f"{key} = {value}"] += [layer] if layer else []
     return [text + (f" in {listed(where)}" if where else "") for text, where in layers.items()]
 
 
