@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.data.fashion_mnist import NUM_CLASSES, FashionMNIST
+from fmnist_utils.data.fashion_mnist import NUM_CLASSES, FashionMNIST, count
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.across_reports import Model, models
 from fmnist_utils.verdicts.trainings import nested
@@ -58,10 +58,10 @@ def disputed(data: FashionMNIST, store: RunStore = STORE) -> Disputed:
     >>> fu.verdicts.disputed(data).runs  # these images are synthetic
     0
     """
-    kept = _distinct(store) if data.source == "real" else []
-    says = [run.predictions for model in kept for run in model.runs]
-    votes = np.array([said for said in says if len(said) == len(data.test_labels)])
     images = np.arange(len(data.test_labels))
+    tested = data.source == "real" and len(images) == count("test_images")
+    kept = _distinct(store) if tested else []
+    votes = np.array([run.predictions for model in kept for run in model.runs])
     counts = np.array([(votes == label).sum(axis=0) for label in range(NUM_CLASSES)])
     shares = np.broadcast_to(counts.T / max(len(votes), 1), (len(images), NUM_CLASSES)).copy()
     wrong = 1 - shares[images, data.test_labels]
