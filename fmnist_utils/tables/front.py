@@ -11,9 +11,8 @@ from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.headlines import DRAWN, HEADERS, on_interval, worst_part
 from fmnist_utils.tables.table import Badge, Table
 from fmnist_utils.text import listed
-from fmnist_utils.verdicts.across_reports import every_report
-from fmnist_utils.verdicts.collect import judge_report
-from fmnist_utils.verdicts.outcome import IN_PART, StatementVerdict, by_statement
+from fmnist_utils.verdicts.across_reports import every_statement
+from fmnist_utils.verdicts.outcome import IN_PART, StatementVerdict
 
 #: What a column of the scoreboard says of so many statements, singular and plural.
 _SAYS = {
@@ -54,7 +53,7 @@ def result(store: RunStore = STORE) -> Sentence:
     >>> fu.tables.result()
     Of the ... results that five reports state, ... reproduce...
     """
-    columns = Counter(found.column for _, found in _statements(store))
+    columns = Counter(found.column for _, found in every_statement(store))
     parts = [f"{n} {words[n > 1]}" for column, words in _SAYS.items() if (n := columns[column])]
     total = sum(columns.values())
     return Sentence(f"Of the {total} results that five reports state, {listed(parts)}.")
@@ -74,17 +73,9 @@ def answers(store: RunStore = STORE) -> Table:
     5
     """
     rows = tuple(
-        _answer(report, found) for report, found in _statements(store) if found.is_headline
+        _answer(report, found) for report, found in every_statement(store) if found.is_headline
     )
     return Table(HEADERS, rows, f"What each report rests on: {DRAWN}")
-
-
-def _statements(store: RunStore) -> list[tuple[Report, StatementVerdict]]:
-    return [
-        (report, found)
-        for report in every_report()
-        for found in by_statement(judge_report(report, store))
-    ]
 
 
 def _answer(report: Report, found: StatementVerdict) -> tuple[object, ...]:
