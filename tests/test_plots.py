@@ -4,6 +4,7 @@ from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from factories import make_run
 from figures import (
@@ -176,6 +177,14 @@ def test_panels_are_pictures_of_their_own_with_a_text_each() -> None:
     html = taken._repr_html_()
     assert html.count("<img ") == len(taken.alt) and 'alt="&lt;b&gt;"' in html
     assert "flex-wrap" in html and "base64" not in repr(taken)
+
+
+def test_a_panel_at_the_edge_of_its_figure_has_a_white_edge() -> None:
+    """Pictures in a grid reach to the edge, and what was cut beyond it was black."""
+    for picture in plots.panels(plots.mean_images(REAL), list("abcdefghij"), "photo").pictures:
+        pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
+        for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+            assert edge.mean() > 250
 
 
 @pytest.mark.parametrize("texts", [[], ["a"], ["a", "b", "c"]])

@@ -27,7 +27,7 @@ REBUILT = tuple(
     )
 )
 #: Pages of another kind whose numbers are traced too.
-TRACED = (*REBUILT, "index", "rule", "training")
+TRACED = (*REBUILT, "dataset", "index", "rule", "side-by-side", "training")
 
 MOST_WORDS = 2_500
 #: Tags of cells of which a reader of the page sees no code, or no output, before unfolding it.

@@ -43,7 +43,7 @@ from fmnist_utils.plots.images import (
 )
 from fmnist_utils.plots.networks import activation_functions, network
 from fmnist_utils.plots.panels import panels
-from fmnist_utils.plots.predictions import confusion_matrix, mistaken, predictions
+from fmnist_utils.plots.predictions import confusion_matrix, disputed, mistaken, predictions
 from fmnist_utils.plots.search_plots import (
     expected_best,
     importance,

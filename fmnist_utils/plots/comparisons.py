@@ -90,11 +90,11 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
     if not any(item.ours for item in comparisons):
         return note("There is no run to compare with yet.")
     names = [item.experiment.title for item in comparisons]
-    with row_figure(names, room=1.3, stretch=1.2) as (fig, ax):
+    with row_figure(names, room=1.8, stretch=1.2, width=4.8) as (fig, ax):
         mark_zero(ax, MARGIN)
         for y, item in enumerate(comparisons):
             _draw_comparison(ax, y, item)
-        ax.set_xlabel("test accuracy − mean of ours (percentage points)")
+        ax.set_xlabel("test accuracy − mean of ours\n(percentage points)")
         looks = {
             "one seed, ours": marks("o", **_OURS),
             f"one seed, {_method_name({item.method for item in comparisons})}": marks(
@@ -104,7 +104,7 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
             | {"marker": "D", "markerfacecolor": "white", "markersize": 7},
             f"margin ±{MARGIN} points": shade(),
         }
-        legend(fig, looks, columns=2)
+        legend(fig, looks, columns=1)
     return fig
 
 

@@ -34,15 +34,15 @@ def deviations(store: RunStore = STORE) -> Figure:
             rows.setdefault(name, []).append(verdict)
     if not rows:
         return note("No accuracy with at least three runs to hold it against yet.")
-    with row_figure(list(rows), room=1.2) as (fig, ax):
+    with row_figure(list(rows), room=1.8, width=4.8) as (fig, ax):
         mark_zero(ax, QUANTITIES["accuracy"].margin)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):
                 ax.plot(_distance(verdict), y + 0.16 * (i % 3 - 1), **_mark(verdict.word))
-        ax.set_xlabel("ours − reported (percentage points)")
+        ax.set_xlabel("ours − reported\n(percentage points)")
         words = dict.fromkeys(verdict.word for found in rows.values() for verdict in found)
         looks: dict[str, Any] = {word: _mark(word) for word in Word if word in words}
-        legend(fig, looks | {"within the margin": shade()}, columns=3)
+        legend(fig, looks | {"within the margin": shade()}, columns=2)
     return fig
 
 

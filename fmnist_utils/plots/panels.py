@@ -7,6 +7,7 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from matplotlib.figure import Figure
 from matplotlib.transforms import BboxBase
@@ -22,18 +23,23 @@ class Panels:
 
     pictures: tuple[bytes, ...] = field(repr=False)
     alt: tuple[str, ...]
+    kind: str = field(default="chart", repr=False)
 
     def _repr_html_(self) -> str:
         shown = "".join(
-            f'<img class="chart" alt="{html.escape(text)}" style="max-width:100%" width="{width}" '
-            f'src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
+            f'<img class="{self.kind}" alt="{html.escape(text)}" style="max-width:100%" '
+            f'width="{width}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
             for text, picture in zip(self.alt, self.pictures, strict=True)
             for width in [int.from_bytes(picture[16:20], "big") * 96 // _DPI]
         )
         return f'<div class="panels" style="display:flex;flex-wrap:wrap">{shown}</div>'
 
 
-def panels(figures: Figure | Sequence[Figure], alt: Sequence[str]) -> Panels:
+def panels(
+    figures: Figure | Sequence[Figure],
+    alt: Sequence[str],
+    kind: Literal["chart", "photo"] = "chart",
+) -> Panels:
     """Show the axes of figures as pictures of their own, which wrap where a page is narrow.
 
     A legend of a whole figure comes first, as a picture without alternative text: the texts of the
@@ -45,6 +51,8 @@ def panels(figures: Figure | Sequence[Figure], alt: Sequence[str]) -> Panels:
         What the other functions of this package return.
     alt : sequence of str
         The alternative text of each panel, in the order of figures and axes.
+    kind : {"chart", "photo"}
+        A photo keeps its colours in the dark form of a page.
 
     Raises
     ------
@@ -64,13 +72,16 @@ def panels(figures: Figure | Sequence[Figure], alt: Sequence[str]) -> Panels:
     if left or None in texts:
         wanted = len([text for text in texts if text != ""])
         raise ValueError(f"There are {wanted} panels, and {len(alt)} alternative texts.")
-    return Panels(tuple(pictures), tuple(map(str, texts)))
+    return Panels(tuple(pictures), tuple(map(str, texts)), kind)
 
 
 def _part(whole: Image.Image, box: BboxBase) -> bytes:
     """Cut a part out, counted from the lower left, with few colours: a third of the size."""
-    edges = (box.x0, whole.height - box.y1, box.x1, whole.height - box.y0)
-    part = whole.crop((*map(int, edges),)).convert("RGB").quantize(256, dither=Image.Dither.NONE)  # type: ignore[arg-type]
+    # Outside the picture a crop would be black.
+    left, upper = max(box.x0, 0), max(whole.height - box.y1, 0)
+    right, lower = min(box.x1, whole.width), min(whole.height - box.y0, whole.height)
+    part = whole.crop((int(left), int(upper), int(right), int(lower))).convert("RGB")
+    part = part.quantize(256, dither=Image.Dither.NONE)
     content = io.BytesIO()
     part.save(content, "PNG", optimize=True)
     return content.getvalue()

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.images import draw, grid
+from fmnist_utils.plots.panels import Panels, panels
 from fmnist_utils.plots.style import Floats, figure, marked, note
 from fmnist_utils.runs.record import Run
+from fmnist_utils.verdicts.disputed import Disputed
 from fmnist_utils.verdicts.outcome import Word
 
 Key = TypeVar("Key", bound=Hashable)
@@ -151,3 +153,35 @@ def _each_anew(
 def _image(images: NDArray[np.uint8], at: int | None) -> NDArray[np.uint8]:
     """Return one image, a white one for None."""
     return np.full_like(images[0], 255) if at is None else images[at]
+
+
+def disputed(data: FashionMNIST, found: Disputed, share: float = 1.0) -> Panels | Figure:
+    """Show the test images of which nearly all runs say the same other class.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+    found : Disputed
+        What the runs say; see `verdicts.disputed`.
+    share : float
+        At least so many of the runs agree.
+
+    Examples
+    --------
+    >>> fu.plots.disputed(data, fu.verdicts.disputed(data))  # no run has seen synthetic images
+    <Figure size ... with 1 Axes>
+    """
+    picked = found.candidates(share)
+    if not len(picked):
+        return marked(note("There is no image of which so many runs say the same class."), data)
+    names = data.class_names
+    words = [(names[found.labels[i]], names[found.said[i]]) for i in picked]
+    titles = [f"label: {given}\nruns: {said}" for given, said in words]
+    alt = [
+        f"Test image {i}, labelled {given}; {100 * found.agreed[i]:.0f} % of the runs say {said}."
+        for i, (given, said) in zip(picked, words, strict=True)
+    ]
+    fig = grid(data.test_images[picked], titles, columns=5)
+    for ax in fig.axes[len(picked) :]:
+        ax.set_visible(False)
+    return panels(fig, alt, kind="photo")

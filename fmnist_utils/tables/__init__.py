@@ -31,7 +31,13 @@ Examples
 ... ]
 """
 
-from fmnist_utils.tables.across_tables import assumption_effects, directions, omissions, seed_noise
+from fmnist_utils.tables.across_tables import (
+    assumption_effects,
+    directions,
+    kinds,
+    omissions,
+    seed_noise,
+)
 from fmnist_utils.tables.claim_tables import (
     cited,
     class_scores,
@@ -44,7 +50,7 @@ from fmnist_utils.tables.claim_tables import (
     results,
     verdicts,
 )
-from fmnist_utils.tables.data_tables import class_balance, data_summary, facts
+from fmnist_utils.tables.data_tables import class_balance, data_summary, disputed, facts
 from fmnist_utils.tables.front import answers, result
 from fmnist_utils.tables.headlines import headlines
 from fmnist_utils.tables.model_tables import (

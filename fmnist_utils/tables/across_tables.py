@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -15,43 +16,119 @@ from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import chance_difference
 from fmnist_utils.tables.table import Stacked, Table
-from fmnist_utils.text import apart_text, spread_text
+from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.across_reports import (
     SPLITS,
+    Choice,
     accuracy_verdicts,
     choices,
     every_report,
+    every_statement,
     models,
 )
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.outcome import COLUMNS, INSIDE, Verdict
+
+
+def kinds(store: RunStore = STORE) -> Table:
+    """Count the statements of all reports by what they are about, and by what became of them.
+
+    Parameters
+    ----------
+    store : RunStore, optional
+        Where the runs are; the shipped ones and ``./runs`` by default.
+
+    Examples
+    --------
+    >>> fu.tables.kinds().headers[:3]
+    ('statements about', 'all', 'reproduced')
+    """
+    found: dict[str, list[str]] = {name: [] for name in _KINDS}
+    for _, statement in every_statement(store):
+        about = {_kind(part.claim) for part in statement.parts}
+        found[about.pop() if len(about) == 1 else _SEVERAL].append(statement.column)
+    rows = tuple(
+        (name, str(len(columns)), *(str(columns.count(column)) for column in COLUMNS))
+        for name, columns in found.items()
+        if columns
+    )
+    caption = f"{sum(map(len, found.values()))} statements of all reports, by what they are about"
+    return Table(("statements about", "all", *COLUMNS), rows, caption)
+
+
+_SEVERAL = "accuracy and loss of every epoch"
+
+#: Names of kinds in the order of their rows, with the quantities and splits that they hold.
+_KINDS: dict[str, tuple[set[str], str | None]] = {
+    "training accuracy": ({"accuracy"}, "train"),
+    "validation accuracy": ({"accuracy"}, "validation"),
+    "test accuracy": ({"accuracy"}, "test"),
+    "losses": ({"loss"}, None),
+    _SEVERAL: (set(), None),
+    "single classes": ({"precision", "recall", "f1", "confused", "class_ordering"}, None),
+    "which model is better, by how much": ({"ordering", "difference", "match", "bound"}, None),
+    "numbers of epochs": ({"epochs_trained", "lowest_val_loss_epoch"}, None),
+    "training times": ({"minutes"}, None),
+    "anything else": (set(), None),
+}
+
+
+def _kind(claim: Claim) -> str:
+    for name, (quantities, split) in _KINDS.items():
+        if claim.quantity in quantities and split in (None, claim.split):
+            return name
+    return "anything else"
 
 
 def directions(store: RunStore = STORE) -> Table:
     """Count on which side of the reported accuracies our runs lie, by split.
 
-    One accuracy counts for each model and split, the first that a report states. *Compatible* is
-    inside the prediction interval of one more run; the others are outside.
+    One accuracy counts for each model and split, the first that a report states; an accuracy that
+    is held against two readings of the report counts once, as inside when it is inside for one.
+    *Inside* is the prediction interval of one more run. The last column also counts means that are
+    lower, yet inside.
     """
-    found = [verdict for _, verdict in accuracy_verdicts(store)]
-    rows = []
+    rows, every = [], accuracy_verdicts(store)
     for split in SPLITS:
-        of_split = [verdict for verdict in found if verdict.claim.split == split]
-        sides = [_side(verdict) for verdict in of_split]
+        found = _once(every, split)
+        sides = [_side(verdicts) for verdicts in found]
+        lower = sum(all(_distance(verdict) < 0 for verdict in verdicts) for verdicts in found)
         name = "training" if split == "train" else split
-        rows.append((name, str(len(sides)), *(str(sides.count(side)) for side in _SIDES)))
-    headers = ("accuracy", "numbers", *_SIDES)
+        counted = (str(sides.count(side)) for side in _SIDES)
+        rows.append((name, str(len(sides)), *counted, str(lower)))
+    headers = ("accuracy", "numbers", *_SIDES, "mean of ours lower")
     return Table(headers, tuple(rows), "Accuracies of models, all reports together")
 
 
-_SIDES = ("compatible", "ours higher", "ours lower", "pending")
+_SIDES = ("inside", "outside, ours higher", "outside, ours lower", "pending")
 
 
-def _side(verdict: Verdict) -> str:
-    if verdict.word == Word.PENDING or verdict.mean is None:
+def _once(found: Iterable[tuple[Report, Verdict]], split: str) -> list[list[Verdict]]:
+    """Group the verdicts on one split by the number that the report prints."""
+    groups: dict[tuple[object, ...], list[Verdict]] = {}
+    for report, verdict in found:
+        if verdict.claim.split == split:
+            statement = verdict.claim.statement_under(verdict.experiment)
+            groups.setdefault((report.id, statement, verdict.claim.value), []).append(verdict)
+    return list(groups.values())
+
+
+def _side(verdicts: Iterable[Verdict]) -> str:
+    sides = {_side_of(verdict) for verdict in verdicts}
+    return min(sides, key=_SIDES.index)
+
+
+def _side_of(verdict: Verdict) -> str:
+    if verdict.mean is None or verdict.word.column == "pending":
         return "pending"
-    if verdict.word in (Word.REPRODUCED, Word.IMPRECISE):
-        return "compatible"
-    return "ours higher" if verdict.mean > verdict.claim.number else "ours lower"
+    if verdict.word in INSIDE:
+        return "inside"
+    return f"outside, ours {'higher' if _distance(verdict) > 0 else 'lower'}"
+
+
+def _distance(verdict: Verdict) -> float:
+    """Return our mean minus the reported value; zero where there is no mean."""
+    return 0.0 if verdict.mean is None else verdict.mean - verdict.claim.number
 
 
 def omissions() -> Table:
@@ -139,8 +216,8 @@ _SETTINGS: dict[str, tuple[str, Callable[[Experiment], bool]]] = {
 def seed_noise(store: RunStore = STORE) -> Table:
     """Show how far apart the seeds of one model lie, in test accuracy after the last epoch.
 
-    The last column is the difference that two single trainings of the median model exceed by
-    chance in one of twenty cases.
+    The last columns are about two single trainings of the median model: by how much they differ on
+    average, and by more than what in one of twenty cases.
     """
     spreads: dict[str, list[float]] = {}
     for model in models(store):
@@ -149,9 +226,12 @@ def seed_noise(store: RunStore = STORE) -> Table:
     rows = []
     for name, found in spreads.items():
         middle = float(np.median(found))
-        values = (min(found), middle, max(found), chance_difference(middle, middle))
+        # The mean difference of two draws from a normal distribution is 2 sd / sqrt(pi).
+        apart = (2 * middle / math.sqrt(math.pi), chance_difference(middle, middle))
+        values = (min(found), middle, max(found), *apart)
         rows.append((name, str(len(found)), *(f"{value:.2f}" for value in values)))
-    headers = ("report", "models", "lowest sd", "median sd", "highest sd", "by chance (points)")
+    headers = ("report", "models", "lowest sd", "median sd", "highest sd",
+               "two trainings differ by", "in one of twenty cases by over")  # fmt: skip
     return Table(headers, tuple(rows), "Standard deviation of test accuracy over seeds, in points")
 
 
@@ -159,17 +239,36 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     """Show what each assumption made otherwise changes in test accuracy, the largest change first.
 
     Only variants that change what a report leaves open; accuracy is that after the last epoch, the
-    interval Welch's, or in pairs where one training is the beginning of the other.
+    interval Welch's, or in pairs where one training is the beginning of the other. The last column
+    has the verdicts on the model's test accuracy, or on its validation accuracy where the report
+    states no other, and says whether the choice changes the word.
     """
     found = []
     for choice in choices(store):
         ours, other = (accuracies(runs, "test") for runs in (choice.base.runs, choice.runs))
         change = apart_text(choice.runs, choice.base.runs)
         what = Stacked(choice.variant.title, choice.base.report.short_name)
-        row = (what, spread_text(ours), spread_text(other), change)
+        row = (what, change, _word_change(choice))
         found.append((abs(float(other.mean() - ours.mean())), row))
     rows = tuple(row for _, row in sorted(found, key=lambda item: -item[0]))
-    headers = (
-        "choice", "as assumed (%)", "chosen so (%)", "difference (points), 95 % interval",
-    )  # fmt: skip
-    return Table(headers, rows, f"{len(rows)} assumptions made otherwise: test accuracy")
+    changed = sum("→" in row[-1] for row in rows)
+    judged = sum(row[-1] != _NOTHING for row in rows)
+    headers = ("choice", "difference (points), 95 % interval", "verdict on the stated accuracy")
+    caption = (
+        f"{len(rows)} assumptions made otherwise: test accuracy. Where the report states an "
+        f"accuracy, in {judged} cases, the choice changes the verdict's word in {changed}"
+    )
+    return Table(headers, rows, caption)
+
+
+_NOTHING = "none stated"
+
+
+def _word_change(choice: Choice) -> str:
+    """Write which word the stated accuracy gets, and which under the other choice."""
+    experiment = choice.base.experiment
+    claim = experiment.accuracy("test") or experiment.accuracy("validation")
+    if claim is None:
+        return _NOTHING
+    words = [str(judge(experiment, claim, runs).word) for runs in (choice.base.runs, choice.runs)]
+    return " → ".join(dict.fromkeys(words))

@@ -11,6 +11,7 @@ from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Table
 from fmnist_utils.text import ours_text, value_text
 from fmnist_utils.verdicts.collect import judge_claims
+from fmnist_utils.verdicts.disputed import Disputed
 
 
 def facts(report: Report) -> Table:
@@ -63,3 +64,36 @@ def class_balance(data: FashionMNIST, fraction: float) -> Table:
     )
     headers = ("class", "left for training", "held out for validation")
     return Table(headers, rows, f"The last {100 * fraction:.0f} % held out")
+
+
+def disputed(found: Disputed) -> Table:
+    """Count the test images that runs get wrong, and of which they say the same other class.
+
+    Parameters
+    ----------
+    found : Disputed
+        What the runs say; see `verdicts.disputed`.
+
+    Examples
+    --------
+    >>> fu.tables.disputed(fu.verdicts.disputed(data)).rows  # no run has seen synthetic images
+    ()
+    """
+    rows = tuple(
+        (
+            f"{percent} %" if percent < 100 else "all",
+            str(int((100 * found.wrong >= percent).sum())),
+            str(len(found.candidates(percent / 100))),
+        )
+        for percent in _SHARES
+        if found.runs
+    )
+    headers = ("at least so many of the runs", "give another class", "and give the same one")
+    caption = (
+        f"Test images that are disputed by {found.runs} runs of {found.experiments} experiments "
+        f"with {found.networks} networks"
+    )
+    return Table(headers, rows, caption)
+
+
+_SHARES = (100, 99, 95, 90, 50)

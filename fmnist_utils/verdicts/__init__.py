@@ -3,6 +3,7 @@
 from fmnist_utils.verdicts import equivalence
 from fmnist_utils.verdicts.across_reports import tested_verdicts
 from fmnist_utils.verdicts.collect import judge_accuracies, reported_accuracies
+from fmnist_utils.verdicts.disputed import Disputed, disputed
 from fmnist_utils.verdicts.ledger import every_ledger, ledger_rows
 from fmnist_utils.verdicts.multiplicity import chance, statement_share
 from fmnist_utils.verdicts.rule import HISTORY

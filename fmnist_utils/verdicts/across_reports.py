@@ -10,9 +10,9 @@ from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.verdicts.collect import judge_accuracies, judge_tested
+from fmnist_utils.verdicts.collect import judge_accuracies, judge_report, judge_tested
 from fmnist_utils.verdicts.judge import MIN_RUNS
-from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.outcome import StatementVerdict, Verdict, by_statement
 
 SPLITS = ("train", "validation", "test")
 
@@ -52,6 +52,15 @@ def accuracy_verdicts(store: RunStore) -> list[tuple[Report, Verdict]]:
         for split in SPLITS:
             found += [(report, verdict) for verdict in judge_accuracies(report, runs, split)]
     return found
+
+
+def every_statement(store: RunStore) -> list[tuple[Report, StatementVerdict]]:
+    """Give the verdicts on all statements about results, of all reports."""
+    return [
+        (report, found)
+        for report in every_report()
+        for found in by_statement(judge_report(report, store))
+    ]
 
 
 def tested_verdicts(store: RunStore) -> list[Verdict]:
