@@ -35,18 +35,14 @@ def value_text(value: Any) -> str:
 
 def stated_value(claim: Claim) -> str:
     """Write the value of a claim as printed, with its unit."""
-    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}[claim.unit]
-    unit = " point" if unit == " points" and claim.value == 1 else unit
-    return f"{value_text(claim.value)}{unit}"
+    return f"{value_text(claim.value)}{claim.suffix}"
 
 
 def reported_text(claim: Claim) -> str:
     """Write what the report states: a value, what bounds it, or that something is higher."""
     if claim.value is None:
-        return "as good" if claim.quantity == "match" else "higher"
-    signs = {"at_least": "≥ ", "at_most": "≤ ", "above": "> ", "below": "< "}
-    sign = signs.get(claim.relation or "", "")
-    return f"{sign}{stated_value(claim)}"
+        return claim.comparison
+    return f"{claim.sign}{stated_value(claim)}"
 
 
 def ours_text(verdict: Verdict) -> str:
@@ -124,8 +120,70 @@ def with_interval(apart: float, low: float, high: float) -> str:
 # --- names ---------------------------------------------------------------------------------------
 
 
-#: Writes a key, or a dotted path of keys, as words: ``model.conv.0.kernel``, conv 0 kernel.
-key_text = key_words
+#: What settings mean whose keys do not say it, by the end of their paths.
+_MEANINGS = {
+    "dropout": "dropout rate",
+    "pool": "pooling window",
+    "kernel": "kernel size",
+    "conv.count": "number of conv layers",
+    "dense.count": "number of dense layers",
+    "hidden.count": "number of hidden layers",
+    "validation.take": "which images are held out",
+    "validation.seed": "which images are held out",
+    "validation.fraction": "share held out",
+    "validation.count": "number held out",
+    "optimizer.name": "optimizer",
+    "optimizer.learning_rate": "learning rate",
+    "early_stopping.monitor": "what early stopping watches",
+    "early_stopping.patience": "patience of early stopping",
+    "augmentation.rotation_degrees": "angle of rotation",
+    "augmentation.shear_degrees": "amount of shear",
+    "augmentation.validation": "whether validation images are augmented",
+    "model.resize": "way to the size of image",
+}
+_IN_LAYER = re.compile(r"model\.(\w+)\.(\d+)\.(\w+)")
+
+
+def setting_name(path: str) -> str:
+    """Name the setting of a path, in whichever layer it is."""
+    in_layer = _IN_LAYER.fullmatch(path)
+    key = in_layer[3] if in_layer else path
+    end = ".".join(path.split(".")[-2:])
+    # A key alone means what it says: it may be the id of a claim.
+    meaning = _MEANINGS.get(key if in_layer else end) if "." in path else None
+    return meaning or key_words(key)
+
+
+def key_text(path: str) -> str:
+    """Write a key, or a dotted path of keys, as words; layers are counted from one.
+
+    Examples
+    --------
+    >>> from fmnist_utils.text import key_text
+    >>> key_text("model.conv.0.kernel"), key_text("training.validation.take")
+    ('kernel size of conv layer 1', 'which images are held out')
+    """
+    return keys_text([path])
+
+
+def keys_text(paths: Iterable[str]) -> str:
+    """Write several paths as words, and a setting that layers have in common once.
+
+    Examples
+    --------
+    >>> from fmnist_utils.text import keys_text
+    >>> keys_text(["training.loss", "model.conv.0.kernel", "model.conv.1.kernel"])
+    'loss, kernel size of conv layers 1 and 2'
+    """
+    layers: dict[str, list[str]] = {}
+    for path in paths:
+        in_layer = _IN_LAYER.fullmatch(path)
+        name = setting_name(path) + (f" of {in_layer[1]} layer" if in_layer else "")
+        layers.setdefault(name, []).extend([str(int(in_layer[2]) + 1)] if in_layer else [])
+    return ", ".join(
+        f"{name}{'s' * (len(numbers) > 1)} {listed(numbers)}" if numbers else name
+        for name, numbers in layers.items()
+    )
 
 
 def claim_text(claim: Claim) -> str:

@@ -366,9 +366,9 @@ def searched(**stated: Any) -> Content:
     ("stated", "reason"),
     [
         ({"units": 80}, ""),
-        ({"units": 50}, "hidden 0 units is searched among 16 to 128 in steps of 16"),
-        ({"units": 144}, "hidden 0 units is searched among 16 to 128 in steps of 16"),
-        ({"activation": "tanh"}, "hidden 0 activation is not searched, and stays relu"),
+        ({"units": 50}, "units of hidden layer 1 is searched among 16 to 128 in steps of 16"),
+        ({"units": 144}, "units of hidden layer 1 is searched among 16 to 128 in steps of 16"),
+        ({"activation": "tanh"}, "activation of hidden layer 1 is not searched, and stays relu"),
     ],
 )
 def test_a_trial_outside_the_space_is_found(stated: dict[str, Any], reason: str) -> None:

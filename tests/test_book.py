@@ -15,7 +15,7 @@ from typing import Any
 import nbformat.v4 as nb
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import NotebookNode
 from rich.console import Console
@@ -779,6 +779,7 @@ def check_repository(root: Path) -> list[str]:
     return problems
 
 
+@settings(max_examples=25)
 @given(owner=names, name=repositories, suffix=st.sampled_from(["", "/", ".git"]))
 def test_every_place_follows_the_address(
     tmp_path_factory: pytest.TempPathFactory, owner: str, name: str, suffix: str
@@ -789,7 +790,7 @@ def test_every_place_follows_the_address(
     changed = set_repository(root, f"https://github.com/{owner}/{name}{suffix}")
     assert repository(root)["url"] == f"https://github.com/{owner}/{name}"
     assert check_repository(root) == []
-    assert len(changed) == 5
+    assert len(changed) == 6
     assert "# kept" in (root / "_config.yml").read_text()
     assert "@main" in (root / "index.ipynb").read_text()
     assert set_repository(root, f"https://github.com/{owner}/{name}") == []

@@ -515,6 +515,8 @@ def test_the_real_data_bear_out_every_fact(real_data_dir: Path) -> None:
         "test_images_shape": test.shape,
         "train_onehot_shape": one_hot(real.train_labels).shape,
         "test_onehot_shape": one_hot(real.test_labels).shape,
+        "labels": tuple(np.unique(real.train_labels)),
+        "table_columns": 1 + train[0].size,
         "image_shape": train[0].shape,
         "image_shape_with_channel": train[0][..., np.newaxis].shape,
     }

@@ -234,9 +234,9 @@ def test_each_assumption_has_a_comment() -> None:
 
 def test_a_variant_says_what_it_changes_and_assumes_that_no_more() -> None:
     program = keras_code(load_report("baltzi")["cnn-1-conv-dropout-20"])
-    assert "It differs from cnn-1-conv: dropout = 0.2 in Dropout1." in program
-    assert "Assumed: dropout = 0.4 in Dropout2, Dropout3 and Dropout4." in program
-    assert "Assumed: dropout = 0.4 in Dropout1" not in program
+    assert "It differs from cnn-1-conv: dropout rate = 0.2 in Dropout1." in program
+    assert "Assumed: dropout rate = 0.4 in Dropout2, Dropout3 and Dropout4." in program
+    assert "Assumed: dropout rate = 0.4 in Dropout1" not in program
 
 
 @pytest.mark.parametrize("text", ['"""\nimport os\n"""', "\\", "a\r\nimport os", "```\nb", 'c"'])

@@ -12,33 +12,12 @@ from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.report import Report
-from fmnist_utils.text import counted, joined, key_text, listed, stated_value, variants_text
+from fmnist_utils.text import counted, joined, listed, setting_name, stated_value, variants_text
 
 Gap = tuple[Experiment, Assumption]
 
 #: Without these a training cannot be repeated at all.
 _ESSENTIAL = {"training.epochs", "training.optimizer.name", "training.optimizer.learning_rate"}
-
-_NAMES = {
-    "dropout": "dropout rate",
-    "pool": "pooling window",
-    "kernel": "kernel size",
-    "resize": "way to the size of image",
-    "take": "which images are held out",
-    "seed": "which images are held out",
-    "fraction": "share held out",
-    "optimizer.name": "optimizer",
-    "monitor": "what early stopping watches",
-    "patience": "patience of early stopping",
-    "rotation_degrees": "angle of rotation",
-    "shear_degrees": "amount of shear",
-    "validation": "whether validation images are augmented",
-}
-
-
-def _name(path: str) -> str:
-    ends = (".".join(path.split(".")[-n:]) for n in (2, 1))
-    return next((_NAMES[end] for end in ends if end in _NAMES), key_text(path.rpartition(".")[2]))
 
 
 def unstated_settings(report: Report) -> Iterator[Fault]:
@@ -71,7 +50,7 @@ def _layers(report: Report, gaps: list[Gap]) -> Iterator[str]:
     """Count the layers without a setting; what several models share is counted once."""
     layers: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for experiment, item in gaps:
-        layers[_name(item.setting)].add((_network(report, experiment), item.setting))
+        layers[setting_name(item.setting)].add((_network(report, experiment), item.setting))
     for name, where in layers.items():
         whole = not any(part.isdigit() for _, path in where for part in path.split("."))
         yield f"the {name}" if whole else f"the {name} of {counted(len(where), 'layer')}"
@@ -91,7 +70,7 @@ def _network(report: Report, experiment: Experiment) -> str:
 def _trainings(report: Report, gaps: list[Gap]) -> Iterator[str]:
     models: dict[str, set[str]] = defaultdict(set)
     for experiment, item in gaps:
-        models[_name(item.setting)].add(experiment.id)
+        models[setting_name(item.setting)].add(experiment.id)
     for name, ids in models.items():
         every = len(ids) == len(report.experiments)
         of = "" if every else f" ({len(ids)} of {counted(len(report.experiments), 'model')})"

@@ -13,6 +13,7 @@ from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
+from fmnist_utils.reports.settings import key_words
 from fmnist_utils.reports.values import same_value
 from fmnist_utils.text import (
     counted,
@@ -202,7 +203,7 @@ def outside_the_space(report: Report) -> Iterator[Fault]:
         for path, values in wrong.items():
             yield Fault(
                 kind="outside",
-                about=f"{search.id}-{slug(key_text(path))}",
+                about=f"{search.id}-{slug(key_words(path))}",
                 where=joined((search.where, place(*(claim for _, claim, _ in values)))),
                 claimed=joined(
                     f"{subject_text(claim)} {stated_value(claim)} in {trial.title}"

@@ -95,8 +95,10 @@ def otherwise_described(report: Report) -> Iterator[Fault]:
     for owner, claim in report.all_claims():
         subject = owner or report.searches.get(claim.of or "")
         tabled = owner and owner.table and claim.about.judge in ("layer", "total")
-        # A statement that also stands under another experiment is held against that one.
-        if claim.kind != "exact" or tabled or claim in said_twice or "/" in claim.statement:
+        # A count that also stands under another experiment is held against that one's table.
+        shared = "/" in claim.statement
+        tabled = tabled or (shared and claim.about.judge == "total")
+        if claim.kind != "exact" or tabled or claim in said_twice:
             continue
         verdict = hold_against(claim, Evidence(subject))
         if verdict.word != Word.DIFFERS:
@@ -112,7 +114,7 @@ def otherwise_described(report: Report) -> Iterator[Fault]:
             because=_instead(claim, owner, verdict.ours),
             # How the images are divided is one thing, in however many arrays and shares.
             rests_on=frozenset({f"{owner.id}/images" if owner and kind == "images"
-                                else address(owner, claim)}),
+                                else claim.statement if shared else address(owner, claim)}),
             words=_words(report, subject, claim),
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.protocol import Augmentation, Training, split_sizes
-from fmnist_utils.text import key_text, listed
+from fmnist_utils.text import key_text, listed, setting_name
 from fmnist_utils.training.optimizers import loss_of, optimizer_call
 
 #: Characters of a line, where it can be broken.
@@ -139,8 +139,8 @@ def _settings(chosen: Iterable[tuple[str, Any]], names: Names) -> list[str]:
     layers: dict[str, list[str]] = defaultdict(list)
     for path, value in chosen:
         layer = names.get(path)
-        key = path.rpartition(".")[2].replace("_", " ") if layer else key_text(path)
-        layers[f"{key.removeprefix('reading ')} = {value}"] += [layer] if layer else []
+        key = setting_name(path) if layer else key_text(path)
+        layers[f"{key} = {value}"] += [layer] if layer else []
     return [text + (f" in {listed(where)}" if where else "") for text, where in layers.items()]
 
 

@@ -180,6 +180,23 @@ class Claim(Strict):
         """Every place where the report states it, in one text."""
         return "; ".join(self.where)
 
+    @property
+    def comparison(self) -> str:
+        """What a comparison without a number says of its first side."""
+        return "as good" if self.quantity == "match" else "higher"
+
+    @property
+    def sign(self) -> str:
+        """The sign of the relation, with a space, to stand before the value of a bound."""
+        signs = {"at_least": "≥ ", "at_most": "≤ ", "above": "> ", "below": "< "}
+        return signs.get(self.relation or "", "")
+
+    @property
+    def suffix(self) -> str:
+        """The unit, with a space, to stand after the value."""
+        points = " point" if self.value == 1 else " points"
+        return {"percent": " %", "points": points, "plain": self.about.suffix}[self.unit]
+
     def statement_under(self, experiment_id: str | None) -> str:
         """Return the statement's address in the report, for a claim of that experiment or none."""
         alone = experiment_id is None or "/" in self.statement

@@ -140,7 +140,7 @@ def _nodes(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 def key_words(path: str) -> str:
     """Write a dotted path as words: ``model.conv.0.kernel`` as conv 0 kernel."""
-    return re.sub(r"[._-]", " ", re.sub(r"^(training|model)\.", "", path))
+    return re.sub(r"[._-]", " ", re.sub(r"^(training|model|reading)\.", "", path))
 
 
 @contextmanager

@@ -182,8 +182,10 @@ def _locate(node: yaml.Node, loc: tuple[int | str, ...]) -> tuple[list[str], int
             line, node = found[0][0].start_mark.line, found[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             # Assumptions may stand in lists within their list.
-            node = (_flat(node) if keys[-1:] == ["assumed"] else node.value)[part]
-            line = node.start_mark.line
+            items = _flat(node) if keys[-1:] == ["assumed"] else node.value
+            if part >= len(items):  # of a list that the schema has made longer
+                continue
+            line, node = items[part].start_mark.line, items[part]
         else:
             continue
         keys.append(str(part))

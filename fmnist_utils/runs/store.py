@@ -125,5 +125,7 @@ def write_run(run: Run, folder: Path) -> Path:
     try:
         write_whole(path, f"{text}\n".encode())
     except OSError as error:
-        raise RunError(f"Run {path.name} cannot be written to {folder}: {error}.") from error
+        raise RunError(
+            f"Run {path.name} cannot be written to {folder}: {error.strerror or error}."
+        ) from error
     return path

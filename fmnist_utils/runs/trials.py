@@ -231,7 +231,9 @@ def write_trials(table: Trials, path: Path) -> None:
     try:
         write_whole(path, f"{table.model_dump_json(exclude_unset=True)}\n".encode())
     except OSError as error:
-        raise TuningError(f"The table {path} cannot be written: {error}.") from error
+        raise TuningError(
+            f"The table {path} cannot be written: {error.strerror or error}."
+        ) from error
 
 
 def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) -> Trials | None:

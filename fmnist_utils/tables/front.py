@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tables.headlines import drawing, titled, worst_part
-from fmnist_utils.tables.table import Badge, Stacked, Table
-from fmnist_utils.text import claim_text, counted, listed, ours_text, reported_text
+from fmnist_utils.tables.headlines import DRAWN, HEADERS, on_interval, worst_part
+from fmnist_utils.tables.table import Badge, Table
+from fmnist_utils.text import listed
 from fmnist_utils.verdicts.across_reports import every_statement
-from fmnist_utils.verdicts.outcome import IN_PART, StatementVerdict, Verdict
+from fmnist_utils.verdicts.outcome import IN_PART, StatementVerdict
 
 #: What a column of the scoreboard says of so many statements, singular and plural.
 _SAYS = {
@@ -41,38 +40,6 @@ class Sentence:
         return f'<p class="answer"><strong>{html.escape(self.text)}</strong></p>'
 
 
-@dataclass(frozen=True)
-class Linked:
-    """Text that leads to a page."""
-
-    text: str
-    href: str
-
-    def __str__(self) -> str:
-        """Return the text alone."""
-        return self.text
-
-    def html(self) -> str:
-        """Return the link."""
-        return f'<a href="{html.escape(self.href)}">{html.escape(self.text)}</a>'
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A reported value on our interval, drawn; in text, what the interval is."""
-
-    verdict: Verdict
-    words: str
-
-    def __str__(self) -> str:
-        """Return the words."""
-        return self.words
-
-    def html(self) -> str:
-        """Return the drawing, which says the words to those who do not see it."""
-        return drawing(self.verdict, html.escape(self.words)) or html.escape(self.words)
-
-
 def result(store: RunStore = STORE) -> Sentence:
     """Say in one sentence what became of all results that the reports state.
 
@@ -93,7 +60,7 @@ def result(store: RunStore = STORE) -> Sentence:
 
 
 def answers(store: RunStore = STORE) -> Table:
-    """Show the headline results of all reports: the word, the result, its value on our interval.
+    """Show the headline statements of all reports, each with its value on our interval.
 
     Parameters
     ----------
@@ -102,37 +69,16 @@ def answers(store: RunStore = STORE) -> Table:
 
     Examples
     --------
-    >>> fu.tables.answers().headers
-    ('verdict', 'report', 'headline result', 'reported', 'ours', 'reported on our interval')
+    >>> len({str(row[1]).partition(":")[0] for row in fu.tables.answers().rows})
+    5
     """
     rows = tuple(
         _answer(report, found) for report, found in every_statement(store) if found.is_headline
     )
-    headers = ("verdict", "report", "headline result", "reported", "ours")
-    drawn = "◆ reported, ● mean of our runs, ▬ where 95 % of further runs would lie"
-    return Table(
-        (*headers, "reported on our interval"), rows, f"What each report rests on: {drawn}"
-    )
+    return Table(HEADERS, rows, f"What each report rests on: {DRAWN}")
 
 
 def _answer(report: Report, found: StatementVerdict) -> tuple[object, ...]:
     verdict = worst_part(found.parts)
-    claim, owner = verdict.claim, verdict.experiment
-    name = claim_text(titled(report, claim))
-    if owner:
-        name = f"{name}, {report.experiments[owner].title}"
-    address = "/".join(filter(None, (report.id, owner, claim.id)))
-    ours = ours_text(verdict) or "no runs yet"
-    words = f"reported {reported_text(claim)}, ours {ours} over {counted(verdict.runs, 'run')}"
-    return (
-        Badge(verdict.word),
-        Linked(report.short_name, f"chapters/{report.id}.html"),
-        Stacked(Linked(name, f"record/claims.html#{address}"), _parts(found.parts)),
-        reported_text(claim),
-        ours,
-        Drawn(verdict, words if verdict.mean is not None else ""),
-    )
-
-
-def _parts(parts: Sequence[Verdict]) -> str:
-    return f"the worst of {len(parts)} parts" if len(parts) > 1 else ""
+    cell = on_interval(report, verdict, len(found.parts), record="record/claims.html")
+    return Badge(verdict.word), replace(cell, main=f"{report.short_name}: {cell.main}")

@@ -24,6 +24,11 @@ from fmnist_utils.verdicts.outcome import Verdict
 RECORD = "../record/claims.html"
 
 
+#: Headers and caption of a table of statements.
+HEADERS = ("verdict", "claim, and the reported value on our interval")
+DRAWN = "◆ reported, ● our runs, ▬ their 95 % interval"
+
+
 @dataclass(frozen=True)
 class OnInterval(Stacked):
     """What a claim is about, with a link to its row in the record, and its value on our interval.
@@ -32,14 +37,14 @@ class OnInterval(Stacked):
     """
 
     verdict: Verdict
-    address: str
+    href: str
 
     def html(self) -> str:
         """Return the link, the drawing in the colour of the text, and the words."""
-        words, href = html.escape(self.below), html.escape(f"{RECORD}#{self.address}")
+        words = html.escape(self.below)
         return (
-            f'<a href="{href}">{html.escape(self.main)}</a>'
-            f'{drawing(self.verdict, words)}<small class="below">{words}</small>'
+            f'<a href="{html.escape(self.href)}">{html.escape(self.main)}</a>'
+            f'{_drawing(self.verdict, words)}<small class="below">{words}</small>'
         )
 
 
@@ -64,9 +69,8 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.96
     """
     worst = [(worst_part(parts), len(parts)) for parts in statements]
-    rows = tuple((verdict_badge(v), _on_interval(report, v, parts)) for v, parts in worst)
-    drawn = "◆ reported, ● our runs, ▬ their 95 % interval"
-    return Table(("verdict", "claim, and the reported value on our interval"), rows, drawn)
+    rows = tuple((verdict_badge(v), on_interval(report, v, parts)) for v, parts in worst)
+    return Table(HEADERS, rows, DRAWN)
 
 
 def titled(report: Report, claim: Claim) -> Claim:
@@ -85,7 +89,8 @@ def _rank(verdict: Verdict) -> int:
     return _WORST.index(verdict.word.column) if verdict.word.column in _WORST else len(_WORST)
 
 
-def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
+def on_interval(report: Report, verdict: Verdict, parts: int, record: str = RECORD) -> OnInterval:
+    """Return the cell of a statement, whose worst part is given, with how many parts it has."""
     claim, owner = verdict.claim, verdict.experiment
     name = claim_text(titled(report, claim))
     name += f" (of {parts} parts, none is worse)" if parts > 1 else ""
@@ -97,7 +102,7 @@ def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
         f"{experiment_title(report, owner)}: {name}" if owner else name,
         f"{words}, 95 % interval {interval}" if interval else words,
         verdict,
-        "/".join(filter(None, (report.id, owner, claim.id))),
+        f"{record}#{'/'.join(filter(None, (report.id, owner, claim.id)))}",
     )
 
 
@@ -105,7 +110,7 @@ def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
 _WIDTH, _HEIGHT = 300, 14
 
 
-def drawing(verdict: Verdict, words: str) -> str:
+def _drawing(verdict: Verdict, words: str) -> str:
     """Draw interval, mean and reported value between two ends that are written out.
 
     Nothing is drawn of a claim that has no interval yet.

@@ -14,7 +14,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Badge, Stacked, Table
-from fmnist_utils.text import ours_text, reported_text, value_text
+from fmnist_utils.text import keys_text, ours_text, reported_text, value_text
 from fmnist_utils.verdicts.collect import judge_layers
 from fmnist_utils.verdicts.exact import aligned_layers
 from fmnist_utils.verdicts.judge import judge
@@ -127,8 +127,6 @@ def _assumed(items: Iterable[Assumption]) -> Iterator[tuple[Stacked, str]]:
     """Yield settings with their reason, and what was chosen; those alike stand together."""
     alike: dict[tuple[str, str], list[str]] = {}
     for item in items:
-        parts = item.setting.split(".")
-        name = ".".join(parts[1:] if parts[0] in ("training", "model") else parts)
-        alike.setdefault((item.because, value_text(item.chosen)), []).append(name)
-    for (because, chosen), names in alike.items():
-        yield Stacked(", ".join(names).replace("_", " "), because), chosen
+        alike.setdefault((item.because, value_text(item.chosen)), []).append(item.setting)
+    for (because, chosen), paths in alike.items():
+        yield Stacked(keys_text(paths), because), chosen

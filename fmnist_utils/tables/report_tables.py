@@ -56,10 +56,7 @@ def scoreboard(store: RunStore = STORE) -> Table:
     rows = []
     for report in every_report():
         found = tally(judge_report(report, store))
-        results: list[object] = [str(n) for n in found.statements.values()]
-        if found.shares:
-            at = list(found.statements).index(IN_PART)
-            results[at] = Stacked(results[at], "; ".join(found.shares))
+        results = [str(n) for n in found.statements.values()]
         others = [
             str(sum(n for word, n in found.others.items() if word.column == column))
             for column in OTHER_COLUMNS

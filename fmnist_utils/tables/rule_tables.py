@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.table import Badge, Table
-from fmnist_utils.verdicts.across_reports import every_report
-from fmnist_utils.verdicts.collect import judge_report
-from fmnist_utils.verdicts.ledger import ledger_rows
+from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
+from fmnist_utils.verdicts.ledger import every_ledger
 from fmnist_utils.verdicts.multiplicity import chance, statement_share
 from fmnist_utils.verdicts.outcome import Word
 from fmnist_utils.verdicts.rule import HISTORY
@@ -36,8 +35,7 @@ def chance_alone(store: RunStore = STORE) -> Table:
     >>> fu.tables.chance_alone().headers
     ('verdict', 'numbers', 'if every number were true')
     """
-    verdicts = [v for report in every_report() for v in judge_report(report, store)]
-    found = chance(verdicts)
+    found = chance(tested_verdicts(store))
     # Of a claim drawn anew no one knows whether seeds would settle it.
     open_words = (Word.IMPRECISE, Word.UNSETTLED)
     got = dict(found.words)
@@ -64,8 +62,9 @@ def shares(store: RunStore = STORE) -> Table:
     ('report', 'statements that runs decide', 'hold', 'experiments', 'share, 95 % interval')
     """
     rows = []
+    ledgers = every_ledger(store)
     for report in every_report():
-        found = statement_share(ledger_rows(report, store))
+        found = statement_share(ledgers[report.id])
         share = "too few experiments"
         if found.low is not None and found.high is not None:
             share = f"{found.holding / found.statements:.0%} [{found.low:.0%} to {found.high:.0%}]"

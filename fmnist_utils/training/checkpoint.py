@@ -65,7 +65,8 @@ class Checkpoint:
             write_whole(self.path, content.getvalue())
         except OSError as error:
             raise CheckpointError(
-                f"Checkpoint {self.path.name} cannot be written to {self.path.parent}: {error}."
+                f"Checkpoint {self.path.name} cannot be written to {self.path.parent}: "
+                f"{error.strerror or error}."
             ) from error
         self._written = time.monotonic()
 

@@ -164,12 +164,10 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
 def printed(claim: Claim) -> str:
     """Write a claim's value digit by digit as the report does, with its unit."""
     if claim.value is None:
-        return "as good" if claim.quantity == "match" else "higher"
+        return claim.comparison
     if isinstance(claim.value, tuple):
         return f"({', '.join(map(str, claim.value))})"
-    sign = {"at_least": "≥ ", "above": "> ", "at_most": "≤ ", "below": "< "}
-    unit = {"percent": " %", "points": " points", "plain": claim.about.suffix}
-    return f"{sign.get(claim.relation or '', '')}{claim.value}{unit[claim.unit]}"
+    return f"{claim.sign}{claim.value}{claim.suffix}"
 
 
 def _plain(value: Any) -> Any:
