@@ -105,4 +105,6 @@ def test_a_picture_says_the_label_and_what_the_runs_say() -> None:
         "Test image 0, labelled T-shirt/top; 100 % of the runs say Shirt.",
         "Test image 2, labelled Pullover; 95 % of the runs say Coat.",
     )
-    assert shown._repr_html_().count('class="photo"') == 2
+    page = shown._repr_html_()
+    assert page.count('class="photo"') == 2
+    assert "at least 95 % of 20 runs say the same other class</figcaption>" in page

@@ -24,6 +24,7 @@ class Panels:
     pictures: tuple[bytes, ...] = field(repr=False)
     alt: tuple[str, ...]
     kind: str = field(default="chart", repr=False)
+    caption: str = field(default="", repr=False)
 
     def _repr_html_(self) -> str:
         shown = "".join(
@@ -32,13 +33,16 @@ class Panels:
             for text, picture in zip(self.alt, self.pictures, strict=True)
             for width in [int.from_bytes(picture[16:20], "big") * 96 // _DPI]
         )
-        return f'<div class="panels" style="display:flex;flex-wrap:wrap">{shown}</div>'
+        row = f'<div class="panels" style="display:flex;flex-wrap:wrap">{shown}</div>'
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>"
+        return f"<figure>{row}{caption}</figure>" if self.caption else row
 
 
 def panels(
     figures: Figure | Sequence[Figure],
     alt: Sequence[str],
     kind: Literal["chart", "photo"] = "chart",
+    caption: str = "",
 ) -> Panels:
     """Show the axes of figures as pictures of their own, which wrap where a page is narrow.
 
@@ -53,6 +57,8 @@ def panels(
         The alternative text of each panel, in the order of figures and axes.
     kind : {"chart", "photo"}
         A photo keeps its colours in the dark form of a page.
+    caption : str
+        What stands below all panels.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def panels(
     if left or None in texts:
         wanted = len([text for text in texts if text != ""])
         raise ValueError(f"There are {wanted} panels, and {len(alt)} alternative texts.")
-    return Panels(tuple(pictures), tuple(map(str, texts)), kind)
+    return Panels(tuple(pictures), tuple(map(str, texts)), kind, caption)
 
 
 def _part(whole: Image.Image, box: BboxBase) -> bytes:
@@ -80,8 +86,8 @@ def _part(whole: Image.Image, box: BboxBase) -> bytes:
     # Outside the picture a crop would be black.
     left, upper = max(box.x0, 0), max(whole.height - box.y1, 0)
     right, lower = min(box.x1, whole.width), min(whole.height - box.y0, whole.height)
-    part = whole.crop((int(left), int(upper), int(right), int(lower))).convert("RGB")
-    part = part.quantize(256, dither=Image.Dither.NONE)
+    edges = (int(left), int(upper), int(right), int(lower))
+    part = whole.crop(edges).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     content = io.BytesIO()
     part.save(content, "PNG", optimize=True)
     return content.getvalue()
