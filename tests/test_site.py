@@ -214,9 +214,10 @@ def test_links_to_the_record_lead_to_a_row_in_view(visit: Any, address: str) -> 
     first = {}
     for name in PAGES:
         soup = BeautifulSoup((SITE / name).read_text(encoding="utf-8"), "html.parser")
-        for link in soup.select("article a[href*='record/'][href*='.html#']"):
-            page, _, row = str(link["href"]).rpartition("/")[2].partition("#")
-            first.setdefault((name, page), f"record/{page}#{row}")
+        for link in soup.select("article a[href*='.html#']"):
+            page, _, row = str(link["href"]).partition("#")
+            if Path(page).stem in RECORD:
+                first.setdefault((name, Path(page).name), f"record/{Path(page).name}#{row}")
     assert first
     for target in sorted(set(first.values())):
         page = visit(target).page
