@@ -179,12 +179,6 @@ def page(browser: Any, site: str) -> Iterator[Any]:
     context.close()
 
 
-def shown(page: Any) -> list[str]:
-    return [
-        str(row) for row in page.eval_on_selector_all("tbody tr", "rows => rows.map(r => r.id)")
-    ]
-
-
 def go(page: Any, address: str) -> None:
     page.goto("about:blank")
     page.goto(address)
@@ -200,18 +194,27 @@ def test_without_a_script_every_row_is_there(browser: Any, site: str) -> None:
     context.close()
 
 
+def wait_for_rows(page: Any, names: list[str], first: int | None = None) -> None:
+    """Wait until these rows are shown, or the first of them: sorting and searching take a while."""
+    page.wait_for_function(
+        """([names, first]) => names.join() === [...document.querySelectorAll("tbody tr")]
+            .slice(0, first).map(row => row.id).join()""",
+        arg=[names, first or 1_000],
+    )
+
+
 def test_rows_are_paged_filtered_sorted_and_searched(page: Any, site: str) -> None:
-    assert shown(page) == NAMES[:50]
+    wait_for_rows(page, NAMES[:50])
     page.locator("select[name=report]").select_option("b")
     page.locator("select[name=verdict]").select_option("equal")
-    assert shown(page) == [name for number, name in enumerate(NAMES) if number % 6 == 3]
-    assert page.url == f"{site}?report=b&verdict=equal"
+    wait_for_rows(page, [name for number, name in enumerate(NAMES) if number % 6 == 3])
+    page.wait_for_url(f"{site}?report=b&verdict=equal")
     page.get_by_text("number", exact=True).click()
-    assert shown(page)[0] == NAMES[117]
+    wait_for_rows(page, [NAMES[117]], first=1)
     page.get_by_label("Free text").fill("r/063")
-    assert shown(page) == [NAMES[63]]
+    wait_for_rows(page, [NAMES[63]])
     go(page, page.url)
-    assert shown(page) == [NAMES[63]]
+    wait_for_rows(page, [NAMES[63]])
 
 
 @pytest.mark.parametrize("query", ["", "?report=a", "?report=b", "?q=nothing"])

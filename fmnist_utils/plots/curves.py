@@ -14,11 +14,13 @@ from matplotlib.ticker import MaxNLocator
 from fmnist_utils.plots.forest import stated, to_axis
 from fmnist_utils.plots.labels import folded, legend, shade
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, figure, note, series
+from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed import EpochTable
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import prediction_reach
+from fmnist_utils.stats import ClaimTest
 from fmnist_utils.verdicts.judge import MIN_RUNS
+from fmnist_utils.verdicts.measure import scale_of, side_of
 
 
 class _Curve(NamedTuple):
@@ -249,8 +251,9 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     parts = {SPLIT_WORDS[table.split] for table in experiment.epoch_tables}
     curves = [curve for curve in _CURVES if curve.word in parts]
     with figure(1, 2, height=4.1) as (fig, (left, right)):
+        about = {c.quantity: c for table in experiment.epoch_tables for c in table.claims()}
         for ax, curve, histories in _histories((left, right), curves, runs):
-            _draw_band(ax, histories, curve)
+            _draw_band(ax, histories, curve, about["loss" if ax is left else "accuracy"])
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
         _label_axes(left, right)
@@ -258,19 +261,21 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     return fig
 
 
-def _draw_band(ax: Axes, histories: Sequence[Floats], curve: _Curve) -> None:
-    """Draw the mean and prediction interval of one metric on one part of the data."""
+def _draw_band(ax: Axes, histories: Sequence[Floats], curve: _Curve, claim: Claim) -> None:
+    """Draw mean and prediction interval of one metric, that of a claim, on one part of the data.
+
+    The interval is that of verdicts, on the scale of the metric: no accuracy exceeds 100 %.
+    """
     shown = _while_half_go_on(histories)
     at = np.arange(1, shown.shape[1] + 1)
-    mean, runs = shown.mean(axis=0), shown.count(axis=0)
-    ax.plot(at, mean, curve.line, color=curve.color, linewidth=2, zorder=2.5)
-    enough = runs >= MIN_RUNS
+    ax.plot(at, shown.mean(axis=0), curve.line, color=curve.color, linewidth=2, zorder=2.5)
+    enough = shown.count(axis=0) >= MIN_RUNS
     if enough.any():
-        mean, runs, sd = mean[enough], runs[enough], shown[:, enough].std(axis=0, ddof=1)
-        reach = prediction_reach(sd, runs)
-        ax.fill_between(
-            at[enough], mean - reach, mean + reach, color=curve.color, alpha=0.25, linewidth=0
-        )
+        unit = to_axis(claim)
+        sides = [side_of(claim, values.compressed() / unit) for values in shown.T[enough]]
+        ends = [ClaimTest(0, 0, 0, (side,), scale=scale_of(claim)).ends() for side in sides]
+        low, high = unit * np.array(ends).T
+        ax.fill_between(at[enough], low, high, color=curve.color, alpha=0.25, linewidth=0)
 
 
 def _draw_table(axes: Sequence[Axes], table: EpochTable) -> None:

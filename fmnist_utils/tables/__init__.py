@@ -61,7 +61,7 @@ from fmnist_utils.tables.model_tables import (
     protocol,
 )
 from fmnist_utils.tables.report_tables import audit_counts, counts, findings, scoreboard
-from fmnist_utils.tables.rule_tables import chance_alone, rule_history, shares
+from fmnist_utils.tables.rule_tables import by_chance, chance_alone, rule_history, shares
 from fmnist_utils.tables.run_tables import (
     campaign,
     classification_report,

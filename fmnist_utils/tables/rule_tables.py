@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.tables.front import Sentence
 from fmnist_utils.tables.table import Badge, Table
 from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
 from fmnist_utils.verdicts.ledger import every_ledger
@@ -51,6 +52,24 @@ def chance_alone(store: RunStore = STORE) -> Table:
         "them remain when all are tested together (Benjamini and Hochberg, 5 %)"
     )
     return Table(("verdict", "numbers", "if every number were true"), rows, caption)
+
+
+def by_chance(store: RunStore = STORE) -> Sentence:
+    """Say how many numbers would miss if every one were true, beside how many do.
+
+    Examples
+    --------
+    >>> fu.tables.by_chance()
+    If all ... numbers held against runs were true, chance would put about ... outside...
+    """
+    found = chance(tested_verdicts(store))
+    word = Word.NOT_REPRODUCED
+    return Sentence(
+        f"If all {found.numbers} numbers held against runs were true, chance would put about "
+        f"{found.expected_outside:.0f} outside their 95 % intervals, and about "
+        f"{found.expected[word]:.0f} would be called {word}. In fact {found.outside} lie outside, "
+        f"and {found.words[word]} are called so."
+    )
 
 
 def shares(store: RunStore = STORE) -> Table:
