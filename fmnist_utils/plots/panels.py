@@ -80,11 +80,8 @@ def _part(whole: Image.Image, box: BboxBase) -> bytes:
     # Outside the picture a crop would be black.
     left, upper = max(box.x0, 0), max(whole.height - box.y1, 0)
     right, lower = min(box.x1, whole.width), min(whole.height - box.y0, whole.height)
-    part = (
-        whole.crop((*map(int, (left, upper, right, lower)),))
-        .convert("RGB")
-        .quantize(256, dither=Image.Dither.NONE)
-    )  # type: ignore[arg-type]
+    edges = int(left), int(upper), int(right), int(lower)
+    part = whole.crop(edges).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     content = io.BytesIO()
     part.save(content, "PNG", optimize=True)
     return content.getvalue()
