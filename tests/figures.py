@@ -12,8 +12,6 @@ from matplotlib.text import Text
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.data.garments import load_synthetic
-from fmnist_utils.models.spec import CNN as Convolutional
-from fmnist_utils.models.spec import ConvBlock, DenseBlock
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.printed import ClassScores, EpochTable, ScoreTable
 from fmnist_utils.runs.record import Run
@@ -62,21 +60,6 @@ TABLED = CNN.model_copy(
         )
     }
 )
-#: The same experiment with a network of 21 layers.
-DEEP = CNN.model_copy(
-    update={
-        "model": Convolutional(
-            builder="cnn",
-            conv=tuple(
-                ConvBlock(filters=n, kernel=3, batch_norm=True, pool=pool, dropout=0.25)
-                for n, pool in ((32, None), (64, 2), (128, None), (512, 2))
-            ),
-            dense=(DenseBlock(units=512, batch_norm=True, dropout=0.5), DenseBlock(units=9)),
-        )
-    }
-)
-
-
 #: As long as the titles of experiments get.
 LONG = "MLP 512-256, dropout 0.2 and batch normalisation"
 

@@ -14,7 +14,6 @@ from fmnist_utils.models.architectures import (
     USUAL_FILTERS,
     USUAL_UNITS,
     architectures_with,
-    common_width,
 )
 from fmnist_utils.models.layer_rules import kernel_areas, layer_misfit, windowed
 from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing
@@ -226,8 +225,3 @@ def test_a_convolution_larger_than_its_image_cannot_be_built() -> None:
     found = architectures_with(count([8, 8, 8], 5, 0, []))
     shrinking = (5, "valid", (True,) * 3)
     assert all((item.kernel, item.padding, item.pooled) != shrinking for item in found)
-
-
-@given(st.lists(st.sampled_from([32, 64, 96]), min_size=1, max_size=3))
-def test_common_width_is_a_multiple_of_what_all_widths_share(dense: list[int]) -> None:
-    assert common_width(count([32], 3, 784, dense)) % 32 == 0

@@ -28,6 +28,7 @@ from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.tables.report_tables import found_table
 
 # --- no false alarms -----------------------------------------------------------------------------
 
@@ -271,10 +272,8 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def test_findings_are_shown_with_title_place_reason_and_consequence(
-    baltzi: Report, tmp_path: Path
-) -> None:
-    table = tables.findings(baltzi, RunStore(tmp_path, tmp_path))
+def test_findings_are_shown_with_title_place_reason_and_consequence(baltzi: Report) -> None:
+    table = found_table(audit.audit(baltzi), baltzi.title)
     assert len(table.rows) == len(audit.audit(baltzi))
     html = table._repr_html_().replace("<wbr>", "")
     for item in audit.audit(baltzi):

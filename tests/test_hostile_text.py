@@ -110,8 +110,8 @@ def test_a_report_has_the_name_of_its_folder(hostile: Path) -> None:
 
 #: Tables that show what a chapter passes, or what is computed, and no text of a report.
 WITHOUT_TEXT = {
-    *("class_balance", "data_summary", "equivalence", "at_epochs", "effects", "factorial"),
-    *("class_scores", "closest_epochs", "epochs"),  # of a printed table of numbers
+    *("data_summary", "equivalence", "effects", "factorial"),
+    *("closest_epochs",),  # of a printed table of numbers
     *("by_chance", "chance_alone", "rule_history"),  # of the rule, and of words
 }
 
@@ -122,23 +122,13 @@ def shown(report: Report) -> Iterator[Table]:
             for name, item in report.experiments.items()}  # fmt: skip
     yield found_table(audit.audit(report, runs), report.title)
     yield tables.results(report, runs)
-    yield tables.comparisons(report, runs)
     yield tables.variants(report, runs)
-    yield tables.training_times(report, runs)
-    yield tables.campaign(runs)
     yield tables.study({item.title: runs[name] for name, item in report.experiments.items()})
-    yield tables.parameter_counts(report.experiments, 50)
     yield tables.architectures_with(50)
-    yield from (table(report) for table in (tables.cited, tables.facts, tables.assumptions))
-    yield from (table(report) for table in (tables.counts, tables.undone, tables.findings))
+    yield tables.assumptions(report)
     yield from (table() for table in (tables.scoreboard, tables.audit_counts, tables.omissions))
     yield from (table() for table in (tables.directions, tables.seed_noise))
     yield from (table() for table in (tables.assumption_effects, tables.answers, tables.shares))
-    search = report.searches["sweep"]
-    yield tables.space(report, "sweep")
-    yield tables.sides(report, "sweep")
-    yield tables.top_trials(report, "sweep", None)
-    yield tables.reported_trials(report, "sweep", {search.of: runs[search.of]})
     ones, others = (report.experiments[name] for name in ("only", "other"))
     yield tables.differences(ones, runs["only"], others, runs["other"])
     verdicts = [judge(item, claim, runs[item.id]) for item in report.experiments.values()
@@ -151,7 +141,6 @@ def shown(report: Report) -> Iterator[Table]:
         yield tables.readings(experiment, "test", runs[name])
         yield tables.architecture(experiment)
         yield tables.protocol(experiment)
-        yield tables.classification_report(runs[name])
 
 
 def test_every_table_is_looked_at() -> None:

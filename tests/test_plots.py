@@ -6,10 +6,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from factories import make_run
+from factories import make_run, predict
 from figures import (
     CNN,
-    DEEP,
     LONG,
     REAL,
     SCORED,
@@ -22,6 +21,8 @@ from figures import (
     study,
     words,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -33,20 +34,7 @@ OF_DATA: dict[str, Callable[[FashionMNIST], Figure]] = {
     "samples": plots.samples,
     "samples, three per class": lambda data: plots.samples(data, per_class=3),
     "samples, three rows": lambda data: plots.samples(data, per_class=6, rows=3),
-    "random_samples": plots.random_samples,
-    "class_counts": plots.class_counts,
     "mean_images": plots.mean_images,
-    "pixel_histogram": plots.pixel_histogram,
-    "network": lambda data: plots.network(CNN, data),
-    "predictions": lambda data: plots.predictions(
-        data, make_run(CNN, accuracy=0.6, labels=data.test_labels)
-    ),
-    # Of these pairs the first is repeated, and the last does not happen.
-    "mistaken": lambda data: plots.mistaken(
-        data,
-        [make_run(CNN, accuracy=0.6, labels=data.test_labels)],
-        [(9, 0), (9, 0), (6, 7), (6, 0)],
-    ),
 }
 OF_RUNS: dict[str, Callable[[], Figure]] = {
     "learning_curves": lambda: plots.learning_curves(seeds(5), CNN),
@@ -72,11 +60,8 @@ OF_RUNS: dict[str, Callable[[], Figure]] = {
     "equivalence, nothing to compare": lambda: plots.equivalence([]),
     "interaction": lambda: plots.interaction(study(), "kernels", "dropout"),
     "interaction, no run": lambda: plots.interaction({("16", "none"): []}, "kernels", "dropout"),
-    "network, 20 layers": lambda: plots.network(DEEP),
-    "activation_functions": plots.activation_functions,
     "confusion_matrix": lambda: plots.confusion_matrix(seeds(3)),
     "confusion_matrix, no run": lambda: plots.confusion_matrix([]),
-    "mistaken, no run": lambda: plots.mistaken(REAL, [], [(6, 0)]),
 }
 EVERY = {
     **OF_RUNS,
@@ -191,3 +176,23 @@ def test_a_panel_at_the_edge_of_its_figure_has_a_white_edge() -> None:
 def test_each_panel_needs_its_text(texts: list[str]) -> None:
     with pytest.raises(ValueError, match=rf"2 panels, and {len(texts)} alternative"):
         plots.panels(plots.learning_curves(seeds(3), CNN), texts)
+
+
+@given(
+    st.integers(1, 20),
+    st.floats(0.15, 1.0),
+    st.integers(0, 9),
+)
+@settings(max_examples=20)
+def test_made_runs_are_consistent(epochs: int, accuracy: float, seed: int) -> None:
+    labels = REAL.test_labels
+    best = math.ceil(epochs / 2)
+    run = make_run(CNN, seed, epochs, accuracy, best_epoch=best, labels=labels)
+    assert run.is_intact
+    assert run.epochs == run.final.epoch == epochs
+    assert np.array_equal(run.predictions, predict(labels, accuracy, seed))
+    assert run.final.test.accuracy == pytest.approx((run.predictions == labels).mean())
+    assert np.argmax(run.history["val_accuracy"]) + 1 in (best, epochs)
+    for snapshot in (run.final, run.best):
+        held_out = run.history["val_accuracy"][snapshot.epoch - 1]
+        assert held_out == pytest.approx(snapshot.validation.accuracy)

@@ -10,13 +10,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fmnist_utils import plots
-from fmnist_utils.data.fashion_mnist import DataError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Augmentation
 from fmnist_utils.training.augment import Augmenter
-from fmnist_utils.training.train import split_parts
 
 REPORT = load_report("fashion-mnist-report")
 PLAIN = REPORT["one-conv-fold"]
@@ -42,8 +40,6 @@ CASES = {
     "augmented, every transform": lambda data: plots.augmented(
         data, with_augmentation(PLAIN, **EVERY.model_dump())
     ),
-    "resized": lambda data: plots.resized(data, WAYS),
-    "resized, long label": lambda data: plots.resized(data, LONG),
 }
 
 
@@ -124,33 +120,3 @@ def test_an_experiment_without_augmentation_is_refused() -> None:
 
 
 # --- resized -------------------------------------------------------------------------------------
-
-
-def test_every_row_has_the_same_images_as_its_model_is_trained_on() -> None:
-    shown = rows(plots.resized(REAL, {"plain": PLAIN, **WAYS}))
-    assert [row.shape[1] for row in shown.values()] == [28, 32, 32]
-    for name, experiment in WAYS.items():
-        trained = split_parts(
-            REAL, LENET.training, experiment.model.input_shape, experiment.model.resize
-        )["train"].images[..., 0]
-        for small, large in zip(shown["plain"], shown[name], strict=True):
-            (row,) = np.flatnonzero((small == TRAINED).all(axis=(1, 2)))
-            assert np.array_equal(trained[row].astype(np.float32) / 255, large)
-
-
-def test_a_padded_image_keeps_its_pixels_within_a_black_border() -> None:
-    shown = rows(plots.resized(REAL, {"plain": PLAIN, **WAYS}))
-    assert np.array_equal(shown["padded"][:, 2:-2, 2:-2], shown["plain"])
-    assert shown["padded"][:, [0, 1, -2, -1]].max() == 0
-
-
-def test_an_mlp_that_takes_flat_images_is_shown_them_as_they_are() -> None:
-    flat = load_report("baltzi")["mlp-baseline"]
-    shown = rows(plots.resized(REAL, {"flat": flat, "plain": PLAIN}))
-    assert np.array_equal(shown["flat"], shown["plain"])
-
-
-def test_a_model_of_another_size_that_does_not_resize_is_refused() -> None:
-    model = LENET.model.model_copy(update={"resize": None})
-    with pytest.raises(DataError, match="28 × 28 pixels"):
-        plots.resized(REAL, {"a": LENET.model_copy(update={"model": model})})

@@ -1,11 +1,15 @@
+from typing import Literal
+
 import numpy as np
 import pytest
-from figures import REAL, SYNTHETIC, words
+from factories import make_run
+from figures import CNN, REAL, SYNTHETIC, words
 
 from fmnist_utils import plots
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.plots.images import draw
 from fmnist_utils.plots.style import watermark
 
 
@@ -57,31 +61,10 @@ def test_images_that_do_not_fill_their_rows_are_an_error(per_class: int, rows: i
         plots.samples(REAL, per_class, rows)
 
 
-def test_random_samples_are_the_same_every_time() -> None:
-    def shown() -> list[np.ndarray]:
-        axes = plots.random_samples(REAL, 7).axes
-        return [np.asarray(ax.images[0].get_array()) for ax in axes if ax.images]
-
-    assert len(shown()) == 7
-    assert np.array_equal(shown(), shown())
-
-
 @pytest.mark.parametrize("count", [0, 201])
 def test_asking_for_too_many_or_no_images_is_an_error(count: int) -> None:
     with pytest.raises(FmnistError, match=f"Cannot draw {count} of 200 images: ask for 1 to 200"):
-        plots.random_samples(REAL, count)
-
-
-def test_class_counts_and_pixel_histogram_count_the_data() -> None:
-    bars = [bar.get_width() for bar in plots.class_counts(REAL).axes[0].patches]
-    assert bars == [20] * 10 + [10] * 10
-    fig = plots.pixel_histogram(REAL)
-    (stairs,) = fig.axes[0].patches
-    counts = np.bincount(REAL.train_images.ravel(), minlength=256)
-    assert np.array_equal(stairs.get_data().values, counts)
-    assert fig.axes[0].get_yscale() == "log"
-    share = 100 * (REAL.train_images == 0).mean()
-    assert f"{share:.1f} % of all pixels are 0" in words(fig)
+        draw(200, count)
 
 
 def test_mean_images_are_means() -> None:
@@ -92,6 +75,19 @@ def test_mean_images_are_means() -> None:
 
 def test_real_images(real_data_dir: object) -> None:
     data = load_data()
-    assert "50.2 % of all pixels are 0" in words(plots.pixel_histogram(data))
-    assert {"6,000", "1,000"} <= set(words(plots.class_counts(data)))
     assert "synthetic preview" not in words(plots.samples(data))
+
+
+@pytest.mark.parametrize("at", ["final", "best"])
+def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class(
+    at: Literal["final", "best"],
+) -> None:
+    runs = [make_run(CNN, seed, 3, 0.7 + seed / 10, best_epoch=2) for seed in (1, 2)]
+    ax = plots.confusion_matrix(runs, at=at).axes[0]
+    drawn = np.asarray(ax.collections[0].get_array()).reshape(10, 10)
+    expected = 100 * np.mean([getattr(run, at).test_confusion for run in runs], axis=0) / 1000
+    assert np.allclose(drawn, expected)
+    assert ax.texts[0].get_text() == f"{expected[0, 0]:.1f}"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        assert [label.get_text() for label in labels] == list(CLASS_NAMES)

@@ -15,7 +15,6 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.stats import class_scores
 from fmnist_utils.tables import Badge, Stacked, Table
 from fmnist_utils.text import setting_name
 from fmnist_utils.verdicts.collect import accuracy_claims
@@ -194,14 +193,6 @@ def test_assumptions_alike_share_a_row():
         assert not any(str(row[0]).startswith("kernel size of conv layer 1") for row in table.rows)
 
 
-def test_an_accuracy_printed_as_a_fraction_leaves_our_spread_to_be_seen():
-    baseline = load_report("anastasopoulos-mpofu-smith")["baseline"]
-    found = [make_run(baseline, i, 20, accuracy=0.9 + i / 1000) for i in (1, 2, 3)]
-    table = tables.epochs(baseline, found)
-    assert "0.902 ± 0.001" in str(table.rows[-1][4])
-    assert re.search(r"\[0\.\d{3} ± 0\.\d{3},", str(table.rows[-1][3])), "losses too"
-
-
 def test_assumptions_of_all_experiments_stand_once(report):
     settings = cells(tables.assumptions(report), "setting, and why")
     assert len(settings) == len(set(settings))
@@ -216,51 +207,6 @@ def test_readings_start_with_the_one_that_counts(report, runs):
 
 def test_no_reading_counts_images_that_a_protocol_may_limit():
     assert not any(re.search(r"\d", words) for words in READINGS.values())
-
-
-def test_comparisons_and_facts_cover_the_reports_own_claims(report, runs):
-    comparisons = len(tables.comparisons(report, runs).rows)
-    places = cells(tables.facts(report), "claim")
-    facts = sum(place.count(";") + 1 for place in places)
-    places = [len(claim.where) for claim in report.claims if claim.quantity == "data"]
-    assert comparisons == len(report.claims) - len(places) and facts == sum(places)
-    assert f"in {facts} places" in tables.facts(report).caption
-
-
-def test_classification_report_matches_scikit_learn(report, runs):
-    from sklearn.metrics import precision_recall_fscore_support
-
-    run = runs["cnn-2-conv"][0]
-    labels = np.tile(np.arange(10), 1000)
-    expected = precision_recall_fscore_support(labels, run.predictions, zero_division=0)
-    found = class_scores(np.array(run.final.test_confusion))
-    np.testing.assert_allclose(found.T, expected[:3])
-
-
-def test_classification_report_may_be_that_of_the_best_validation_epoch(report):
-    counts = 1000 * np.eye(10, dtype=int)
-    counts[6, 6], counts[6, 0] = 800, 200  # a fifth of the shirts are taken for T-shirts
-    run = make_run(report["cnn-2-conv"], accuracy=1.0)
-    best = run.best.model_copy(update={"test_confusion": tuple(map(tuple, counts.tolist()))})
-    runs = [run.model_copy(update={"best": best})] * 2
-    final, at_best = (tables.classification_report(runs, at) for at in ("final", "best"))
-    assert {cell for row in final.rows for cell in row[1:]} == {"100.0 ± 0.0"}
-    scores = {row[0]: [cell.split(" ±")[0] for cell in row[1:]] for row in at_best.rows}
-    assert scores["Shirt"] == ["100.0", "80.0", "88.9"]  # F1 = 2 · 0.8 / 1.8
-    assert scores["T-shirt/top"] == ["83.3", "100.0", "90.9"]  # precision 1,000 / 1,200
-    assert scores["Coat"] == ["100.0"] * 3
-    assert "best validation epoch" in at_best.caption
-    assert "best" not in final.caption
-
-
-def test_a_classification_report_of_one_run_shows_no_spread(runs):
-    table = tables.classification_report(runs["cnn-2-conv"][:1])
-    assert "±" not in str(table.rows)
-    assert table.caption == "Test set, one run"
-
-
-def test_classification_report_without_runs_is_an_empty_table():
-    assert tables.classification_report([]).rows == ()
 
 
 def test_scoreboard_counts_every_statement_about_results_and_every_other_claim_once(
@@ -329,17 +275,6 @@ def test_results_and_variants_have_a_row_per_model(report, runs):
     assert len(tables.variants(report, every).rows) == len(bases) + len(report.variants)
 
 
-def test_a_comparison_says_which_way_it_failed_and_an_ordering_counts_pairs(report, runs):
-    found = {"mlp-baseline": runs["mlp-baseline"], "cnn-2-conv": runs["cnn-2-conv"]}
-    difference = next(item for item in report.claims if item.quantity == "difference")
-    off = difference.model_copy(update={"of": "cnn-2-conv", "than": "mlp-baseline"})
-    other = off.model_copy(update={"id": "y", "quantity": "ordering", "value": None})
-    told = report.model_copy(update={"claims": (off, other)})
-    table = tables.comparisons(told, found)
-    assert cells(table, "verdict") == ["not reproduced (we got higher)", "reproduced"]
-    assert cells(table, "reproduced, 95 % interval")[1].startswith("100 % of pairs of runs")
-
-
 def test_one_point_is_singular_and_still_a_number(report):
     gain = next(item for item in report.claims if item.id == "cnn-gains-one")
     assert tables.reported_text(gain) == "1 point"
@@ -356,10 +291,6 @@ def test_numbers_stand_in_the_unit_of_their_report():
     assert not any("%)" in header for header in table.headers)
 
 
-def test_campaign_lists_only_what_ran(report, runs):
-    assert cells(tables.campaign({**runs, "mlp-1-hidden": []}), "experiment") == list(runs)
-
-
 SCORED = {
     "where": "Table 9",
     "split": "test",
@@ -368,21 +299,6 @@ SCORED = {
         for i in range(10)
     ],
 }
-
-
-def test_class_scores_have_a_verdict_in_every_cell(report):
-    experiment = report["mlp-baseline"]
-    scored = type(experiment).model_validate(
-        experiment.model_dump(mode="json", exclude={"stated", "table"})
-        | {"scores": SCORED, "assumed": [], "variant_of": "x"}
-    )
-    found = [make_run(experiment, seed, accuracy=0.9) for seed in (1, 2, 3)]
-    table = tables.class_scores(scored, found)
-    assert len(table.rows) == 10
-    assert all("not reproduced" in cell for cell in cells(table, "recall"))
-    assert not any("not reproduced" in cell for cell in cells(table, "precision"))
-    assert "10 not reproduced" in table.caption
-    assert "<br>" in table._repr_html_()
 
 
 def test_study_shows_accuracy_and_gap(report):
@@ -423,16 +339,6 @@ def test_variants_show_only_what_is_asked_for_and_need_no_claim(report, runs):
     table = tables.variants(silent, some)
     assert set(cells(table, "reported")) == {"not stated"}
     assert all(cell.endswith(" %") for cell in cells(table, "reproduced, 95 % interval"))
-
-
-def test_what_is_left_to_do_comes_with_its_command(report, tmp_path):
-    store = RunStore(tmp_path / "runs", tmp_path / "published")
-    experiment = report["mlp-baseline"]
-    for seed in (1, 2, 3):
-        store.add(make_run(experiment, seed))
-    table = tables.undone(report, store)
-    assert len(table.rows) == len(report.trainable) - 1
-    assert "fmnist run baltzi mlp-1-hidden --seeds 3" in cells(table, "command")
 
 
 def test_architectures_with_a_count_are_listed():
@@ -487,3 +393,19 @@ def test_a_setting_that_is_repeated_has_one_row():
     settings = cells(tables.protocol(load_report("mendez")["listing"]), "setting")
     (rate,) = [text for text in settings if text.startswith("learning rate")]
     assert rate == "learning rate [Section 6, list; Section 8, paragraph 1]"
+
+
+def test_a_difference_has_its_interval():
+    report = load_report("anastasopoulos-mpofu-smith")
+    one, other = report["tuned"], report["baseline"]
+    ones = [make_run(one, i, accuracy=0.90 + i / 1000) for i in (1, 2, 3)]
+    others = [make_run(other, i, accuracy=0.90 + i / 500) for i in (1, 2, 3)]
+    table = tables.differences(one, ones, other, others)
+    assert f"{one.title} and {other.title}" in table.caption
+    (last,) = [r for r in table.rows if r[0] == "test, last epoch"]
+    # Standard error √(0.1² / 3 + 0.2² / 3) = 0.129, Welch's degrees of freedom 50 / 17 = 2.94.
+    assert last[1:] == ("90.20 ± 0.10", "90.40 ± 0.20", "-0.20 [-0.62, +0.22]")
+    almost = [*ones[:2], make_run(one, 4, accuracy=0.9031)]  # 0.003 points more on average
+    (last,) = [r for r in tables.differences(one, ones, one, almost).rows if "test, last" in r[0]]
+    assert last[3].startswith("+0.00 ["), "a rounded zero has no minus"
+    assert [r[3] for r in tables.differences(one, ones[:1], other, others).rows] == [""] * 4

@@ -159,41 +159,6 @@ def test_no_groups_make_an_empty_table():
 # --- numbers of epochs ---------------------------------------------------------------------------
 
 
-def stopped_at(*epochs: int) -> list[Run]:
-    """Return runs whose accuracies and loss follow from seed and epoch."""
-    runs = []
-    for seed, last in enumerate(epochs, start=1):
-        run = make_run(ONE_CONV, seed, last)
-        points = [seed / 100 + epoch / 1000 for epoch in range(1, last + 1)]
-        history = {
-            "loss": run.history["loss"],
-            "accuracy": tuple(0.9 + point for point in points),
-            "val_accuracy": tuple(0.8 + point for point in points),
-            "val_loss": tuple(0.5 - point for point in points),
-        }
-        runs.append(run.model_copy(update={"history": history}))
-    return runs
-
-
-def test_epochs_are_read_off_the_histories_of_the_runs_that_reach_them():
-    runs = {"two": stopped_at(5, 2), "none": [], "one": stopped_at(1)}
-    table = tables.at_epochs(runs, (1, 2, 5, 6))
-    assert cells(table, "epoch") == ["1", "2", "5", "1"]
-    assert table.rows == (
-        ("two", "1", "2", "91.60 ± 0.71", "81.60 ± 0.71", "0.484 ± 0.007"),
-        ("two", "2", "2", "91.70 ± 0.71", "81.70 ± 0.71", "0.483 ± 0.007"),
-        ("two", "5", "1", "91.50", "81.50", "0.485"),
-        ("one", "1", "1", "91.10", "81.10", "0.489"),
-    )
-
-
-def test_epochs_that_nobody_reaches_make_an_empty_table_and_epoch_0_is_refused():
-    table = tables.at_epochs({"a": stopped_at(2)}, (3,))
-    assert (table.rows, table.caption) == ((), "No run gets there")
-    with pytest.raises(FmnistError, match="counted from 1, and 0 was asked for"):
-        tables.at_epochs({"a": stopped_at(2)}, (0, 1))
-
-
 # --- training times ------------------------------------------------------------------------------
 
 
@@ -204,31 +169,3 @@ def timed(name: str, *seconds: tuple[float, ...], images: int = 60_000) -> list[
         split = {**run.images, "train": images}
         runs.append(run.model_copy(update={"seconds_per_epoch": per_epoch, "images": split}))
     return runs
-
-
-def test_times_stand_beside_those_reported():
-    runs = {
-        "one-conv-fold": timed("one-conv-fold", (1.0, 0.5, 0.5), images=10_000),
-        "one-conv-full-augmented": timed("one-conv-full-augmented", (40.0, 20.0), (80.0, 40.0)),
-        "lenet-5-tanh": timed("lenet-5-tanh", (1.0,)),
-    }
-    table = tables.training_times(REPORT, runs)
-    by_title = {row[0]: tuple(map(str, row[1:])) for row in table.rows}
-    assert list(by_title) == [
-        REPORT[name].title for name in ("one-conv-fold", "one-conv-full-augmented", "lenet-5")
-    ]
-    fold, full, lenet = by_title.values()
-    assert fold == ("not stated", "0.03", "0.67", "15,000", "cpu", "float32")
-    # 1 and 2 minutes; 180 seconds for four epochs, 240,000 images.
-    reported = "15 min [Idea and approach, paragraph 5]"
-    assert full == (reported, "1.50 ± 0.71", "45.00", "1,333", "cpu", "float32")
-    assert lenet == ("15 min [LeNet-5, paragraph 1 (at most)]", "no runs yet", "", "", "", "")
-
-
-def test_every_device_and_precision_is_named():
-    fast, slow = timed("lenet-5", (1.0,), (2.0,))
-    other = fast.provenance.model_copy(update={"device": "GPU", "precision": "mixed_bfloat16"})
-    runs = {"lenet-5": [fast.model_copy(update={"provenance": other}), slow]}
-    table = tables.training_times(REPORT, runs)
-    assert table.rows[-1][-2:] == ("GPU, cpu", "float32, mixed_bfloat16")
-    assert tables.campaign(runs).rows[0][-2:] == ("GPU, cpu", "float32, mixed_bfloat16")

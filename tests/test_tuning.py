@@ -3,13 +3,11 @@
 import errno
 import importlib.metadata
 import io
-import itertools
 import json
 import math
 import os
 import re
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -52,7 +50,6 @@ from fmnist_utils.tuning import (
     Trials,
     TuningError,
     check_trials,
-    expected_best,
     find_trials,
     get_search,
     load_trials,
@@ -62,7 +59,6 @@ from fmnist_utils.tuning import (
     run_search,
     search_fingerprint,
     table_path,
-    unbuildable,
     write_trials,
 )
 from fmnist_utils.tuning.draw import draw
@@ -331,14 +327,6 @@ def test_a_published_table_with_a_fault_would_be_noticed(
     assert re.search(fault, "; ".join(found)) if fault else not found, found
 
 
-def test_two_pooling_lists_of_the_sweep_leave_no_pixel() -> None:
-    report = load_report("chalkiopoulos-tsoukalelis")
-    search = report.searches["cnn"]
-    assert unbuildable(report, search, "max_pooling_size") == ((0, 4, 2, 4), (2, 4, 0, 4))
-    assert unbuildable(report, search, "kernel_size") == ()
-    assert np.prod([len(item.values) for item in search.space.values()]) == 600_000
-
-
 def test_the_list_of_one_report_cannot_give_its_own_best_trials() -> None:
     report = load_report("anastasopoulos-mpofu-smith")
     as_listed, wider = report.searches["as-listed"], report.searches["as-in-figure-9"]
@@ -390,25 +378,7 @@ def test_too_small_agrees_with_keras(blocks: list[ConvBlock]) -> None:
     assert fits == (too_small(model) is None)
 
 
-def test_unbuildable_is_one_that_no_other_value_can_save(tiny: Report) -> None:
-    assert unbuildable(tiny, tiny.searches["tuner"], "pool") == ((14, 4),)
-    assert unbuildable(tiny, tiny.searches["tuner"], "filters") == ()
-
-
 # --- the expected best ---------------------------------------------------------------------------
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=7), st.data())
-def test_expected_best_is_the_mean_over_all_subsets(scores: list[float], data: Any) -> None:
-    n = data.draw(st.integers(1, len(scores)))
-    every = [max(subset) for subset in itertools.combinations(scores, n)]
-    assert expected_best(scores, n) == pytest.approx(statistics.fmean(every))
-
-
-@pytest.mark.parametrize("n", [0, 4])
-def test_expected_best_of_more_than_there_are_is_an_error(n: int) -> None:
-    with pytest.raises(ValueError, match=f"best of {n}"):
-        expected_best([0.1, 0.2, 0.3], n)
 
 
 # --- drawing -------------------------------------------------------------------------------------

@@ -76,13 +76,3 @@ def _heads(parameters: int, features: int) -> Iterator[tuple[int, ...]]:
         first, remainder = divmod(left, features + 1 + (second or NUM_CLASSES))
         if remainder == 0 and first in USUAL_UNITS:
             yield (first, second) if second else (first,)
-
-
-def common_width(parameters: int) -> int:
-    """Return the largest power of two that can divide every width of a plain network.
-
-    Were all its hidden widths multiples of m, all its parameters but the ten biases of the output
-    would be too.
-    """
-    rest = parameters - NUM_CLASSES
-    return rest & -rest

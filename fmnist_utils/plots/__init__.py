@@ -10,43 +10,25 @@ Examples
 >>> one, two = {"baseline": runs}, {("none", "MLP"): runs, ("one", "MLP"): runs}
 >>> judged = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
 >>> equal = fu.equivalence.compare(fu.equivalence.BFLOAT16)
->>> searched = fu.load_report("anastasopoulos-mpofu-smith")
->>> search, trials = searched.searches["as-listed"], fu.search(searched, "as-listed", data)
+>>> trials = fu.search(fu.load_report("anastasopoulos-mpofu-smith"), "as-listed", data)
 >>> figures = [
-...     fu.plots.samples(data), fu.plots.random_samples(data, count=10),
-...     fu.plots.mean_images(data), fu.plots.class_counts(data), fu.plots.pixel_histogram(data),
-...     fu.plots.resized(data, {"baseline": experiment}), fu.plots.network(experiment, data),
-...     fu.plots.activation_functions(), fu.plots.predictions(data, runs[0]),
-...     fu.plots.mistaken(data, runs, [(6, 0)]), fu.plots.confusion_matrix(runs),
+...     fu.plots.samples(data), fu.plots.mean_images(data), fu.plots.confusion_matrix(runs),
 ...     fu.plots.compare_curves(one), fu.plots.epochs(experiment, runs), fu.plots.seed_strip(one),
 ...     fu.plots.interaction(two, x="hidden layers", line="model"),
 ...     fu.plots.ranking(one, baseline="baseline"), fu.plots.equivalence(equal),
 ...     fu.plots.forest(judged), fu.plots.class_scores(experiment, runs), fu.plots.deviations(),
-...     fu.plots.expected_best(trials), fu.plots.trial_scores(trials),
-...     fu.plots.parallel_coordinates(search, trials),
+...     fu.plots.trial_scores(trials),
 ... ]
 >>> fu.plots.panels(fu.plots.learning_curves(runs), alt=["falling loss", "rising accuracy"])
 Panels(alt=('', 'falling loss', 'rising accuracy'))
 """
 
-from fmnist_utils.plots.augmented_images import augmented, resized
+from fmnist_utils.plots.augmented_images import augmented
 from fmnist_utils.plots.comparisons import equivalence, interaction, ranking, seed_strip
 from fmnist_utils.plots.curves import compare_curves, epochs, learning_curves
-from fmnist_utils.plots.deviations import deviations, size_and_accuracy
+from fmnist_utils.plots.deviations import deviations
 from fmnist_utils.plots.forest import class_scores, forest
-from fmnist_utils.plots.images import (
-    class_counts,
-    mean_images,
-    pixel_histogram,
-    random_samples,
-    samples,
-)
-from fmnist_utils.plots.networks import activation_functions, network
+from fmnist_utils.plots.images import mean_images, samples
 from fmnist_utils.plots.panels import panels
-from fmnist_utils.plots.predictions import confusion_matrix, disputed, mistaken, predictions
-from fmnist_utils.plots.search_plots import (
-    expected_best,
-    importance,
-    parallel_coordinates,
-    trial_scores,
-)
+from fmnist_utils.plots.predictions import confusion_matrix, disputed
+from fmnist_utils.plots.search_plots import trial_scores

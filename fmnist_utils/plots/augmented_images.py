@@ -70,25 +70,6 @@ def _transforms(spec: Augmentation) -> Iterator[tuple[str, Augmentation]]:
         yield "all together", spec
 
 
-def resized(data: FashionMNIST, experiments: Mapping[str, Experiment]) -> Figure:
-    """Show the same training images at the size at which several models take them.
-
-    Parameters
-    ----------
-    data : FashionMNIST
-    experiments : mapping of str to Experiment
-        Row labels to experiments.
-
-    Raises
-    ------
-    DataError
-        When a model takes another size and does not say how images are brought to it.
-    """
-    images = data.train_images[draw(len(data.train_images), 5)]
-    rows = {label: _as_trained(images, experiment) for label, experiment in experiments.items()}
-    return marked(_rows(rows), data)
-
-
 def _as_trained(images: NDArray[np.uint8], experiment: Experiment) -> Floats:
     """Resize and scale images as training does: floats in [0, 1], ``(n, height, width)``."""
     model = experiment.model

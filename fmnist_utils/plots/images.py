@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.plots.style import BLUE, ORANGE, WIDTH, bare, figure, marked
+from fmnist_utils.plots.style import WIDTH, bare, figure, marked
 
 
 def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1) -> Figure:
@@ -41,26 +40,6 @@ def samples(data: FashionMNIST, per_class: int = 1, rows: int = 1) -> Figure:
     if per_class == 1:
         return marked(grid(picked[:, 0], data.class_names, columns=5), data)
     return marked(_montage(picked, data.class_names, rows), data)
-
-
-def random_samples(data: FashionMNIST, count: int = 25) -> Figure:
-    """Show training images drawn at random, with their classes.
-
-    Parameters
-    ----------
-    data : FashionMNIST
-    count : int
-        How many images.
-
-    Raises
-    ------
-    FmnistError
-        When there are fewer images than asked for.
-    """
-    picked = draw(len(data.train_images), count)
-    titles = [data.class_names[label] for label in data.train_labels[picked]]
-    columns = 4 if count % 4 == 0 and count % 5 else min(count, 5)
-    return marked(grid(data.train_images[picked], titles, columns), data)
 
 
 def mean_images(data: FashionMNIST) -> Figure:
@@ -120,47 +99,3 @@ def _montage(images: NDArray[np.uint8], names: Sequence[str], rows: int) -> Figu
         ax.set_xticks([])
         bare(ax)
     return fig
-
-
-def class_counts(data: FashionMNIST) -> Figure:
-    """Count the images of every class, in the training and in the test part."""
-    y = np.arange(len(data.class_names))
-    parts = [
-        ("training", data.train_labels, -0.2, BLUE, ""),
-        ("test", data.test_labels, 0.2, ORANGE, "//"),
-    ]
-    with figure(height=4.2) as (fig, ax):
-        for name, labels, shift, color, hatch in parts:
-            counts = np.bincount(labels, minlength=len(y))
-            bars = ax.barh(
-                y + shift, counts, 0.38, label=name, color=color, hatch=hatch, edgecolor="white"
-            )
-            ax.bar_label(bars, [f"{count:,}" for count in counts], padding=3, fontsize=9)
-        ax.set_yticks(y, data.class_names)
-        ax.invert_yaxis()
-        ax.grid(axis="y", visible=False)
-        ax.margins(x=0.09, y=0.02)
-        ax.set_xlabel("images")
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        fig.legend(loc="outside upper center", ncols=2)
-    return marked(fig, data)
-
-
-def pixel_histogram(data: FashionMNIST) -> Figure:
-    """Count the grey levels of all training images, on a logarithmic scale."""
-    # A thousand images at a time: counting turns bytes into 64-bit integers.
-    parts = np.array_split(data.train_images, 60)
-    counts = np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], axis=0)
-    background = counts[0] / counts.sum()
-    with figure(height=3.2) as (fig, ax):
-        ax.stairs(counts, np.arange(257) - 0.5, fill=True, color=BLUE)
-        ax.set_yscale("log")
-        ax.set_xlim(-4, 259)
-        ax.set_xticks([0, 50, 100, 150, 200, 255])
-        ax.set_xlabel("grey level (0 is the background)")
-        ax.set_ylabel("pixels")
-        ax.annotate(
-            f"{100 * background:.1f} % of all pixels are 0", (0, counts[0]), (30, counts[0]),
-            va="center", arrowprops={"arrowstyle": "->", "color": "black"},
-        )  # fmt: skip
-    return marked(fig, data)

@@ -29,5 +29,5 @@ from fmnist_utils.stats.prediction import (
     runs_for_precision,
     sampling_variance,
 )
-from fmnist_utils.stats.scores import SCORES, class_scores, expected_best
+from fmnist_utils.stats.scores import SCORES, class_scores
 from fmnist_utils.stats.shares import exact_share_interval, pairs_interval, pairs_won

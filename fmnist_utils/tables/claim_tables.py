@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,13 +11,12 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tables.table import Scored, Stacked, Table, ours_cell, placed_claim, verdict_badge
+from fmnist_utils.tables.table import Stacked, Table, ours_cell, placed_claim, verdict_badge
 from fmnist_utils.text import claim_text, reported_text, spread_text
-from fmnist_utils.verdicts.collect import judge_accuracies, judge_claims
+from fmnist_utils.verdicts.collect import judge_accuracies
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.measure import readings as possible_readings
-from fmnist_utils.verdicts.outcome import Verdict, count_words
+from fmnist_utils.verdicts.outcome import Verdict
 
 
 def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
@@ -126,25 +124,6 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
     return Table(headers, rows, f"{split} accuracy of every model".capitalize())
 
 
-def comparisons(
-    report: Report, runs: Mapping[str, Sequence[Run]], store: RunStore = STORE
-) -> Table:
-    """Show a report's comparisons between its models, with verdicts.
-
-    Parameters
-    ----------
-    report : Report
-        Whose comparisons.
-    runs : mapping
-        Experiment id to its runs.
-    store : RunStore
-        Has the runs of variants that a claim is held against.
-    """
-    ours = {name: store.runs(report[name]) for name in report.compared}
-    found = [v for v in judge_claims(report, {**ours, **runs}) if v.claim.kind == "comparison"]
-    return judged(found, "Comparisons in prose")
-
-
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
     """Judge one claim under every way of reading it; the first row is the one that counts.
 
@@ -193,63 +172,3 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
         rows.append((placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
     headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
     return Table(headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers")
-
-
-def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Table:
-    """Show a printed classification report beside ours, with a verdict for every cell.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Whose report; without one the table is empty.
-    runs : sequence of Run
-        Its runs.
-    """
-    headers = ("class", "precision", "recall", "F1")
-    if experiment.scores is None:
-        return Table(headers, (), "No classification report is printed")
-    by_id = {claim.id: judge(experiment, claim, runs) for claim in experiment.scores.claims()}
-    cells = {name: Scored(verdict) for name, verdict in by_id.items()}
-    rows = tuple(
-        (row.label, *(cells[f"{name}-{i}"] for name in ("precision", "recall", "f1")))
-        for i, row in enumerate(experiment.scores.rows)
-    )
-    summary = _counted(v for v in by_id.values() if v.claim.kind == "measured")
-    return Table(headers, rows, f"{experiment.scores.where}, reported and ours: {summary}")
-
-
-def epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
-    """Show printed tables of epochs beside ours, with a verdict for every cell.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        Whose tables; without one the result is empty.
-    runs : sequence of Run
-        Its runs.
-    """
-    printed = experiment.epoch_tables
-    parts = [(table, metric) for table in printed for metric in ("loss", "accuracy")]
-    columns = [
-        [judge(experiment, claim, runs) for claim in table.claims() if claim.quantity == metric]
-        for table, metric in parts
-    ]
-    rows = tuple(
-        (str(epoch), *(Scored(verdict) if verdict else "" for verdict in row))
-        for epoch, row in enumerate(itertools.zip_longest(*columns), start=1)
-    )
-    places = "; ".join(table.where for table in printed) or "No table of epochs is printed"
-    summary = _counted(verdict for column in columns for verdict in column)
-    headers = ("epoch", *(f"{table.split} {metric}" for table, metric in parts))
-    return Table(headers, rows, f"{places}, reported and ours: {summary}" if printed else places)
-
-
-def _counted(verdicts: Iterable[Verdict]) -> str:
-    return "; ".join(f"{n} {word}" for word, n in count_words(verdicts).items() if n)
-
-
-def cited(report: Report) -> Table:
-    """List the numbers that a report quotes from other work."""
-    claims = [claim for claim in report.claims if claim.quantity == "cited"]
-    rows = tuple((placed_claim(claim), reported_text(claim)) for claim in claims)
-    return Table(("quoted", "number"), rows, "Numbers from other work, which our runs do not test")

@@ -5,22 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
-from fmnist_utils.data.inputs import split_indices
-from fmnist_utils.reports.report import Report
-from fmnist_utils.tables.claim_tables import merged_rows
 from fmnist_utils.tables.table import Table
-from fmnist_utils.text import ours_text, value_text
-from fmnist_utils.verdicts.collect import judge_claims
+from fmnist_utils.text import value_text
 from fmnist_utils.verdicts.disputed import Disputed
-
-
-def facts(report: Report) -> Table:
-    """Show what a report says of the data set, held against the data set."""
-    found = [v for v in judge_claims(report, {}) if v.claim.quantity == "data"]
-    rows = merged_rows(found, ours_text)
-    places = sum(len(verdict.claim.where) for verdict in found)
-    caption = f"What the report says of the data, in {places} places"
-    return Table(("claim", "reported", "in the data", "verdict"), rows, caption)
 
 
 def data_summary(data: FashionMNIST) -> Table:
@@ -45,25 +32,6 @@ def data_summary(data: FashionMNIST) -> Table:
         )
     headers = ("set", "images", "shape", "type", "per class", "mean", "sd", "zero pixels (%)")
     return Table(headers, tuple(rows), f"The {data.source} images")
-
-
-def class_balance(data: FashionMNIST, fraction: float) -> Table:
-    """Count the classes in the last part of the training images, and in what is left.
-
-    Parameters
-    ----------
-    data : FashionMNIST
-        The images.
-    fraction : float
-        Share of the training images that is held out.
-    """
-    train, validation = split_indices(len(data.train_labels), fraction=fraction)
-    parts = [np.bincount(data.train_labels[rows], minlength=10) for rows in (train, validation)]
-    rows = tuple(
-        (name, f"{parts[0][i]:,}", f"{parts[1][i]:,}") for i, name in enumerate(CLASS_NAMES)
-    )
-    headers = ("class", "left for training", "held out for validation")
-    return Table(headers, rows, f"The last {100 * fraction:.0f} % held out")
 
 
 def disputed(found: Disputed) -> Table:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fmnist_utils.models.architectures import architectures_with as find_architectures
 from fmnist_utils.models.build import layer_table
-from fmnist_utils.reports.claim import Assumption, Claim
+from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE, RunStore
@@ -58,25 +57,6 @@ def architectures_with(parameters: int) -> Table:
     """List the plain CNNs of usual widths that have exactly so many parameters."""
     rows = tuple((str(found),) for found in find_architectures(parameters))
     return Table(("architecture",), rows, f"{len(rows)} plain CNNs have {parameters:,} parameters")
-
-
-def parameter_counts(experiments: Mapping[str, Experiment], stated: int) -> Table:
-    """Count the trainable parameters of every reading of a description that leaves choices open.
-
-    Parameters
-    ----------
-    experiments : mapping
-        A reading, in words, to the experiment that builds it.
-    stated : int
-        The number of trainable parameters that the report states.
-    """
-    claim = Claim(
-        id="parameters", quantity="trainable_params", value=Decimal(stated), where=("prose",)
-    )
-    found = {label: judge(item, claim, []) for label, item in experiments.items()}
-    rows = tuple((label, ours_text(v), Badge(v.word)) for label, v in found.items())
-    headers = ("reading of the prose", "trainable parameters", "verdict")
-    return Table(headers, rows, f"Which reading has the {stated:,} trainable parameters stated")
 
 
 def protocol(experiment: Experiment, store: RunStore = STORE) -> Table:

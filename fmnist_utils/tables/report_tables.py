@@ -5,46 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fmnist_utils import audit
-from fmnist_utils.reports.report import SEVERITIES, Finding, Report
+from fmnist_utils.reports.report import SEVERITIES, Finding
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
+from fmnist_utils.tables.table import SeverityBadge, Stacked, Table
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.outcome import (
-    IN_PART,
     OTHER_COLUMNS,
-    by_statement,
-    count_words,
     tally,
 )
-
-
-def counts(report: Report, store: RunStore = STORE) -> Table:
-    """Count one report's verdicts by word, with what each word means.
-
-    Statements are those about results. A table is one, and so is a sentence of several comparisons:
-    where its parts got different words, it stands in the last row. Claims are all, cells included.
-
-    Parameters
-    ----------
-    report : Report
-        All its models are built.
-    store : RunStore
-        Where the runs are.
-    """
-    verdicts = judge_report(report, store)
-    words = [item.word for item in by_statement(verdicts)]
-    rows: list[tuple[object, ...]] = [
-        (Badge(word), str(words.count(word)), str(n), word.meaning)
-        for word, n in count_words(verdicts).items()
-        if n
-    ]
-    if mixed := [item.share for item in by_statement(verdicts) if item.word is None]:
-        meaning = f"its parts got different words: {'; '.join(mixed)}"
-        rows.append((IN_PART, str(len(mixed)), "", meaning))
-    headers = ("verdict", "statements", "claims", "meaning")
-    caption = f"{len(words)} statements about results, {len(verdicts)} claims in all"
-    return Table(headers, tuple(rows), caption)
 
 
 def scoreboard(store: RunStore = STORE) -> Table:
@@ -65,20 +34,6 @@ def scoreboard(store: RunStore = STORE) -> Table:
         rows.append((report.short_name, total, *results, str(sum(map(int, others))), *others))
     headers = ("report", "statements", *found.statements, "other claims", *OTHER_COLUMNS)
     return Table(headers, tuple(rows), "Verdicts on what every report states")
-
-
-def findings(report: Report, store: RunStore = STORE) -> Table:
-    """List where a report contradicts itself, cannot be right, or cannot be followed.
-
-    Parameters
-    ----------
-    report : Report
-        The report to hold against itself.
-    store : RunStore, optional
-        Whose runs tell how far apart seeds lie; the shipped ones and ``./runs`` by default.
-    """
-    found = audit.audit_report(report, store)
-    return found_table(found, f"The report against itself: {len(found)} findings")
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, accuracies
@@ -112,41 +110,3 @@ def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str)
             rows.append((name, place, str(values.size), spread_text(values), change))
     headers = (line, x, "seeds", "test accuracy (%)", _DIFFERENCE)
     return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
-
-
-def at_epochs(runs_by_label: Mapping[str, Sequence[Run]], epochs: Collection[int]) -> Table:
-    """Show what trainings would have printed, had they stopped earlier.
-
-    Parameters
-    ----------
-    runs_by_label : mapping of str to sequence of Run
-        Each training's runs.
-    epochs : collection of int
-        Counted from 1. One that no run of a training reaches has no row; one that some reach
-        counts those.
-
-    Raises
-    ------
-    FmnistError
-        When an epoch is less than 1.
-    """
-    if any(epoch < 1 for epoch in epochs):
-        raise FmnistError(f"Epochs are counted from 1, and {min(epochs)} was asked for.")
-    rows = []
-    for label, runs in runs_by_label.items():
-        for epoch in epochs:
-            reached = [run.history for run in runs if run.epochs >= epoch]
-            train, validation, loss = (
-                np.array([history[key][epoch - 1] for history in reached])
-                for key in ("accuracy", "val_accuracy", "val_loss")
-            )
-            if reached:
-                percents = (spread_text(100 * train), spread_text(100 * validation))
-                row = (label, str(epoch), str(len(reached)), *percents, spread_text(loss, 3))
-                rows.append(row)
-    headers = (
-        "training", "epoch", "seeds", "training accuracy, running (%)", "validation accuracy (%)",
-        "validation loss",
-    )  # fmt: skip
-    caption = "Had it stopped earlier: mean ± standard deviation" if rows else "No run gets there"
-    return Table(headers, tuple(rows), caption)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.report import Severity
-from fmnist_utils.text import claim_text, interval_text, ours_text, reported_text
+from fmnist_utils.text import claim_text, interval_text, ours_text
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
 #: Numbers, their units, what stands between two of them, and the words for none.
@@ -84,28 +84,6 @@ class Stacked:
     def html(self) -> str:
         """Return the two lines."""
         return _html(self.main) + _below(self.below)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A cell of a printed table: its number, and ours below it, coloured by the verdict."""
-
-    verdict: Verdict
-
-    @property
-    def word(self) -> Word:
-        """The verdict's word."""
-        return self.verdict.word
-
-    def __str__(self) -> str:
-        """Return both numbers and the word."""
-        return f"{reported_text(self.verdict.claim)} [{ours_text(self.verdict)}, {self.word}]"
-
-    def html(self) -> str:
-        """Return the printed number over ours; a word says what the colour does."""
-        ours = _coloured(html.escape(ours_text(self.verdict)), self.word)
-        small = _below("" if self.word == Word.REPRODUCED else self.word)
-        return f"{html.escape(reported_text(self.verdict.claim))}<br>{ours}{small}"
 
 
 def verdict_badge(verdict: Verdict) -> Badge:

@@ -21,7 +21,5 @@ from fmnist_utils.runs.trials import (
     table_path,
     write_trials,
 )
-from fmnist_utils.stats import expected_best
-from fmnist_utils.tuning.analysis import importance, unbuildable
 from fmnist_utils.tuning.publishing import check_trials, publish_table, publish_trials
 from fmnist_utils.tuning.run import run_search
