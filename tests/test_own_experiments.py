@@ -382,3 +382,22 @@ def test_runs_to_tell_at_the_ends() -> None:
 def test_variants_of_files_stay_as_they_were(cnn: Experiment) -> None:
     variant = Variant(of="cnn-1-conv", title="x", settings={"training.epochs": "5"})
     assert cnn.varied("x", variant).training.epochs == 5
+
+
+def test_trainings_that_begin_alike_are_compared_seed_by_seed(cnn: Experiment) -> None:
+    longer = [make_run(cnn, seed, 6, 0.9 + seed / 1000) for seed in range(1, 5)]
+    shorter = [
+        run.model_copy(
+            update={
+                "history": {name: values[:3] for name, values in run.history.items()},
+                "seconds_per_epoch": run.seconds_per_epoch[:3],
+            }
+        )
+        for run in longer
+    ]
+    found = compare(shorter, longer)
+    assert (found.low, found.high) == (0, 0)
+    assert "each seed is compared with itself" in str(found)
+    apart = compare([run.model_copy(update={"seed": 9}) for run in shorter[:2]], longer[2:])
+    assert apart.low is not None and apart.low < 0
+    assert "compared with itself" not in str(apart)

@@ -221,7 +221,7 @@ class Chapter:
         stated = judge_experiment(asked, self.runs(asked))
         found = {
             "layer cell": judge_layers(asked),
-            "setting": [v for v in stated if v.claim.kind == "exact"],
+            "setting": [v for v in stated if v.claim.kind == "exact" and v.word != Word.NOT_TESTED],
         }
         parts = [_agreement(verdicts, thing) for thing, verdicts in found.items() if verdicts]
         parts += [f"{counted(n, 'setting')} assumed"] if (n := len(asked.assumed)) else []

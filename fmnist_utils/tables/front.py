@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tables.headlines import DRAWN, HEADERS, on_interval, worst_part
+from fmnist_utils.tables.headlines import DRAWN, HEADERS, different, on_interval, worst_part
 from fmnist_utils.tables.table import Badge, Table
 from fmnist_utils.text import listed
 from fmnist_utils.verdicts.across_reports import every_statement
@@ -80,5 +80,5 @@ def answers(store: RunStore = STORE) -> Table:
 
 def _answer(report: Report, found: StatementVerdict) -> tuple[object, ...]:
     verdict = worst_part(found.parts)
-    cell = on_interval(report, verdict, len(found.parts), record="record/claims.html")
+    cell = on_interval(report, verdict, different(found.parts), record="record/claims.html")
     return Badge(verdict.word), replace(cell, main=f"{report.short_name}: {cell.main}")

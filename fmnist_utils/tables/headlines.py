@@ -68,7 +68,7 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     >>> print(fu.tables.headlines(report, [judged[:1]]).rows[0][1].below)
     reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.96
     """
-    worst = [(worst_part(parts), len(parts)) for parts in statements]
+    worst = [(worst_part(parts), different(parts)) for parts in statements]
     rows = tuple((verdict_badge(v), on_interval(report, v, parts)) for v, parts in worst)
     return Table(HEADERS, rows, DRAWN)
 
@@ -78,6 +78,12 @@ def titled(report: Report, claim: Claim) -> Claim:
     named, titles = {"of": claim.of, "than": claim.than}, report.trainable
     known = {key: titles[name].title for key, name in named.items() if name in titles}
     return claim.model_copy(update=known)
+
+
+def different(parts: Iterable[Verdict]) -> int:
+    """Count the parts of a statement; the same number in other digits is no other part."""
+    about = ((v.experiment, v.claim.of, v.claim.than, v.claim.value) for v in parts)
+    return len(set(about))
 
 
 def worst_part(parts: Iterable[Verdict]) -> Verdict:

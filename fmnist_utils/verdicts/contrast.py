@@ -10,7 +10,8 @@ import numpy as np
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, accuracies
-from fmnist_utils.stats import prediction_reach, runs_to_tell, welch_interval
+from fmnist_utils.stats import prediction_reach, runs_to_tell
+from fmnist_utils.verdicts.trainings import difference, nested, paired
 
 
 class ContrastError(FmnistError):
@@ -118,11 +119,14 @@ def compare(
     if split == "test" and len(images) > 1:
         sizes = " and ".join(f"{n:,}" for n in images)
         raise ContrastError(f"Runs tested on {sizes} images cannot be compared.")
+    notes = _notes(mine, others)
+    if nested(mine, others):
+        mine, others = zip(*paired(mine, others), strict=True)
+        notes.append("They begin as the same trainings, so each seed is compared with itself.")
     a, b = (accuracies(runs, split, at) for runs in (mine, others))
-    seeds = None
-    if min(a.size, b.size) > 1:
-        found = welch_interval((1, a), (-1, b))
-        low, high = found[1:] if found else (None, None)
+    seeds, low, high = None, None, None
+    if found := difference(mine, others, split, at):
+        low, high = found.low, found.high
         seeds = runs_to_tell(float(a.std(ddof=1)), float(b.std(ddof=1)), 1.0)
     else:
         low, high = _predicted(a, b)
@@ -134,7 +138,7 @@ def compare(
         low=low,
         high=high,
         seeds=seeds,
-        notes=tuple(_notes(mine, others)),
+        notes=tuple(notes),
     )
 
 
