@@ -110,9 +110,10 @@ def test_a_report_has_the_name_of_its_folder(hostile: Path) -> None:
 
 #: Tables that show what a chapter passes, or what is computed, and no text of a report.
 WITHOUT_TEXT = {
+    "disputed",  # of the images
     *("class_balance", "data_summary", "equivalence", "at_epochs", "effects", "factorial"),
     *("class_scores", "closest_epochs", "epochs"),  # of a printed table of numbers
-    *("chance_alone", "rule_history"),  # of the rule, and of words
+    *("chance_alone", "rule_history", "kinds"),  # of the rule, and of words
 }
 
 
