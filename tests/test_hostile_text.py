@@ -110,9 +110,10 @@ def test_a_report_has_the_name_of_its_folder(hostile: Path) -> None:
 
 #: Tables that show what a chapter passes, or what is computed, and no text of a report.
 WITHOUT_TEXT = {
+    "disputed",  # of the images
     *("data_summary", "equivalence", "effects", "factorial"),
     *("closest_epochs",),  # of a printed table of numbers
-    *("by_chance", "chance_alone", "rule_history"),  # of the rule, and of words
+    *("by_chance", "chance_alone", "rule_history", "kinds"),  # of the rule, and of words
 }
 
 
