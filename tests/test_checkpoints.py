@@ -80,8 +80,12 @@ def half_done(path: Path, data: FashionMNIST, what: Experiment, method: Method |
     ("protocol", "method"),
     [
         ({}, None),
-        ({"augmentation": MOVED}, None),
-        ({"epochs": 30, "early_stopping": EarlyStopping(monitor="val_loss", patience=2)}, None),
+        pytest.param({"augmentation": MOVED}, None, marks=pytest.mark.slow),
+        pytest.param(
+            {"epochs": 30, "early_stopping": EarlyStopping(monitor="val_loss", patience=2)},
+            None,
+            marks=pytest.mark.slow,
+        ),
         ({}, Method("mixed_bfloat16")),
     ],
 )

@@ -24,6 +24,12 @@ WITHOUT = {
     "tables.assumption_effects", "tables.audit_counts", "tables.omissions", "tables.scoreboard",
 }  # fmt: skip
 
+#: Examples that judge all reports, for seconds each.
+OF_EVERY_REPORT = (
+    *("front.answers", "front.result", "ledger.ledger_rows", "opening.Chapter.record"),
+    *("rule_tables.chance_alone", "rule_tables.shares", "across_tables.kinds"),
+)
+
 
 def modules() -> Iterator[ModuleType]:
     for found in pkgutil.walk_packages(fu.__path__, "fmnist_utils."):
@@ -42,14 +48,18 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return session
 
 
-def test_all_examples_run(names: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "of_every_report", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one", "all"]
+)
+def test_all_examples_run(names: dict[str, Any], of_every_report: bool) -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
     for module in modules():
         for test in finder.find(module, extraglobs=names):
-            runner.run(test)
+            if test.name.endswith(OF_EVERY_REPORT) == of_every_report:
+                runner.run(test)
     assert runner.failures == 0, "what failed is printed above"
-    assert runner.tries > 30
+    assert runner.tries > (5 if of_every_report else 30)
 
 
 def test_whatever_a_chapter_calls_has_an_example() -> None:
@@ -59,7 +69,7 @@ def test_whatever_a_chapter_calls_has_an_example() -> None:
         for cell in json.loads(path.read_text())["cells"]
         if cell["cell_type"] == "code"
     ]
-    called = set(re.findall(r"\b((?:fu|book)\.[a-z_.]+)\(", "\n".join(cells)))
+    called = set(re.findall(r"\b(fu\.[a-z_.]+|book\.[a-z_]+)\(", "\n".join(cells)))
     files = (ROOT / "fmnist_utils").rglob("*.py")
     lines = [line for path in files for line in path.read_text().splitlines()]
     examples = "\n".join(line for line in lines if line.lstrip().startswith((">>>", "...")))

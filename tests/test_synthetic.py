@@ -58,6 +58,7 @@ def test_the_fingerprint_is_not_that_of_the_real_data(garments: FashionMNIST) ->
     assert garments.fingerprint != official_fingerprint()
 
 
+@pytest.mark.slow
 def test_load_data_gives_the_full_size() -> None:
     synthetic = load_data("synthetic")
     assert synthetic.train_images.shape == FACTS["train_images_shape"]
