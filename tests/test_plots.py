@@ -1,4 +1,5 @@
 import io
+import math
 from collections.abc import Callable
 from itertools import combinations
 
