@@ -113,7 +113,7 @@ WITHOUT_TEXT = {
     "disputed",  # of the images
     *("data_summary", "equivalence", "effects", "factorial"),
     *("closest_epochs",),  # of a printed table of numbers
-    *("by_chance", "chance_alone", "rule_history", "kinds"),  # of the rule, and of words
+    *("chance_alone", "rule_history", "kinds"),  # of the rule, and of words
 }
 
 
