@@ -140,7 +140,8 @@ class Chapter:
 
         Examples
         --------
-        >>> len(fu.setup({}, "anastasopoulos-mpofu-smith").search("as-listed").trials)
+        >>> book = fu.setup({}, "anastasopoulos-mpofu-smith")
+        >>> len(book.search("as-listed").trials)
         20
         """
         images: Any = self.data if self.mode == "full" else None

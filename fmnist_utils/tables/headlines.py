@@ -66,7 +66,7 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     --------
     >>> judged = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
     >>> print(fu.tables.headlines(report, [judged[:1]]).rows[0][1].below)
-    reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.96
+    reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.95
     """
     worst = [(worst_part(parts), len(parts)) for parts in statements]
     rows = tuple((verdict_badge(v), on_interval(report, v, parts)) for v, parts in worst)

@@ -105,7 +105,7 @@ def compare(
 
     Examples
     --------
-    >>> found = compare(runs[:3], runs[3:])
+    >>> found = fu.compare(runs[:3], runs[3:])
     >>> found.low < found.difference < found.high
     True
     """
