@@ -81,11 +81,11 @@ def _number(value: float, claim: Claim) -> str:
 # --- means of our runs ---------------------------------------------------------------------------
 
 
-def spread_text(values: np.ndarray, decimals: int = 2) -> str:
+def spread_text(values: np.ndarray) -> str:
     """Write mean and standard deviation of our runs; one run has no spread, none is empty."""
     if values.size < 2:
-        return f"{values[0]:.{decimals}f}" if values.size else ""
-    return f"{values.mean():.{decimals}f} ± {values.std(ddof=1):.{decimals}f}"
+        return f"{values[0]:.2f}" if values.size else ""
+    return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
 
 
 def contrast_text(*terms: tuple[float, np.ndarray]) -> str:

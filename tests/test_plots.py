@@ -34,7 +34,6 @@ from fmnist_utils.data.fashion_mnist import FashionMNIST
 OF_DATA: dict[str, Callable[[FashionMNIST], Figure]] = {
     "samples": plots.samples,
     "samples, three per class": lambda data: plots.samples(data, per_class=3),
-    "samples, three rows": lambda data: plots.samples(data, per_class=6, rows=3),
     "mean_images": plots.mean_images,
 }
 OF_RUNS: dict[str, Callable[[], Figure]] = {

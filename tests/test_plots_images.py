@@ -1,5 +1,3 @@
-from typing import Literal
-
 import numpy as np
 import pytest
 from factories import make_run
@@ -37,30 +35,6 @@ def test_several_samples_per_class_stand_in_rows() -> None:
     assert (REAL.train_images[REAL.train_labels == 8] == third_bag).all(axis=(1, 2)).any()
 
 
-def test_a_class_may_fill_several_rows_beside_its_name() -> None:
-    (ax,) = plots.samples(REAL, per_class=6, rows=3).axes
-    sheet = np.asarray(ax.images[0].get_array())
-    block, gap = 3 * 29, 7
-    assert sheet.shape == (10 * block + 9 * gap - 1, 2 * 29 - 1)
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(CLASS_NAMES)
-    assert list(np.diff(ax.get_yticks())) == [block + gap] * 9
-    for label, middle in enumerate(ax.get_yticks()):
-        top = label * (block + gap)
-        assert top < middle < top + block
-        assert (sheet[top - gap : top] == 255).all(), "white above every class"
-        shown = [sheet[top + y : top + y + 28, x : x + 28] for y in (0, 29, 58) for x in (0, 29)]
-        own = REAL.train_images[REAL.train_labels == label]
-        found = [np.flatnonzero((own == image).all(axis=(1, 2))) for image in shown]
-        assert all(len(places) for places in found)
-        assert len(np.unique(np.concatenate(found))) >= 6, "no image stands twice"
-
-
-@pytest.mark.parametrize(("per_class", "rows"), [(1, 2), (10, 3), (3, 0)])
-def test_images_that_do_not_fill_their_rows_are_an_error(per_class: int, rows: int) -> None:
-    with pytest.raises(FmnistError, match=f"{per_class} images do not fill {rows} rows"):
-        plots.samples(REAL, per_class, rows)
-
-
 @pytest.mark.parametrize("count", [0, 201])
 def test_asking_for_too_many_or_no_images_is_an_error(count: int) -> None:
     with pytest.raises(FmnistError, match=f"Cannot draw {count} of 200 images: ask for 1 to 200"):
@@ -78,14 +52,11 @@ def test_real_images(real_data_dir: object) -> None:
     assert "synthetic preview" not in words(plots.samples(data))
 
 
-@pytest.mark.parametrize("at", ["final", "best"])
-def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class(
-    at: Literal["final", "best"],
-) -> None:
+def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class() -> None:
     runs = [make_run(CNN, seed, 3, 0.7 + seed / 10, best_epoch=2) for seed in (1, 2)]
-    ax = plots.confusion_matrix(runs, at=at).axes[0]
+    ax = plots.confusion_matrix(runs).axes[0]
     drawn = np.asarray(ax.collections[0].get_array()).reshape(10, 10)
-    expected = 100 * np.mean([getattr(run, at).test_confusion for run in runs], axis=0) / 1000
+    expected = 100 * np.mean([run.final.test_confusion for run in runs], axis=0) / 1000
     assert np.allclose(drawn, expected)
     assert ax.texts[0].get_text() == f"{expected[0, 0]:.1f}"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")

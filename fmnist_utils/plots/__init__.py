@@ -23,12 +23,9 @@ Examples
 Panels(alt=('', 'falling loss', 'rising accuracy'))
 """
 
-from fmnist_utils.plots.augmented_images import augmented
-from fmnist_utils.plots.comparisons import equivalence, interaction, ranking, seed_strip
+from fmnist_utils.plots.comparisons import deviations, equivalence, interaction, ranking, seed_strip
 from fmnist_utils.plots.curves import compare_curves, epochs, learning_curves
-from fmnist_utils.plots.deviations import deviations
 from fmnist_utils.plots.forest import class_scores, forest
-from fmnist_utils.plots.images import mean_images, samples
+from fmnist_utils.plots.images import augmented, confusion_matrix, disputed, mean_images, samples
 from fmnist_utils.plots.panels import panels
-from fmnist_utils.plots.predictions import confusion_matrix, disputed
 from fmnist_utils.plots.search_plots import trial_scores

@@ -37,23 +37,31 @@ from fmnist_utils.tables.claim_tables import (
     results,
     verdicts,
 )
-from fmnist_utils.tables.data_tables import data_summary, disputed
 from fmnist_utils.tables.front import answers, result
 from fmnist_utils.tables.headlines import headlines
 from fmnist_utils.tables.model_tables import (
     architecture,
     architectures_with,
     assumptions,
+    data_summary,
+    disputed,
     protocol,
 )
-from fmnist_utils.tables.report_tables import audit_counts, scoreboard
-from fmnist_utils.tables.rule_tables import by_chance, chance_alone, rule_history, shares
+from fmnist_utils.tables.report_tables import (
+    audit_counts,
+    by_chance,
+    chance_alone,
+    rule_history,
+    scoreboard,
+    shares,
+)
 from fmnist_utils.tables.run_tables import (
     differences,
+    effects,
     equivalence,
+    factorial,
     study,
     variants,
 )
-from fmnist_utils.tables.study_tables import effects, factorial
 from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
 from fmnist_utils.text import claim_text, interval_text, ours_text, reported_text, value_text

@@ -1,4 +1,4 @@
-"""What our runs give: accuracies, scores per class, cost, and what is still to be trained."""
+"""What our runs give: accuracies, and the effects of one choice or of two together."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
-from fmnist_utils.tables.table import Table, ours_cell, verdict_badge
-from fmnist_utils.text import apart_text, reported_text, spread_text, with_interval
+from fmnist_utils.tables.table import Stacked, Table, ours_cell, verdict_badge
+from fmnist_utils.text import apart_text, contrast_text, reported_text, spread_text, with_interval
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.verdicts.judge import judge
@@ -110,3 +111,106 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
     headers = ("experiment", "other (%)", "ours (%)", "difference, 90 % interval", "verdict")
     caption = f"Test accuracy, up to {SEEDS} seeds each; margin ±{MARGIN} percentage points"
     return Table(headers, tuple(rows), caption)
+
+
+#: Value of the first factor, value of the second, and their runs; as in `plots.interaction`.
+Groups = Mapping[tuple[str, str], Sequence[Run]]
+
+_DIFFERENCE = "difference (points), 95 % interval"
+
+
+def factorial(groups: Groups, x: str, line: str) -> Table:
+    """Show the effects of two factors with two values each, and whether they interact.
+
+    Four rows: the effect of the second factor at either value of the first; the effect of the
+    first, averaged over both values of the second; and the interaction, by how much the first two
+    rows differ. Test accuracy is that after the last epoch, intervals are Welch's; see
+    `contrast_text`.
+
+    Parameters
+    ----------
+    groups : mapping of (str, str) to sequence of Run
+        Values of both factors to runs. An effect for which a group has fewer than two runs is
+        left empty.
+    x, line : str
+        Names of the two factors; each effect is the second value in `groups` against the first.
+
+    Raises
+    ------
+    FmnistError
+        When a factor has not two values.
+    """
+    few, many = _two_values(x, [place for place, _ in groups])
+    off, on = _two_values(line, [name for _, name in groups])
+    few_off, few_on, many_off, many_on = (
+        accuracies(groups.get((place, name), ()), "test")
+        for place in (few, many)
+        for name in (off, on)
+    )
+    effect = f"{line}: {on} against {off}"
+    rows = (
+        (Stacked(effect, f"{x}: {few}"), contrast_text((1, few_on), (-1, few_off))),
+        (Stacked(effect, f"{x}: {many}"), contrast_text((1, many_on), (-1, many_off))),
+        (
+            Stacked(f"{x}: {many} against {few}", f"mean over {line}"),
+            contrast_text((0.5, many_off), (0.5, many_on), (-0.5, few_off), (-0.5, few_on)),
+        ),
+        (
+            Stacked("interaction", "second row minus first"),
+            contrast_text((1, many_on), (-1, many_off), (-1, few_on), (1, few_off)),
+        ),
+    )
+    numbers = " or ".join(map(str, sorted({len(runs) for runs in groups.values()})))
+    caption = f"Effects on test accuracy after the last epoch, {numbers} runs in each group"
+    return Table(("effect", _DIFFERENCE), rows, caption)
+
+
+def _two_values(factor: str, values: Sequence[str]) -> tuple[str, str]:
+    distinct = tuple(dict.fromkeys(values))
+    if len(distinct) != 2:
+        raise FmnistError(
+            f"A factorial table takes two values of each factor, and {factor} has {len(distinct)} "
+            f"({', '.join(distinct)}): choose two, or use tables.effects."
+        )
+    return distinct
+
+
+def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str) -> Table:
+    """Show by how much each choice changes the test accuracy of a model, line by line.
+
+    The interval is Welch's, for two means whose variances may differ, or in pairs where one
+    training is the beginning of the other; it needs two runs of each.
+
+    Parameters
+    ----------
+    groups : mapping of (str, str) to sequence of Run
+        Values of both factors to runs. One without runs keeps its row.
+    against : str or mapping of str to str
+        The value of the first factor that the others are compared with, the same for every line or
+        one for each.
+    x : str
+        Name of the first factor, the choice.
+    line : str
+        Name of the second factor, such as the model; only groups of the same line are compared.
+
+    Raises
+    ------
+    FmnistError
+        When a line has no group to compare with.
+    """
+    rows = []
+    for name in dict.fromkeys(name for _, name in groups):
+        found = {place: runs for (place, of_line), runs in groups.items() if of_line == name}
+        reference = against if isinstance(against, str) else against.get(name, "")
+        if reference not in found:
+            raise FmnistError(
+                f"There is no {x} {reference!r} to compare with where {line} is {name}: "
+                f"give as against one of {', '.join(found)}."
+            )
+        for place, runs in found.items():
+            values = accuracies(runs, "test")
+            apart = apart_text(runs, found[reference])
+            change = "reference" if place == reference else apart
+            rows.append((name, place, str(values.size), spread_text(values), change))
+    headers = (line, x, "seeds", "test accuracy (%)", _DIFFERENCE)
+    return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
