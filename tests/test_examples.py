@@ -27,7 +27,7 @@ WITHOUT = {
 #: Examples that judge all reports, for seconds each.
 OF_EVERY_REPORT = (
     *("front.answers", "front.result", "ledger.ledger_rows", "opening.Chapter.record"),
-    *("rule_tables.chance_alone", "rule_tables.shares", "across_tables.kinds"),
+    *("report_tables.chance_alone", "report_tables.shares", "across_tables.kinds"),
 )
 
 
