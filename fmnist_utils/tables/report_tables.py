@@ -144,11 +144,14 @@ def shares(store: RunStore = STORE) -> Table:
     ledgers = every_ledger(store)
     for report in every_report():
         found = statement_share(ledgers[report.id])
-        share = "too few experiments"
+        shown = "too few experiments"
         if found.low is not None and found.high is not None:
-            share = f"{found.holding / found.statements:.0%} [{found.low:.0%} to {found.high:.0%}]"
+            share, low, high = (
+                100 * x for x in (found.holding / found.statements, found.low, found.high)
+            )
+            shown = f"{share:.0f} % [{low:.0f} to {high:.0f}]"
         counts = (f"{found.statements}", f"{found.holding:.1f}", f"{found.experiments}")
-        rows.append((report.short_name, *counts, share))
+        rows.append((report.short_name, *counts, shown))
     headers = ("report", "statements that runs decide", "hold", "experiments")
     caption = "A table counts as one statement, with the share of its cells that hold"
     return Table((*headers, "share, 95 % interval"), tuple(rows), caption)

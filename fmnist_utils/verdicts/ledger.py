@@ -29,7 +29,7 @@ class LedgerRow:
         Names the claim among those of all reports: ``baltzi/cnn-2-conv/test``.
     statement, role : str
         Address of the statement that the claim is a part of, and what part it plays in the report.
-    quantity, split, unit : str
+    quantity, split : str
         What the claim is about; `split` is None where none matters.
     places : tuple of str
         Every place where the report prints it.
@@ -37,11 +37,16 @@ class LedgerRow:
         The value as the report prints it, with its unit.
     value : float, str, tuple of float, or None
         The value to compute with.
-    mean, sd, low, high : float or None
-        Of our runs, as in `Verdict`.
+    unit : str
+        Of value, mean and interval: ``percent``, ``points`` or ``plain``.
+    mean, sd : float or None
+        Mean and standard deviation of our runs, in the unit; of a comparison, the share that holds.
+    low, high : float or None
+        Where 95 % of further runs would lie; of a comparison or a bound, the interval of the share.
     runs : int
+        How many runs the verdict rests on.
     run_files : tuple of str
-        How many runs the verdict rests on, and the names of their records.
+        Names of the records of these runs.
     word, note : str
         The verdict.
     p : float or None
