@@ -129,7 +129,7 @@ def image_variance(experiment: dict[str, Any], claim: dict[str, Any], mean: floa
 def recomputed(
     claim: dict[str, Any], experiment: dict[str, Any], runs: list[dict[str, Any]]
 ) -> tuple[list[float], str]:
-    """Return mean, deviation, the ends of the interval, and the word."""
+    """Return mean, deviation, the ends of the interval, p, and the word."""
     whole, n = 100 if claim.get("unit") == "percent" else 1, len(runs)
     x = np.array([READ[claim["quantity"]](run, claim) for run in runs])
     half = 0.5 / (1_000 if "label" in claim else 10_000)
@@ -148,8 +148,12 @@ def recomputed(
 
     value = Decimal(claim["value"])
     v, rho = float(value), 0.5 * 10.0 ** int(value.as_tuple().exponent)
-    inside = ends(0.975)[0] <= v + rho and v - rho <= ends(0.975)[1]
-    shown = ends(0.975)
+    nearest = np.array([max(v - rho, 1e-12), v + rho]) / whole
+    low, high = special.logit(np.minimum(nearest, 1)) if share else np.log(nearest)
+    apart = max(low - y.mean(), y.mean() - high, 0)
+    cases = [(n - 1, own), (freedom, both)]
+    p = max(2 * stats.t.sf(apart / q**0.5, df) if apart else 1.0 for df, q in cases if q or apart)
+    inside, shown = p >= 0.05, ends(0.975)
     if "epoch" in claim["quantity"]:
         shown = np.clip(shown, 1, int(experiment["training"]["epochs"]))
         word = "consistent" if inside else "not reproduced"
@@ -159,7 +163,7 @@ def recomputed(
         word = {(1, 1): "reproduced", (1, 0): "consistent", (0, 1): "close"}.get(
             (inside, near), "not reproduced"
         )
-    return [whole * x.mean(), whole * x.std(ddof=1), *shown], word
+    return [whole * x.mean(), whole * x.std(ddof=1), *shown, p], word
 
 
 def newcombe(share: float, a: int, b: int) -> tuple[float, float]:
@@ -192,10 +196,10 @@ def compared(
         inside, near = t - rho <= reach, t + rho + T(0.95, freedom) * q <= 1
         word = ("reproduced" if near else "consistent") if inside else "not reproduced"
         sd = 100 * (x.var(ddof=1) + y.var(ddof=1)) ** 0.5
-        return [mean, sd, mean - reach, mean + reach], word
+        p = 2 * stats.t.sf(max(t - rho, 0) / q, freedom)
+        return [mean, sd, mean - reach, mean + reach, p], word
     if claim["quantity"] == "ordering":
-        share = ((x[:, None] > y) + (x[:, None] == y) / 2).mean()
-        low, high = newcombe(share, a, b)
+        share, low, high = won(x, y)
     else:
         whole, v = 100 if claim.get("unit") == "percent" else 1, Decimal(claim["value"])
         beyond = whole * x - float(v)
@@ -205,8 +209,29 @@ def compared(
         share = kept / a
         low = stats.beta.ppf(0.025, kept, a - kept + 1) if kept else 0.0
         high = stats.beta.ppf(0.975, kept + 1, a - kept) if kept < a else 1.0
+    return [share, None, low, high], word_of(share, low, high)
+
+
+def won(x: Any, y: Any) -> tuple[float, float, float]:
+    """Return the share of pairs that x wins, and its interval."""
+    share = ((x[:, None] > y) + (x[:, None] == y) / 2).mean()
+    return share, *newcombe(share, len(x), len(y))
+
+
+def word_of(share: float, low: float, high: float) -> str:
     word = "reproduced" if share >= 0.75 and low > 0.5 else "consistent"
-    return [share, None, low, high], "not reproduced" if high < 0.75 else word
+    return "not reproduced" if high < 0.75 else word
+
+
+def ordered(claim: dict[str, Any], runs: list[dict[str, Any]]) -> tuple[list[float], str]:
+    """Return the worst of the comparisons of two classes that a sentence makes."""
+    recalls = {label: np.array([score(run, claim | {"quantity": "recall", "label": label})
+                                for run in runs]) for label in map(str, range(10))}  # fmt: skip
+    found = [won(recalls[i], recalls[j])
+             for i, j in itertools.product(claim["labels"], claim["than_labels"])]  # fmt: skip
+    words = ("not reproduced", "consistent", "reproduced")
+    share, low, high = min(found, key=lambda ends: (words.index(word_of(*ends)), ends[0]))
+    return [share, low, high], word_of(share, low, high)
 
 
 @pytest.mark.slow
@@ -224,9 +249,18 @@ def test_a_script_without_the_package_comes_to_the_same_numbers_and_words(
                 continue  # pending
             runs = [json.loads((folder / "runs" / file).read_text()) for file in row["run_files"]]
             numbers, word = recomputed(claim, experiment, runs)
-            ours = [row[key] for key in ("mean", "sd", "low", "high")]
+            ours = [row[key] for key in ("mean", "sd", "low", "high", "p")]
             assert ours == pytest.approx(numbers, rel=1e-6, abs=1e-9), row["address"]
             assert row["word"].partition(",")[0] == word, row["address"]
+        for claim in experiment.get("claims", ()):
+            if claim["quantity"] == "class_ordering":
+                row = next(r for r in ledgers[report_id]
+                           if r["address"] == f"{report_id}/{name}/{claim['id']}")  # fmt: skip
+                files = (folder / "runs" / file for file in row["run_files"])
+                numbers, word = ordered(claim, [json.loads(file.read_text()) for file in files])
+                ours = [row[key] for key in ("mean", "low", "high")]
+                assert ours == pytest.approx(numbers, rel=1e-6, abs=1e-6), row["address"]
+                assert row["word"].partition(",")[0] == word, row["address"]
     assert {row["experiment"] for row in rows.values()} <= {None}, "what is left compares"
     rows = {row["claim"]: row for row in ledgers[report_id] if row["experiment"] is None}
     for claim in report["claims"]:
@@ -241,6 +275,18 @@ def test_a_script_without_the_package_comes_to_the_same_numbers_and_words(
             numbers, word = compared(claim, runs)
             # A share of pairs or runs has no deviation.
             theirs = [x for x in numbers if x is not None]
-            ours = [row[key] for key in ("mean", "sd", "low", "high") if row[key] is not None]
+            keys = ("mean", "sd", "low", "high", "p")
+            ours = [row[key] for key in keys if row[key] is not None]
             assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-6), row["address"]
             assert row["word"].partition(",")[0] == word, row["address"]
+
+
+@pytest.mark.slow
+def test_who_survives_follows_from_all_p_values(ledgers: Rows) -> None:
+    rows = [row for found in ledgers.values() for row in found if row["p"] is not None]
+    order = sorted(range(len(rows)), key=lambda i: rows[i]["p"])
+    below = [k for k, i in enumerate(order, 1) if rows[i]["p"] <= 0.05 * k / len(rows)]
+    kept = set(order[: max(below, default=0)])
+    for i, row in enumerate(rows):
+        if row["survives"] is not None:
+            assert row["survives"] == (i in kept), row["address"]
