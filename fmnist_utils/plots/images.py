@@ -162,7 +162,9 @@ def disputed(data: FashionMNIST, found: Disputed, share: float = 1.0) -> Panels 
     fig = grid(data.test_images[picked], titles, columns=5)
     for ax in fig.axes[len(picked) :]:
         ax.set_visible(False)
-    return panels(fig, alt, kind="photo")
+    of = "all" if share == 1 else f"at least {100 * share:.0f} %"
+    caption = f"Test images of which {of} of {found.runs} runs say the same other class"
+    return panels(fig, alt, "photo", caption)
 
 
 def augmented(data: FashionMNIST, experiment: Experiment) -> Figure:
