@@ -178,7 +178,7 @@ def test_its_program_compiles_as_the_trainer_does(cnn: Experiment, settings: Any
 def test_its_program_says_what_was_changed(cnn: Experiment) -> None:
     program = fu.keras_code(cnn.vary(dropout=0.3, early_stopping=None))
     assert "It differs from cnn-1-conv: dropout rate = 0.3 in Dropout1, Dropout2" in program
-    assert "no early stopping monitor" in program and "layers.Dropout(0.3" in program
+    assert "; no early stopping." in program and "layers.Dropout(0.3" in program
     assert "EarlyStopping" not in program and "dropout rate = 0.4" not in program
 
 

@@ -123,7 +123,10 @@ def _title(experiment: Experiment, base: Experiment, names: Names) -> list[str]:
     told = [f"{experiment.title}: {experiment.id} of {whose}, in plain Keras 3."]
     old, new = base.settings, experiment.settings
     changed = _settings(((path, new[path]) for path in new if old.get(path) != new[path]), names)
-    changed += [f"no {key_text(path)}" for path in old.keys() - new.keys()]
+    gone = [path for path in old if path not in new]
+    # Early stopping has several settings; they go together.
+    changed += ["no early stopping"] * any("early_stopping" in path for path in gone)
+    changed += [f"no {key_text(path)}" for path in gone if "early_stopping" not in path]
     if changed:
         told.append(f"It differs from {base.id}: {'; '.join(changed)}.")
     if experiment.precision != "float32":
