@@ -398,6 +398,8 @@ def test_trainings_that_begin_alike_are_compared_seed_by_seed(cnn: Experiment) -
     found = compare(shorter, longer)
     assert (found.low, found.high) == (0, 0)
     assert "each seed is compared with itself" in str(found)
+    alone = compare(shorter[:1], longer)  # one pair has no spread, the other runs have one
+    assert alone.runs == (1, 4) and alone.low is not None
     apart = compare([run.model_copy(update={"seed": 9}) for run in shorter[:2]], longer[2:])
     assert apart.low is not None and apart.low < 0
     assert "compared with itself" not in str(apart)

@@ -11,7 +11,7 @@ import numpy as np
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.stats import prediction_reach, runs_to_tell
-from fmnist_utils.verdicts.trainings import difference, nested, paired
+from fmnist_utils.verdicts.trainings import difference, paired
 
 
 class ContrastError(FmnistError):
@@ -120,12 +120,13 @@ def compare(
         sizes = " and ".join(f"{n:,}" for n in images)
         raise ContrastError(f"Runs tested on {sizes} images cannot be compared.")
     notes = _notes(mine, others)
-    if nested(mine, others):
+    found = difference(mine, others, split, at)
+    if found and found.in_pairs:
         mine, others = zip(*paired(mine, others), strict=True)
         notes.append("They begin as the same trainings, so each seed is compared with itself.")
     a, b = (accuracies(runs, split, at) for runs in (mine, others))
     seeds, low, high = None, None, None
-    if found := difference(mine, others, split, at):
+    if found:
         low, high = found.low, found.high
         seeds = runs_to_tell(float(a.std(ddof=1)), float(b.std(ddof=1)), 1.0)
     else:
