@@ -97,11 +97,16 @@ def book(
 
 
 @app.command()
-def refresh(cell_timeout: CellTimeout = None) -> None:
-    """Run every chapter in replay mode and store the outputs in its source."""
+def refresh(
+    pages: Annotated[
+        list[str] | None, typer.Argument(help="Which, e.g. chapters/baltzi; else all.")
+    ] = None,
+    cell_timeout: CellTimeout = None,
+) -> None:
+    """Run chapters in replay mode and store the outputs in their sources."""
     from fmnist_utils.book.site import refresh_chapters
 
-    refresh_chapters(Path(), console, cell_timeout=cell_timeout)
+    refresh_chapters(Path(), console, names=pages or (), cell_timeout=cell_timeout)
 
 
 @app.command()

@@ -919,3 +919,14 @@ def test_refresh_leaves_the_source_of_a_chapter_that_fails(root: Path, real_data
     with pytest.raises(BookError, match=r"chapters/one.ipynb, cell 2: ZeroDivisionError"):
         refresh(root)
     assert (root / "chapters/one.ipynb").read_bytes() == before
+
+
+def test_refresh_takes_the_pages_it_is_given_and_refuses_unknown_ones(
+    root: Path, real_data_dir: Path
+) -> None:
+    write_chapter(root, code(PARAMETERS, "parameters"), code("print(1)"))
+    refresh_chapters(root, Console(file=io.StringIO()), names=["chapters/one.ipynb"])
+    before = (root / "chapters/one.ipynb").read_bytes()
+    with pytest.raises(BookError, match=r"no notebook chapters/two; it has .*chapters/one"):
+        refresh_chapters(root, Console(file=io.StringIO()), names=["chapters/one", "chapters/two"])
+    assert (root / "chapters/one.ipynb").read_bytes() == before

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -120,9 +120,15 @@ def build_book(
 
 
 def refresh_chapters(
-    root: Path, console: Console | None = None, *, cell_timeout: int | None = None
+    root: Path,
+    console: Console | None = None,
+    *,
+    names: Sequence[str] = (),
+    cell_timeout: int | None = None,
 ) -> None:
-    """Execute every notebook in replay mode and store its outputs in the source itself.
+    """Execute notebooks in replay mode and store their outputs in the source itself.
+
+    All of the book, unless names of pages are given, as ``_toc.yml`` spells them.
 
     What is committed this way is what ``pytest --nbval`` holds a later run to: shipped runs only,
     on the real images.
@@ -137,7 +143,7 @@ def refresh_chapters(
     """
     console = console or Console()
     root = root.resolve()
-    notebooks = chapters(root)
+    notebooks = _named(root, names)
     _check_tools()
     kernels = Kernels(cell_timeout or CELL_TIMEOUT)
 
@@ -154,6 +160,17 @@ def refresh_chapters(
     ):
         for page, _ in results:
             _say(console, f"{page.relative_to(root)}: refreshed")
+
+
+def _named(root: Path, names: Sequence[str]) -> list[Path]:
+    """Return the notebooks of these names, or all; ``chapters/baltzi.ipynb`` is a name as well."""
+    known = {page.relative_to(root).with_suffix("").as_posix(): page for page in chapters(root)}
+    asked = {name.removesuffix(".ipynb") for name in names}
+    if unknown := asked - known.keys():
+        raise BookError(
+            f"The book has no notebook {', '.join(sorted(unknown))}; it has {', '.join(known)}."
+        )
+    return [page for name, page in known.items() if not asked or name in asked]
 
 
 @contextmanager
