@@ -306,6 +306,7 @@ def report(
     if report_id is None:
         return reports()
     from fmnist_utils.reports.load import load_report
+    from fmnist_utils.runs.places import mixed_runs
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.tables import judged
     from fmnist_utils.verdicts.collect import judge_report
@@ -325,6 +326,8 @@ def report(
         title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
         console.print(judged(group, title))
     _say(str(tally(verdicts)))
+    if mixed := mixed_runs(itertools.chain(*store.runs_of(loaded).values())):
+        _say(f"They rest on trainings of several places{mixed}.")
 
 
 @app.command()

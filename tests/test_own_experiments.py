@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 import fmnist_utils as fu
 from fmnist_utils import cli
 from fmnist_utils.book.chapter import ParameterError
+from fmnist_utils.book.opening import Chapter
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
@@ -346,12 +347,44 @@ def test_runs_that_cannot_be_compared(cnn: Experiment) -> None:
         compare([few], runs_of(cnn, 0.9))
 
 
-def test_other_machines_and_precisions_are_named(cnn: Experiment) -> None:
-    mine = make_run(cnn, method=Method("mixed_bfloat16"))
-    elsewhere = mine.provenance.model_copy(update={"device": "Another processor"})
-    text = str(compare([mine.model_copy(update={"provenance": elsewhere})], runs_of(cnn, 0.9)))
-    assert "Mine were trained on Another processor, the others on " in text
+def trained_elsewhere(run: Run) -> Run:
+    """Return a run as another machine has trained it, with another version."""
+    changes = {"device": "Tesla T4", "versions": {"keras": "3.10.0", "tensorflow": "2.19.0"}}
+    provenance = run.provenance.model_copy(update=changes)
+    return run.model_copy(update={"provenance": provenance}).sealed()
+
+
+def test_other_machines_versions_and_precisions_are_named(cnn: Experiment) -> None:
+    mine = trained_elsewhere(make_run(cnn, method=Method("mixed_bfloat16")))
+    text = str(compare([mine], runs_of(cnn, 0.9)))
+    assert (
+        "Mine were trained on Tesla T4 (Keras 3.10.0, TensorFlow 2.19.0), the others on "
+        "cpu (Keras 3.0.0)." in text
+    )
     assert "Mine were trained in mixed_bfloat16, the others in float32." in text
+
+
+MIXED = " (runs: 4 on cpu (Keras 3.0.0), 1 on Tesla T4 (Keras 3.10.0, TensorFlow 2.19.0))"
+
+
+def test_own_runs_beside_shipped_ones_are_told_of_wherever_they_are_judged(
+    shipped: Path, cnn: Experiment
+) -> None:
+    book = Chapter("baltzi", seeds=5)
+    alone = [fu.tables.verdicts(cnn, book.runs(cnn)), book.judged("cnn-1-conv/test")]
+    assert not any("(runs:" in table.caption for table in alone)
+    write_run(trained_elsewhere(make_run(cnn, 5)), Path("runs/baltzi"))
+    book = Chapter("baltzi", seeds=5)
+    runs = {cnn.id: book.runs(cnn)}
+    tables = [
+        fu.tables.verdicts(cnn, runs[cnn.id]),
+        fu.tables.results(book.report, runs),
+        fu.tables.readings(cnn, "test", runs[cnn.id]),
+        book.judged("cnn-1-conv/test"),
+        book.in_short("cnn-1-conv/test"),
+    ]
+    assert [table.caption[-len(MIXED) :] for table in tables] == [MIXED] * len(tables)
+    assert f"several places{MIXED}." in fmnist("report", "baltzi").output
 
 
 @pytest.mark.parametrize(

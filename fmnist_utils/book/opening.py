@@ -20,6 +20,7 @@ from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.places import mixed_runs
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.claim_tables import judged
@@ -182,7 +183,7 @@ class Chapter:
         """
         found = self.verdicts(*claims)
         named = [replace(v, claim=titled(self.report, v.claim)) for v in found]
-        return judged(named, caption)
+        return judged(named, caption + self._mixed())
 
     def titled(self, by_id: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is given by id of experiments by their titles, as readers know them.
@@ -208,7 +209,11 @@ class Chapter:
         2
         """
         statements = [[claim] for claim in claims] or _headlines(self.report)
-        return headlines(self.report, [self.verdicts(*parts) for parts in statements])
+        table = headlines(self.report, [self.verdicts(*parts) for parts in statements])
+        return replace(table, caption=table.caption + self._mixed())
+
+    def _mixed(self) -> str:
+        return mixed_runs(run for runs in self._found.values() for run in runs)
 
     def record(self, experiment: str | Experiment) -> RecordLine:
         """Count in one line what merely agrees with the report, and link to its record.

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.runs.places import place
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.stats import prediction_reach, runs_to_tell
 from fmnist_utils.verdicts.trainings import difference, paired
@@ -160,8 +161,8 @@ def _named(runs: Sequence[Run]) -> str:
 def _notes(mine: Sequence[Run], others: Sequence[Run]) -> list[str]:
     """Say in what else than their experiment two sets of runs differ."""
     notes = []
-    for what, key in (("on", "device"), ("in", "precision"), ("with", "backend")):
-        sides = [sorted({getattr(run.provenance, key) for run in runs}) for runs in (mine, others)]
+    for what, of in (("on", place), ("in", lambda run: run.provenance.precision)):
+        sides = [sorted(set(map(of, runs))) for runs in (mine, others)]
         if sides[0] != sides[1]:
             here, there = (", ".join(side) for side in sides)
             notes.append(f"Mine were trained {what} {here}, the others {what} {there}.")
