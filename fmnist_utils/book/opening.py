@@ -15,6 +15,10 @@ from fmnist_utils.book.chapter import (
     reproduce,
     search,
 )
+from fmnist_utils.campaign.crew import jobs_at_once
+from fmnist_utils.campaign.estimate import plan_text
+from fmnist_utils.campaign.jobs import missing_jobs
+from fmnist_utils.campaign.tracking import make_tracker
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.experiment import Experiment
@@ -27,6 +31,7 @@ from fmnist_utils.tables.claim_tables import judged
 from fmnist_utils.tables.headlines import RECORD, headlines, titled
 from fmnist_utils.tables.table import Table
 from fmnist_utils.text import counted, listed
+from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import Trials
 from fmnist_utils.verdicts.collect import judge_experiment, judge_layers, judge_search
 from fmnist_utils.verdicts.judge import judge, judge_comparison
@@ -48,6 +53,8 @@ def setup(names: Mapping[str, Any], report: str | None = None) -> Chapter:
     ParameterError
         For a parameter that does not exist, a value that one does not take, or a chapter that
         would record trainings on synthetic images.
+    TrackingError
+        In full mode, when the tracker's package is missing or too old.
 
     Examples
     --------
@@ -57,7 +64,12 @@ def setup(names: Mapping[str, Any], report: str | None = None) -> Chapter:
     """
     check_parameters(names)
     chosen = {name: names[name] for name in ("MODE", "DATA", "SEEDS", "TRACKER") if name in names}
-    return Chapter(report, **{name.lower(): value for name, value in chosen.items()})
+    chapter = Chapter(report, **{name.lower(): value for name, value in chosen.items()})
+    if chapter.mode == "full":
+        make_tracker(chapter.tracker)
+        if report:
+            print(chapter.plan())
+    return chapter
 
 
 class Chapter:
@@ -105,6 +117,21 @@ class Chapter:
     def data(self) -> FashionMNIST:
         """The images, loaded when they are first asked for."""
         return load_data(self._source)
+
+    def plan(self) -> str:
+        """Say what full mode would train of the report's experiments and variants, before it does.
+
+        Examples
+        --------
+        >>> print(fu.setup({"SEEDS": 3}, "baltzi").plan())
+        Full mode: all runs of seeds 1 to 3 are here, there is nothing to train.
+        """
+        seeds = f"seeds 1 to {self.seeds}"
+        jobs = missing_jobs(self._store, self.report.trainable.values(), range(1, self.seeds + 1))
+        if not jobs:
+            return f"Full mode: all runs of {seeds} are here, there is nothing to train."
+        plan = plan_text(jobs, self._store, jobs_at_once("auto", jobs), hardware())
+        return f"Full mode: of {seeds}, a cell trains what is missing of its own; of all, {plan}"
 
     def runs(self, experiment: str | Experiment) -> list[Run]:
         """Return the runs of an experiment or a variant, given itself or by its id.
