@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fmnist_utils.contribute.commands import check, new_report
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.shell import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
 
@@ -34,6 +35,8 @@ app = typer.Typer(
 )
 # In a file or a pipe a table is not folded at 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 160)
+for command in (new_report, check):
+    app.command()(command)
 
 
 def _say(sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
@@ -23,6 +24,7 @@ from fmnist_utils.records import (
     Slug,
     Strict,
     WrongAt,
+    all_problems,
     first_problem,
     refuse_duplicates,
     sha256,
@@ -224,45 +226,54 @@ class Experiment(Strict):
         return tuple(written_out)
 
     @model_validator(mode="after")
-    def _model_can_be_built(self) -> Experiment:
+    def _holds_together(self) -> Experiment:
+        all_problems(
+            (
+                self._check_model,
+                *(partial(self._check_claim, i, claim) for i, claim in enumerate(self.results)),
+                self._check_assumptions,
+                self._check_all_settings,
+            )
+        )
+        return self
+
+    def _check_model(self) -> None:
         if self.variant_of is None and (problem := misbuilt(self.model)):
             raise WrongAt(f"{self.id}: {problem}", "model")
-        return self
 
-    @model_validator(mode="after")
-    def _claims_can_be_judged(self) -> Experiment:
+    def _check_claim(self, i: int, claim: Claim) -> None:
         """Every claim is about what the experiment, or a run of it, has."""
+        # Those of the prose come first.
+        at = ("claims", i) if i < len(self.stated) else ()
+        if claim.about.place == "report":
+            raise WrongAt(f"claim {claim.id}: {claim.quantity} belongs under the report", *at)
+        if claim.setting is not None:
+            _check_setting(self, claim, *at)
         last = self.training.epochs
-        for i, claim in enumerate(self.results):
-            # Those of the prose come first.
-            at = ("claims", i) if i < len(self.stated) else ()
-            if claim.about.place == "report":
-                raise WrongAt(f"claim {claim.id}: {claim.quantity} belongs under the report", *at)
-            if claim.setting is not None:
-                _check_setting(self, claim, *at)
-            if claim.epoch is not None and claim.epoch > last:
-                raise WrongAt(
-                    f"claim {claim.id}: training ends by epoch {last}, before epoch {claim.epoch}",
-                    *at,
-                )
-            _check_reading(self, claim, *at)
-        return self
+        if claim.epoch is not None and claim.epoch > last:
+            problem = f"training ends by epoch {last}, before epoch {claim.epoch}"
+            raise WrongAt(f"claim {claim.id}: {problem}", *at)
+        _check_reading(self, claim, *at)
 
-    @model_validator(mode="after")
-    def _settings_accounted_for(self) -> Experiment:
-        """Every setting, and every reading, is either stated or assumed, with the value used."""
+    def _check_assumptions(self) -> None:
+        """Every assumption names a setting, with the value used."""
+        if self.variant_of is None:
+            all_problems(
+                partial(_check_assumption, self, item.setting, item.chosen)
+                for item in self.assumed
+                if item.setting in ALWAYS or not item.setting.startswith("reading.")
+            )
+
+    def _check_all_settings(self) -> None:
+        """Every setting, and every reading, is either stated or assumed."""
         if self.variant_of is not None:
-            return self
+            return
         place = f"experiment {self.id}"
         refuse_duplicates(f"{place}: claim id", (claim.id for claim in self.claims))
-        assumed = {item.setting: item.chosen for item in self.assumed}
-        for path, chosen in assumed.items():
-            if path in ALWAYS or not path.startswith("reading."):
-                _check_assumption(self, path, chosen)
+        assumed = {item.setting for item in self.assumed}
         stated = {claim.setting for claim in self.stated if claim.setting}
         paths = [path for path in _paths(self.model, self.training) if not self._implied(path)]
         account_for(place, [*paths, *self._readings()], stated, assumed)
-        return self
 
     def _implied(self, path: str) -> bool:
         """Say whether a setting is in the printed layer table, or that of another experiment."""
