@@ -35,6 +35,7 @@ from fmnist_utils.reports.protocol import ALWAYS, Precision, Training
 from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.settings import (
     SettingError,
+    _as_restored,
     _check_assumption,
     _check_setting,
     account_for,
@@ -87,6 +88,7 @@ class Experiment(Strict):
     def results(self) -> tuple[Claim, ...]:
         """Every claim but the cells of the layer table."""
         scores = self.scores.claims() if self.scores else ()
+        scores = (_as_restored(self.training, claim) for claim in scores)
         epochs = (claim for table in self.epoch_tables for claim in table.claims())
         return (*self.stated, *scores, *epochs)
 
@@ -225,6 +227,14 @@ class Experiment(Strict):
             written_out += [item.model_copy(update={"setting": path}) for path in paths]
         return tuple(written_out)
 
+    @field_validator("stated")
+    @classmethod
+    def _readings_by_default(
+        cls, claims: tuple[Claim, ...], info: ValidationInfo
+    ) -> tuple[Claim, ...]:
+        training = info.data.get("training")
+        return tuple(_as_restored(training, claim) for claim in claims) if training else claims
+
     @model_validator(mode="after")
     def _holds_together(self) -> Experiment:
         all_problems(
@@ -300,7 +310,7 @@ class Experiment(Strict):
             yield "reading.fill mode"
         ends = [c for c in self.results if c.about.kind == "measured" and c.about.unit != EPOCHS]
         ends = [claim for claim in ends if claim.epoch is None]
-        if ends:
+        if ends and not self.training.restores_best:
             yield "reading.weights"
         if any(claim.split == "train" for claim in ends):
             yield "reading.training accuracy"
@@ -332,16 +342,24 @@ _VARIED = {"report", "where", "model", "training", "precision"}
 
 
 def _check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None:
-    if claim.reading.endswith("-all") and experiment.training.validation.take == "test":
-        raise WrongAt(
-            f"claim {claim.id}: {experiment.id} validates on the test images, "
-            f"which reading {claim.reading} would count as training images",
-            *at,
+    spec, problem = experiment.training, ""
+    if claim.reading.endswith("-all") and not spec.validation.holds_out:
+        problem = (
+            f"{experiment.id} holds no training images out, which reading {claim.reading} adds"
         )
+    elif spec.validation.take == "none" and claim.split == "validation":
+        problem = f"{experiment.id} has no validation images"
+    elif spec.restores_best and claim.about.is_metric and claim.of and claim.reading == "final":
+        problem = f"{experiment.id} restores the best weights: give it reading: best"
+    if problem:
+        raise WrongAt(f"claim {claim.id}: {problem}", *at)
 
 
 #: What a printed layer table shows of a model.
-_PRINTED = {"count", "units", "filters", "kernel", "padding", "pool", "batch_norm", "input_shape"}
+_PRINTED = {
+    "count", "units", "filters", "kernel", "padding", "strides", "pool", "pool_kind", "batch_norm",
+    "input_shape", "global_pool",
+}  # fmt: skip
 
 
 def _paths(model: ModelSpec, training: Training, **_: Any) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.protocol import NOT_SUPPORTED
 from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.values import not_a_number
 
 #: Far above the reports of the book, of which the largest has 57 kB, 2,741 values and a depth of 7.
 #: A few hundred bytes of aliases of aliases can stand for billions of values.
@@ -200,9 +201,24 @@ def _message(item: Any) -> str:
         return f"not supported: {known}" if known else "unknown key"
     if kind == "missing":
         return "this key is required"
-    if item["input"] == "":
+    given = item["input"]
+    if given == "":
         return "nothing stands here: fill it in, or delete the key"
+    if kind in ("int_parsing", "int_from_float", "float_parsing"):
+        return not_a_number(str(given), whole=kind != "float_parsing")
+    if kind == "literal_error":
+        return f"{given} is not supported{_why(given)}: it takes {item['ctx']['expected']}"
+    if kind == "union_tag_not_found":
+        return "builder is missing: mlp or cnn"
+    word = item["ctx"]["tag"] if kind == "union_tag_invalid" else given
+    if item["loc"][-1] == "model" and isinstance(word, str):
+        return f"{word} is not supported{_why(word)}: write {{builder: mlp}} or {{builder: cnn}}"
     return _KINDS.get(kind) or str(item["msg"])
+
+
+def _why(word: Any) -> str:
+    known = NOT_SUPPORTED.get(str(word))
+    return f" ({known})" if known else ""
 
 
 def _sentence(path: Path, line: int, message: str) -> str:
