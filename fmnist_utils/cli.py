@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fmnist_utils.contribute.commands import check, new_report
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.evidence import export_runs, publish_runs
 from fmnist_utils.shell import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 # In a file or a pipe a table is not folded at 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 160)
-for command in (export_runs, publish_runs):
+for command in (export_runs, publish_runs, new_report, check):
     app.command()(command)
 
 

@@ -104,7 +104,7 @@ def test_it_is_what_a_variant_in_the_file_is() -> None:
         ({"dense": 5}, "model.dense: Input should be a valid tuple."),
         ({"training": None}, "training: Input should be a valid dictionary"),
         ({"validation": {"take": "test"}, "take": "first"}, "is a part of training.validation: "),
-        ({"min_delta": 0.1}, "min_delta is not supported: any improvement counts."),
+        ({"folds": 5}, "folds is not supported: there is one split, by validation."),
         ({"momentum": 0.9}, "training.optimizer: adam takes no momentum: sgd and rmsprop do."),
         ({}, "Name a setting of baltzi/cnn-1-conv to vary, such as epochs=20."),
     ],

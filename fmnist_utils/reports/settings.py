@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Protocol
 
 import yaml
@@ -14,8 +15,8 @@ from pydantic import ValidationError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import WrongAt, first_problem
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.protocol import NOT_SUPPORTED
-from fmnist_utils.reports.values import same_value
+from fmnist_utils.reports.protocol import NOT_SUPPORTED, Training
+from fmnist_utils.reports.values import not_whole, same_value
 
 
 class SettingError(FmnistError):
@@ -170,6 +171,14 @@ def account_for(
         raise ValueError(f"{place}: {'; '.join(problems)}")
 
 
+def _as_restored(training: Training, claim: Claim) -> Claim:
+    """Read a claim that says no reading at the best epoch, where its weights are restored."""
+    restored = training.restores_best and claim.epoch is None and claim.kind == "measured"
+    if restored and "reading" not in claim.model_fields_set:
+        return claim.model_copy(update={"reading": "best"})
+    return claim
+
+
 def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
     try:
         used = subject.setting(path)
@@ -182,4 +191,7 @@ def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
 
 def _check_setting(subject: HasSettings, claim: Claim, *at: int | str) -> None:
     with named_errors(f"claim {claim.id}", *at):
-        subject.setting(claim.setting or "")
+        used = subject.setting(claim.setting or "")
+    counted = type(used) is int and claim.unit == "plain"
+    if counted and isinstance(claim.value, Decimal) and (problem := not_whole(claim.value)):
+        raise WrongAt(f"claim {claim.id}: {problem}", *at, *(["value"] if at else []))

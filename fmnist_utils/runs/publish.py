@@ -173,11 +173,8 @@ def misfit(run: Run, experiment: Experiment) -> str | None:
     waited = stopping and run.epochs - best == stopping.patience
     if run.epochs > spec.epochs or (run.epochs < spec.epochs and not waited):
         return f"{run.epochs} epochs, of which {best} is best, do not end as the protocol does"
-    monitor = stopping.monitor if stopping else "val_accuracy"
-    curve = run.history[monitor]
-    chosen = max(curve) if monitor == "val_accuracy" else min(curve)
-    if curve[best - 1] != chosen and not run.diverged:
-        return f"epoch {best} is not the best by {monitor}"
+    if spec.best_epoch(run.history) != best and not run.diverged:
+        return f"epoch {best} is not the best by {spec.monitor}"
     if not (spec.augmentation and spec.augmentation.validation):  # else images are drawn anew
         for snap in run.snapshots:
             for name in ("loss", "accuracy"):

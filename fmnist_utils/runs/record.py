@@ -235,18 +235,18 @@ def _history_fault(run: Run) -> str | None:
         math.isnan(sum(accuracy) + sum(accuracies))
     ):
         return "an accuracy of the history is not between 0 and 1"
-    known = _numbers(losses)
     ends = [part.loss for snap in run.snapshots for part in snap.parts]
-    if any(min(values, default=0) < 0 for values in (known, _numbers(loss), _numbers(ends))):
+    if any(min(_numbers(values), default=0) < 0 for values in (losses, loss, ends)):
         return "a loss is negative"
-    at = run.best.epoch - 1
-    # A first loss of NaN counts as the best, as it does in Keras.
-    if at >= run.epochs or not (
-        accuracies[at] == max(accuracies)
-        or (at == 0 and math.isnan(losses[0]))
-        or losses[at] == min(known, default=None)
+    at = run.best.epoch
+    # What comes later may be better by less than a protocol asks for.
+    rising = (accuracies[:at], accuracy[:at])
+    falling = ([-value for value in values[:at]] for values in (losses, loss))
+    if at > run.epochs or not any(
+        at == 1 or values[-1] > max(_numbers(values[:-1]), default=-math.inf)
+        for values in (*rising, *falling)
     ):
-        return f"epoch {at + 1} is best by no validation metric"
+        return f"epoch {at} is best by no metric"
     return None
 
 

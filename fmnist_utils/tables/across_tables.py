@@ -201,7 +201,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[Experiment], bool]]] = {
     "activations": (r"model\..*\.activation", _always),
     "dropout rates": (r"model\..*\.dropout", _drops),
     "kernels, padding, pooling": (
-        r"model\..*\.(kernel|padding|pool|pool_padding)",
+        r"model\..*\.(kernel|padding|strides|pool\w*)",
         lambda experiment: isinstance(experiment.model, CNN),
     ),
     "amounts of augmentation": (

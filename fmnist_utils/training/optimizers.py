@@ -1,11 +1,11 @@
-"""The optimizer and the loss of a protocol."""
+"""The optimizer, the loss and the callbacks of a protocol."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from fmnist_utils.models.calls import Call
-from fmnist_utils.reports.protocol import Optimizer, Training
+from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Plateau, Training
 
 if TYPE_CHECKING:
     import keras
@@ -46,6 +46,16 @@ def loss_of(spec: Training) -> Call | str:
         return spec.loss
     settings = {"label_smoothing": spec.label_smoothing}
     return Call("losses.CategoricalCrossentropy", (), settings)
+
+
+def stopping_call(spec: EarlyStopping) -> Call:
+    """Return the call that makes Keras' early stopping."""
+    return Call("callbacks.EarlyStopping", (), spec.model_dump(exclude_none=True))
+
+
+def plateau_call(spec: Plateau) -> Call:
+    """Return the call that makes what lowers the learning rate on a plateau."""
+    return Call("callbacks.ReduceLROnPlateau", (), spec.model_dump(exclude_none=True))
 
 
 def _fused_adam(learning_rate: float) -> keras.Optimizer:

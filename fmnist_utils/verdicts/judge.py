@@ -237,7 +237,7 @@ def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
     """
     experiment = evidence.experiment
     unknown = any(item.setting == "training.validation.take" for item in experiment.assumed)
-    from_pool = experiment.training.validation.take != "test" and claim.split != "test"
+    from_pool = experiment.training.validation.holds_out and claim.split != "test"
     reading = evidence.reading or claim.reading
     if not (unknown and from_pool and claim.about.is_metric) or reading.endswith("-all"):
         return 0.0

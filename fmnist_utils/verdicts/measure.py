@@ -17,13 +17,12 @@ from fmnist_utils.stats import LOG, PLAIN, SCORES, Floats, Scale, Side, class_sc
 def readings(claim: Claim, experiment: Experiment) -> list[str]:
     """List the ways in which a measured claim can be read, the claim's own one first.
 
-    Where the test images serve for validation, no training images are held out, and none of the
-    readings counts those in.
+    Where no training images are held out, none of the readings counts those in.
     """
     if not claim.about.is_metric or claim.epoch:
         return [claim.reading]
     every = list(READINGS) if claim.split == "train" else ["final", "best"]
-    if experiment.training.validation.take == "test":
+    if not experiment.training.validation.holds_out:
         every = [reading for reading in every if not reading.endswith("-all")]
     return [claim.reading, *(reading for reading in every if reading != claim.reading)]
 
