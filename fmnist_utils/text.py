@@ -49,7 +49,7 @@ def ours_text(verdict: Verdict) -> str:
     """Write what we found: mean and standard deviation, or the exact value."""
     if verdict.claim.kind == "exact":
         if verdict.claim.quantity == "setting" and verdict.claim.unit == "percent":
-            return f"{100 * verdict.ours:g} %"
+            return f"{verdict.ours:g} %"
         return value_text(verdict.ours)
     if verdict.mean is None:
         return "" if verdict.runs or verdict.claim.kind == "untested" else "no runs yet"

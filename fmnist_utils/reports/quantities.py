@@ -174,7 +174,7 @@ QUANTITIES = {
     "class_ordering": Quantity(
         kind="measured", name="recall of {labels} over {than_labels}", judge="class_ordering",
         needs={"split", "labels", "than_labels"}, measure="class_score", metric="recall",
-        share_of="pairs of runs",
+        share_of="runs",
     ),
     "difference": _comparison(
         "{split} accuracy of {of} over {than}", "difference", "value", "than",

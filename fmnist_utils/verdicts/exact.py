@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 def _setting(claim: Claim, evidence: Evidence) -> Verdict:
     assert evidence.subject
     used, stated = evidence.subject.setting(claim.setting or ""), claim.value
-    if claim.unit == "percent" and isinstance(stated, Decimal):
-        stated = stated / 100
+    if claim.unit == "percent" and isinstance(used, int | float):
+        used = round(100 * used, 10)
     return _judge_used(claim, evidence, used, same_value(stated, used))
 
 

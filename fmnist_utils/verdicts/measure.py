@@ -37,7 +37,8 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
     runs : sequence of Run
         Runs of one experiment.
     reading : str, optional
-        One of `READINGS`; the claim's own by default.
+        One of `READINGS`; the claim's own by default. For a share of the images of a class also
+        ``final-predicted`` or ``best-predicted``: of the images that are taken for the class.
 
     Returns
     -------
@@ -96,12 +97,17 @@ def _metric(claim: Claim, run: Run, reading: str) -> float:
 def _class_score(claim: Claim, run: Run, reading: str) -> float:
     """Read one class's score; one that is never predicted has precision and F1 zero."""
     scores = class_scores(np.array(_snapshot(run, reading).test_confusion))
-    return claim.whole * float(scores[claim.label, SCORES.index(claim.about.metric)])
+    score = claim.about.metric
+    if score == "recall" and reading.endswith("-predicted"):
+        score = "precision"
+    return claim.whole * float(scores[claim.label, SCORES.index(score)])
 
 
 def _confused(claim: Claim, run: Run, reading: str) -> float:
-    counts = np.array(_snapshot(run, reading).test_confusion)[claim.label]
-    return claim.whole * float(counts[claim.predicted] / counts.sum())
+    counts = np.array(_snapshot(run, reading).test_confusion)
+    column = reading.endswith("-predicted")
+    images = counts[:, claim.predicted] if column else counts[claim.label]
+    return claim.whole * float(counts[claim.label, claim.predicted] / max(images.sum(), 1))
 
 
 def _snapshot(run: Run, reading: str) -> Snapshot:
