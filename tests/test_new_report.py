@@ -285,7 +285,7 @@ def test_the_walk_through_does_what_it_says(real_data_dir: Path, tmp_path: Path)
         "FMNIST_DATA_DIR": str(real_data_dir),
     }
     for name in ("AUTHOR", "COMMITTER"):
-        env |= {f"GIT_{name}_NAME": "A", f"GIT_{name}_EMAIL": "a@example.invalid"}
+        env |= {f"GIT_{name}_NAME": "A", f"GIT_{name}_EMAIL": "nobody"}
 
     def run(line: str) -> Any:
         return subprocess.run(
