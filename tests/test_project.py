@@ -318,6 +318,12 @@ def test_the_package_is_built_with_what_is_pinned() -> None:
         }
 
 
+def test_package_data_names_what_is_there() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    for pattern in settings["package-data"]["fmnist_utils"]:
+        assert any((ROOT / "fmnist_utils").glob(pattern)), pattern
+
+
 def test_every_import_of_the_package_is_declared() -> None:
     known = {canonicalize_name(line.name) for line in declared(*PROJECT["optional-dependencies"])}
     homes = packages_distributions()
