@@ -207,7 +207,7 @@ def claim_text(claim: Claim) -> str:
         name += " of {label}"
     text = name.format(
         id=key_text(claim.id), fact=key_text(claim.fact or ""),
-        split=claim.split, of=claim.of, than=claim.than, **classes,
+        split=claim.split, than_split=claim.than_split, of=claim.of, than=claim.than, **classes,
         labels=_classes_text(claim.labels), than_labels=_classes_text(claim.than_labels),
     )  # fmt: skip
     text += f", epoch {claim.epoch}" if claim.epoch else ""

@@ -220,12 +220,33 @@ def test_what_a_chapter_lacks_is_told(checkout: Path, old: str, new: str, senten
     assert f"chapters/tiny-mlp.ipynb: {sentence}" in fmnist("check", "tiny-mlp").stdout
 
 
-@pytest.mark.parametrize("content", ["", "[]", "not JSON"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "not JSON", '{"cells": 5, "metadata": {}}', '{"cells": [{}], "metadata": {}}',
+     '{"cells": [{"cell_type": "code", "source": 3}], "metadata": {}}'],
+)  # fmt: skip
 def test_a_chapter_that_is_no_notebook_is_told(checkout: Path, content: str) -> None:
     begun(checkout, DATA)
     (checkout / "chapters/tiny-mlp.ipynb").write_text(content)
     done = fmnist("check", "tiny-mlp")
     assert done.exit_code == 1 and "is not a notebook" in done.stdout
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_a_page_that_begins_like_another_is_not_taken_for_it(checkout: Path) -> None:
+    path = begun(checkout, DATA)
+    other = path.parents[1] / "tiny/report.yaml"
+    other.parent.mkdir()
+    other.write_text(DATA.replace("tiny-mlp", "tiny"))
+    assert "_toc.yml: chapters/tiny is not listed" in fmnist("check", "tiny").stdout
+
+
+@pytest.mark.parametrize("toc", ["", "parts: []\n"])
+def test_a_table_of_contents_without_chapters_is_no_place_for_one(checkout: Path, toc: str) -> None:
+    (checkout / "_toc.yml").write_text(toc)
+    done = fmnist("new-report", "tiny-mlp")
+    assert done.exit_code == 2 and "_toc.yml lists no report's chapter" in done.stderr
+    assert not (checkout / "fmnist_utils/reports/tiny-mlp").exists()
 
 
 def test_wrong_input_is_one_sentence_and_no_answer(checkout: Path) -> None:

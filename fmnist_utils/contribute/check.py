@@ -139,17 +139,16 @@ def _run_problems(report: Report, path: Path) -> Iterator[str]:
 def _chapter_problems(report_id: str) -> Iterator[str]:
     path, toc = chapter_of(report_id), checkout() / "_toc.yml"
     page = f"chapters/{report_id}"
-    if page not in str(read_yaml(toc)):
+    if f"'{page}'" not in str(read_yaml(toc)):
         yield f"{toc}: {page} is not listed: add '- file: {page}' after the other reports"
     if not path.is_file():
         yield f"{path}: the report has no chapter yet"
         return
     try:
-        notebook = read_notebook(path)
-    except BookError as error:
-        yield f"{path}: {error}"
-        return
-    yield from (f"{path}{problem}" for problem in _notebook_problems(notebook, report_id))
+        found = list(_notebook_problems(read_notebook(path), report_id))
+    except (BookError, KeyError, TypeError, AttributeError):
+        found = [": it is not a notebook of format 4: restore it from version control"]
+    yield from (f"{path}{problem}" for problem in found)
 
 
 def _notebook_problems(notebook: Notebook, report_id: str) -> Iterator[str]:

@@ -96,5 +96,7 @@ def _filled(name: str, words: dict[str, str]) -> str:
 def _with_chapter(toc: str, report_id: str) -> str:
     """List a chapter after that of the last report, in a text that keeps its form."""
     known = "|".join(map(re.escape, load.list_reports()))
-    *_, last = re.finditer(rf"(?m)^( *- file: chapters/)(?:{known})\n", toc)
+    *_, last = (None, *re.finditer(rf"(?m)^( *- file: chapters/)(?:{known})\n", toc))
+    if last is None:
+        raise NewReportError("_toc.yml lists no report's chapter: restore it from version control.")
     return f"{toc[: last.end()]}{last[1]}{report_id}\n{toc[last.end() :]}"
