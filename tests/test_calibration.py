@@ -4,6 +4,8 @@ import functools
 import itertools
 import math
 from dataclasses import replace
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import integrate, special, stats
 
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.load import load_report
 from fmnist_utils.stats import (
     LOG,
     ClaimTest,
@@ -25,6 +28,7 @@ from fmnist_utils.stats import (
     pairs_interval,
     pairs_won,
 )
+from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 
@@ -188,6 +192,23 @@ def test_seeds_that_are_not_normal_raise_few_false_alarms(
 
 
 @SEEDS
+def test_a_failed_seed_leaves_no_false_claim_consistent(seeds: int) -> None:
+    """With 10 % of failed seeds a claim 5 points off was inside in 27, 41 and 65 % of cases."""
+    experiment, rng = load_report("baltzi")["mlp-baseline"], np.random.default_rng(seeds)
+    stated = CLAIM.model_copy(update={"value": Decimal("95.00")})
+    failed = rng.random((500, seeds)) < 0.1
+    accuracies = np.where(failed, 0.1, 0.9 + 0.002 * rng.standard_normal(failed.shape))
+    for sample, lost in zip(accuracies, failed, strict=True):
+        evaluations = [SimpleNamespace(test=SimpleNamespace(accuracy=x)) for x in sample]
+        runs: Any = [
+            SimpleNamespace(seed=seed, diverged=False, final=final)
+            for seed, final in enumerate(evaluations, 1)
+        ]
+        word = judge(experiment, stated, runs).word
+        assert word == (Word.UNSTABLE if 0 < lost.sum() < seeds else Word.NOT_REPRODUCED)
+
+
+@SEEDS
 @pytest.mark.parametrize(
     ("scale", "back"), [(LOG, np.exp), (logit_scale(), special.expit)], ids=["log", "logit"]
 )
@@ -287,10 +308,10 @@ def test_orderings_err_seldom_also_with_ties(a: int, b: int, grid: float) -> Non
             words.append(words_of_orderings(x, y))
         outcomes.append(words)
     equal, better = outcomes
-    assert_at_most(np.array([word == Word.REPRODUCED for word in equal]), 0.05)
+    assert_at_most(np.array([word == Word.REPRODUCED for word in equal]), 0.025)
     # With coarse ties P(A > B) + P(A = B) / 2 is smaller than without, hence no limit then.
     if grid < 1:
-        assert_at_most(np.array([word == Word.NOT_REPRODUCED for word in better]), 0.06)
+        assert_at_most(np.array([word == Word.NOT_REPRODUCED for word in better]), 0.05)
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 3), (5, 3), (5, 5), (10, 10)])
