@@ -85,8 +85,9 @@ class CampaignProgress(Watcher):
         """Print a line for a finished run, and take the job's bar away."""
         self._bars.advance(self._runs)
         self._bars.remove_task(self._jobs.pop(job.name))
+        epochs = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
         self._print(
-            f"{job.name}: {run.epochs} epochs, {sum(run.seconds_per_epoch):.0f} s, "
+            f"{job.name}: {epochs}, {sum(run.seconds_per_epoch):.0f} s, "
             f"test accuracy {100 * run.final.test.accuracy:.2f} %"
         )
 
