@@ -185,12 +185,22 @@ def test_the_audit_knows_what_the_new_layers_can_be(
 STOPPING = {"monitor": "val_loss", "patience": 3}
 PLATEAU = {"monitor": "val_loss", "factor": 0.5, "patience": 1}
 
+FALLING = {
+    "name": "adam",
+    "learning_rate": 0.001,
+    "schedule": {"kind": "exponential", "decay_steps": 1000, "decay_rate": 0.96, "staircase": True},
+}
+
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "min_delta": {"early_stopping": STOPPING | {"min_delta": 0.01}},
     "restored": {"early_stopping": STOPPING | {"restore_best_weights": True}},
     "monitor": {"early_stopping": STOPPING | {"monitor": "loss"}},
     "plateau": {"early_stopping": None, "reduce_lr_on_plateau": PLATEAU},
     "plateau and stopping": {"early_stopping": STOPPING, "reduce_lr_on_plateau": PLATEAU},
+    "exponential": {"optimizer": FALLING},
+    "cosine": {
+        "optimizer": FALLING | {"schedule": {"kind": "cosine", "decay_steps": 5000}, "name": "sgd"}
+    },
     "no validation": {"early_stopping": None, "validation": {"take": "none"}},
 }
 
@@ -298,6 +308,39 @@ def test_a_plateau_lowers_the_rate_as_keras_does_and_survives_a_break(
     assert again.history == whole.history and rates == pytest.approx([0.00025, 0.000125])
     assert train(protocol(4, factor=0.9), 1, data).history["loss"][:2] == whole.history["loss"][:2]
     assert train(protocol(4, factor=0.9), 1, data).history["loss"][3] != whole.history["loss"][3]
+
+
+def test_a_schedule_lowers_the_rate_from_step_to_step(data: FashionMNIST) -> None:
+    def trained(rate: float) -> Run:
+        schedule = {"kind": "exponential", "decay_steps": 1, "decay_rate": rate}
+        optimizer = {"name": "adam", "learning_rate": 0.001, "schedule": schedule}
+        spec = own(early_stopping=None, optimizer=optimizer, batch_size=32, epochs=2).training
+        return train(tiny(**vars(spec)), 1, data)
+
+    # After a step there is nothing left of the rate.
+    one, two = trained(1e-6).history["val_loss"]
+    assert one == pytest.approx(two, abs=2e-6)
+    one, two = trained(0.99).history["val_loss"]
+    assert one != pytest.approx(two, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "sentence"),
+    [
+        ({"optimizer": FALLING, "reduce_lr_on_plateau": PLATEAU}, "not both"),
+        (
+            {"optimizer": FALLING | {"schedule": {"kind": "exponential", "decay_steps": 9}}},
+            "needs a decay_rate",
+        ),
+        (
+            {"optimizer": FALLING | {"schedule": {"kind": "step", "decay_steps": 9}}},
+            "'exponential', 'inverse_time' or 'cosine'",
+        ),
+    ],
+)
+def test_a_schedule_that_is_none_is_refused(protocol: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        own(**protocol)
 
 
 def test_without_a_validation_split_all_images_are_trained_on(data: FashionMNIST) -> None:

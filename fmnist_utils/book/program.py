@@ -292,7 +292,10 @@ def _item(call: Call | str, before: str = " " * 8) -> list[str]:
     function, _, _ = str(call).partition("(")
     indent = " " * (len(before) - len(before.lstrip()))
     together = f"{indent}    {', '.join(call.arguments)}"
-    apart = [f"{indent}    {argument}," for argument in call.arguments]
+    given = [("", value) for value in call.positional]
+    given += [(f"{key}=", value) for key, value in call.keywords.items()]
+    written = ((key, x if isinstance(x, Call) else as_python(x)) for key, x in given)
+    apart = [line for key, x in written for line in _item(x, f"{indent}    {key}")]
     broken = [together] if len(together) <= WIDTH else apart
     return [f"{before}{function}(", *broken, f"{indent}),"]
 

@@ -140,10 +140,32 @@ Monitor = Literal["val_accuracy", "val_loss", "accuracy", "loss"]
 Delta = Annotated[float, Field(ge=0, lt=10)]
 
 
+class Schedule(Strict):
+    """How a learning rate falls with the number of steps, as ``keras.optimizers.schedules`` has it.
+
+    An ``exponential`` or ``inverse_time`` decay has a `decay_rate`; ``cosine`` ends at 0 after
+    `decay_steps`.
+    """
+
+    kind: Literal["exponential", "inverse_time", "cosine"]
+    decay_steps: Annotated[PositiveInt, Field(le=10**8)]
+    decay_rate: Finite | None = None
+    staircase: bool | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_takes(self) -> Schedule:
+        if (self.decay_rate is None) != (self.kind == "cosine"):
+            raise ValueError("an exponential or inverse_time schedule needs a decay_rate, no other")
+        if self.kind == "cosine" and self.staircase is not None:
+            raise ValueError("a cosine schedule takes no staircase")
+        return self
+
+
 class Optimizer(Strict):
     """A Keras optimizer; what is not named here stays at the Keras default.
 
-    SGD and RMSprop take a `momentum`, SGD alone `nesterov`.
+    SGD and RMSprop take a `momentum`, SGD alone `nesterov`. With a `schedule` the `learning_rate`
+    is that of the first step.
     """
 
     name: Literal["adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd"]
@@ -151,6 +173,7 @@ class Optimizer(Strict):
     momentum: Annotated[float, Field(ge=0, le=1)] | None = None
     nesterov: bool | None = None
     weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
+    schedule: Schedule | None = None
 
     @model_validator(mode="after")
     def _has_what_it_takes(self) -> Optimizer:
@@ -230,6 +253,8 @@ class Training(Strict):
 
     @model_validator(mode="after")
     def _watches_what_there_is(self) -> Training:
+        if self.reduce_lr_on_plateau and self.optimizer.schedule:
+            raise ValueError("a learning rate has a schedule or reduce_lr_on_plateau, not both")
         watching = {"early_stopping": self.early_stopping, "plateau": self.reduce_lr_on_plateau}
         for name, item in watching.items():
             if item and item.monitor.startswith("val_") and self.validation.take == "none":
@@ -265,7 +290,7 @@ class Training(Strict):
 
 #: What reports state and no protocol here can have, and what to do instead.
 NOT_SUPPORTED = {
-    "learning_rate_schedule": "a learning rate stays as it is, but for reduce_lr_on_plateau",
+    "learning_rate_schedule": "write it as schedule of the optimizer, or as reduce_lr_on_plateau",
     "baseline": "early stopping waits for any improvement, not for one on a given value",
     "start_from_epoch": "early stopping counts from the first epoch",
     "folds": "there is one split, by validation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fmnist_utils.models.calls import Call
-from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Plateau, Training
+from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Plateau, Schedule, Training
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +30,9 @@ def keras_optimizer(spec: Optimizer) -> keras.Optimizer:
 
 def optimizer_call(spec: Optimizer) -> Call:
     """Return the call that makes the Keras optimizer of a protocol."""
-    settings = spec.model_dump(exclude={"name"}, exclude_none=True)
+    settings = spec.model_dump(exclude={"name", "schedule"}, exclude_none=True)
+    if spec.schedule is not None:
+        settings["learning_rate"] = _schedule_call(spec.learning_rate, spec.schedule)
     return Call(f"optimizers.{_CLASSES[spec.name]}", (), settings)
 
 
@@ -38,6 +40,12 @@ _CLASSES = {
     "adam": "Adam", "adamw": "AdamW", "adagrad": "Adagrad", "nadam": "Nadam",
     "rmsprop": "RMSprop", "sgd": "SGD",
 }  # fmt: skip
+
+
+def _schedule_call(start: float, spec: Schedule) -> Call:
+    words = "".join(word.capitalize() for word in spec.kind.split("_"))
+    settings = spec.model_dump(exclude={"kind"}, exclude_none=True)
+    return Call(f"optimizers.schedules.{words}Decay", (start,), settings)
 
 
 def loss_of(spec: Training) -> Call | str:
