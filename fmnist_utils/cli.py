@@ -180,7 +180,7 @@ def run(
     from fmnist_utils.campaign.jobs import missing_jobs
     from fmnist_utils.campaign.precision import jobs_for_precision
     from fmnist_utils.campaign.start import train_missing, written_text
-    from fmnist_utils.reports.settings import parse_settings
+    from fmnist_utils.reports.yaml_file import parse_settings
     from fmnist_utils.runs.record import Method, Run
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.verdicts.contrast import compare

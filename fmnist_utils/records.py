@@ -67,6 +67,10 @@ def check_slug(text: str) -> str:
 Slug = Annotated[str, AfterValidator(check_slug)]
 
 
+#: A text of a line, in which nothing steers a terminal.
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=1_000)]
+
+
 class Strict(BaseModel):
     """A frozen record in which an unknown key is an error."""
 

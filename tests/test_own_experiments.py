@@ -18,7 +18,8 @@ from fmnist_utils.book.opening import Chapter
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
-from fmnist_utils.reports.settings import SettingError, parse_settings
+from fmnist_utils.reports.settings import SettingError
+from fmnist_utils.reports.yaml_file import parse_settings
 from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
@@ -199,7 +200,12 @@ def test_settings_are_read_as_they_are_typed() -> None:
         (["dropout="], "dropout= is no setting"),
         (["=3"], "=3 is no setting"),
         (["a=1", "a=2"], "a is set twice."),
-        (["a={b"], "a={b: the value is not valid YAML."),
+        (["a={b"], "a={b: not valid YAML: "),
+        (["a=" + "[" * 5_000], "nested more than 20 deep."),
+        (["a=&a [*a]"], "alias a stands inside of itself."),
+        (["a={b: 1, b: 2}"], "key b stands twice."),
+        (["a\x1b=\x01"], "a =: not valid YAML: special characters are not allowed."),
+        (['a="\\e[2J"'], "a text holds the character U+001B"),
         (["dropot=0.3"], "baltzi/cnn-1-conv has no setting dropot: did you mean dropout?"),
     ],
     ids=repr,
@@ -208,6 +214,7 @@ def test_a_wrong_setting_ends_the_command(settings: list[str], said: str) -> Non
     options = [part for setting in settings for part in ("--set", setting)]
     result = fmnist("run", "baltzi", "cnn-1-conv", *options)
     assert result.exit_code == 2 and said in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and result.stderr[:-1].isprintable()
 
 
 def test_set_needs_a_name() -> None:
@@ -342,6 +349,9 @@ def test_runs_that_cannot_be_compared(cnn: Experiment) -> None:
         compare([], runs_of(cnn, 0.9))
     with pytest.raises(ContrastError, match="There are no runs in others"):
         compare(runs_of(cnn, 0.9), [])
+    for wrong, said in (({"split": "tset"}, "train, validation, test"), ({"at": 3}, "final, best")):
+        with pytest.raises(ContrastError, match=f"is one of {said}, not "):
+            compare(runs_of(cnn, 0.9), runs_of(cnn, 0.9), **wrong)
     few = make_run(cnn, labels=TEST_LABELS[:100])
     with pytest.raises(ContrastError, match="tested on 100 and 10,000 images cannot be compared"):
         compare([few], runs_of(cnn, 0.9))

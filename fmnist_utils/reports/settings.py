@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Protocol
 
-import yaml
 from pydantic import ValidationError
 
 from fmnist_utils.errors import FmnistError
@@ -98,34 +97,6 @@ def find(have: Mapping[str, Any], name: str, owner: str) -> list[str]:
     close = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}."
     raise SettingError(f"{owner} has no setting {name}: {hint}")
-
-
-def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """Read ``setting=value`` as it is typed; the value as YAML, ``none`` leaves a feature out.
-
-    Raises
-    ------
-    SettingError
-        When one is not written so, or a setting is named twice.
-
-    Examples
-    --------
-    >>> parse_settings(["dropout=0.3", "early_stopping={monitor: val_loss, patience: 5}"])
-    {'dropout': '0.3', 'early_stopping': {'monitor': 'val_loss', 'patience': '5'}}
-    """
-    settings: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (equals and name.strip() and value.strip()):
-            raise SettingError(f"{text} is no setting: write it as dropout=0.3, without spaces.")
-        if name in settings:
-            raise SettingError(f"{name} is set twice.")
-        try:
-            read = yaml.load(value, yaml.BaseLoader)  # noqa: S506 (builds strings)
-        except yaml.YAMLError as error:
-            raise SettingError(f"{text}: the value is not valid YAML.") from error
-        settings[name] = None if value.lower() in ("none", "null") else read
-    return settings
 
 
 def _nodes(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from pydantic import ValidationError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.protocol import NOT_SUPPORTED
 from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.settings import SettingError
 from fmnist_utils.reports.values import not_a_number
 
 #: Far above the reports of the book, of which the largest has 57 kB, 2,741 values and a depth of 7.
 #: A few hundred bytes of aliases of aliases can stand for billions of values.
 MAX_BYTES, MAX_VALUES, MAX_DEPTH = 1_000_000, 50_000, 20
+#: What an escape such as "\\e" or "\\ud800" smuggles into a text: it would steer a terminal, end a
+#: program that quotes it, or cannot be written to a file at all.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class ReportError(FmnistError):
@@ -57,16 +62,9 @@ def read_report(path: Path) -> Report:
     if len(raw) > MAX_BYTES:
         raise ReportError(f"{path}: larger than {MAX_BYTES:,} bytes, which no report needs")
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        content = root and loader.construct_document(root)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise _error(path, line, f"not valid YAML: {error.reason}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        what = "" if isinstance(error, _Refused) else "not valid YAML: "
-        raise _error(path, line, f"{what}{error.problem}") from error
+        root, content = _load(text)
+    except yaml.YAMLError as error:
+        raise _error(path, *_problem(text, error)) from error
     if root is None or not isinstance(content, dict):
         raise _error(path, 1, "a report is a mapping that starts with its id")
     try:
@@ -79,6 +77,53 @@ def line_of(path: Path, *keys: int | str) -> int:
     """Return the line, from 1, at which something stands in a report's file that can be read."""
     root = _Loader(path.read_text(encoding="utf-8")).get_single_node()
     return _locate(root, keys)[1] if root else 1
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """Read ``setting=value`` as it is typed; the value as YAML, ``none`` leaves a feature out.
+
+    Raises
+    ------
+    SettingError
+        When one is not written so, or a setting is named twice.
+
+    Examples
+    --------
+    >>> parse_settings(["dropout=0.3", "early_stopping={monitor: val_loss, patience: 5}"])
+    {'dropout': '0.3', 'early_stopping': {'monitor': 'val_loss', 'patience': '5'}}
+    """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise SettingError(
+                f"{_line(text)} is no setting: write it as dropout=0.3, without spaces."
+            )
+        if name in settings:
+            raise SettingError(f"{_line(name)} is set twice.")
+        try:
+            read = _load(value)[1]
+        except yaml.YAMLError as error:
+            raise SettingError(f"{_line(text)}: {_problem(value, error)[1]}.") from error
+        settings[name] = None if value.lower() in ("none", "null") else read
+    return settings
+
+
+def _load(text: str) -> tuple[yaml.Node | None, Any]:
+    """Read YAML within limits: its first node, and what that stands for."""
+    loader = _Loader(text)
+    root = loader.get_single_node()
+    return root, root and loader.construct_document(root)
+
+
+def _problem(text: str, error: yaml.YAMLError) -> tuple[int, str]:
+    """Return the line, from 1, in which YAML is wrong, and what is wrong there."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return text.count("\n", 0, error.position) + 1, f"not valid YAML: {error.reason}"
+    assert isinstance(error, yaml.MarkedYAMLError)
+    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    what = "" if isinstance(error, _Refused) else "not valid YAML: "
+    return line, f"{what}{error.problem}"
 
 
 class _Refused(yaml.MarkedYAMLError):
@@ -108,6 +153,9 @@ class _Loader(yaml.BaseLoader):
             if node not in self._values:
                 raise _Refused(f"alias {event.anchor} stands inside of itself", event.start_mark)
         elif node is not None:
+            if isinstance(node, yaml.ScalarNode) and (odd := _CONTROLS.search(node.value)):
+                problem = f"a text holds the character U+{ord(odd[0]):04X}, which nothing can show"
+                raise _Refused(problem, event.start_mark)
             self._values[node] = 1 + sum(self._values[child] for child in _children(node))
             if self._values[node] > MAX_VALUES:
                 problem = f"more than {MAX_VALUES:,} values, aliases written out"
@@ -223,8 +271,11 @@ def _why(word: Any) -> str:
 
 def _sentence(path: Path, line: int, message: str) -> str:
     """Put file and line before a message, in one line whatever text of the file it quotes."""
-    words = "".join(c if c.isprintable() else " " for c in message).split()
-    return f"{path}, line {line}: {' '.join(words)}"
+    return f"{path}, line {line}: {_line(message)}"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _error(path: Path, line: int, message: str) -> ReportError:

@@ -14,7 +14,16 @@ from pydantic import Field, ValidationError
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import Sealed, Share, Slug, Strict, first_problem, read_regular, sha256
+from fmnist_utils.records import (
+    Line,
+    Sealed,
+    Share,
+    Slug,
+    Strict,
+    first_problem,
+    read_regular,
+    sha256,
+)
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision
 from fmnist_utils.runs.packing import _inflate, unpack_confidences, unpack_predictions
@@ -104,12 +113,12 @@ class Provenance(Strict):
     `plain_fit` and `unseeded` are set only in runs of Keras' own ``model.fit``; see `Method`.
     """
 
-    backend: str
-    device: str
+    backend: Line
+    device: Line
     precision: Precision
-    versions: dict[str, str]
-    date: str
-    revision: str
+    versions: dict[Line, Line]
+    date: Line
+    revision: Line
     threads: Annotated[int, Field(ge=1, le=10**6)] | None = None
     plain_fit: bool = False
     unseeded: bool = False
@@ -287,7 +296,7 @@ def _predictions_fault(run: Run) -> str | None:
     except ValueError as error:
         return f"the predictions cannot be unpacked: {error}"
     if size != str(n):
-        return f"there are predictions of {size:.9} test images, not {n}"
+        return f"the predictions are not of {n} test images"
     # Pairs of classes are counted, as that takes half the time; of an odd number, one is padded.
     counts = np.bincount(pairs, minlength=256).reshape(16, 16)
     predicted = counts.sum(axis=0) + counts.sum(axis=1)

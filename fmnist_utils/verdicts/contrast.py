@@ -103,7 +103,7 @@ def compare(
     Raises
     ------
     ContrastError
-        When one side has no runs, or they are of other images.
+        When one side has no runs, or they are of other images; also for an unknown split or end.
 
     Examples
     --------
@@ -116,6 +116,11 @@ def compare(
         raise ContrastError(
             f'There are no runs in {which}: train some with fu.reproduce(..., mode="full").'
         )
+    for name, given, known in (
+        ("split", split, ("train", "validation", "test")), ("at", at, ("final", "best")),
+    ):  # fmt: skip
+        if given not in known:
+            raise ContrastError(f"{name} is one of {', '.join(known)}, not {given!r}.")
     images = sorted({run.images[split] for run in (*mine, *others)})
     if split == "test" and len(images) > 1:
         sizes = " and ".join(f"{n:,}" for n in images)
