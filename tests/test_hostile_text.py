@@ -245,12 +245,12 @@ def test_a_mutated_report_is_read_or_refused_in_one_sentence(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 100_000, 10_000))
+@pytest.mark.parametrize("first", range(0, 100_000, 2_500))
 def test_a_hundred_thousand_mutated_reports_are_read_or_refused_at_once(
     tmp_path: Path, first: int
 ) -> None:
     slowest = 0.0
-    for seed in range(first, first + 10_000):
+    for seed in range(first, first + 2_500):
         began = time.process_time()  # which a busy machine does not stretch
         check(tmp_path / "report.yaml", mutated(seed))
         slowest = max(slowest, time.process_time() - began)
