@@ -417,6 +417,10 @@ def test_runs_to_tell_have_the_power_that_they_promise() -> None:
     assert 0.77 < told / 2_000 < 0.87
 
 
+def test_runs_to_tell_are_found_where_scipy_knows_no_number_for_the_wrong_sign() -> None:
+    assert runs_to_tell(0.02516611478423459, 0.08757853618324561, 1.0) == 2  # with a power of 0.91
+
+
 def test_runs_to_tell_at_the_ends() -> None:
     assert runs_to_tell(0.0, 0.0, 1.0) == 2
     assert runs_to_tell(50.0, 50.0, 1.0, most=100) is None

@@ -45,6 +45,8 @@ def runs_to_tell(
     freedom = (a + b) ** 2 / (a**2 + b**2) * (runs - 1)
     shift = difference / math.sqrt(a + b) * np.sqrt(runs)
     critical = stats.t.ppf(0.975, freedom)
-    noticed = stats.nct.sf(critical, freedom, shift) + stats.nct.cdf(-critical, freedom, shift)
+    # SciPy answers NaN, each version elsewhere, where fewer than one in 10^13 has the wrong sign.
+    wrong_sign = np.nan_to_num(stats.nct.cdf(-critical, freedom, shift))
+    noticed = stats.nct.sf(critical, freedom, shift) + wrong_sign
     enough = runs[noticed >= power]
     return int(enough[0]) if enough.size else None
