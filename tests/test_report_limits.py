@@ -53,6 +53,9 @@ def test_an_unknown_quantity_is_told_all_names(tmp_path: Path) -> None:
     assert f"there is no quantity fame; there is {', '.join(QUANTITIES)} " in error(tmp_path, text)
 
 
+CNN_LINE = "    model: {builder: cnn, conv: [{filters: 2, kernel: 3}]}"
+
+
 # --- values --------------------------------------------------------------------------------------
 
 
@@ -128,6 +131,38 @@ def test_a_number_that_no_machine_can_follow_is_refused(
     assert int(message.split("line ")[1].split(":")[0]) in (line, line - 2)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("      epochs: 3", "      epochs: 16.5", "not a whole number: write one, such as 16"),
+        ("      batch_size: 128", "      batch_size: 1 28", "1 28 is not a number: write"),
+        ("      batch_size: 128", "      batch_size: about 128", "write 128 alone"),
+        ("        fraction: 0.2", "        fraction: 0,2", "0,2 is not a number: write 0.2"),
+        ("      epochs: 3", "      epochs:", "nothing stands here: fill it in, or delete the key"),
+        ("      loss: categorical_crossentropy", "      loss: hinge", "hinge is not supported"),
+        (CNN_LINE, "    model: residual", "residual is not supported (layers follow one another"),
+        (CNN_LINE, "    model: {builder: residual}", "write {builder: mlp} or {builder: cnn}"),
+        (CNN_LINE, "    model: {builder: svm}", "(networks alone are trained"),
+        (CNN_LINE, "    model: {builder: inception}", "inception is not supported: write {builder"),
+        (CNN_LINE, "    model: {conv: []}", "builder is missing: mlp or cnn"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_is_none_is_told_what_to_write(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    text, line = planted(old, new)
+    message = error(tmp_path, text)
+    assert sentence in message and f"line {line}: " in message
+
+
+def test_half_an_epoch_is_no_setting_that_a_report_states(tmp_path: Path) -> None:
+    stated = "{id: e, quantity: setting, setting: training.epochs, value: 16.5, where: p. 1}"
+    text = TINY.replace("    claims: &claims\n", f"    claims: &claims\n      - {stated}\n")
+    message = error(tmp_path, text)
+    assert f"line {text[: text.index('16.5')].count(chr(10)) + 1}: " in message
+    assert "claim e: 16.5 is not a whole number: write one, such as 16" in message
+
+
 # --- ids, references, models ---------------------------------------------------------------------
 
 
@@ -184,9 +219,6 @@ def test_all_settings_that_are_left_open_are_named_at_once(tmp_path: Path) -> No
     text = re.sub(r" +- {setting: training\.(loss|optimizer\.name),.*\n", "", TINY)
     both = "training.optimizer.name, training.loss are neither claimed nor assumed"
     assert both in error(tmp_path, text)
-
-
-CNN_LINE = "    model: {builder: cnn, conv: [{filters: 2, kernel: 3}]}"
 
 
 @pytest.mark.parametrize(
