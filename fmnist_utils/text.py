@@ -156,7 +156,7 @@ _MEANINGS = {
     "augmentation.rotation_degrees": "angle of rotation",
     "augmentation.shear_degrees": "amount of shear",
     "augmentation.validation": "whether validation images are augmented",
-    "model.resize": "way to the size of image",
+    "model.resize": "way of resizing images",
 }
 _IN_LAYER = re.compile(r"model\.(\w+)\.(\d+)\.(\w+)")
 
@@ -232,8 +232,9 @@ def subject_text(claim: Claim) -> str:
 
 
 def experiment_title(report: Report, experiment_id: str | None) -> str:
-    """Return the title of an experiment."""
-    return report[experiment_id or ""].title
+    """Return the title of an experiment or of a variant."""
+    variant = report.variants.get(experiment_id or "")
+    return variant.title if variant else report.experiments[experiment_id or ""].title
 
 
 def slug(label: str) -> str:

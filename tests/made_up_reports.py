@@ -51,8 +51,7 @@ def experiment(name: str, *claims: Content, epochs: int = 100, **parts: Any) -> 
         if path not in stated
     ]
     readings = [
-        {"setting": path, "chosen": ALWAYS.get(path, "ours"), "because": "not stated"}
-        for path in READINGS
+        {"setting": path, "chosen": ALWAYS.get(path, "ours"), "because": TOLD} for path in READINGS
     ]
     return {
         "id": name,
@@ -67,6 +66,7 @@ def experiment(name: str, *claims: Content, epochs: int = 100, **parts: Any) -> 
     }
 
 
+TOLD = "not stated again; it is that of another model"
 READINGS = [
     *("reading.pixel scaling", "reading.initialiser", "reading.defaults"),
     *("reading.weights", "reading.training accuracy", "reading.best epoch"),
@@ -235,7 +235,8 @@ def consistent_reports(draw: Callable[..., Any]) -> Content:
         name: {
             "test": Fraction(draw(st.integers(5_000, 9_990)), 10_000),
             "validation": Fraction(draw(st.integers(6_000, 11_990)), 12_000),
-            "train": Fraction(draw(st.integers(24_000, 47_990)), 48_000),
+            # At least as well as what it was not trained on.
+            "train": Fraction(draw(st.integers(47_960, 48_000)), 48_000),
         }
         for name in ("a", "b")
     }
@@ -300,17 +301,21 @@ def derivations(draw: Callable[..., Any]) -> list[Content]:
 def printed_tables(draw: Callable[..., Any]) -> Content:
     """Print the layer table of a random CNN, counting positions and weights one by one.
 
-    Kernels need not be square, strides need not be those of the window, and batch normalisation may
-    leave out its scale.
+    Kernels need not be square, strides need not be those of the window, convolutions may be dilated
+    or in groups, and batch normalisation may leave out its scale.
     """
     rows: list[tuple[str, tuple[int, ...], int]] = []
     size, channels = (28, 28), 1
 
     def moved(windows: tuple[int, int]) -> tuple[int, int]:
         same, stride = draw(st.booleans()), draw(st.integers(1, 3))
+        dilation = 1 if stride > 1 else draw(st.integers(1, 3))
+        reach = [dilation * (window - 1) for window in windows]
+        if min(side - beyond for side, beyond in zip(size, reach, strict=True)) < 1:
+            reach = [window - 1 for window in windows]
         return tuple(  # type: ignore[return-value]
-            len(range(0, side if same else side - window + 1, stride))
-            for side, window in zip(size, windows, strict=True)
+            len(range(0, side if same else side - beyond, stride))
+            for side, beyond in zip(size, reach, strict=True)
         )
 
     if draw(st.booleans()):
@@ -321,7 +326,8 @@ def printed_tables(draw: Callable[..., Any]) -> Content:
         if min(size) < max(kernel):
             break
         size = moved(kernel)
-        weights = np.empty((*kernel, channels, filters), np.uint8).size
+        groups = draw(st.sampled_from([n for n in (1, 2, 3) if channels % n == filters % n == 0]))
+        weights = np.empty((*kernel, channels // groups, filters), np.uint8).size
         rows.append(("Conv2D", (*size, filters), weights + filters * draw(st.booleans())))
         channels = filters
         if draw(st.booleans()):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_reports import (
+    TOLD,
     Content,
     accuracy,
     audited,
@@ -34,9 +35,13 @@ def alone(*stated: Content, **parts: Any) -> Content:
     """Return a report of one experiment with these claims."""
     content = tiny()
     content["claims"] = content["derivations"] = []
-    # What ends the training is stated.
-    ends = any(c["quantity"] == "accuracy" and c["split"] == "validation" for c in stated)
-    kept = [] if ends else [accuracy("kept", "validation", "88.75")]
+    # What ends the training is stated, and an accuracy on test images.
+    given = {c["split"] for c in stated if c["quantity"] == "accuracy"}
+    kept = [
+        accuracy(f"kept-{split}", split, value)
+        for split, value in (("validation", "88.75"), ("test", "88.4"))
+        if split not in given
+    ]
     content["experiments"] = {"small": experiment("small", *stated, *kept, **parts)}
     return content
 
@@ -232,7 +237,7 @@ def test_test_images_that_stop_nothing_are_no_fault() -> None:
     monitors[0]["value"] = "accuracy"
     assert audited(content) == []
     small["claims"] = [c for c in small["claims"] if c["id"] != "t"]
-    assert audited(content) == ["criterion-accuracy"]
+    assert audited(content) == ["criterion-train-accuracy"]
     (found,) = found_in(content)
     assert found.claimed == "training accuracy ends the training of 1 model"
 
@@ -266,6 +271,16 @@ def test_two_accuracies_of_the_same_test_images_are_found() -> None:
     assert audited(content) == ["stopped-on-test", "disagreement-small-val"]
 
 
+def test_an_accuracy_above_that_of_training_is_found() -> None:
+    content = tiny()
+    trained = accuracy("train", "train", "88.39")
+    content["experiments"]["small"]["claims"].append(trained)
+    (finding,) = found_in(content)
+    assert finding.id == "above-training" and "88.75 % − 88.39 % = 0.36" in finding.because
+    trained["value"] = "88.75"
+    assert audited(content) == []
+
+
 # --- numbers that cannot be ----------------------------------------------------------------------
 
 
@@ -297,6 +312,24 @@ def test_two_shares_of_one_class_have_a_common_size() -> None:
     assert "only 920 and 1,051 can have all 2 shares of Shirt" in finding.because
 
 
+@pytest.mark.parametrize(("taken", "found"), [("10.9", False), ("11.1", True)])
+def test_no_more_than_a_class_is_recognised_or_taken_for_another(taken: str, found: bool) -> None:
+    shares = [
+        claim("recall", "recall", "89.1", label=6, split="test", unit="percent"),
+        claim("taken", "confused", taken, label=6, predicted=4, split="test", unit="percent"),
+    ]
+    assert audited(alone(*shares)) == ["class-shares-small-recall"] * found
+
+
+def test_losses_in_percent_are_found_once() -> None:
+    content = tiny()
+    losses = [claim(f"loss-{i}", "loss", "35.1", split="test", unit="percent") for i in (1, 2)]
+    content["experiments"]["small"]["claims"] += losses
+    (finding,) = found_in(content)
+    assert finding.id == "percent-losses" and finding.claimed == "losses of 35.1 %"
+    assert "ln 10 = 2.303, which would be 230 %" in finding.because
+
+
 @pytest.mark.parametrize(("loss", "found"), [("0.07", True), ("0.08", False)])
 def test_each_error_costs_a_loss(loss: str, found: bool) -> None:
     content = tiny()
@@ -315,6 +348,16 @@ def test_an_accuracy_is_that_of_its_epoch_table(value: str, reading: str, found:
     }  # fmt: skip
     stated = accuracy("v", "validation", value, reading=reading)
     assert audited(alone(stated, epoch_tables=[table])) == ["last-epoch-small-v"] * found
+
+
+def test_zeros_that_an_epoch_table_drops_are_counted() -> None:
+    table = {
+        "where": "Table 3", "split": "validation", "decimals": 2,
+        "loss": ["0.3", "0.25"], "accuracy": ["0.9", "0.89"],
+    }  # fmt: skip
+    (finding,) = found_in(alone(accuracy("v", "validation", "0.89"), epoch_tables=[table]))
+    assert finding.id == "dropped-zeros"
+    assert finding.claimed == "2 of 4 cells have fewer decimals than the others"
 
 
 def test_training_cannot_end_before_its_patience() -> None:
@@ -358,6 +401,18 @@ def test_models_beside_each_other_need_no_sentence_that_compares_them() -> None:
     assert finding.id == "protocol" and finding.severity == "medium"
 
 
+def test_only_models_that_state_a_setting_are_said_to_have_it() -> None:
+    content = with_stated("training.validation.fraction", "0.1")
+    third = experiment("third", *(accuracy(s, s, "88.4") for s in ("validation", "test")))
+    path = "training.validation.fraction"
+    third["claims"] = [item for item in third["claims"] if item.get("setting") != path]
+    third["assumed"].append({"setting": path, "chosen": 0.2, "because": TOLD})
+    content["experiments"]["third"] = third
+    (finding,) = found_in(content)
+    assert "share held out: 0.1 for Model small and 0.2 for Model large" in finding.because
+    assert "48,000 for the others" in finding.because
+
+
 def test_a_percentage_and_the_fraction_it_stands_for_are_one_protocol() -> None:
     content = tiny()
     for item in content["experiments"]["small"]["claims"]:
@@ -376,14 +431,26 @@ def test_a_stopping_criterion_without_a_number_is_found() -> None:
     assert audited(content) == ["criterion-accuracy"]
 
 
+def test_an_epoch_table_states_what_ended_the_training() -> None:
+    content = tiny()
+    small = content["experiments"]["small"]
+    small["training"]["early_stopping"]["monitor"] = "val_loss"
+    (monitor,) = [c for c in small["claims"] if c.get("setting", "").endswith("monitor")]
+    monitor["value"] = "val_loss"
+    assert "criterion-loss" in audited(content)
+    small["epoch_tables"] = [{"where": "Table 3", "split": "validation", "loss": ["0.3", "0.31"],
+                              "accuracy": ["0.88", "0.8875"]}]  # fmt: skip
+    assert "criterion-loss" not in audited(content)
+
+
 def searched(**stated: Any) -> Content:
     """Return a report of a searched network of 64 units, and of a trial that has these settings."""
     content = alone()
     trial = {"builder": "mlp", "hidden": [{"units": 64, **stated}]}
-    kept = accuracy("kept", "validation", "88.75")
+    kept = (accuracy("kept", "validation", "88.75"), accuracy("tested", "test", "88.4"))
     content["experiments"] = {
-        "base": experiment("base", kept),
-        "small": experiment("small", kept, model=trial),
+        "base": experiment("base", *kept),
+        "small": experiment("small", *kept, model=trial),
     }
     space = {"sets": "model.hidden.0.units", "low": 16, "high": 128, "step": 16}
     keys = ("tool", "objective", "trials", "executions", "epochs", "seed")
@@ -420,6 +487,33 @@ def test_a_space_that_the_report_does_not_state_proves_nothing() -> None:
     assert audited(content) == []
 
 
+@pytest.mark.parametrize(
+    ("stated", "severity", "because"),
+    [(True, "low", "2 were tried"), (False, "medium", "how many were tried is not said")],
+)
+def test_a_search_of_few_combinations_is_found(stated: bool, severity: str, because: str) -> None:
+    content = searched(units=80)
+    search = content["searches"]["sweep"]
+    search["space"]["layers"] = {"sets": "model.hidden.0.activation", "choices": ["relu", "tanh"]}
+    search["space"]["rates"] = {
+        "sets": "model.hidden.0.dropout",
+        "low": 0,
+        "high": 0.5,
+        "step": 0.25,
+    }
+    kept = [item for item in search["claims"] if stated or item["id"] != "trials"]
+    search["claims"] = [
+        *kept,
+        claim("a", "setting", "relu, tanh", setting="space.layers.choices"),
+        claim("b", "setting", 0, setting="space.rates.low"),
+    ]
+    if not stated:
+        search["assumed"] = [{"setting": "trials", "chosen": 2, "because": "not stated"}]
+    (finding,) = found_in(content)
+    assert (finding.id, finding.severity) == ("search-sweep", severity)
+    assert "8 × 2 × 3 = 48 combinations" in finding.because and because in finding.because
+
+
 def assumed(path: str, chosen: str, because: str = "no rate is printed") -> Content:
     content = tiny()
     large = content["experiments"]["large"]
@@ -442,6 +536,38 @@ def test_a_setting_of_the_training_that_only_we_chose_is_found() -> None:
     (finding,) = found_in(assumed("training.optimizer.learning_rate", "0.001"))
     assert finding.id == "unstated-training"
     assert finding.claimed == "nothing is said of the learning rate (1 of 2 models)"
+
+
+def test_how_an_accuracy_was_measured_is_asked_where_one_is_stated() -> None:
+    content = tiny()
+    for name, because in (("small", "not stated"), ("large", "not stated again; as the other")):
+        readings = content["experiments"][name]["assumed"]
+        (weights,) = [item for item in readings if item["setting"] == "reading.weights"]
+        weights["because"] = because
+    (finding,) = found_in(content)
+    assert finding.id == "unstated-reading"
+    assert "whether the last or the best weights are evaluated (1 of 2 models)" in finding.claimed
+
+
+def test_copies_of_one_model_are_counted_as_one() -> None:
+    content = assumed("training.optimizer.learning_rate", "0.001")
+    large = content["experiments"]["large"]
+    copy_of = {**large, "id": "again", "layers_as": "large", "claims": [
+        c for c in large["claims"] if not (c.get("setting") or "").startswith("model.")
+        and c["quantity"] != "accuracy"
+    ]}  # fmt: skip
+    del copy_of["table"], copy_of["scores"]
+    content["experiments"]["again"] = copy_of
+    (finding,) = [item for item in found_in(content) if item.id == "unstated-training"]
+    assert finding.claimed == "nothing is said of the learning rate (1 of 2 models)"
+
+
+def test_accuracies_without_one_on_test_images_are_found() -> None:
+    content = alone()
+    claims = content["experiments"]["small"]["claims"]
+    content["experiments"]["small"]["claims"] = [c for c in claims if c["id"] != "kept-test"]
+    (finding,) = found_in(content)
+    assert finding.id == "no-test-accuracy" and finding.claimed.endswith("of 1 model")
 
 
 def test_what_is_given_by_reference_is_stated() -> None:

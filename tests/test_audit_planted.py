@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmnist_utils import audit
-from fmnist_utils.audit.fault import Fault
+from fmnist_utils.audit.fault import KINDS, Fault
 from fmnist_utils.audit.protocol_checks import trials_of
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.reports.protocol import EarlyStopping
 from fmnist_utils.reports.report import Finding, Report
 
 #: A changed report, and with what the id of the finding may begin.
@@ -46,9 +47,10 @@ def with_claim(report: Report, owner: Experiment | None, claim: Claim, **changes
 
 
 def claims_of(report: Report) -> Iterator[tuple[Experiment | None, Claim]]:
+    """Yield what is printed; a claim that also stands under another experiment once."""
     yield from ((None, claim) for claim in report.claims)
     for owner in report.experiments.values():
-        yield from ((owner, claim) for claim in owner.stated)
+        yield from ((owner, claim) for claim in owner.stated if "/" not in claim.statement)
 
 
 def numbers(report: Report, *quantities: str) -> list[tuple[Experiment | None, Claim]]:
@@ -187,61 +189,226 @@ def trials(report: Report) -> Iterator[Planted]:
                         yield planted, ("outside", "setting")
 
 
+def said_twice(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "accuracy", "epochs_trained"):
+        assert owner and isinstance(claim.value, Decimal)
+        other = claim.model_copy(update={"id": f"{claim.id}-again", "value": claim.value * 9 / 10})
+        changed = owner.model_copy(update={"stated": (*owner.stated, other)})
+        yield with_experiment(report, changed), CONTRADICTIONS
+
+
+def counts(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "total_params", "trainable_params"):
+        assert isinstance(claim.value, Decimal)
+        found = ("count", "miscounted", "disagreement", "what-is-counted")
+        yield with_claim(report, owner, claim, value=claim.value + 8), found
+
+
+def shares_of_classes(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "recall", "confused"):
+        yield with_claim(report, owner, claim, value=Decimal("74.03")), ("class-shares",)
+
+
+def derivations(report: Report) -> Iterator[Planted]:
+    for i, item in enumerate(report.derivations):
+        if isinstance(item.stated, Decimal):
+            year = item.rule == "not_before"
+            wrong = item.model_copy(update={"stated": Decimal(1999) if year else 3 * item.stated})
+            changed = (*report.derivations[:i], wrong, *report.derivations[i + 1 :])
+            yield report.model_copy(update={"derivations": changed}), (item.id,)
+
+
+def numbered_layers(report: Report) -> Iterator[Planted]:
+    for owner in report.experiments.values():
+        for i, row in enumerate(owner.table.layers if owner.table else ()):
+            if row.type in ("Dense", "Conv2D", "Dropout", "Flatten"):
+                assert owner.table
+                named = row.model_copy(update={"name": f"{row.type.lower()}_99"})
+                rows = (*owner.table.layers[:i], named, *owner.table.layers[i + 1 :])
+                table = owner.table.model_copy(update={"layers": rows})
+                changed = owner.model_copy(update={"table": table})
+                yield with_experiment(report, changed), ("attempts",)
+
+
+def other_protocols(report: Report) -> Iterator[Planted]:
+    beside = [
+        e for e in report.experiments.values() if e.accuracy("validation") or e.accuracy("test")
+    ]
+    for owner in beside if len(beside) > 1 else ():
+        for claim in owner.stated:
+            if claim.setting == "training.epochs":
+                training = owner.training.model_copy(update={"epochs": 150})
+                held = owner.model_copy(update={"training": training})
+                changed = with_claim(report, held, claim, value=Decimal(150))
+                if not any("protocol" in item.tells for item in report.findings):
+                    yield changed, ("protocol",)
+
+
+def stopped(report: Report) -> Iterator[Planted]:
+    """End a training by a metric that is stated nowhere, or is one of the test images."""
+    for owner in report.experiments.values():
+        stopping = EarlyStopping(monitor="val_loss", patience=3)
+        path = "training.early_stopping.monitor"
+        said = Claim(
+            id="ended", quantity="setting", setting=path, value="val_loss", where=("p. 1",)
+        )
+        training = owner.training.model_copy(update={"early_stopping": stopping})
+        changes = {"training": training, "stated": (*owner.stated, said)}
+        stated = {(claim.quantity, claim.split) for claim in owner.results}
+        if owner.training.validation.take == "test":
+            yield with_experiment(report, owner.model_copy(update=changes)), ("stopped-on-test",)
+        elif owner.training.early_stopping is None and ("loss", "validation") not in stated:
+            yield with_experiment(report, owner.model_copy(update=changes)), ("criterion",)
+
+
+def unsaid(report: Report) -> Iterator[Planted]:
+    """Leave a setting out."""
+    report = report.model_copy(update={"findings": ()})  # they may quote it
+    for owner in report.experiments.values():
+        known = {item.setting for item in owner.assumed}
+        for claim in owner.stated:
+            path = claim.setting or ""
+            part, key = path.partition(".")[0], path.rpartition(".")[2]
+            told = path in known or searched(report, owner, path) or key in ("count", "2")
+            if part in ("model", "training") and not told and "/" not in claim.statement:
+                gap = Assumption(setting=path, chosen="ours", because="not stated")
+                changes = {
+                    "stated": tuple(c for c in owner.stated if c.setting != path),
+                    "assumed": (*owner.assumed, gap),
+                }
+                changed = with_experiment(report, owner.model_copy(update=changes))
+                yield changed, (f"unstated-{part}",)
+
+
+def searched(report: Report, owner: Experiment, path: str) -> bool:
+    """Say whether a setting may be told by the space of a search."""
+    return any(
+        search.of == owner.id and any(path in item.sets for item in search.space.values())
+        for search in report.searches.values()
+    )
+
+
+def without_a_test(report: Report) -> Iterator[Planted]:
+    report = report.model_copy(update={"findings": ()})
+    stated = [claim for _, claim in claims_of(report) if claim.quantity == "accuracy"]
+    if {claim.split for claim in stated} > {"test"}:
+        kept = {
+            name: owner.model_copy(update={"stated": tuple(
+                c for c in owner.stated if (c.quantity, c.split) != ("accuracy", "test"))})
+            for name, owner in report.experiments.items()
+        }  # fmt: skip
+        yield report.model_copy(update={"experiments": kept}), ("no-test-accuracy",)
+
+
+def above_training(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "accuracy"):
+        assert owner and isinstance(claim.value, Decimal)
+        if owner.accuracy("train") and claim in (
+            owner.accuracy("test"),
+            owner.accuracy("validation"),
+        ):
+            better = Decimal("99.87") if claim.unit == "percent" else Decimal("0.9987")
+            yield with_claim(report, owner, claim, value=better), ("above-training",)
+
+
+def losses(report: Report) -> Iterator[Planted]:
+    for owner, claim in numbers(report, "loss"):
+        if claim.unit == "plain":
+            found = ("percent-losses", "disagreement")
+            yield with_claim(report, owner, claim, unit="percent"), found
+
+
+def lost_zeros(report: Report) -> Iterator[Planted]:
+    for owner in report.experiments.values():
+        for i, table in enumerate(owner.epoch_tables):
+            for j, cell in enumerate(table.loss):
+                cells = (*table.loss[:j], Decimal(f"{cell:.1f}"), *table.loss[j + 1 :])
+                if table.decimals and cells != table.loss:
+                    wrong = table.model_copy(update={"loss": cells})
+                    tables = (*owner.epoch_tables[:i], wrong, *owner.epoch_tables[i + 1 :])
+                    changed = owner.model_copy(update={"epoch_tables": tables})
+                    yield with_experiment(report, changed), ("dropped-zeros",)
+
+
+def untold_trials(report: Report) -> Iterator[Planted]:
+    report = report.model_copy(update={"findings": ()})
+    for name, search in report.searches.items():
+        kept = tuple(claim for claim in search.stated if claim.setting != "trials")
+        if len(kept) < len(search.stated):
+            silent = search.model_copy(update={"stated": kept})
+            searches = {**report.searches, name: silent}
+            yield report.model_copy(update={"searches": searches}), ("search",)
+
+
 def gaps(report: Report) -> Iterator[Planted]:
     if report.means.hardware:
         means = report.means.model_copy(update={"hardware": None})
         yield report.model_copy(update={"means": means}), ("unstated-means",)
 
 
-KINDS: tuple[Callable[[Report], Iterator[Planted]], ...] = (
+ERRORS: tuple[Callable[[Report], Iterator[Planted]], ...] = (
     layer_cells, totals, facts, image_counts, settings_of_models, bounds, differences,
     accuracies_compared, one_image_too_fine, epochs, class_ranks, scores, epoch_cells, trials, gaps,
+    said_twice, counts, shares_of_classes, derivations, numbered_layers, other_protocols, stopped,
+    unsaid, without_a_test, above_training, losses, lost_zeros, untold_trials,
 )  # fmt: skip
+
+#: Needs runs, `test_audit.py`; or is found in all five reports as they are.
+NOT_PLANTED = {"noise", "other-protocol", "single-runs", "unstated-reading", "derivation"}
 
 
 # --- the property --------------------------------------------------------------------------------
 
 
-def faults(report: Report) -> set[Fault]:
-    return {fault for check in audit.CHECKS for fault in check(report)}
-
-
 @functools.cache
 def before(report_id: str) -> tuple[set[Fault], set[Finding]]:
     report = load_report(report_id)
-    return faults(report), set(audit.audit(report))
+    found = faults(report)
+    return set(found), set(audit.findings_of(report, found))
+
+
+def faults(report: Report) -> list[Fault]:
+    return [fault for check in audit.CHECKS for fault in check(report)]
 
 
 @functools.cache
-def places(report_id: str, kind: Callable[[Report], Iterator[Planted]]) -> list[Planted]:
-    return list(kind(load_report(report_id)))
+def places(report_id: str, error: Callable[[Report], Iterator[Planted]]) -> list[Planted]:
+    return list(error(load_report(report_id)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("report_id", list_reports())
-@settings(max_examples=40)
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+@settings(max_examples=4)
 @given(data=st.data())
-def test_an_error_planted_in_a_report_is_found_once(report_id: str, data: st.DataObject) -> None:
-    possible = [kind for kind in KINDS if places(report_id, kind)]
-    kind = possible[data.draw(st.integers(0, len(possible) - 1))]
-    which = data.draw(st.integers(0, len(places(report_id, kind)) - 1))
-    assert not problem(report_id, *places(report_id, kind)[which])
+def test_an_error_planted_in_a_report_is_found_once(
+    error: Callable[[Report], Iterator[Planted]], report_id: str, data: st.DataObject
+) -> None:
+    possible = places(report_id, error)
+    if possible:  # some reports have no such number
+        assert not problem(report_id, *possible[data.draw(st.integers(0, len(possible) - 1))])
 
 
 def problem(report_id: str, changed: Report, expected: tuple[str, ...]) -> str:
     """Say what is wrong with how a planted error is found."""
     old_faults, old = before(report_id)
-    found = [fault.id for fault in faults(changed) - old_faults]
+    every = faults(changed)
+    found = [fault.id for fault in every if fault not in old_faults]
     if not any(id_.startswith(expected) for id_ in found):
         return f"expected one of {expected}, found {found}"
-    known = {item.id for item in (*old, *changed.findings)}
-    new = [finding.id for finding in set(audit.audit(changed)) - old]
+    known = {item.id for item in (*old, *old_faults, *changed.findings)}
+    new = [item.id for item in audit.findings_of(changed, every) if item not in old]
     if not any(id_.startswith((*CONTRADICTIONS, *expected)) or id_ in known for id_ in new):
         return f"{found} was found and not told"
     told = [id_ for id_ in new if id_.startswith(CONTRADICTIONS) and id_ not in known]
     return "" if len(told) <= 1 else f"told as {told}"
 
 
-def test_every_kind_of_error_has_a_report() -> None:
-    for kind in KINDS:
-        assert any(places(report_id, kind) for report_id in list_reports()), kind.__name__
+def test_every_kind_of_finding_is_planted_in_some_report() -> None:
+    planted = set()
+    for error in ERRORS:
+        expected = [found for name in list_reports() for _, found in places(name, error)]
+        assert expected, error.__name__
+        planted |= {id_ for found in expected for id_ in found}
+    missed = [kind for kind in KINDS if not any(id_.startswith(kind) for id_ in planted)]
+    assert set(missed) <= NOT_PLANTED

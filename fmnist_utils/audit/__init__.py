@@ -35,23 +35,29 @@ CHECKS: tuple[Check, ...] = (
     statement_checks.false_orderings,
     statement_checks.wrong_differences,
     statement_checks.wrong_gaps,
+    statement_checks.above_training,
     statement_checks.broken_bounds,
     statement_checks.false_class_orderings,
     number_checks.wrong_derivations,
     number_checks.wrong_ends,
+    number_checks.dropped_zeros,
+    number_checks.losses_in_percent,
     number_checks.losses_too_low,
     number_checks.impossible_accuracies,
     number_checks.impossible_class_shares,
+    number_checks.shares_beyond_a_class,
     score_checks.impossible_scores,
     score_checks.wrong_macro_recalls,
     protocol_checks.impossible_epochs,
     protocol_checks.unequal_protocols,
     protocol_checks.unreported_criterion,
     protocol_checks.chosen_on_test,
+    protocol_checks.covered_little,
     protocol_checks.outside_the_space,
     gap_checks.unstated_settings,
     gap_checks.unstated_means,
     gap_checks.single_runs,
+    gap_checks.untested,
 )
 
 
@@ -74,6 +80,11 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
     faults = [fault for check in CHECKS for fault in check(report)]
     for with_runs in (run_checks.within_seed_noise, run_checks.fitting_another_protocol):
         faults += with_runs(report, runs or {})
+    return findings_of(report, faults)
+
+
+def findings_of(report: Report, faults: Sequence[Fault]) -> list[Finding]:
+    """Tell what checks found, and what stands in the report's file; the most severe first."""
     written = [item for item in report.findings if all(map(report.holds, item.when))]
     by_hand = {id_ for item in written for id_ in item.tells}
     found = told(fault for fault in faults if fault.id not in by_hand)

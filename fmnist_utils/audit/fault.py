@@ -63,6 +63,13 @@ KINDS = {
         "Some of them are misprinted or of another evaluation; each gets its own verdict."),
     "loss": Kind("{of}: a loss too low for its accuracy", "medium",
         "One of the two is misprinted; each gets its own verdict."),
+    "percent-losses": Kind("Losses are given in percent", "low",
+        "They are read as hundredths."),
+    "above-training": Kind("More accurate on images that were not trained on", "low",
+        "How much a model overfits cannot be read off the two; our runs also evaluate the final "
+        "weights on the training images."),
+    "dropped-zeros": Kind("Cells of epoch tables have lost their last zero", "low",
+        "We read every cell of a table with as many decimals."),
     "last-epoch": Kind("{of}: a final number that the epoch table does not end with", "medium",
         "Table and text get verdicts of their own."),
     # Protocols.
@@ -81,11 +88,19 @@ KINDS = {
         "Each value is an assumption of ours, listed with its reason{tried}"),
     "unstated-training": Kind("Settings of the training are left out", "low",
         "Each value is an assumption of ours, listed with its reason{tried}"),
+    "unstated-reading": Kind("How accuracies were measured is left out", "low",
+        "Each value is an assumption of ours, listed with its reason; where we evaluate both, both "
+        "are shown."),
     "unstated-means": Kind("With what it was computed is left out", "low",
         "Another version or another machine may give other numbers; every run of ours records "
         "both."),
-    "single-runs": Kind("Every result comes from one training", "medium",
+    "single-runs": Kind("Results come from one training each", "medium",
         "We train each model from several seeds, and hold the printed number against all of them."),
+    "no-test-accuracy": Kind("No test accuracy is given", "medium",
+        "What a model reaches on new images is open; our runs also give its test accuracy."),
+    "search": Kind("{of}: {subject}", "low",
+        "The best settings are those of the trials that were made; nothing says that they are the "
+        "best there are."),
     # With our runs.
     "noise": Kind("Models are ranked by differences that the seed alone makes", "medium",
         "So few runs cannot say which is better; we judge over pairs of seeds, and the draw of "
@@ -142,7 +157,7 @@ class Fault:
             id=self.id,
             title=kind.title.format(**self.words),
             severity=self.weight,
-            where=joined(fault.where for fault in every),
+            where=joined(part for fault in every for part in fault.where.split("; ")),
             claimed=joined(fault.claimed for fault in every),
             because=joined(fault.because for fault in every),
             consequence=kind.consequence.format(**self.words),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fmnist_utils.audit.fault import Fault
 from fmnist_utils.audit.protocol_checks import trials_of
@@ -12,7 +12,14 @@ from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.report import Report
-from fmnist_utils.text import counted, joined, listed, setting_name, stated_value, variants_text
+from fmnist_utils.text import (
+    counted,
+    joined,
+    listed,
+    setting_name,
+    stated_value,
+    variants_text,
+)
 
 Gap = tuple[Experiment, Assumption]
 
@@ -25,14 +32,17 @@ def unstated_settings(report: Report) -> Iterator[Fault]:
 
     A setting that is given by reference to another model, "not stated again", is told. So are one
     that the space of a stated search leaves no choice of, and a number of layers that are listed.
+    Of our readings those are told that say what a stated accuracy is.
     """
     found: dict[str, list[Gap]] = defaultdict(list)
     for experiment in report.experiments.values():
         for item in experiment.assumed:
             told = item.because.startswith("not stated again") or item.setting.endswith(".count")
             if not told and not _only_choice(report, experiment, item.setting):
-                found[item.setting.partition(".")[0]].append((experiment, item))
-    for part, describe in (("model", _layers), ("training", _trainings)):
+                part = item.setting.partition(".")[0]
+                if part != "reading" or item.setting in _measured(experiment):
+                    found[part].append((experiment, item))
+    for part, describe in (("model", _layers), ("training", _trainings), ("reading", _trainings)):
         gaps = found[part]
         if gaps:
             all_open = {item.setting for _, item in gaps} >= _ESSENTIAL
@@ -46,6 +56,23 @@ def unstated_settings(report: Report) -> Iterator[Fault]:
             )
 
 
+_READINGS = {
+    "reading.weights": "whether the last or the best weights are evaluated",
+    "reading.training accuracy": "how training accuracy is measured",
+}
+
+
+def _name(path: str) -> str:
+    return _READINGS.get(path) or setting_name(path)
+
+
+def _measured(experiment: Experiment) -> set[str]:
+    """Return the readings without which it is open what a stated accuracy is."""
+    stated = {claim.split for claim in experiment.stated if claim.quantity == "accuracy"}
+    weights = {"reading.weights"} if stated else set()
+    return weights | ({"reading.training accuracy"} if "train" in stated else set())
+
+
 def _layers(report: Report, gaps: list[Gap]) -> Iterator[str]:
     """Count the layers without a setting; what several models share is counted once."""
     layers: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -57,25 +84,27 @@ def _layers(report: Report, gaps: list[Gap]) -> Iterator[str]:
 
 
 def _network(report: Report, experiment: Experiment) -> str:
-    """Return the same text for models that differ in dropout, or in what is searched, alone."""
+    """Return the same id for what shares its layers, and for what is searched of one network."""
     for search in report.searches.values():
         if search.claims and experiment in trials_of(report, search):
             return search.of
-    model = experiment.model.model_dump()
-    for block in (*model.get("conv", ()), *model.get("dense", ()), *model.get("hidden", ())):
-        block.pop("dropout")
-    return str(model)
+    return experiment.layers_as or experiment.id
 
 
 def _trainings(report: Report, gaps: list[Gap]) -> Iterator[str]:
-    models: dict[str, set[str]] = defaultdict(set)
+    """Count the models without a setting; those of one network trained alike are our copies."""
+
+    def models(experiments: Iterable[Experiment]) -> str:
+        return counted(len({(e.layers_as or e.id, e.training) for e in experiments}), "model")
+
+    silent: dict[str, list[Experiment]] = defaultdict(list)
     for experiment, item in gaps:
-        models[setting_name(item.setting)].add(experiment.id)
-    for name, ids in models.items():
-        every = len(ids) == len(report.experiments)
-        of = "" if every else f" ({len(ids)} of {counted(len(report.experiments), 'model')})"
-        asked = name.startswith(("wh",))
-        yield f"{name if asked else f'the {name}'}{of}"
+        silent[_name(item.setting)].append(experiment)
+    every = models(report.experiments.values())
+    for name, experiments in silent.items():
+        of = models(experiments)
+        asked = name if name.startswith(("wh", "how")) else f"the {name}"
+        yield asked if of == every else f"{asked} ({of.split()[0]} of {every})"
 
 
 def _only_choice(report: Report, experiment: Experiment, path: str) -> bool:
@@ -124,7 +153,7 @@ def single_runs(report: Report) -> Iterator[Fault]:
     if not stated or report.means.seed is not None:
         return
     closest = min(_gaps(stated), default=None, key=lambda pair: pair[0])
-    because = "no second training, no spread and no seed is given"
+    because = "no second training, no spread and no seed of them is given"
     if closest and closest[0] < 0.01:
         gap, one, other, images = closest
         because += (
@@ -147,3 +176,22 @@ def _gaps(stated: list[tuple[Experiment, Claim]]) -> Iterator[tuple[float, Claim
         gap = abs(float(one.interval.middle - other.interval.middle))
         if a.id != b.id and split == other.split != "train" and images[0] == images[1] and gap:
             yield gap, one, other, images[0]
+
+
+def untested(report: Report) -> Iterator[Fault]:
+    """Find that accuracies are stated, and none on test images."""
+    stated = [
+        (experiment, claim)
+        for experiment in report.experiments.values()
+        for claim in experiment.stated
+        if claim.quantity == "accuracy" and "/" not in claim.statement
+    ]
+    if stated and not any(claim.split == "test" for _, claim in stated):
+        yield Fault(
+            kind="no-test-accuracy",
+            where=joined(experiment.where for experiment, _ in stated),
+            claimed="accuracies on training and validation images of "
+            + counted(len({experiment.id for experiment, _ in stated}), "model"),
+            because="by validation images epochs, settings and models can be chosen, and no "
+            "accuracy is on images that nothing was chosen by",
+        )

@@ -107,6 +107,35 @@ def wrong_ends(report: Report) -> Iterator[Fault]:
                     )
 
 
+def dropped_zeros(report: Report) -> Iterator[Fault]:
+    """Find epoch tables some cells of which have fewer decimals than the others."""
+    tables = [t for e in report.experiments.values() for t in e.epoch_tables if t.decimals]
+    cells = [(t, cell) for t in tables for cell in (*t.loss, *t.accuracy)]
+    short = [t for t, cell in cells if -int(cell.as_tuple().exponent) < (t.decimals or 0)]
+    if short:
+        yield Fault(
+            kind="dropped-zeros",
+            where=joined(table.where for table in short),
+            claimed=f"{len(short)} of {len(cells)} cells have fewer decimals than the others",
+            because="all of a table were rounded alike, so that a final zero was left out in print",
+        )
+
+
+def losses_in_percent(report: Report) -> Iterator[Fault]:
+    """Find losses that are stated as percentages."""
+    stated = [c for _, c in report.all_claims() if c.quantity == "loss" and c.unit == "percent"]
+    if stated:
+        guessing = math.log(count("classes"))
+        yield Fault(
+            kind="percent-losses",
+            where=place(*stated),
+            claimed=f"losses of {listed(dict.fromkeys(map(stated_value, stated)))}",
+            because="cross-entropy has no upper end, and is a share of nothing; guessing among all "
+            f"classes has ln {count('classes')} = {guessing:.3f}, which would be "
+            f"{100 * guessing:.0f} %",
+        )
+
+
 #: A wrongly classified image gives its class a probability of one half at most.
 _LOSS_OF_AN_ERROR = Fraction(693, 1000)
 
@@ -183,6 +212,27 @@ def impossible_class_shares(report: Report) -> Iterator[Fault]:
                 rests_on=frozenset(address(experiment, claim) for claim in impossible),
                 words={"of": experiment.title},
             )  # fmt: skip
+
+
+def shares_beyond_a_class(report: Report) -> Iterator[Fault]:
+    """Find classes of whose images more than all are recognised, or taken for another class."""
+    for experiment in report.experiments.values():
+        classes: dict[tuple[object, ...], list[Claim]] = defaultdict(list)
+        for claim in experiment.stated:
+            if claim.quantity in ("recall", "confused"):
+                classes[claim.label, claim.split, claim.reading].append(claim)
+        for shares in classes.values():
+            if total([claim.interval for claim in shares]).low > 1:
+                yield Fault(
+                    kind="class-shares",
+                    about=f"{experiment.id}-{shares[0].id}",
+                    where=place(*shares),
+                    claimed=f"{' + '.join(map(stated_value, shares))} of the images of "
+                    f"{CLASS_NAMES[shares[0].label or 0]}",
+                    because="recognised, or taken for other classes, are more than all of them",
+                    rests_on=frozenset(address(experiment, claim) for claim in shares),
+                    words={"of": experiment.title},
+                )
 
 
 def _by_chance(shares: list[Claim], n: int) -> str:

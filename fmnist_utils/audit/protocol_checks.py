@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -83,14 +84,14 @@ def unequal_protocols(report: Report) -> Iterator[Fault]:
     sizes = {e.id: split_sizes(e.training)["train"] for e in beside}
     reasons = [
         _split_up(key_text(path), {text: [e.title for e, _ in claims]
-                                   for text, claims in values.items()})
+                                   for text, claims in values.items()}, len(beside))
         for path, values in unequal.items()
     ]  # fmt: skip
     images: dict[str, list[str]] = defaultdict(list)
     for experiment in beside:
         images[f"{sizes[experiment.id]:,}"].append(experiment.title)
     if len(images) > 1:
-        reasons.append(_split_up("training images", images))
+        reasons.append(_split_up("training images", images, len(beside)))
     yield Fault(
         kind="protocol",
         where=place(*(found[0][1] for values in unequal.values() for found in values.values())),
@@ -110,11 +111,13 @@ def _compared_apart(report: Report, sizes: dict[str, int]) -> bool:
     )
 
 
-def _split_up(name: str, values: Mapping[str, Sequence[str]]) -> str:
-    """Say which models have which value; the most frequent one last."""
+def _split_up(name: str, values: Mapping[str, Sequence[str]], models: int) -> str:
+    """Say which models have which value; the most frequent one last, for all others if it is so."""
     ranked = sorted(values.items(), key=lambda item: len(set(item[1])))
-    told = [f"{text} for {listed(dict.fromkeys(titles))}" for text, titles in ranked[:-1]]
-    return f"{name}: {listed([*told, f'{ranked[-1][0]} for the others'])}"
+    told = [f"{text} for {listed(dict.fromkeys(titles))}" for text, titles in ranked]
+    if sum(len(set(titles)) for titles in values.values()) == models:
+        told[-1] = f"{ranked[-1][0]} for the others"
+    return f"{name}: {listed(told)}"
 
 
 def _setting_text(claim: Claim) -> str:
@@ -133,7 +136,7 @@ def unreported_criterion(report: Report) -> Iterator[Fault]:
         if stopping and monitors:
             quantity = stopping.monitor.removeprefix("val_")
             split = "validation" if stopping.monitor.startswith("val_") else "train"
-            stated = {(claim.quantity, claim.split) for claim in experiment.stated}
+            stated = {(claim.quantity, claim.split) for claim in experiment.results}
             if (quantity, split) not in stated:
                 silent[stopping.monitor].append(monitors[0])
     for monitor, claims in silent.items():
@@ -141,7 +144,7 @@ def unreported_criterion(report: Report) -> Iterator[Fault]:
         subject = f"{'validation' if monitor.startswith('val_') else 'training'} {quantity}"
         yield Fault(
             kind="criterion",
-            about=quantity,
+            about=quantity if monitor.startswith("val_") else f"train-{quantity}",
             where=place(*claims),
             claimed=f"{subject} ends the training of {counted(len(claims), 'model')}",
             because=f"no {subject} is stated for any of them",
@@ -181,6 +184,39 @@ def _structure(experiment: Experiment) -> tuple[object, ...]:
     model = experiment.model
     conv, dense = (getattr(model, part, ()) for part in ("conv", "dense"))
     return model.builder, model.input_shape, len(conv), len(dense or getattr(model, "hidden", ()))
+
+
+def covered_little(report: Report) -> Iterator[Fault]:
+    """Find searches that tried few of their combinations, or do not say how many."""
+    for search in report.searches.values():
+        stated = {claim.setting or "": claim for claim in search.stated}
+        values = [
+            len(parameter.values)
+            for name, parameter in search.space.items()
+            if any(path.startswith(f"space.{name}.") for path in stated)
+            if parameter.choices is not None or parameter.step is not None
+        ]
+        trials, factors = stated.get("trials"), " × ".join(map(str, values))
+        if math.prod(values) > 10 * search.trials:
+            yield Fault(
+                kind="search",
+                about=search.id,
+                where=search.where,
+                claimed=f"{len(values)} settings are searched",
+                because=f"{factors} = {math.prod(values):,} combinations can be drawn, and "
+                + (
+                    f"{stated_value(trials)} were tried"
+                    if trials
+                    else "how many were tried is not said"
+                ),
+                severity=None if trials else "medium",
+                words={
+                    "of": search.title,
+                    "subject": "few of its combinations were tried"
+                    if trials
+                    else "how much was tried is not said",
+                },
+            )
 
 
 def outside_the_space(report: Report) -> Iterator[Fault]:

@@ -31,7 +31,10 @@ def within_seed_noise(report: Report, runs: Runs) -> Iterator[Fault]:
     """Find single runs that are ranked, and differ by no more than seeds do."""
     pairs: dict[Any, list[Claim]] = defaultdict(list)
     for claim in report.claims:
-        pairs[frozenset((claim.of, claim.than)), claim.split].append(claim)
+        sides = claims_compared(report, claim)
+        # A number that also stands under another model is compared there.
+        if not any(side and "/" in side.statement for side in sides):
+            pairs[frozenset((claim.of, claim.than)), claim.split].append(claim)
     found = [(claims, text) for claims in pairs.values() if (text := _noise(report, claims, runs))]
     if found:
         trials = {e.id for search in report.searches.values() for e in trials_of(report, search)}

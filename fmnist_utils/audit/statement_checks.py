@@ -235,6 +235,27 @@ def wrong_gaps(report: Report) -> Iterator[Fault]:
                 )
 
 
+def above_training(report: Report) -> Iterator[Fault]:
+    """Find models said to be more accurate on images that they were not trained on."""
+    found = [
+        (experiment, other, train)
+        for experiment in report.experiments.values()
+        for other in (experiment.accuracy("validation"), experiment.accuracy("test"))
+        if (train := experiment.accuracy("train")) and other
+        if other.interval.low > train.interval.high
+    ]
+    if found:
+        yield Fault(
+            kind="above-training",
+            where=place(*(claim for _, *claims in found for claim in claims)),
+            claimed=joined(f"{other.split} accuracy of {experiment.title} is above its training "
+                           "accuracy" for experiment, other, _ in found),
+            because=joined([*(_subtraction(other, train) for _, other, train in found),
+                            "training accuracy as Keras prints it is a mean over an epoch, with "
+                            "dropout on; the others are taken after it, with dropout off"]),
+        )  # fmt: skip
+
+
 def broken_bounds(report: Report) -> Iterator[Fault]:
     """Find bounds that the report's own number breaks.
 

@@ -13,9 +13,18 @@ from fmnist_utils.rounding import Shape, times
 
 
 def kernel_areas(parameters: int, channels: int, filters: int) -> list[int]:
-    """Return of how many pixels a kernel with so many parameters is, with bias or without."""
-    areas = (divmod(parameters - bias, channels * filters) for bias in (filters, 0))
-    return [area for area, rest in areas if rest == 0 and area > 0]
+    """Return of how many pixels a kernel with so many parameters can be: with bias or without.
+
+    The channels may be convolved in groups; kernels of a single group come first.
+    """
+    sizes = math.gcd(channels, filters)
+    areas = (
+        divmod(parameters - bias, channels * filters // groups)
+        for groups in range(1, sizes + 1)
+        if sizes % groups == 0
+        for bias in (filters, 0)
+    )
+    return list(dict.fromkeys(area for area, rest in areas if rest == 0 and area > 0))
 
 
 def windowed(size: int, window: int, stride: int) -> tuple[int, int]:
@@ -176,8 +185,12 @@ def _convolution(before: Shape, shape: Shape, parameters: int) -> str:
 
 
 def _window_makes(size: int, out: int, window: int) -> bool:
-    """Say whether a window makes so many positions of a side, at any stride and padding."""
-    return any(out in windowed(size, window, stride) for stride in range(1, size + 1))
+    """Say whether a window makes so many positions of a side, at any stride, padding, dilation."""
+    steps = range(1, size + 1)
+    return any(
+        out in windowed(size, window, step) or out in windowed(size, step * (window - 1) + 1, 1)
+        for step in steps
+    )
 
 
 def _pooling(before: Shape, shape: Shape, parameters: int) -> str:

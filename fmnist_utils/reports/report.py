@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -221,8 +221,14 @@ class Report(Strict):
         KeyError
             When there is no such claim.
         """
-        for experiment, claim in self.all_claims():
-            if path == (f"{experiment.id}/{claim.id}" if experiment else claim.id):
+        owner, _, name = path.rpartition("/")
+        found: Iterable[Claim] = ()
+        if owner in self.experiments:
+            found = self.experiments[owner].claims
+        elif not owner:
+            found = (claim for experiment, claim in self.all_claims() if experiment is None)
+        for claim in found:
+            if claim.id == name:
                 return claim
         raise KeyError(f"report {self.id} has no claim {path}")
 
