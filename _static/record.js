@@ -92,8 +92,11 @@ function filters(table, rows) {
 // A button on each visible row copies it as one line: what it says, the book, and its address.
 function addCitations(grid, table) {
   const headers = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
-  const text = (cell) => [...cell.childNodes].filter((node) => node.nodeName !== "BUTTON")
-    .map((node) => node.textContent.trim()).filter(Boolean).join(" ");
+  const text = (cell) => {
+    const copy = cell.cloneNode(true);
+    copy.querySelectorAll("button, [aria-hidden]").forEach((part) => part.remove());
+    return [...copy.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(" ");
+  };
   const show = () => {
     for (const address of table.querySelectorAll("tbody a.address:not(:has(+ button))")) {
       const button = Object.assign(document.createElement("button"), { type: "button", className: "cite" });

@@ -82,6 +82,16 @@ def test_roles_and_names_are_those_that_assistive_software_knows(tmp_path: Path)
     assert soup.select(".fmnist-table > table")
 
 
+def test_what_a_cell_shows_comes_before_its_folded_source(tmp_path: Path) -> None:
+    fold = '<details class="hide above-input"><summary>Show</summary></details>'
+    cells = (f'{fold}<div class="cell_output">In short</div>', fold, "\n")
+    soup = finished(tmp_path, page("".join(f'<div class="cell">{cell}</div>' for cell in cells)))
+    shown = [
+        [part.name for part in cell.find_all(True, recursive=False)] for cell in soup(class_="cell")
+    ]
+    assert shown == [["div", "details"], ["details"]]
+
+
 def test_pictures_have_a_size_and_load_when_they_are_near(tmp_path: Path) -> None:
     (tmp_path / "_images").mkdir()
     (tmp_path / "_images/a b.png").write_bytes(picture())

@@ -206,6 +206,37 @@ def test_the_first_screen_gives_the_result(visit: Any, screen: dict[str, int]) -
     assert re.search(r"\b[Oo]f (the )?\d[\d,]* .*\breproduce", text)
 
 
+BOTTOM = "parts => Math.max(...parts.map(part => part.getBoundingClientRect().bottom))"
+
+
+def test_the_first_screen_draws_all_headlines_and_leads_on(visit: Any) -> None:
+    page = visit("index.html").page
+    rows = page.locator("tr:has(svg.forest) th a")
+    assert rows.count() > 5 and page.eval_on_selector_all("svg.forest", BOTTOM) <= 800
+    chapters = "article > section > ul > li > p > a[href^='chapters/']"
+    assert page.locator(chapters).count() == 5
+    for below in (chapters, "article img[src*='colab']"):
+        assert page.eval_on_selector_all(below, BOTTOM) <= 800, below
+    phone = visit("index.html", PHONE).page
+    assert phone.locator("svg.forest").first.bounding_box()["y"] < PHONE["height"]
+
+
+def test_no_table_of_the_front_page_scrolls_sideways(visit: Any) -> None:
+    wide = "boxes => boxes.filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.textContent)"
+    assert visit("index.html").page.eval_on_selector_all("article .fmnist-table", wide) == []
+
+
+def test_a_number_of_the_scoreboard_leads_to_its_claims(visit: Any) -> None:
+    page = visit("index.html").page
+    count = page.locator("a[href*='baltzi&verdict=not']")
+    told = int(count.inner_text())
+    count.click()
+    page.wait_for_selector("td .verdict.not-reproduced")
+    words = set(page.locator("tbody td:first-child .verdict").all_inner_texts())
+    assert {word.replace("\xa0", " ") for word in words} == {"✗ not reproduced"}
+    assert page.locator("tbody tr").count() >= told
+
+
 # --- The record ----------------------------------------------------------------------------------
 
 
@@ -227,6 +258,14 @@ def test_links_to_the_record_lead_to_a_row_in_view(visit: Any, address: str) -> 
         box = shown.bounding_box()
         assert box and 0 <= box["y"] <= DESKTOP["height"], (target, box)
         page.close()
+
+
+@pytest.mark.parametrize("page", ["claims", "findings", "assumptions", "runs"])
+def test_an_address_and_its_button_stand_in_one_line(visit: Any, page: str) -> None:
+    tall = "parts => parts.filter(part => part.getClientRects().length > 1).length"
+    seen = visit(f"record/{page}.html", PHONE).page
+    seen.locator("button.cite").first.wait_for()
+    assert seen.eval_on_selector_all(".tools", tall) == 0
 
 
 def test_downloads_can_be_read(visit: Any) -> None:

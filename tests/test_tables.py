@@ -15,7 +15,7 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.tables import Badge, Stacked, Table
+from fmnist_utils.tables import Badge, Stacked, Table, front
 from fmnist_utils.text import setting_name
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.judge import judge
@@ -84,22 +84,30 @@ def test_an_empty_table_still_shows_its_headers():
 
 def test_every_word_has_a_badge_and_a_meaning():
     for word in Word:
-        assert f">{word}<" in Badge(word).html()
+        assert f"</span>&nbsp;{word}<" in Badge(word).html()
         assert word.meaning
 
 
-def test_every_word_has_a_column_and_the_colour_that_the_stylesheet_gives_it() -> None:
+def test_every_word_has_looks_of_its_own():
+    looks = [word.look for word in Word]
+    for own in ("mark", "shade", "color"):
+        assert len({getattr(look, own) for look in looks}) == len(Word), own
+    assert len({(look.marker, look.filled) for look in looks}) == len(Word)
+    assert len({word.badge for word in Word}) == len(Word)
+    assert min(contrast(look.color, "#ffffff") for look in looks) > 4.5
+
+
+def test_every_word_has_a_column_and_the_colours_that_the_stylesheet_gives_it() -> None:
     css = (Path(__file__).parents[1] / "_static/book.css").read_text()
     assert {word.column for word in Word} == {*COLUMNS, *OTHER_COLUMNS} - {IN_PART}
-    rules = re.findall(r"^((?:\.verdict[.\w, \n]*)+)\{[^}]*--verdict(?:,|:) (#\w{6})", css, re.M)
-    shades = {
-        name: shade for names, shade in rules for name in re.findall(r"\.verdict\S*\b", names)
-    }
-    dark = css[css.index('html[data-theme="dark"] .verdict') :]
-    for word in Word:
-        shade = shades.get(f".verdict.{word.badge}", shades[".verdict"])
-        assert shade == word.look.shade, word
-        assert f".verdict.{word.badge}" in dark or word.look.shade == shades[".verdict"]
+    light, dark = (
+        dict(re.findall(rf"^{start}\.verdict\.([\w-]+) {{ --verdict: (#\w{{6}}); }}", css, re.M))
+        for start in ("", r'html\[data-theme="dark"\] ')
+    )
+    assert light == {word.badge: word.look.shade for word in Word}
+    assert dark.keys() == light.keys() and len(set(dark.values())) == len(Word)
+    (text,) = re.findall(r"--verdict-text: (#\w{6})", css)
+    assert min(contrast(shade, text) for shade in dark.values()) > 4.5
 
 
 def test_a_terminal_shows_the_table_of_the_page_and_reads_no_markup() -> None:
@@ -114,17 +122,25 @@ def test_a_terminal_shows_the_table_of_the_page_and_reads_no_markup() -> None:
     assert f"48;2;{red};{green};{blue}" in printed
 
 
-def test_badges_are_legible_without_the_stylesheet():
-    """Contrast of the badge's text on its background is at least 7:1 (WCAG AAA)."""
-    for word in Word:
-        colour = re.search(r"background:#(\w{6})", Badge(word).html())
-        assert colour
-        channels = np.array([int(colour[1][i : i + 2], 16) for i in (0, 2, 4)]) / 255
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours by WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
         linear = np.where(
             channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
         )
-        text = ((17 / 255 + 0.055) / 1.055) ** 2.4
-        assert (linear @ [0.2126, 0.7152, 0.0722] + 0.05) / (text + 0.05) > 7
+        return float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return lighter / darker
+
+
+def test_badges_are_legible_without_the_stylesheet():
+    """Contrast of the badge's text on its background is at least 7:1 (WCAG AAA)."""
+    for word in Word:
+        colour = re.search(r"background:(#\w{6})", Badge(word).html())
+        assert colour and contrast(colour[1], "#111111") > 7
 
 
 def test_verdicts_show_the_number_as_printed(report, runs):
@@ -224,6 +240,27 @@ def test_scoreboard_counts_every_statement_about_results_and_every_other_claim_o
     assert int(row["statements"]) == len({c.statement_under(name) for name, c in results})
     assert int(row["other claims"]) == len(claims) - len(results)
     assert sum(map(int, table.rows[1][-3:])) == len(claims) - len(results)
+    assert row["statements"].href == "record/claims.html?report=baltzi"
+    assert row["not reproduced"].href.endswith("&verdict=not+reproduced") and row[
+        "report"
+    ].html() == ('<a href="chapters/baltzi.html">Baltzi</a>')
+    *reports, total = table.rows
+    sums = [sum(map(int, column)) for column in zip(*(r[1:] for r in reports), strict=True)]
+    assert list(map(int, total[1:])) == sums and "href" in table._repr_html_()
+
+
+def test_headlines_stand_on_an_axis_of_margins(report, runs):
+    def drawn(name: str) -> tuple[float, float, float]:
+        place = front._on_axis(judge(report[name], report[name]["test"], runs[name]))
+        assert place is not None
+        return place
+
+    low, mean, high = drawn("mlp-baseline")
+    assert low < mean < high and mean == pytest.approx((84.9 - 84.6) / 3, abs=1e-6)
+    *_, high = drawn("cnn-2-conv")
+    assert high < -1 / 3  # the whole interval is more than a point below 92.72 %
+    assert "<circle" in front._distance(0, 0.1, 0.2)
+    assert "<circle" not in front._distance(3, 4, 5)  # beyond the axis there is an arrow
 
 
 def test_a_table_is_one_statement_with_a_share(report):

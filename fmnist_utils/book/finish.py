@@ -76,6 +76,7 @@ class _Page:
         self._head()
         self._icons()
         self._names_and_roles()
+        self._cells()
         self._tables()
         self._images()
         self._print_source()
@@ -128,6 +129,16 @@ class _Page:
             entries["role"] = "list"
             for entry in entries("div", class_="citation", recursive=False):
                 entry["role"] = "listitem"
+
+    def _cells(self) -> None:
+        """Show what a cell gives before its folded source, and no cell that shows nothing."""
+        for cell in self.soup.select("article div.cell"):
+            fold = cell.find("details", class_="above-input", recursive=False)
+            output = cell.find("div", class_="cell_output", recursive=False)
+            if fold is not None and output is not None:
+                output.insert_after(fold.extract())
+            if cell.find(True) is None:
+                cell.decompose()
 
     def _tables(self) -> None:
         """Make a header cell without words an ordinary cell; wrap what Markdown left bare."""

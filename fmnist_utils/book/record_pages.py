@@ -320,7 +320,8 @@ def _row(entry: Entry, headers: Sequence[str]) -> str:
         by = "" if order is None else f' data-order="{order}"'
         if i == 1:
             name, small, below = text.partition("<small>")
-            link = f'<a class="address" href="#{address}" aria-label="Address"></a>'
+            link = '<span class="tools"><a class="address" aria-label="Address" '
+            link += f'href="#{address}"></a></span>'
             cells.append(f'<th scope="row">{name} {link}{small}{below}</th>')
         elif text:
             cells.append(f'<td data-label="{header}"{by}>{text}</td>')

@@ -41,8 +41,14 @@ def without_examples(
         del text[text.index("Examples") :]
 
 
+def is_alias(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out the fields of a named tuple: their own text is "Alias for field number 0"."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Name the style ``author_year``, and listen before numpydoc does; Sphinx calls this."""
     register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
     app.connect("autodoc-process-docstring", without_examples, priority=400)
+    app.connect("autodoc-skip-member", is_alias)
     return {"parallel_read_safe": True}

@@ -284,4 +284,4 @@ def _distance(verdict: Verdict) -> float:
 
 def _mark(word: Word) -> dict[str, Any]:
     """Return the looks of a verdict's mark, in the figure and in its legend."""
-    return {**word.look.mark, "linestyle": "none", "markeredgewidth": 1.5}
+    return {**word.look.drawn, "linestyle": "none", "markeredgewidth": 1.5}

@@ -136,7 +136,7 @@ def draw_interval(
         ax.plot(interval, [y, y], color=look.color, linewidth=2, solid_capstyle="butt", zorder=3)
     if verdict.mean is not None:
         ax.plot(
-            scale * (verdict.mean - origin), y, zorder=4, **look.mark,
+            scale * (verdict.mean - origin), y, zorder=4, **look.drawn,
         )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
             ax.set_xlabel(label)
         looks = {"reported, with its rounding": REPORTED_ROUNDED | {"markersize": 6}}
         words = {item.word for item in verdicts if item.mean is not None}
-        looks |= {f"ours: {w}": {**w.look.mark, "linewidth": 2} for w in Word if w in words}
+        looks |= {f"ours: {w}": {**w.look.drawn, "linewidth": 2} for w in Word if w in words}
         legend(fig, looks, columns=2)
     return fig
 

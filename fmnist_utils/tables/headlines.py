@@ -24,9 +24,8 @@ from fmnist_utils.verdicts.outcome import Verdict
 RECORD = "../record/claims.html"
 
 
-#: Headers and caption of a table of statements.
-HEADERS = ("verdict", "claim, and the reported value on our interval")
-DRAWN = "◆ reported, ● our runs, ▬ their 95 % interval"
+_HEADERS = ("verdict", "claim, and the reported value on our interval")
+_DRAWN = "◆ reported, ● our runs, ▬ their 95 % interval"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     """
     worst = [(worst_part(parts), different(parts)) for parts in statements]
     rows = tuple((verdict_badge(v), on_interval(report, v, parts)) for v, parts in worst)
-    return Table(HEADERS, rows, DRAWN)
+    return Table(_HEADERS, rows, _DRAWN)
 
 
 def titled(report: Report, claim: Claim) -> Claim:
@@ -95,21 +94,32 @@ def _rank(verdict: Verdict) -> int:
     return _WORST.index(verdict.word.column) if verdict.word.column in _WORST else len(_WORST)
 
 
-def on_interval(report: Report, verdict: Verdict, parts: int, record: str = RECORD) -> OnInterval:
+def on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
     """Return the cell of a statement, whose worst part is given, with how many parts it has."""
     claim, owner = verdict.claim, verdict.experiment
     name = claim_text(titled(report, claim))
     name += f" (of {parts} parts, none is worse)" if parts > 1 else ""
+    return OnInterval(
+        f"{experiment_title(report, owner)}: {name}" if owner else name,
+        in_words(verdict),
+        verdict,
+        f"{RECORD}#{address(report, verdict)}",
+    )
+
+
+def address(report: Report, verdict: Verdict) -> str:
+    """Return the address of a claim in the record."""
+    return "/".join(filter(None, (report.id, verdict.experiment, verdict.claim.id)))
+
+
+def in_words(verdict: Verdict) -> str:
+    """Say what is reported, and what our runs give, with its interval."""
+    claim = verdict.claim
     ours = f"{'true of' if claim.about.share_of else 'ours'} {ours_text(verdict) or 'none'}"
     words = f"reported {reported_text(claim)}, {ours}"
     words += f" over {counted(verdict.runs, 'run')}" if verdict.sd is not None else ""
     interval = interval_text(verdict)
-    return OnInterval(
-        f"{experiment_title(report, owner)}: {name}" if owner else name,
-        f"{words}, 95 % interval {interval}" if interval else words,
-        verdict,
-        f"{record}#{'/'.join(filter(None, (report.id, owner, claim.id)))}",
-    )
+    return f"{words}, 95 % interval {interval}" if interval else words
 
 
 #: Width and height of the drawing in its own units; it is stretched to its column.

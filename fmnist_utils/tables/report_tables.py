@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from fmnist_utils import audit
-from fmnist_utils.reports.report import SEVERITIES, Finding
+from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.front import Sentence
-from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
+from fmnist_utils.tables.table import Badge, Linked, SeverityBadge, Stacked, Table
 from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
 from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.ledger import every_ledger
 from fmnist_utils.verdicts.multiplicity import chance, statement_share
-from fmnist_utils.verdicts.outcome import (
-    OTHER_COLUMNS,
-    Word,
-    tally,
-)
+from fmnist_utils.verdicts.outcome import COLUMNS, OTHER_COLUMNS, Tally, Word, tally
 from fmnist_utils.verdicts.rule import HISTORY
 
 
@@ -27,18 +23,44 @@ def scoreboard(store: RunStore = STORE) -> Table:
     The first columns count statements: a number that is printed twice is one, and so is a table.
     The last ones count claims about data, models and protocol.
     """
-    rows = []
-    for report in every_report():
-        found = tally(judge_report(report, store))
-        results = [str(n) for n in found.statements.values()]
-        others = [
-            str(sum(n for word, n in found.others.items() if word.column == column))
-            for column in OTHER_COLUMNS
-        ]
-        total = str(sum(found.statements.values()))
-        rows.append((report.short_name, total, *results, str(sum(map(int, others))), *others))
-    headers = ("report", "statements", *found.statements, "other claims", *OTHER_COLUMNS)
-    return Table(headers, tuple(rows), "Verdicts on what every report states")
+    reports = every_report()
+    tallies = [tally(judge_report(report, store)) for report in reports]
+    counts = [_counts(found) for found in tallies]
+    rows = [
+        (Linked(report.short_name, f"chapters/{report.id}.html"), *_led(report, found))
+        for report, found in zip(reports, counts, strict=True)
+    ]
+    total = (str(sum(column)) for column in zip(*counts, strict=True))
+    caption = "Verdicts on what every report states; a number leads to its claims"
+    return Table(("report", *_SCORES), (*rows, ("all reports", *total)), caption)
+
+
+_SCORES = ("statements", *COLUMNS, "other claims", *OTHER_COLUMNS)
+
+#: How the page of claims is asked for what a column counts, where it can be; three words say
+#: consistent, and its free text finds them all.
+_QUERIES = {
+    "statements": "", "consistent": "&q=consistent",
+    **{word: f"&verdict={word}" for word in ("reproduced", "close", "not reproduced", "pending")},
+}  # fmt: skip
+
+
+def _counts(found: Tally) -> list[int]:
+    """Count what the columns of the scoreboard count."""
+    others = [
+        sum(n for word, n in found.others.items() if word.column == column)
+        for column in OTHER_COLUMNS
+    ]
+    results = list(found.statements.values())
+    return [sum(results), *results, sum(others), *others]
+
+
+def _led(report: Report, counts: Sequence[int]) -> Iterator[str]:
+    """Write the counts of a report, with links to the claims behind them."""
+    for column, n in zip(_SCORES, counts, strict=True):
+        query = _QUERIES.get(column)
+        page = f"record/claims.html?report={report.id}{query}".replace(" ", "+")
+        yield str(n) if not n or query is None else Linked(str(n), page)
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:
@@ -81,11 +103,21 @@ def rule_history() -> Table:
     ('date', 'what the rule says since then', 'runs seen before', 'what it changed')
     """
     rows = tuple(
-        (change.date, change.part, "yes" if change.seen else "no", change.effect or "nothing yet")
-        for change in HISTORY
+        (
+            _unbroken(item.date),
+            item.part,
+            "yes" if item.seen else "no",
+            item.effect or "nothing yet",
+        )
+        for item in HISTORY
     )
     headers = ("date", "what the rule says since then", "runs seen before", "what it changed")
     return Table(headers, rows, "When each part of the rule was fixed")
+
+
+def _unbroken(date: str) -> str:
+    """Write a date so that it stands in one line."""
+    return date.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def chance_alone(store: RunStore = STORE) -> Table:

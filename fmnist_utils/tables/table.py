@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import rich.table
 from rich import box
@@ -35,7 +35,8 @@ class Badge:
 
     def html(self) -> str:
         """Return the coloured badge, its note behind it."""
-        return _coloured(self.word, self.word) + _below(self.note)
+        mark = f'<span aria-hidden="true">{self.word.look.mark}</span>&nbsp;'
+        return _coloured(mark + self.word, self.word) + _below(self.note)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,22 @@ class Stacked:
     def html(self) -> str:
         """Return the two lines."""
         return _html(self.main) + _below(self.below)
+
+
+class Linked(str):
+    """A cell's text that leads to a page of the book."""
+
+    href: str
+
+    def __new__(cls, text: str, href: str) -> Self:
+        """Make the text, which is all of it where no page is."""
+        linked = super().__new__(cls, text)
+        linked.href = href
+        return linked
+
+    def html(self) -> str:
+        """Return the link."""
+        return f'<a href="{html.escape(self.href)}">{html.escape(self)}</a>'
 
 
 def verdict_badge(verdict: Verdict) -> Badge:

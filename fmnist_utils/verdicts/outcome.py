@@ -13,33 +13,27 @@ from fmnist_utils.stats import ClaimTest
 
 
 class Look(NamedTuple):
-    """How a verdict is drawn, so that colour never says it alone.
+    """How a verdict is shown; every word has looks of its own, so that colour never says it alone.
 
-    `shade` lies behind text (the light form; `_static/book.css` has the dark one), `color` is dark
-    enough for text on white, and `marker` is hollow unless it is `filled`.
+    `mark` stands before the word. `shade` lies behind both (the light form; `_static/book.css` has
+    the dark one), `color` is dark enough for text on white, and `marker` is hollow unless it is
+    `filled`.
     """
 
+    mark: str
     shade: str
     color: str
     marker: str
-    filled: bool
+    filled: bool = True
 
     @property
-    def mark(self) -> dict[str, Any]:
+    def drawn(self) -> dict[str, Any]:
         """How matplotlib draws our number."""
         return {
             "color": self.color, "marker": self.marker, "markersize": 7.5,
             "markerfacecolor": self.color if self.filled else "white",
             "markeredgewidth": 0 if self.filled else 1.5,
         }  # fmt: skip
-
-
-_GOOD = Look("#c8ecd0", "#00795a", "o", True)
-_NEAR = Look("#e3eebb", "#0173b2", "s", True)
-_OPEN = Look("#fdeab0", "#8a5f00", "o", False)
-_BAD = Look("#f9cfc9", "#b8400a", "X", True)
-_USED = Look("#d4e4f7", "#00795a", "o", True)
-_NONE = Look("#e2e2e2", "#6e6e6e", "o", False)
 
 
 class Word(StrEnum):
@@ -50,67 +44,92 @@ class Word(StrEnum):
     look : Look
     meaning : str
         One line for the reader.
-    badge, column : str
-        Class of its badge in `_static/book.css`, and where the scoreboard counts it.
+    column : str
+        Where the scoreboard counts it.
     """
 
     look: Look
     meaning: str
-    badge: str
     column: str
 
-    def __new__(
-        cls, text: str, look: Look, meaning: str, badge: str = "", column: str = ""
-    ) -> Self:
-        """Make a word that is its text; badge and column are called like it by default."""
+    def __new__(cls, text: str, look: Look, meaning: str, column: str = "") -> Self:
+        """Make a word that is its text; its column is called like it by default."""
         word = str.__new__(cls, text)
         word._value_ = text
-        word.look, word.meaning = look, meaning
-        word.badge, word.column = badge or text, column or text
+        word.look, word.meaning, word.column = look, meaning, column or text
         return word
 
-    REPRODUCED = "reproduced", _GOOD, "inside our prediction interval, and that interval is narrow"
-    CLOSE = "close", _NEAR, "outside our interval, yet the difference is too small to matter"
+    @property
+    def badge(self) -> str:
+        """Class of its badge in `_static/book.css`: its last word, and a "not" before that."""
+        return self.replace("not ", "not-").split()[-1]
+
+    REPRODUCED = (
+        "reproduced",
+        Look("✓", "#c8ecd0", "#00795a", "o"),
+        "inside our prediction interval, and that interval is narrow",
+    )
+    CLOSE = (
+        "close",
+        Look("≈", "#e3eebb", "#0173b2", "s"),
+        "outside our interval, yet the difference is too small to matter",
+    )
     IMPRECISE = (
-        "consistent, imprecise", _OPEN,
+        "consistent, imprecise",
+        Look("◐", "#fdeab0", "#8a5f00", "o", filled=False),
         "inside our interval; more seeds would tell whether a difference matters",
-        "imprecise", "consistent",
-    )  # fmt: skip
+        "consistent",
+    )
     UNSETTLED = (
-        "consistent, unsettled", _OPEN,
+        "consistent, unsettled",
+        Look("?", "#f1d9b8", "#87521c", "^", filled=False),
         "inside our interval, but single runs differ by more than the margin, or the number is "
         "printed too coarsely: no number of seeds tells",
-        "imprecise", "consistent",
-    )  # fmt: skip
+        "consistent",
+    )
     CONSISTENT = (
         "consistent",
-        _OPEN,
+        Look("~", "#f6f2c0", "#6f6500", "s", filled=False),
         "inside our interval; no margin is set for this quantity",
-        "imprecise",
     )
     NOT_REPRODUCED = (
         "not reproduced",
-        _BAD,
+        Look("✗", "#f9cfc9", "#b8400a", "X"),
         "outside our interval, and not shown to lie within the margin",
-        "not",
     )
     UNSTABLE = (
         "unstable",
-        _BAD,
+        Look("↕", "#f5cce6", "#9b2c73", "P"),
         "some of our runs stayed at chance level, so that no interval means anything",
-        "not",
         "pending",
     )
-    PENDING = "pending", _NONE, "fewer than three runs so far, or one that diverged"
-    EQUAL = "equal", _GOOD, "an exact quantity, and the same", "equal", "exact"
-    FOLLOWED = "followed", _USED, "a setting that our runs use as stated", "followed", "exact"
+    PENDING = (
+        "pending",
+        Look("…", "#e2e2e2", "#6e6e6e", "h", filled=False),
+        "fewer than three runs so far, or one that diverged",
+    )
+    EQUAL = (
+        "equal",
+        Look("=", "#cbedf0", "#00707d", "v"),
+        "an exact quantity, and the same",
+        "exact",
+    )
+    FOLLOWED = (
+        "followed",
+        Look("→", "#d4e4f7", "#2a5f9e", ">"),
+        "a setting that our runs use as stated",
+        "exact",
+    )
     NOT_TESTED = (
         "not tested",
-        _NONE,
+        Look("–", "#e9def3", "#6b4d8a", "<"),
         "from other work, a time on other hardware, or a setting that no run of ours has used",
-        "pending",
     )
-    DIFFERS = "differs", _BAD, "an exact quantity, and not the same"
+    DIFFERS = (
+        "differs",
+        Look("≠", "#fbc4a4", "#a13a00", "P", filled=False),
+        "an exact quantity, and not the same",
+    )
 
 
 #: Where the scoreboard counts a statement whose parts got words of different columns.
