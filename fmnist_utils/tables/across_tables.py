@@ -72,7 +72,9 @@ _KINDS: dict[str, tuple[set[str], str | None]] = {
         {"epochs_trained", "lowest_val_loss_epoch", "highest_val_accuracy_epoch"},
         None,
     ),
+    "gaps between splits": ({"gap"}, None),
     "training times": ({"minutes", "seconds", "seconds_per_epoch"}, None),
+    "sizes of models": ({"megabytes"}, None),
     "anything else": (set(), None),
 }
 
