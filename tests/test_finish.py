@@ -92,6 +92,12 @@ def test_what_a_cell_shows_comes_before_its_folded_source(tmp_path: Path) -> Non
     assert shown == [["div", "details"], ["details"]]
 
 
+def test_a_percent_sign_stays_with_its_number(tmp_path: Path) -> None:
+    soup = finished(tmp_path, page("<p>From 89.5 % to 91.6\n%, a % more.</p><pre>5 % 2</pre>"))
+    assert soup.p and soup.p.get_text() == "From 89.5\xa0% to 91.6\xa0%, a % more."
+    assert soup.pre and soup.pre.get_text() == "5 % 2"
+
+
 def test_pictures_have_a_size_and_load_when_they_are_near(tmp_path: Path) -> None:
     (tmp_path / "_images").mkdir()
     (tmp_path / "_images/a b.png").write_bytes(picture())

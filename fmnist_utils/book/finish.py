@@ -30,6 +30,7 @@ _UNUSED = (
 )  # fmt: skip
 _SCRIPTS = re.compile(r"fontawesome|searchtools|language_data|searchindex")
 _BADGE = "colab-badge.svg"
+_PERCENT = re.compile(r"(?<=\d)\s%")
 #: Elements that load what they name; links are followed by a reader only.
 _LOADING = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
 
@@ -78,6 +79,7 @@ class _Page:
         self._names_and_roles()
         self._cells()
         self._tables()
+        self._units()
         self._images()
         self._print_source()
         self._refuse_other_hosts()
@@ -148,6 +150,12 @@ class _Page:
         for table in self.soup.select("article table"):
             if table.find_parent(class_="fmnist-table") is None:
                 table.wrap(self.soup.new_tag("div", attrs={"class": "fmnist-table"}))
+
+    def _units(self) -> None:
+        """Keep a number and its percent sign in one line, where it is not code."""
+        for text in self.soup.find_all(string=_PERCENT):
+            if not text.find_parent(["pre", "code", "script", "style"]):
+                text.replace_with(_PERCENT.sub("\N{NO-BREAK SPACE}%", text))
 
     def _images(self) -> None:
         """Give images their size, load them when they are near, and keep the badge at home."""
