@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, NUM_CLASSES
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.settings import key_words
 from fmnist_utils.runs.record import Run
@@ -211,7 +211,8 @@ def claim_text(claim: Claim) -> str:
         name += " of {label}"
     text = name.format(
         id=key_text(claim.id), fact=key_text(claim.fact or ""),
-        split=claim.split, than_split=claim.than_split, of=claim.of, than=claim.than, **classes,
+        split=SPLIT_WORDS.get(claim.split or ""), of=claim.of, than=claim.than, **classes,
+        than_split=SPLIT_WORDS.get(claim.than_split or ""),
         labels=_classes_text(claim.labels), than_labels=_classes_text(claim.than_labels),
     )  # fmt: skip
     text += f", epoch {claim.epoch}" if claim.epoch else ""

@@ -88,6 +88,17 @@ def test_every_picture_has_alternative_text_and_a_caption(path):
 
 
 @every_notebook
+def test_a_picture_is_one_panel_that_a_phone_shows_with_letters_of_nine_pixels(path):
+    """Several panels go through `fu.plots.panels`, so that they wrap where a page is narrow."""
+    widest = 312 * (10 * 96 / 72) / 9  # of an article on 360 pixels; letters of 10 points
+    for output in outputs(path):
+        if "image/png" in output.get("data", {}):
+            assert output.data["text/plain"].endswith("with 1 Axes>"), output.data["text/plain"]
+            picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+            assert picture.width * 96 / 144 <= widest
+
+
+@every_notebook
 def test_cells_are_short(path):
     """A model by hand may be as long as the network is, and so may what a page does not show."""
     for cell in code_cells(path):

@@ -253,7 +253,7 @@ def test_the_command_trains_it_and_compares(shipped, cnn, monkeypatch) -> None:
     mine = cnn.vary({"model.dense.0.dropout": 0.3})
     assert [(job.experiment, job.seed) for job in asked] == [(mine, 1), (mine, 2)]
     assert "2 runs written to runs.\n" in first.output and "publish" not in first.output
-    assert f"baltzi/{mine.id} 92.00 % (2 runs), baltzi/cnn-1-conv 90.25 % (4" in first.output
+    assert f"  92.00 %, 2 runs of baltzi/{mine.id}\n  90.25 %, 4" in first.output
     again = fmnist(*arguments, "--seeds", "2")
     assert len(asked) == 2 and "Nothing to train" in again.output and "92.00" in again.output
 
@@ -315,18 +315,21 @@ def test_a_difference_has_welch_s_interval_and_its_price(cnn: Experiment) -> Non
     assert found.difference == pytest.approx(1.5)
     assert (found.low, found.high) == pytest.approx((-0.58, 3.58), abs=0.01)  # as in stats.py
     assert found.seeds == runs_to_tell(1.0, 0.5, 1.0)
-    assert str(found) == (
-        "Accuracy on test images: baltzi/cnn-1-conv-own-dropout-0-3 92.00 % (3 runs), "
-        "baltzi/cnn-1-conv 90.50 % (3 runs). The difference is +1.50 points, 95 % interval -0.58 "
-        f"to +3.58: seeds alone can explain it. {found.seeds} runs of each tell a difference of "
-        "one point in 4 of 5 tries."
-    )
+    assert str(found).splitlines() == [
+        "Accuracy on test images",
+        "  92.00 %, 3 runs of baltzi/cnn-1-conv-own-dropout-0-3",
+        "  90.50 %, 3 runs of baltzi/cnn-1-conv",
+        "Difference: +1.50 points, 95 % interval -0.58 to +3.58",
+        f"Seeds alone can explain it. {found.seeds} runs of each tell one point in 4 of 5 tries.",
+    ]
     assert repr(found) == str(found)
+    # A page shows so many letters of code and of what it prints.
+    assert max(map(len, str(found).splitlines())) <= 78
 
 
 def test_a_clear_difference_is_called_one(cnn: Experiment) -> None:
     found = compare(runs_of(cnn, 0.92, 0.921, 0.922), runs_of(cnn, 0.90, 0.901, 0.902))
-    assert "more than seeds explain." in str(found)
+    assert "Seeds alone do not explain it." in str(found)
 
 
 def test_one_run_is_held_against_the_prediction_interval(cnn: Experiment) -> None:
@@ -336,7 +339,7 @@ def test_one_run_is_held_against_the_prediction_interval(cnn: Experiment) -> Non
     assert found.high - found.difference == pytest.approx(0.5 * 4.303 * np.sqrt(4 / 3), abs=1e-3)
     assert compare(several, runs_of(cnn, 0.92)).low == pytest.approx(-found.high)
     alone = compare(runs_of(cnn, 0.92), runs_of(cnn, 0.91))
-    assert alone.low is None and "one run shows no spread, so train more seeds." in str(alone)
+    assert alone.low is None and "One run shows no spread, so train more seeds." in str(alone)
 
 
 def test_equal_runs_differ_by_nothing(cnn: Experiment) -> None:

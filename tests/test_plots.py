@@ -30,6 +30,7 @@ from PIL import Image
 
 from fmnist_utils import plots
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.plots import style
 
 OF_DATA: dict[str, Callable[[FashionMNIST], Figure]] = {
     "samples": plots.samples,
@@ -115,6 +116,21 @@ def test_no_text_covers_another_or_leaves_the_figure(figure: Figure) -> None:
         assert figure.bbox.padded(1).contains(box.x1, box.y1), text
 
 
+def pictures(fig: Figure) -> list[float]:
+    """Return how wide the pictures of a figure are on a page, in pixels."""
+    if len(fig.axes) == 1:
+        return [96 * fig.get_size_inches()[0]]
+    taken = plots.panels(fig, [""] * sum(ax.get_visible() for ax in fig.axes))
+    return [Image.open(io.BytesIO(picture)).width * 96 / 144 for picture in taken.pictures]
+
+
+def test_letters_can_be_read_on_a_phone(figure: Figure) -> None:
+    """A phone of 360 pixels leaves 312 for an article, to which a wider picture shrinks."""
+    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
+    for width in pictures(figure):
+        assert min(sizes) * 96 / 72 * min(1, 312 / width) >= 9
+
+
 def in_view(fig: Figure, texts: list[Text]) -> list[Text]:
     """Leave out the labels of ticks beyond an axis' ends, which matplotlib does not draw."""
     hidden = set()
@@ -170,6 +186,17 @@ def test_a_panel_at_the_edge_of_its_figure_has_a_white_edge() -> None:
         pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
         for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
             assert edge.mean() > 250
+
+
+def test_no_panel_shows_a_piece_of_another() -> None:
+    """A long label of an axis reaches below the next one."""
+    with style.figure(1, 2, height=2) as (fig, (left, right)):
+        left.set_xlabel("a label that is longer than its axes are wide, by far")
+        right.set_facecolor("red")
+    for picture, has_red in zip(plots.panels(fig, ["a", "b"]).pictures, (False, True), strict=True):
+        red, green, _ = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).T.astype(int)
+        assert (red - green > 99).any() == has_red
+    assert all(ax.get_visible() for ax in fig.axes)
 
 
 @pytest.mark.parametrize("texts", [[], ["a"], ["a", "b", "c"]])

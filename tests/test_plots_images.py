@@ -59,6 +59,9 @@ def test_confusion_matrix_is_the_mean_in_percent_of_each_true_class() -> None:
     expected = 100 * np.mean([run.final.test_confusion for run in runs], axis=0) / 1000
     assert np.allclose(drawn, expected)
     assert ax.texts[0].get_text() == f"{expected[0, 0]:.1f}"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (
+        "predicted class",
+        "true class (a row sums to 100 %)",
+    )
     for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
         assert [label.get_text() for label in labels] == list(CLASS_NAMES)

@@ -397,7 +397,7 @@ def test_closest_epochs_are_read_off_the_histories():
         }
         runs.append(run.model_copy(update={"history": history}))
     table = tables.closest_epochs(listing, runs)
-    row = next(row for row in table.rows if str(row[0]).startswith("train accuracy"))
+    row = next(row for row in table.rows if str(row[0]).startswith("training accuracy"))
     assert row[1:3] == ("95.03 %", "2, 4")
     assert len(table.rows) == 4, "training and validation, accuracy and loss"
 
@@ -406,7 +406,7 @@ def test_equal_numbers_of_two_splits_have_a_row_each():
     baseline = load_report("anastasopoulos-mpofu-smith")["baseline"]
     table = tables.closest_epochs(baseline, [make_run(baseline, seed) for seed in (1, 2)])
     claims = [str(row[0]).split(" [")[0] for row in table.rows if row[1] == "89.5 %"]
-    assert sorted(claims) == ["train accuracy", "validation accuracy"]
+    assert sorted(claims) == ["training accuracy", "validation accuracy"]
 
 
 def test_the_value_of_one_epoch_hides_no_equal_one():

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import REPORTED, to_axis
 from fmnist_utils.plots.labels import folded, label_end, legend, mark_zero, marks, row_figure, shade
-from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, SPLIT_WORDS, figure, note, series
-from fmnist_utils.reports.claim import Split
+from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, figure, note, series
+from fmnist_utils.reports.claim import SPLIT_WORDS, Split
 from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.record import Method, Run, accuracies
 from fmnist_utils.runs.store import STORE, RunStore
@@ -93,7 +93,7 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
     if not any(item.ours for item in comparisons):
         return note("There is no run to compare with yet.")
     names = [item.experiment.title for item in comparisons]
-    with row_figure(names, room=1.8, stretch=1.2, width=4.8) as (fig, ax):
+    with row_figure(names, room=1.8, stretch=1.2) as (fig, ax):
         mark_zero(ax, MARGIN)
         for y, item in enumerate(comparisons):
             _draw_comparison(ax, y, item)
@@ -141,7 +141,7 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
     gaps = {name: accuracies(runs, "train") - test[name] for name, runs in runs_by_label.items()}
     zero = np.mean(test[baseline])
     ranked = sorted(test, key=lambda label: -np.mean(test[label] or -np.inf))
-    layout: Any = {"room": 1.5, "stretch": 1.2, "sharey": True, "width_ratios": (3, 2)}
+    layout: Any = {"room": 1.5, "stretch": 1.1}
     with row_figure(ranked, 2, **layout) as (fig, (left, right)):
         for y, label in enumerate(ranked):
             found = difference(runs_by_label[label], runs_by_label[baseline])
@@ -153,7 +153,7 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
             middle = ranked.index(baseline)
             ax.axhspan(middle - 0.45, middle + 0.45, color=SHADE, linewidth=0, zorder=0)
             mark_zero(ax)
-        left.set_xlabel("test accuracy −\nmean of the baseline (points)")
+        left.set_xlabel("test accuracy −\nbaseline (points)")
         right.set_xlabel("training − test\naccuracy (points)")
         looks = {
             "one seed": marks("o", **_OURS),
@@ -223,7 +223,7 @@ def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: s
         return note("There is no run of this study yet.")
     places = list(dict.fromkeys(place for place, _ in scores))
     names = list(dict.fromkeys(name for _, name in scores))
-    with figure(height=4) as (fig, ax):
+    with figure(height=3.6) as (fig, ax):
         shifts = 0.08 * (np.arange(len(names)) - (len(names) - 1) / 2)
         for i, name in enumerate(names):
             of_line = {p: scores[p, name] for p in places if (p, name) in scores}
@@ -264,7 +264,7 @@ def deviations(store: RunStore = STORE) -> Figure:
             rows.setdefault(name, []).append(verdict)
     if not rows:
         return note("No accuracy with at least three runs to hold it against yet.")
-    with row_figure(list(rows), room=1.8, width=4.8) as (fig, ax):
+    with row_figure(list(rows), room=1.8) as (fig, ax):
         mark_zero(ax, QUANTITIES["accuracy"].margin)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):

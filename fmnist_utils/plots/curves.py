@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from fmnist_utils.plots.forest import stated, to_axis
 from fmnist_utils.plots.labels import folded, legend, shade
-from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SPLIT_WORDS, Floats, figure, note, series
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.plots.style import BLUE, GREY, ORANGE, Floats, figure, note, series
+from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed import EpochTable
 from fmnist_utils.runs.record import Run
@@ -61,7 +61,7 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
     """
     if not runs:
         return note("There is no run of this experiment yet.")
-    with figure(1, 2, height=4.1) as (fig, (left, right)):
+    with figure(1, 2, height=3.5) as (fig, (left, right)):
         for ax, curve, histories in _histories((left, right), _CURVES, runs):
             _draw_curve(ax, histories, curve)
         _label_axes(left, right)
@@ -187,7 +187,7 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
         return note("There is no run of these models yet.")
     names = [_with_seeds(label, len(runs)) for label, runs in runs_by_label.items()]
     lines = max(4, sum(1 + name.count("\n") for name in names))
-    with figure(1, 2, height=3.3 + 0.2 * lines) as (fig, (left, right)):
+    with figure(1, 2, height=2.8 + 0.2 * lines) as (fig, (left, right)):
         for i, runs in enumerate(runs_by_label.values()):
             for ax, curve, histories in _histories((left, right), _CURVES, runs):
                 _draw_marked(ax, histories, curve, i)
@@ -250,14 +250,17 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
         return note("The report prints no table of epochs for this experiment.")
     parts = {SPLIT_WORDS[table.split] for table in experiment.epoch_tables}
     curves = [curve for curve in _CURVES if curve.word in parts]
-    with figure(1, 2, height=4.1) as (fig, (left, right)):
+    with figure(1, 2, height=3.5) as (fig, (left, right)):
         about = {c.quantity: c for table in experiment.epoch_tables for c in table.claims()}
         for ax, curve, histories in _histories((left, right), curves, runs):
             _draw_band(ax, histories, curve, about["loss" if ax is left else "accuracy"])
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
         _label_axes(left, right)
-        legend(fig, _epoch_looks(curves, len(runs)), columns=2)
+        printed, ours = _epoch_looks(curves, len(runs))
+        legend(fig, printed, place="upper left")
+        if ours:
+            legend(fig, ours, place="upper right")
     return fig
 
 
@@ -290,18 +293,19 @@ def _draw_table(axes: Sequence[Axes], table: EpochTable) -> None:
         )  # fmt: skip
 
 
-def _epoch_looks(curves: Sequence[_Curve], runs: int) -> dict[str, Any]:
-    """Explain the printed values, then the lines and bands."""
-    looks: dict[str, Any] = {}
+def _epoch_looks(curves: Sequence[_Curve], runs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Explain the printed values, and the lines and bands."""
+    printed: dict[str, Any] = {}
     splits = {word: split for split, word in SPLIT_WORDS.items()}
     for curve in curves:
         marker, fill = _REPORTED_MARKERS[splits[curve.word]]
-        looks[f"reported: {curve.word}, with rounding"] = {
+        printed[f"reported: {curve.word}, with rounding"] = {
             "color": "black", "marker": marker, "markersize": 4.5, "markerfacecolor": fill,
             "linewidth": 1,
         }  # fmt: skip
+    ours: dict[str, Any] = {
+        f"ours: {c.word}, mean of {runs} seeds": c.look() for c in curves if runs
+    }
     if runs >= MIN_RUNS:
-        looks["95 % prediction interval"] = shade(GREY, alpha=0.3, linewidth=0)
-    if runs:
-        looks |= {f"ours: {c.word}, mean of {runs} seeds": c.look() for c in curves}
-    return looks
+        ours["95 % prediction interval"] = shade(GREY, alpha=0.3, linewidth=0)
+    return printed, ours

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fmnist_utils import tables
 from fmnist_utils.plots.labels import (
+    ROW_LETTERS,
     folded,
     label_end,
     label_rows,
@@ -19,8 +21,8 @@ from fmnist_utils.plots.labels import (
     rows_height,
     shade,
 )
-from fmnist_utils.plots.style import GREY, SPLIT_WORDS, figure, note
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.plots.style import GREY, WIDTH, figure, note
+from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import NATS, POINTS, QUANTITIES, Quantity
 from fmnist_utils.runs.record import Run
@@ -97,7 +99,7 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
         }
         if any(panel.margin for panel, _ in panels):
             looks["close enough: within the margin"] = shade()
-        legend(fig, looks, columns=2)
+        legend(fig, looks)
     return fig
 
 
@@ -107,7 +109,7 @@ def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
         claim = verdict.claim
         if claim.about.unit:
             owner = verdict.experiment or f"{claim.of} − {claim.than}"
-            name = folded(f"{owner}\n{stated(claim)}")
+            name = folded(f"{owner}\n{stated(claim)}", ROW_LETTERS)
             named.setdefault((name, claim.reading), (name, verdict))
     return list(named.values())
 
@@ -166,15 +168,18 @@ def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
         if claim.kind == "measured"
     ]
     names = [row.label for row in experiment.scores.rows]
-    with figure(1, 3, height=1.1 + 0.4 * len(names), sharex=True, sharey=True) as (fig, axes):
+    # Three panels need room for two gaps.
+    height, width = 1.1 + 0.4 * len(names), WIDTH - 0.3
+    with figure(1, 3, height=height, width=width, sharex=True) as (fig, axes):
         for ax, (quantity, label) in zip(axes, _PANELS.items(), strict=True):
             _draw_panel(ax, [item for item in verdicts if item.claim.quantity == quantity])
             label_rows(ax, names)
             ax.set_xlabel(label)
+            ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         looks = {"reported, with its rounding": REPORTED_ROUNDED | {"markersize": 6}}
         words = {item.word for item in verdicts if item.mean is not None}
         looks |= {f"ours: {w}": {**w.look.drawn, "linewidth": 2} for w in Word if w in words}
-        legend(fig, looks, columns=2)
+        legend(fig, looks)
     return fig
 
 

@@ -18,7 +18,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.plots.labels import folded
 from fmnist_utils.plots.panels import Panels, panels
-from fmnist_utils.plots.style import WIDTH, Floats, bare, figure, marked, note
+from fmnist_utils.plots.style import NARROW, WIDTH, Floats, bare, figure, marked, note
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Augmentation
 from fmnist_utils.runs.record import Run
@@ -91,7 +91,7 @@ def _montage(images: NDArray[np.uint8], names: Sequence[str]) -> Figure:
     # One white pixel keeps neighbours apart.
     padded = np.pad(images, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=255)
     sheet = padded.swapaxes(1, 2).reshape(classes * (size + 1), n * (size + 1))[:-1, :-1]
-    side = min(0.8, (WIDTH - 1.1) / n)
+    side = min(0.8, (NARROW - 1.1) / n)
     with figure(width=side * n + 1.1, height=side * len(sheet) / (size + 1)) as (fig, ax):
         ax.imshow(sheet, cmap="gray", vmin=0, vmax=255)
         ax.set_yticks((size + 1) * np.arange(classes) + size / 2, names)
@@ -112,15 +112,14 @@ def confusion_matrix(runs: Sequence[Run]) -> Figure:
         return note("There is no run of this experiment yet.")
     counts = np.mean([run.final.test_confusion for run in runs], axis=0)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with figure(height=6.3) as (fig, ax):
+    with figure(height=4.8) as (fig, ax):
         sns.heatmap(
             shares, ax=ax, cmap="Blues", norm=PowerNorm(0.4, 0, 100),
-            annot=_percents(shares), fmt="", annot_kws={"fontsize": 9},
+            annot=_percents(shares), fmt="", annot_kws={"fontsize": 10}, cbar=False,
             linewidths=0.5, linecolor="white", xticklabels=False, yticklabels=False,
-            cbar_kws={"ticks": [0, 1, 5, 20, 50, 100], "label": "share of the true class (%)"},
         )  # fmt: skip
         ax.set_xlabel("predicted class")
-        ax.set_ylabel("true class")
+        ax.set_ylabel("true class (a row sums to 100 %)")
         ax.tick_params(length=0)
         middles = np.arange(len(counts)) + 0.5
         ax.set_xticks(middles, CLASS_NAMES, rotation=40, ha="right", rotation_mode="anchor")
@@ -230,7 +229,7 @@ def _rows(rows: Mapping[str, NDArray[np.float32]]) -> Figure:
     # A letter is 0.07 inches wide.
     margin = 0.2 + 0.07 * max(len(line) for name in names for line in name.splitlines())
     count = len(next(iter(rows.values())))
-    side = min(1.2, (WIDTH - margin) / count)
+    side = min(1.2, (NARROW - margin) / count)
     with figure(width=margin + side * count, height=side * len(rows)) as (fig, ax):
         for y, images in enumerate(rows.values()):
             for x, image in enumerate(images):

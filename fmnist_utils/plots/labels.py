@@ -14,6 +14,9 @@ from matplotlib.patches import Patch
 
 from fmnist_utils.plots.style import SHADE, figure
 
+#: The longest line of a name at the left of a row, in letters; where rows are short, and else.
+_FEW_LETTERS, ROW_LETTERS = 24, 28
+
 
 def legend(
     fig: Figure, looks: Mapping[str, Any], columns: int = 1, place: str = "upper center"
@@ -63,7 +66,7 @@ def row_figure(
     stretch : float
         By how much rows are higher than their names need.
     """
-    names = [folded(name) for name in names]
+    names = [folded(name, ROW_LETTERS if columns == 1 else _FEW_LETTERS) for name in names]
     height = room + stretch * rows_height(names)
     with figure(1, columns, height=height, **kwargs) as (fig, axes):
         yield fig, axes
@@ -86,9 +89,11 @@ def label_end(ax: Axes, y: int, text: str, color: str) -> None:
     )  # fmt: skip
 
 
-def folded(name: str) -> str:
+def folded(name: str, letters: int = 34) -> str:
     """Break long lines at spaces, keeping the breaks that are there."""
-    return "\n".join(textwrap.fill(line, 34, break_on_hyphens=False) for line in name.splitlines())
+    return "\n".join(
+        textwrap.fill(line, letters, break_on_hyphens=False) for line in name.splitlines()
+    )
 
 
 def rows_height(names: Sequence[str]) -> float:

@@ -7,8 +7,10 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.transforms import BboxBase
 from PIL import Image
@@ -27,15 +29,18 @@ class Panels:
     caption: str = field(default="", repr=False)
 
     def _repr_html_(self) -> str:
-        shown = "".join(
-            f'<img class="{self.kind}" alt="{html.escape(text)}" style="max-width:100%" '
-            f'width="{width}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
-            for text, picture in zip(self.alt, self.pictures, strict=True)
-            for width in [int.from_bytes(picture[16:20], "big") * 96 // _DPI]
-        )
-        row = f'<div class="panels" style="display:flex;flex-wrap:wrap">{shown}</div>'
+        rows = ""
+        # A legend has a row of its own, above the panels that it explains.
+        for _, row in groupby(zip(self.alt, self.pictures, strict=True), lambda part: not part[0]):
+            shown = "".join(
+                f'<img class="{self.kind}" alt="{html.escape(text)}" style="max-width:100%" '
+                f'width="{width}" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
+                for text, picture in row
+                for width in [int.from_bytes(picture[16:20], "big") * 96 // _DPI]
+            )
+            rows += f'<div class="panels" style="display:flex;flex-wrap:wrap">{shown}</div>'
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>"
-        return f"<figure>{row}{caption}</figure>" if self.caption else row
+        return f"<figure>{rows}{caption}</figure>" if self.caption else rows
 
 
 def panels(
@@ -68,12 +73,11 @@ def panels(
     pictures, texts, left = [], [], list(alt)
     for fig in [figures] if isinstance(figures, Figure) else figures:
         fig.set_dpi(_DPI)
-        whole = io.BytesIO()
-        fig.savefig(whole, dpi=_DPI)
-        for part in (*fig.legends, *(ax for ax in fig.axes if ax.get_visible())):
-            box = part.get_tightbbox()
-            assert box is not None  # it is visible
-            pictures.append(_part(Image.open(whole), box.padded(_PAD)))
+        fig.draw_without_rendering()
+        fig.set_layout_engine("none")  # all stays in its place when the others are hidden
+        parts = (*fig.legends, *(ax for ax in fig.axes if ax.get_visible()))
+        for part in parts:
+            pictures.append(_alone(fig, part, parts))
             texts.append("" if part in fig.legends else left.pop(0) if left else None)
     if left or None in texts:
         wanted = len([text for text in texts if text != ""])
@@ -81,7 +85,19 @@ def panels(
     return Panels(tuple(pictures), tuple(map(str, texts)), kind, caption)
 
 
-def _part(whole: Image.Image, box: BboxBase) -> bytes:
+def _alone(fig: Figure, part: Artist, parts: Sequence[Artist]) -> bytes:
+    """Draw one part without the others, of which a piece may stand within its edges."""
+    for other in parts:
+        other.set_visible(other is part)
+    box, whole = part.get_tightbbox(), io.BytesIO()
+    assert box is not None  # it is visible
+    fig.savefig(whole, dpi=_DPI)
+    for other in parts:
+        other.set_visible(True)
+    return _cut(Image.open(whole), box.padded(_PAD))
+
+
+def _cut(whole: Image.Image, box: BboxBase) -> bytes:
     """Cut a part out, counted from the lower left, with few colours: a third of the size."""
     # Outside the picture a crop would be black.
     left, upper = max(box.x0, 0), max(whole.height - box.y1, 0)

@@ -79,18 +79,17 @@ def trial_scores(trials: Trials | None, reported: Mapping[str, float] | None = N
     printed = sorted((reported or {}).items(), key=lambda item: item[1], reverse=not loss)
     names = [f"{rank}. trial {trial.number}" for rank, trial in enumerate(ranked, start=1)]
     names += [f"{rank}." for rank in range(len(names) + 1, len(printed) + 1)]
-    with figure(height=1.3 + 0.19 * len(names)) as (fig, ax):
+    with figure(height=1.4 + 0.2 * len(names)) as (fig, ax):
         _draw_scores(ax, trials)
         for y, (label, score) in enumerate(printed):
             ax.plot(score, y, zorder=4, **REPORTED | {"markersize": 7})
             label_end(ax, y, label, "black")
         label_rows(ax, names)
-        ax.tick_params(axis="y", labelsize=9)
         # To the right is better.
         ax.xaxis.set_inverted(loss)
         ax.set_xlabel(_measure(trials))
         several = any(len(trial.executions) > 1 for trial in ranked)
-        legend(fig, _score_looks(several, bool(printed)), columns=3)
+        legend(fig, _score_looks(several, bool(printed)), columns=2)
     return fig
 
 
@@ -100,7 +99,7 @@ def _draw_scores(ax: Axes, trials: Trials) -> None:
     for y, (trial, score) in enumerate(zip(trials.ranked, scores, strict=True)):
         if not near[y]:
             ax.text(
-                0, y, f"◂ {_written(score, trials)}", fontsize=9, color=GREY, va="center_baseline",
+                0, y, f"◂ {_written(score, trials)}", fontsize=10, color=GREY, va="center_baseline",
                 transform=ax.get_yaxis_transform(),
             )  # fmt: skip
             continue
@@ -116,9 +115,3 @@ def _score_looks(several: bool, reported: bool) -> dict[str, Any]:
     if several:
         looks["one training"] = marks("|", color=GREY, markersize=7)
     return looks | ({"reported": REPORTED | {"markersize": 7}} if reported else {})
-
-
-# --- what was tried ------------------------------------------------------------------------------
-
-
-# --- what mattered -------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ from fmnist_utils.data.fashion_mnist import FashionMNIST
 
 Floats = NDArray[np.float64]
 
-#: Inches: a font of 11 points is then 14 pixels high where a page is 720 pixels wide.
-WIDTH = 7.5
+#: Inches of a figure with panels, which are shown apart, and of any other: there letters of 10
+#: points, the smallest, are 9 pixels high on a phone of 360 pixels, which has 312 for an article.
+WIDTH, NARROW = 6.9, 4.6
 
 BLUE, ORANGE = sns.color_palette("colorblind", 2).as_hex()
 GREY = "#6e6e6e"
@@ -51,8 +52,6 @@ _RC: Any = {
 _PALETTE = sns.color_palette("colorblind").as_hex()
 _MARKERS = "osD^vPX<>*"
 
-SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
-
 
 def series(i: int) -> tuple[str, str]:
     """Return colour and marker of one of several series, counted from 0: ten that differ."""
@@ -61,12 +60,13 @@ def series(i: int) -> tuple[str, str]:
 
 @contextmanager
 def figure(
-    rows: int = 1, columns: int = 1, *, height: float, width: float = WIDTH, **kwargs: Any
+    rows: int = 1, columns: int = 1, *, height: float, width: float | None = None, **kwargs: Any
 ) -> Iterator[tuple[Figure, Any]]:
     """Open a figure in the book's style and close it, also when drawing fails.
 
     The user's own style changes nothing, and is back in force afterwards.
     """
+    width = width or (NARROW if columns == 1 else WIDTH)
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)

@@ -54,6 +54,8 @@ Class = Annotated[int, BeforeValidator(_class_number), Field(ge=0, lt=NUM_CLASSE
 Classes = Annotated[tuple[Class, ...], Field(min_length=1)]
 
 Split = Literal["train", "validation", "test"]
+#: How a reader meets them.
+SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def one_or_more(value: Any) -> Any:

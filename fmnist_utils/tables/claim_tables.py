@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
@@ -127,7 +128,7 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
         for v in judge_accuracies(report, runs, split)
     )
     headers = ("model", "reported", "reproduced, 95 % interval", "verdict")
-    caption = f"{split} accuracy of every model".capitalize()
+    caption = f"{SPLIT_WORDS[split]} accuracy of every model".capitalize()
     return Table(headers, rows, caption + mixed_runs(itertools.chain(*runs.values())))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
@@ -80,7 +81,8 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
             cells = _accuracy_cells(report, base, runs.get(name, ()), split)
             rows.append((report[name].title, *cells))
     headers = ("protocol", "reported", "reproduced, 95 % interval", "verdict")
-    return Table(headers, tuple(rows), f"{split} accuracy under other choices".capitalize())
+    caption = f"{SPLIT_WORDS[split]} accuracy under other choices".capitalize()
+    return Table(headers, tuple(rows), caption)
 
 
 def _accuracy_cells(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.runs.places import place
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.stats import prediction_reach, runs_to_tell
@@ -57,22 +58,22 @@ class Contrast:
         return self.means[0] - self.means[1]
 
     def __str__(self) -> str:
-        """Say all in sentences."""
+        """Say all in short lines, which fit a notebook."""
         sides = [
-            f"{name} {mean:.2f} % ({count} run{'s' * (count != 1)})"
+            f"  {mean:.2f} %, {count} run{'s' * (count != 1)} of {name}"
             for name, mean, count in zip(self.names, self.means, self.runs, strict=True)
         ]
-        text = f"Accuracy on {self.split} images: {sides[0]}, {sides[1]}. "
-        text += f"The difference is {self.difference:+.2f} points"
+        apart = f"Difference: {self.difference:+.2f} points"
         if self.low is None or self.high is None:
-            text += "; one run shows no spread, so train more seeds."
+            meaning = "One run shows no spread, so train more seeds."
         else:
-            text += f", 95 % interval {self.low:+.2f} to {self.high:+.2f}: "
+            apart += f", 95 % interval {self.low:+.2f} to {self.high:+.2f}"
             inside = self.low <= 0 <= self.high
-            text += "seeds alone can explain it." if inside else "more than seeds explain."
+            meaning = f"Seeds alone {'can' if inside else 'do not'} explain it."
         if self.seeds is not None:
-            text += f" {self.seeds} runs of each tell a difference of one point in 4 of 5 tries."
-        return " ".join([text, *self.notes])
+            meaning += f" {self.seeds} runs of each tell one point in 4 of 5 tries."
+        where = f"Accuracy on {SPLIT_WORDS[self.split]} images"
+        return "\n".join([where, *sides, apart, meaning, *self.notes])
 
     def __repr__(self) -> str:  # noqa: D105 - what a notebook shows
         return str(self)
@@ -98,7 +99,7 @@ def compare(
     Returns
     -------
     Contrast
-        It prints as sentences.
+        It prints as a few lines.
 
     Raises
     ------
