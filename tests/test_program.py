@@ -104,7 +104,7 @@ def check(path: str, fitted: dict[str, Any]) -> None:
     assert model.loss == spec.loss
 
     resize = wanted.model.resize if isinstance(wanted.model, CNN) else None
-    parts = split_parts(images(), spec, wanted.model.input_shape, resize)
+    parts = split_parts(images(), spec, wanted.model.input_shape, resize, seed=1)
     for name, short in (("train", "train"), ("validation", "val"), ("test", "test")):
         x, y = names[f"x_{short}"], names[f"y_{short}"]
         assert x.dtype == np.float32 and x.shape == parts[name].images.shape
@@ -145,6 +145,20 @@ def check_protocol(wanted: Experiment, fitted: dict[str, Any], names: dict[str, 
 @pytest.mark.parametrize("path", QUICK)
 def test_program_is_the_experiment(path: str, fitted: dict[str, Any]) -> None:
     check(path, fitted)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_program_draws_the_images_of_the_run(seed: int, fitted: dict[str, Any]) -> None:
+    wanted = experiment("baltzi/mlp-baseline").vary(
+        {"training.validation": {"take": "random", "count": 5_000}}
+    )
+    program = keras_code(wanted)
+    assert "Each run of the book draws its own" in program and program.count("seed = 1\n") == 1
+    names = run(Program(program.replace("seed = 1\n", f"seed = {seed}\n")))
+    parts = split_parts(images(), wanted.training, wanted.model.input_shape, seed=seed)
+    for name, short in (("train", "train"), ("validation", "val")):
+        assert np.array_equal(np.rint(names[f"x_{short}"] * 255), parts[name].images)
+        assert np.array_equal(names[f"y_{short}"], parts[name].labels)
 
 
 @pytest.mark.slow

@@ -27,13 +27,20 @@ from fmnist_utils.data.fashion_mnist import DataError, FashionMNIST
 from fmnist_utils.models.spec import CNN, MLP, ConvBlock, DenseBlock
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.reports.protocol import Augmentation, EarlyStopping, Optimizer, Validation
+from fmnist_utils.reports.protocol import (
+    Augmentation,
+    EarlyStopping,
+    Optimizer,
+    Validation,
+    split_rows,
+)
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.training import epochs as engines
 from fmnist_utils.training import train as training
 from fmnist_utils.training.course import Progress, TrainingError
 from fmnist_utils.training.epochs import Augmenters, Part
 from fmnist_utils.training.train import _fit, compiled_model, split_parts, train
+from fmnist_utils.verdicts.trainings import nested
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
 DROPOUT = MLP(builder="mlp", hidden=(DenseBlock(units=32, dropout=0.6),))
@@ -199,9 +206,48 @@ def test_parts_are_those_of_the_protocol_and_stay_bytes(name: str, train_images:
 def test_random_split_is_the_same_for_every_seed(data: FashionMNIST) -> None:
     held_out = Validation(count=100, take="random", seed=5)
     spec = tiny(validation=held_out).training
-    first, again = (split_parts(data, spec, (28, 28)) for _ in range(2))
+    first, again = (split_parts(data, spec, (28, 28), seed=seed) for seed in (1, 2))
     assert len(first["validation"].images) == 100
     assert np.array_equal(first["validation"].images, again["validation"].images)
+
+
+@given(
+    share=st.one_of(st.fixed_dictionaries({"fraction": st.floats(0.01, 0.99)}),
+                    st.fixed_dictionaries({"count": st.integers(1, 999)})),
+    seeds=st.lists(st.integers(1, 2**31 - 1), min_size=2, max_size=2, unique=True),
+    images=st.integers(1, 1_000),
+)  # fmt: skip
+def test_a_split_without_a_seed_is_drawn_by_the_run(
+    share: dict[str, Any], seeds: list[int], images: int
+) -> None:
+    spec = tiny(validation=Validation(take="random", **share), images=images).training
+    (train, held_out), again, (_, other) = (
+        split_rows(spec, 1_000, seed) for seed in (seeds[0], *seeds)
+    )
+    assert held_out is not None and again[1] is not None and other is not None
+    assert np.array_equal(train, again[0]) and np.array_equal(held_out, again[1])
+    assert not set(train) & set(held_out) and len(train) == min(images, 1_000 - len(held_out))
+    assert len(other) == len(held_out)
+    if 50 < len(held_out) < 950:  # else two draws may be the same
+        assert not np.array_equal(held_out, other)
+    # Neither a fixed split nor the first order of images is drawn from the same stream.
+    order = np.random.default_rng(seeds[0]).permutation(1_000)[: len(held_out)]
+    if 50 < len(held_out) < 950:
+        assert not np.array_equal(np.sort(order), held_out)
+    with pytest.raises(DataError, match="give a seed"):
+        split_rows(spec, 1_000)
+
+
+def test_runs_of_one_seed_share_their_split_and_those_of_two_do_not(data: FashionMNIST) -> None:
+    drawn = tiny(validation=Validation(count=100, take="random"))
+    longer = drawn.vary(epochs=drawn.training.epochs + 1)
+    one, more, other = train(drawn, 1, data), train(longer, 1, data), train(drawn, 2, data)
+    assert nested([one], [more]) and one.images == other.images
+    n = one.epochs
+    assert one.history["val_loss"][:n] == more.history["val_loss"][:n]
+    # The same weights and order on other images: what differs is the split alone.
+    fixed = drawn.vary({"training.validation.seed": 7})
+    assert train(fixed, 1, data).history["val_loss"][0] != one.history["val_loss"][0]
 
 
 # --- images of another size than the model takes -------------------------------------------------
