@@ -9,6 +9,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COLAB := .venv-colab
 
 # The real data set may lie beside the project; a variable that is set already wins.
 ifeq ($(origin FMNIST_DATA_DIR),undefined)
@@ -19,7 +20,7 @@ endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book pdf test test-all test-site lint clean
+.PHONY: help book pdf test test-all test-site test-colab lint clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -44,6 +45,9 @@ test-all: lint ## the same with slow tests: killed processes, clusters, smoke ru
 test-site: book ## the built site in Chromium: search, accessibility, phones, weight, print
 	@FMNIST_SITE=_build/html $(BIN)/pytest --quiet -rs tests/test_site.py
 
+test-colab: $(READY) $(COLAB)/.ready ## every page as a reader in Colab runs it; needs a python3.12
+	@FMNIST_COLAB=$(COLAB) $(BIN)/pytest --quiet -rs tests/test_colab.py
+
 # One pytest run for tests and notebooks, so that its last line counts both. Each core takes whole
 # files: a notebook needs one kernel from top to bottom. The notebooks come last, for the cores to
 # end together.
@@ -60,7 +64,7 @@ $(BIN)/pytest --quiet --numprocesses auto --maxprocesses 8 --dist loadfile --no-
 endef
 
 clean: ## remove what make made; trained runs stay
-	@rm -rf $(VENV) _build build test-reports *.egg-info .*_cache .hypothesis
+	@rm -rf $(VENV) $(COLAB) _build build test-reports *.egg-info .*_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp is written last: a half-made environment is made anew, an outdated one refreshed.
@@ -73,4 +77,10 @@ $(READY): requirements.txt pyproject.toml
 	[ -e $@ ] || "$$python" -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq -r requirements.txt
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Without our own package, which the tests install as a page does.
+$(COLAB)/.ready: requirements-colab.txt
+	@$(or $(COLAB_PYTHON),python3.12) -m venv --clear $(COLAB)
+	@$(COLAB)/bin/python -m pip install -qq -r requirements-colab.txt
 	@touch $@

@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fmnist_utils.contribute.commands import check, new_report
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.evidence import export_runs, publish_runs
 from fmnist_utils.shell import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ app = typer.Typer(
 )
 # In a file or a pipe a table is not folded at 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 160)
+for command in (export_runs, publish_runs, new_report, check):
+    app.command()(command)
 
 
 def _say(sentence: str) -> None:
@@ -175,9 +179,9 @@ def run(
     """Train what the run store lacks, by the report's own protocol."""
     from fmnist_utils.campaign.jobs import missing_jobs
     from fmnist_utils.campaign.precision import jobs_for_precision
-    from fmnist_utils.campaign.start import train_missing
-    from fmnist_utils.reports.settings import parse_settings
-    from fmnist_utils.runs.record import Method
+    from fmnist_utils.campaign.start import train_missing, written_text
+    from fmnist_utils.reports.yaml_file import parse_settings
+    from fmnist_utils.runs.record import Method, Run
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.verdicts.contrast import compare
 
@@ -196,7 +200,7 @@ def run(
         own = Method.of(experiment)
         return Method(precision or own.precision, plain_fit, unseeded)
 
-    store, trained = RunStore(), 0
+    store, trained = RunStore(), list[Run]()
     missing = missing_jobs(store, chosen, range(1, seeds + 1), method)
     if until_precise and not missing:
         missing = jobs_for_precision(store, chosen, method)
@@ -204,12 +208,10 @@ def run(
         runs = train_missing(
             missing, store, at_once=jobs, scheduler=scheduler, tracker=tracker, console=console
         )
-        trained += len(runs)
+        trained += runs
         missing = jobs_for_precision(store, chosen, method) if until_precise else []
     if trained:
-        count = f"{trained} run{'s' * (trained != 1)}"
-        more = "" if settings else "; publish with fmnist publish-runs"
-        _say(f"{count} written to {store.written}{more}.")
+        _say(written_text(trained, store))
     else:
         more = ", and is precise enough or would need too many" * until_precise
         _say(f"Nothing to train: every experiment has its {seeds} seeds{more}.")
@@ -283,34 +285,6 @@ def status() -> None:
             _say(problem)
 
 
-@app.command()
-def publish_runs(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="Where new runs and searches are; by default ./runs and ./searches."),
-    ] = None,
-) -> None:
-    """Check new runs and searches and copy them into the package, where they are evidence."""
-    from fmnist_utils.runs.publish import check_folders, publish_files, publish_run_file
-    from fmnist_utils.runs.store import LOCAL_RUNS
-    from fmnist_utils.tuning import LOCAL_SEARCHES, TABLE, publish_table
-
-    folders = [folder] if folder else [LOCAL_RUNS, LOCAL_SEARCHES]
-    check_folders(folders)
-    runs = publish_files(folders, "*.seed*.json", publish_run_file)
-    tables = publish_files(folders, TABLE, publish_table)
-    refused = runs.refused + tables.refused
-    for sentence in refused:
-        print(f"Refused: {sentence}", file=sys.stderr)
-    also = f" and {tables.new} tables of trials" if any(tables) else ""
-    _say(
-        f"{runs.new} runs{also} published, {runs.known + tables.known} already there, "
-        f"{len(refused)} refused."
-    )
-    if refused:
-        raise typer.Exit(1)
-
-
 # --- Reports -------------------------------------------------------------------------------------
 
 
@@ -333,6 +307,7 @@ def report(
     if report_id is None:
         return reports()
     from fmnist_utils.reports.load import load_report
+    from fmnist_utils.runs.places import mixed_runs
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.tables import judged
     from fmnist_utils.verdicts.collect import judge_report
@@ -352,6 +327,8 @@ def report(
         title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
         console.print(judged(group, title))
     _say(str(tally(verdicts)))
+    if mixed := mixed_runs(itertools.chain(*store.runs_of(loaded).values())):
+        _say(f"They rest on trainings of several places{mixed}.")
 
 
 @app.command()

@@ -10,7 +10,7 @@ import re
 import stat
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -31,11 +31,29 @@ def sha256(content: Any) -> str:
 
 
 class WrongAt(ValueError):
-    """A problem of a record that names where in it the fault stands: keys, and places in lists."""
+    """A problem of a record that names where in it the fault stands: keys, and places in lists.
+
+    `more` are the other problems of the same record; see `all_problems`.
+    """
 
     def __init__(self, message: str, *loc: int | str) -> None:
         super().__init__(message)
         self.loc = loc
+        self.more: list[ValueError] = []
+
+
+def all_problems(checks: Iterable[Callable[[], object]]) -> None:
+    """Make all checks of a record, and raise the first problem with the others in its `more`."""
+    found: list[ValueError] = []
+    for check in checks:
+        try:
+            check()
+        except ValueError as error:
+            found.append(error)
+    if found:
+        first = found[0] if isinstance(found[0], WrongAt) else WrongAt(str(found[0]))
+        first.more = found[1:]
+        raise first
 
 
 def check_slug(text: str) -> str:
@@ -47,6 +65,10 @@ def check_slug(text: str) -> str:
 
 #: An id: it names files and folders, so that nothing in it can lead out of a store.
 Slug = Annotated[str, AfterValidator(check_slug)]
+
+
+#: A text of a line, in which nothing steers a terminal.
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", max_length=1_000)]
 
 
 class Strict(BaseModel):

@@ -49,7 +49,7 @@ def ours_text(verdict: Verdict) -> str:
     """Write what we found: mean and standard deviation, or the exact value."""
     if verdict.claim.kind == "exact":
         if verdict.claim.quantity == "setting" and verdict.claim.unit == "percent":
-            return f"{100 * verdict.ours:g} %"
+            return f"{verdict.ours:g} %"
         return value_text(verdict.ours)
     if verdict.mean is None:
         return "" if verdict.runs or verdict.claim.kind == "untested" else "no runs yet"
@@ -124,7 +124,13 @@ def with_interval(apart: float, low: float, high: float) -> str:
 _MEANINGS = {
     "dropout": "dropout rate",
     "pool": "pooling window",
+    "pool_kind": "kind of pooling",
+    "pool_strides": "stride of pooling",
     "kernel": "kernel size",
+    "strides": "stride",
+    "negative_slope": "slope below zero",
+    "model.input_dropout": "dropout rate of the input",
+    "model.global_pool": "pooling of whole maps",
     "conv.count": "number of conv layers",
     "dense.count": "number of dense layers",
     "hidden.count": "number of hidden layers",
@@ -134,8 +140,19 @@ _MEANINGS = {
     "validation.count": "number held out",
     "optimizer.name": "optimizer",
     "optimizer.learning_rate": "learning rate",
+    "schedule.kind": "schedule of the learning rate",
+    "schedule.decay_steps": "steps of its decay",
+    "schedule.decay_rate": "rate of its decay",
+    "schedule.staircase": "whether it decays in steps",
     "early_stopping.monitor": "what early stopping watches",
     "early_stopping.patience": "patience of early stopping",
+    "early_stopping.min_delta": "least improvement for early stopping",
+    "early_stopping.restore_best_weights": "whether the best weights are restored",
+    "reduce_lr_on_plateau.monitor": "what lowers the learning rate",
+    "reduce_lr_on_plateau.factor": "factor of the learning rate",
+    "reduce_lr_on_plateau.patience": "patience with a learning rate",
+    "reduce_lr_on_plateau.min_delta": "least improvement for a learning rate",
+    "reduce_lr_on_plateau.min_lr": "least learning rate",
     "augmentation.rotation_degrees": "angle of rotation",
     "augmentation.shear_degrees": "amount of shear",
     "augmentation.validation": "whether validation images are augmented",
@@ -194,7 +211,7 @@ def claim_text(claim: Claim) -> str:
         name += " of {label}"
     text = name.format(
         id=key_text(claim.id), fact=key_text(claim.fact or ""),
-        split=claim.split, of=claim.of, than=claim.than, **classes,
+        split=claim.split, than_split=claim.than_split, of=claim.of, than=claim.than, **classes,
         labels=_classes_text(claim.labels), than_labels=_classes_text(claim.than_labels),
     )  # fmt: skip
     text += f", epoch {claim.epoch}" if claim.epoch else ""

@@ -224,6 +224,43 @@ def test_early_stopping_on_test_images_is_found() -> None:
     assert audited(on_test_images(*agreeing)) == ["stopped-on-test"]
 
 
+def test_test_images_that_stop_nothing_are_no_fault() -> None:
+    content = on_test_images(accuracy("test", "test", "0.8875"), accuracy("t", "train", "0.9"))
+    small = content["experiments"]["small"]
+    small["training"]["early_stopping"]["monitor"] = "accuracy"
+    monitors = [c for c in small["claims"] if str(c.get("setting")).endswith("monitor")]
+    monitors[0]["value"] = "accuracy"
+    assert audited(content) == []
+    small["claims"] = [c for c in small["claims"] if c["id"] != "t"]
+    assert audited(content) == ["criterion-accuracy"]
+    (found,) = found_in(content)
+    assert found.claimed == "training accuracy ends the training of 1 model"
+
+
+GAP = {"split": "train", "than_split": "test", "unit": "points"}
+
+
+@pytest.mark.parametrize(
+    ("gap", "macro", "found"),
+    [
+        ("3.6", "0.884", []),
+        ("3.4", "0.884", ["difference-small-gap"]),
+        ("-3.6", "0.88", ["difference-small-gap"]),
+        ("3.6", "0.89", ["scores-small-macro"]),
+    ],
+)
+def test_a_gap_and_a_macro_recall_must_fit_the_accuracies(
+    gap: str, macro: str, found: list[str]
+) -> None:
+    content = alone(
+        accuracy("train", "train", "92.00"),
+        accuracy("test", "test", "88.40"),
+        claim("gap", "gap", gap, **GAP),
+        claim("macro", "macro_recall", macro, split="test"),
+    )
+    assert audited(content) == found
+
+
 def test_two_accuracies_of_the_same_test_images_are_found() -> None:
     content = on_test_images(accuracy("val", "validation", "88.75"), accuracy("t", "test", "88.4"))
     assert audited(content) == ["stopped-on-test", "disagreement-small-val"]

@@ -4,6 +4,8 @@ import functools
 import itertools
 import math
 from dataclasses import replace
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import integrate, special, stats
 
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.load import load_report
 from fmnist_utils.stats import (
     LOG,
     ClaimTest,
@@ -25,6 +28,7 @@ from fmnist_utils.stats import (
     pairs_interval,
     pairs_won,
 )
+from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 
@@ -188,6 +192,23 @@ def test_seeds_that_are_not_normal_raise_few_false_alarms(
 
 
 @SEEDS
+def test_a_failed_seed_leaves_no_false_claim_consistent(seeds: int) -> None:
+    """With 10 % of failed seeds a claim 5 points off was inside in 27, 41 and 65 % of cases."""
+    experiment, rng = load_report("baltzi")["mlp-baseline"], np.random.default_rng(seeds)
+    stated = CLAIM.model_copy(update={"value": Decimal("95.00")})
+    failed = rng.random((500, seeds)) < 0.1
+    accuracies = np.where(failed, 0.1, 0.9 + 0.002 * rng.standard_normal(failed.shape))
+    for sample, lost in zip(accuracies, failed, strict=True):
+        evaluations = [SimpleNamespace(test=SimpleNamespace(accuracy=x)) for x in sample]
+        runs: Any = [
+            SimpleNamespace(seed=seed, diverged=False, final=final)
+            for seed, final in enumerate(evaluations, 1)
+        ]
+        word = judge(experiment, stated, runs).word
+        assert word == (Word.UNSTABLE if 0 < lost.sum() < seeds else Word.NOT_REPRODUCED)
+
+
+@SEEDS
 @pytest.mark.parametrize(
     ("scale", "back"), [(LOG, np.exp), (logit_scale(), special.expit)], ids=["log", "logit"]
 )
@@ -261,14 +282,17 @@ def words_of_orderings(a: Any, b: Any) -> Word:
     return word_of(float(((a > b) + (a == b) / 2).mean()), len(a), len(b))
 
 
-@pytest.mark.parametrize(("a", "b"), [(3, 3), (5, 3), (5, 5)])
+@pytest.mark.parametrize(("a", "b"), [(3, 3), (4, 3), (5, 3), (4, 4), (5, 5), (6, 5)])
 def test_equal_models_are_seldom_called_ordered(a: int, b: int) -> None:
-    """Of all orders in which equal runs can come, the bootstrap called 10 % of 3 v 3 ordered."""
+    """Of all orders in which equal runs can come, no more than an exact rank test allows.
+
+    The bootstrap called 10 % of 3 v 3 ordered, Newcombe's interval without correction 5 %.
+    """
     words = []
     for chosen in itertools.combinations(range(a + b), a):
         rest = [rank for rank in range(a + b) if rank not in chosen]
         words.append(words_of_orderings(chosen, rest))
-    assert words.count(Word.REPRODUCED) / len(words) <= 0.05
+    assert words.count(Word.REPRODUCED) / len(words) <= 0.025
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 3), (5, 5), (10, 10)])
@@ -284,10 +308,10 @@ def test_orderings_err_seldom_also_with_ties(a: int, b: int, grid: float) -> Non
             words.append(words_of_orderings(x, y))
         outcomes.append(words)
     equal, better = outcomes
-    assert_at_most(np.array([word == Word.REPRODUCED for word in equal]), 0.05)
+    assert_at_most(np.array([word == Word.REPRODUCED for word in equal]), 0.025)
     # With coarse ties P(A > B) + P(A = B) / 2 is smaller than without, hence no limit then.
     if grid < 1:
-        assert_at_most(np.array([word == Word.NOT_REPRODUCED for word in better]), 0.06)
+        assert_at_most(np.array([word == Word.NOT_REPRODUCED for word in better]), 0.05)
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 3), (5, 3), (5, 5), (10, 10)])
@@ -299,7 +323,7 @@ def test_the_interval_of_pairs_won_covers(a: int, b: int, true: float) -> None:
     y = rng.standard_normal((4_000, b))
     share = (x[:, :, None] > y[:, None, :]).mean(axis=(1, 2))
     low, high = pairs_interval(share, a, b)
-    assert ((low <= true) & (true <= high)).mean() > 0.885
+    assert_at_most((true < low) | (high < true), 0.05)
 
 
 samples = st.lists(st.integers(0, 12).map(float), min_size=3, max_size=8)
@@ -315,10 +339,24 @@ def test_pairs_won_by_one_are_lost_by_the_other(a: list[float], b: list[float]) 
     assert share == pytest.approx(np.mean([(x > y) + (x == y) / 2 for x in a for y in b]))
 
 
-def test_full_separation_leaves_the_interval_of_newcombe() -> None:
-    lows = [round(float(pairs_interval(1.0, a, b)[0]), 2) for a, b in ((3, 3), (5, 3), (5, 5))]
-    assert lows == [0.50, 0.57, 0.64]
-    assert round(float(pairs_interval(1.0, 10, 10)[0]), 2) == 0.80
+def test_half_a_pair_less_leaves_the_interval_of_newcombe() -> None:
+    lows = [
+        round(float(pairs_interval(1.0 + 0.5 / (a * b), a, b)[0]), 2)
+        for a, b in ((3, 3), (5, 3), (5, 5), (10, 10))
+    ]
+    assert lows == [0.50, 0.57, 0.64, 0.80]
+
+
+@given(st.integers(2, 8), st.integers(2, 8), st.data())
+@settings(max_examples=60, deadline=None)
+def test_one_half_is_excluded_where_the_corrected_rank_test_rejects(
+    a: int, b: int, data: st.DataObject
+) -> None:
+    ranks = np.array(data.draw(st.permutations(range(a + b))), float)
+    x, y = ranks[:a], ranks[a:]
+    low, high = pairs_won(x, y)[1:]
+    test = stats.mannwhitneyu(x, y, method="asymptotic", use_continuity=True)
+    assert (low > 0.5 or high < 0.5) == (test.pvalue < 0.05)
 
 
 @pytest.mark.parametrize("n", [3, 5, 6, 10])

@@ -74,7 +74,10 @@ def test_times_are_those_of_the_same_experiment_on_the_same_processor(store: Run
     store.add(timed_run(MLP, 1, 10.0, processor()))
     store.add(timed_run(MLP, 2, 20.0, processor()))
     store.add(timed_run(MLP, 3, 1000.0, "another processor"))
-    assert estimated_seconds([Job(MLP, 4), Job(CNN, 4)], store) == [START_UP + 45.0, None]
+    jobs = [Job(MLP, 4), Job(CNN, 4)]
+    assert estimated_seconds(jobs, store, processor()) == [START_UP + 45.0, None]
+    assert estimated_seconds(jobs, store, "a third one") == [None, None]
+    assert estimated_seconds(jobs, store) == [START_UP + 1030.0, None]
 
 
 def test_a_network_without_runs_of_its_own_goes_by_the_same_network_elsewhere(
@@ -83,8 +86,16 @@ def test_a_network_without_runs_of_its_own_goes_by_the_same_network_elsewhere(
     """Here one that validates on more images, and so trains on fewer."""
     base, variant = BALTZI["cnn-2-conv"], BALTZI["cnn-2-conv-validation-20"]
     store.add(timed_run(base, 1, 54.0, processor()))
-    [seconds] = estimated_seconds([Job(variant, 1)], store)
+    [seconds] = estimated_seconds([Job(variant, 1)], store, processor())
     assert seconds == pytest.approx(START_UP + 48.0 * variant.training.epochs)
+
+
+def test_an_experiment_of_one_s_own_goes_by_what_it_varies(store: RunStore) -> None:
+    store.add(timed_run(CNN, 1, 50.0, processor()))
+    mine, longer = CNN.vary(dropout=0.3), CNN.vary(dropout=0.3, epochs=7)
+    assert estimated_seconds([Job(mine, 1), Job(longer, 1)], store) == pytest.approx(
+        [START_UP + 150.0, START_UP + 350.0]
+    )
 
 
 def test_the_plan_counts_runs_and_tells_time_and_disk(store: RunStore) -> None:
@@ -94,6 +105,11 @@ def test_the_plan_counts_runs_and_tells_time_and_disk(store: RunStore) -> None:
         r"3 runs, 2 side by side: about 30 min by recorded times, 1 more without recorded times; "
         r"[\d.]+ GB free on disk\.",
         plan_text(jobs, store, 2),
+    )
+    here, there = (plan_text(jobs, store, 1, device) for device in (processor(), "Tesla T4"))
+    assert f"3 runs on {processor()}: about 1 h 1 min by recorded times, 1 more" in here
+    assert (
+        "3 runs on Tesla T4: about 1 h 1 min by times recorded on other hardware, 1 more" in there
     )
     assert plan_text([Job(CNN, 1)], store, 1).startswith("1 run: no recorded times to estimate")
 
@@ -121,8 +137,20 @@ def test_a_finished_run_and_a_note_are_a_line_each_and_no_markup_is_read() -> No
 
     assert shown(act) == (
         "baltzi/[red]x[/red] seed 1 was killed [bold]by SIGKILL[/bold]\n"
+        "baltzi/[red]x[/red] seed 1  loss 0.5000  epoch 1 of 3, at most 0 min left\n"
         "baltzi/[red]x[/red] seed 1: 3 epochs, 3 s, test accuracy 90.00 %\n"
     )
+
+
+def test_the_first_epoch_is_a_line_and_soon_later_ones_are_not() -> None:
+    def act(progress: CampaignProgress) -> None:
+        for seed in (1, 2):
+            progress.on_start(Job(MLP, seed))
+            for epoch in (1, 2):
+                progress.on_epoch(Job(MLP, seed), Progress(epoch, 10, {"loss": 0.5}, 60.0))
+
+    line = "loss 0.5000  epoch 1 of 10, at most 9 min left"
+    assert shown(act, 2) == f"baltzi/mlp-baseline seed 1  {line}\n"
 
 
 def test_epochs_are_lines_now_and_then_where_nothing_can_be_drawn(

@@ -23,6 +23,7 @@ from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.text import interval_text, ours_text
 from fmnist_utils.training import train as training
+from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import Trial
 from fmnist_utils.verdicts.collect import judge_claims, judge_experiment, judge_layers, judge_search
 from fmnist_utils.verdicts.outcome import Verdict, Word
@@ -187,6 +188,7 @@ def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkey
 
     def run_jobs(jobs, store, crew, watchers):
         heard.extend(type(watcher) for watcher in watchers)
+        return []
 
     monkeypatch.setattr(start, "run_jobs", run_jobs)
     monkeypatch.setitem(sys.modules, "wandb", None)
@@ -298,6 +300,26 @@ def test_replay_loads_no_image(book, monkeypatch):
 def test_a_chapter_with_wrong_parameters_does_not_open(names, report, sentence):
     with pytest.raises(ParameterError, match=sentence):
         fu.setup(names, report)
+
+
+def test_full_mode_tells_what_it_will_train_when_the_chapter_opens(capsys):
+    fu.setup({"MODE": "full", "SEEDS": 3}, "baltzi")
+    nothing = "Full mode: all runs of seeds 1 to 3 are here, there is nothing to train.\n"
+    assert capsys.readouterr().out == nothing
+    fu.setup({"MODE": "full", "SEEDS": 11}, "baltzi")
+    shipped = RunStore()
+    jobs = sum(11 - len(shipped.runs(item)) for item in load_report("baltzi").trainable.values())
+    said = capsys.readouterr().out
+    assert f"of all, {jobs} runs on {hardware()}" in said and " recorded" in said
+    fu.setup({"MODE": "smoke", "SEEDS": 11}, "baltzi")
+    assert capsys.readouterr().out == ""
+
+
+def test_full_mode_with_a_tracker_that_cannot_log_does_not_open(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(__version__="0.23.1", init=print))
+    with pytest.raises(TrackingError, match=r"wandb 0\.23\.1 .* pip install --upgrade wandb"):
+        fu.setup({"MODE": "full", "TRACKER": "wandb"}, "baltzi")
+    fu.setup({"MODE": "replay", "TRACKER": "wandb"}, "baltzi")
 
 
 def test_a_chapter_without_a_report_says_how_to_name_one():

@@ -98,6 +98,31 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], publish
 
 
 @pytest.mark.parametrize(
+    "command",
+    [["audit", "baltzi"], pytest.param(["report", "baltzi", "--json"], marks=pytest.mark.slow)],
+    ids=" ".join,
+)
+def test_a_terminal_that_cannot_show_a_letter_is_told_its_code(command: list[str]) -> None:
+    result = subprocess.run(
+        [*COMMAND, *command],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        encoding="ascii",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "\\u2264" in result.stdout or "\\u201c" in result.stdout or "\\xd7" in result.stdout
+    if "--json" in command:
+        assert any("\u2264" in str(row) for row in json.loads(result.stdout))
+
+
+def test_a_closed_terminal_ends_no_command() -> None:
+    command = [*COMMAND, "reports"]
+    result = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
     ("package", "arguments", "extra"),
     [
         ("distributed", ["run", "baltzi", "--scheduler", "tcp://127.0.0.1:9"], "dask"),

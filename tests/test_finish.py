@@ -3,12 +3,17 @@
 import base64
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from fmnist_utils.book import pdf
 from fmnist_utils.book.finish import _indexed, finish
 from fmnist_utils.book.notebooks import BookError
 from fmnist_utils.book.pdf import one_page
@@ -136,3 +141,33 @@ def test_one_page_for_paper_leads_within_itself(tmp_path: Path) -> None:
     assert targets == ["#chapters-one--one", "#index--one", "https://a.org", "#index"]
     assert {target[1:] for target in targets if target[0] == "#"} <= set(ids)
     assert soup.img and soup.img.attrs == {"src": "_images/a.png"}
+
+
+@pytest.mark.parametrize("fault", ["browser", "disk"])
+def test_a_pdf_that_cannot_be_printed_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    pytest.importorskip("playwright", reason="needs the site extra")
+    site = tmp_path / "_build/html"
+    site.mkdir(parents=True)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (tmp_path / "index.md").write_text("# One\n")
+    (site / "index.html").write_text("<html><head></head><body><article>1</article></body></html>")
+    if fault == "disk":
+        (site / "whole.html").symlink_to("/dev/full")
+    chromium = tmp_path / "bin/chromium"
+    chromium.parent.mkdir()
+    chromium.write_text("#!/bin/sh\nexit 1\n")
+    chromium.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{chromium.parent}:/bin")
+    result = subprocess.run(
+        [sys.executable, "-m", "fmnist_utils.book.pdf"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(pdf.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(
+        r".*book\.pdf cannot be printed with \S+ \(.+\): mend that\.\n", result.stderr
+    )

@@ -11,7 +11,8 @@ FLOORS = (
     ("errors",), ("machine", "records", "stats", "rounding"), ("data",), ("models",), ("reports",),
     ("runs",), ("training",), ("verdicts",), ("campaign",), ("tuning",), ("text",), ("audit",),
     ("export",),
-    ("tables",), ("plots",), ("book",), ("shell",), ("cli", "__init__"), ("__main__",),
+    ("tables",), ("plots",), ("book",), ("shell", "evidence"), ("contribute",),
+    ("cli", "__init__"), ("__main__",),
 )  # fmt: skip
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 

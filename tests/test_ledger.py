@@ -1,5 +1,6 @@
 """The ledger: every claim of a report once, with its verdict and what that rests on."""
 
+import functools
 import itertools
 import json
 from collections.abc import Iterator
@@ -58,6 +59,8 @@ def test_every_claim_has_one_row_with_an_address_of_its_own(report_id: str, ledg
         assert (row["survives"] is not None) == outside
         assert row["pooled_word"] is None or row["p"] is not None
         assert not row["survives"] or row["p"] < 0.05
+        if row["word"] in ("equal", "followed") and isinstance(row["value"], float):
+            assert row["ours"] == pytest.approx(row["value"], abs=0.5), "both in one unit"
 
 
 # --- an independent recomputation: YAML as text, runs as JSON, no line of the package -------------
@@ -128,23 +131,31 @@ def image_variance(experiment: dict[str, Any], claim: dict[str, Any], mean: floa
     return 2 * per_image / n * (1 - n / 60_000) * slope**2
 
 
+def on_scale(claim: dict[str, Any], runs: list[dict[str, Any]]) -> tuple[Any, Any]:
+    """Return what is read off the runs, and the same as a logit or logarithm."""
+    x = np.array([READ[claim["quantity"]](run, claim) for run in runs])
+    half = 0.5 / (1_000 if "label" in claim else 10_000)
+    y = special.logit(np.clip(x, half, 1 - half)) if claim["quantity"] in POINTS else np.log(x)
+    return x, np.full(len(x), y.mean()) if np.ptp(x) == 0 else y
+
+
 def recomputed(
-    claim: dict[str, Any], experiment: dict[str, Any], runs: list[dict[str, Any]]
+    claim: dict[str, Any], experiment: dict[str, Any], runs: list[dict[str, Any]], pooled: bool
 ) -> tuple[list[float], str]:
     """Return mean, deviation, the ends of the interval, p, and the word."""
     whole, n = 100 if claim.get("unit") == "percent" else 1, len(runs)
-    x = np.array([READ[claim["quantity"]](run, claim) for run in runs])
-    half = 0.5 / (1_000 if "label" in claim else 10_000)
     share = claim["quantity"] in POINTS
-    y = special.logit(np.clip(x, half, 1 - half)) if share else np.log(x)
-    y = np.full(n, y.mean()) if np.ptp(x) == 0 else y
-    own = y.var(ddof=1) * (1 / int(claim.get("mean_of", 1)) + 1 / n)
+    x, y = on_scale(claim, runs)
+    variance, spare = y.var(ddof=1), n - 1.0
+    if pooled:
+        variance, spare = moderated(variance, spare, [on_scale(claim, r)[1] for r in pool(claim)])
+    own = variance * (1 / int(claim.get("mean_of", 1)) + 1 / n)
     images = runs[0]["images"][claim.get("split", "test")]
     both = own + image_variance(experiment, claim, x.mean(), images)
-    freedom = both**2 / (own**2 / (n - 1)) if own else n - 1
+    freedom = both**2 / (own**2 / spare) if own and np.isfinite(spare) else spare
 
     def ends(p: float) -> Any:
-        reach = max(T(p, n - 1) * own**0.5, T(p, freedom) * both**0.5)
+        reach = max(T(p, spare) * own**0.5, T(p, freedom) * both**0.5)
         z = y.mean() + np.array([-reach, reach])
         return whole * (special.expit(z) if share else np.exp(z))
 
@@ -153,7 +164,7 @@ def recomputed(
     nearest = np.array([max(v - rho, 1e-12), v + rho]) / whole
     low, high = special.logit(np.minimum(nearest, 1)) if share else np.log(nearest)
     apart = max(low - y.mean(), y.mean() - high, 0)
-    cases = [(n - 1, own), (freedom, both)]
+    cases = [(spare, own), (freedom, both)]
     p = max(2 * stats.t.sf(apart / q**0.5, df) if apart else 1.0 for df, q in cases if q or apart)
     inside, shown = p >= 0.05, ends(0.975)
     if "epoch" in claim["quantity"]:
@@ -168,20 +179,69 @@ def recomputed(
     return [whole * x.mean(), whole * x.std(ddof=1), *shown, p], word
 
 
+@functools.cache
+def experiments() -> list[list[dict[str, Any]]]:
+    """Return the runs of all experiments, each training once, where none stayed at chance level."""
+    found: list[list[dict[str, Any]]] = []
+    for name in list_reports():
+        report = yaml.load((REPORTS / name / "report.yaml").read_text(), yaml.BaseLoader)
+        for own, item in (report["experiments"] | report.get("variants", {})).items():
+            precision = report["experiments"][item.get("of", own)].get("precision", "float32")
+            files = sorted((REPORTS / name / "runs").glob(f"{own}.seed*.json"))
+            read = [json.loads(file.read_text()) for file in files if ".fit." not in file.name]
+            runs = [run for run in read if run["provenance"]["precision"] == precision]
+            low = [run["final"]["test"]["accuracy"] < 0.2 for run in runs]
+            if len(runs) >= 3 and all(low) == any(low) and not any(same(runs, x) for x in found):
+                found.append(runs)
+    return found
+
+
+def same(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> bool:
+    """Say whether most seeds that two experiments share gave the same predictions."""
+    others = {run["seed"]: run["test_predictions"] for run in b}
+    pairs = [run["test_predictions"] == others[run["seed"]] for run in a if run["seed"] in others]
+    return 2 * sum(pairs) > len(pairs)
+
+
+def pool(claim: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return the experiments that have what a claim is about."""
+    epoch = int(claim.get("epoch", 0))
+    return [runs for runs in experiments()
+            if min(len(run["history"]["loss"]) for run in runs) >= epoch]  # fmt: skip
+
+
+def moderated(variance: float, spare: float, samples: list[Any]) -> tuple[float, float]:
+    """Return the posterior variance of Smyth (2004) and its degrees of freedom."""
+    varying = [y for y in samples if np.ptp(y) > 0]
+    half = np.array([len(y) - 1 for y in varying]) / 2
+    logs = np.log([y.var(ddof=1) for y in varying]) - special.digamma(half) + np.log(half)
+    excess = logs.var(ddof=1) - special.polygamma(1, half).mean()
+    if excess <= 0:
+        return float(np.exp(logs.mean())), np.inf
+    d = optimize.brentq(lambda x: special.polygamma(1, x) - excess, 1e-3, 1e6)
+    prior = np.exp(logs.mean() + special.digamma(d) - np.log(d))
+    return float((2 * d * prior + spare * variance) / (2 * d + spare)), 2 * d + spare
+
+
 def newcombe(share: float, a: int, b: int) -> tuple[float, float]:
-    """Return the roots of (share - p)² = 1.96² V(p)."""
+    """Return the roots of (|share - p| - 1 / 2ab)² = 1.96² V(p)."""
 
-    def off(p: float) -> float:
+    def off(p: float, near: float) -> float:
         spread = 1 + ((a + b) / 2 - 1) * ((1 - p) / (2 - p) + p / (1 + p))
-        return (share - p) ** 2 - stats.norm.ppf(0.975) ** 2 * p * (1 - p) * spread / (a * b)
+        return (near - p) ** 2 - stats.norm.ppf(0.975) ** 2 * p * (1 - p) * spread / (a * b)
 
-    near = np.clip(share, 1e-9, 1 - 1e-9)  # 0 and 1 are roots as well
-    low = optimize.brentq(off, 1e-12, near) if share > 0 else 0.0
-    return low, optimize.brentq(off, near, 1 - 1e-12) if share < 1 else 1.0
+    down, up = share - 0.5 / (a * b), share + 0.5 / (a * b)
+    low = optimize.brentq(off, 1e-12, down, (down,)) if down > 0 else 0.0
+    return low, optimize.brentq(off, up, 1 - 1e-12, (up,)) if up < 1 else 1.0
+
+
+def clopper_pearson(kept: float, n: int) -> tuple[float, float]:
+    low = stats.beta.ppf(0.025, kept, n - kept + 1) if kept else 0.0
+    return low, stats.beta.ppf(0.975, kept + 1, n - kept) if kept < n else 1.0
 
 
 def compared(
-    claim: dict[str, Any], runs: dict[str, list[dict[str, Any]]]
+    claim: dict[str, Any], runs: dict[str, list[dict[str, Any]]], pooled: bool
 ) -> tuple[list[float | None], str]:
     """Return mean, deviation, the ends of the interval, and the word for two experiments."""
     accuracy = claim | {"quantity": "accuracy"}
@@ -190,8 +250,13 @@ def compared(
     a, b = len(x), len(y)
     if claim["quantity"] in ("difference", "match"):
         value = Decimal(claim.get("value", "0.00"))
-        parts = [np.var(side, ddof=1) * (1 + 1 / len(side)) for side in (x, y)]
-        freedom = sum(parts) ** 2 / (parts[0] ** 2 / (a - 1) + parts[1] ** 2 / (b - 1))
+        known = [(np.var(side, ddof=1), len(side) - 1.0) for side in (x, y)]
+        if pooled:
+            others = [np.array([metric(run, accuracy) for run in sample]) for sample in pool(claim)]
+            known = [moderated(*side, others) for side in known]
+        parts = [var * (1 + 1 / n) for (var, _), n in zip(known, (a, b), strict=True)]
+        own = sum(q**2 / n for q, (_, n) in zip(parts, known, strict=True))
+        freedom = sum(parts) ** 2 / own if own else np.inf
         t = abs(100 * (x.mean() - y.mean()) - float(value))
         rho, q = 0.5 * 10.0 ** int(value.as_tuple().exponent), 100 * sum(parts) ** 0.5
         reach, mean = T(0.975, freedom) * q, 100 * (x.mean() - y.mean())
@@ -201,23 +266,16 @@ def compared(
         p = 2 * stats.t.sf(max(t - rho, 0) / q, freedom)
         return [mean, sd, mean - reach, mean + reach, p], word
     if claim["quantity"] == "ordering":
-        share, low, high = won(x, y)
+        share = ((x[:, None] > y) + (x[:, None] == y) / 2).mean()
+        low, high = newcombe(share, a, b)
     else:
         whole, v = 100 if claim.get("unit") == "percent" else 1, Decimal(claim["value"])
         beyond = whole * x - float(v)
         beyond *= 1 if claim["relation"] in ("at_least", "above") else -1
         rho = 0.5 * 10.0 ** int(v.as_tuple().exponent)
         kept = (beyond > 0 if claim["relation"] in ("above", "below") else beyond >= -rho).sum()
-        share = kept / a
-        low = stats.beta.ppf(0.025, kept, a - kept + 1) if kept else 0.0
-        high = stats.beta.ppf(0.975, kept + 1, a - kept) if kept < a else 1.0
+        share, (low, high) = kept / a, clopper_pearson(kept, a)
     return [share, None, low, high], word_of(share, low, high)
-
-
-def won(x: Any, y: Any) -> tuple[float, float, float]:
-    """Return the share of pairs that x wins, and its interval."""
-    share = ((x[:, None] > y) + (x[:, None] == y) / 2).mean()
-    return share, *newcombe(share, len(x), len(y))
 
 
 def word_of(share: float, low: float, high: float) -> str:
@@ -229,8 +287,9 @@ def ordered(claim: dict[str, Any], runs: list[dict[str, Any]]) -> tuple[list[flo
     """Return the worst of the comparisons of two classes that a sentence makes."""
     recalls = {label: np.array([score(run, claim | {"quantity": "recall", "label": label})
                                 for run in runs]) for label in map(str, range(10))}  # fmt: skip
-    found = [won(recalls[i], recalls[j])
-             for i, j in itertools.product(claim["labels"], claim["than_labels"])]  # fmt: skip
+    pairs = itertools.product(claim["labels"], claim["than_labels"])
+    shares = [((recalls[i] > recalls[j]) + (recalls[i] == recalls[j]) / 2).mean() for i, j in pairs]
+    found = [(share, *clopper_pearson(share * len(runs), len(runs))) for share in shares]
     words = ("not reproduced", "consistent", "reproduced")
     share, low, high = min(found, key=lambda ends: (words.index(word_of(*ends)), ends[0]))
     return [share, low, high], word_of(share, low, high)
@@ -250,10 +309,12 @@ def test_a_script_without_the_package_comes_to_the_same_numbers_and_words(
             if row is None:
                 continue  # pending
             runs = [json.loads((folder / "runs" / file).read_text()) for file in row["run_files"]]
-            numbers, word = recomputed(claim, experiment, runs)
+            numbers, word = recomputed(claim, experiment, runs, pooled=False)
             ours = [row[key] for key in ("mean", "sd", "low", "high", "p")]
             assert ours == pytest.approx(numbers, rel=1e-6, abs=1e-9), row["address"]
             assert row["word"].partition(",")[0] == word, row["address"]
+            word = recomputed(claim, experiment, runs, pooled=True)[1]
+            assert row["pooled_word"].partition(",")[0] == word, row["address"]
         for claim in experiment.get("claims", ()):
             if claim["quantity"] == "class_ordering":
                 row = next(r for r in ledgers[report_id]
@@ -274,13 +335,16 @@ def test_a_script_without_the_package_comes_to_the_same_numbers_and_words(
             for file in row["run_files"]:
                 content = json.loads((folder / "runs" / file).read_text())
                 runs.setdefault(content["experiment"], []).append(content)
-            numbers, word = compared(claim, runs)
+            numbers, word = compared(claim, runs, pooled=False)
             # A share of pairs or runs has no deviation.
             theirs = [x for x in numbers if x is not None]
             keys = ("mean", "sd", "low", "high", "p")
             ours = [row[key] for key in keys if row[key] is not None]
             assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-6), row["address"]
             assert row["word"].partition(",")[0] == word, row["address"]
+            if claim["quantity"] in ("difference", "match"):
+                word = compared(claim, runs, pooled=True)[1]
+                assert row["pooled_word"].partition(",")[0] == word, row["address"]
 
 
 @pytest.mark.slow

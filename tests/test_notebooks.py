@@ -123,8 +123,9 @@ def installed(tmp_path_factory):
     return {**os.environ, "PYTHONPATH": str(target)}
 
 
-def papermill(notebook, env, folder, *parameters):
+def papermill(notebook, env, folder, *parameters, kernel=None):
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebook), "out.ipynb"]
+    command += ["--kernel", kernel] if kernel else []
     for name, value in parameters:
         command += ["-p", name, value]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)

@@ -14,10 +14,12 @@ from typer.testing import CliRunner, Result
 import fmnist_utils as fu
 from fmnist_utils import cli
 from fmnist_utils.book.chapter import ParameterError
+from fmnist_utils.book.opening import Chapter
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
-from fmnist_utils.reports.settings import SettingError, parse_settings
+from fmnist_utils.reports.settings import SettingError
+from fmnist_utils.reports.yaml_file import parse_settings
 from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
@@ -103,7 +105,7 @@ def test_it_is_what_a_variant_in_the_file_is() -> None:
         ({"dense": 5}, "model.dense: Input should be a valid tuple."),
         ({"training": None}, "training: Input should be a valid dictionary"),
         ({"validation": {"take": "test"}, "take": "first"}, "is a part of training.validation: "),
-        ({"min_delta": 0.1}, "min_delta is not supported: any improvement counts."),
+        ({"folds": 5}, "folds is not supported: there is one split, by validation."),
         ({"momentum": 0.9}, "training.optimizer: adam takes no momentum: sgd and rmsprop do."),
         ({}, "Name a setting of baltzi/cnn-1-conv to vary, such as epochs=20."),
     ],
@@ -198,7 +200,12 @@ def test_settings_are_read_as_they_are_typed() -> None:
         (["dropout="], "dropout= is no setting"),
         (["=3"], "=3 is no setting"),
         (["a=1", "a=2"], "a is set twice."),
-        (["a={b"], "a={b: the value is not valid YAML."),
+        (["a={b"], "a={b: not valid YAML: "),
+        (["a=" + "[" * 5_000], "nested more than 20 deep."),
+        (["a=&a [*a]"], "alias a stands inside of itself."),
+        (["a={b: 1, b: 2}"], "key b stands twice."),
+        (["a\x1b=\x01"], "a =: not valid YAML: special characters are not allowed."),
+        (['a="\\e[2J"'], "a text holds the character U+001B"),
         (["dropot=0.3"], "baltzi/cnn-1-conv has no setting dropot: did you mean dropout?"),
     ],
     ids=repr,
@@ -207,6 +214,7 @@ def test_a_wrong_setting_ends_the_command(settings: list[str], said: str) -> Non
     options = [part for setting in settings for part in ("--set", setting)]
     result = fmnist("run", "baltzi", "cnn-1-conv", *options)
     assert result.exit_code == 2 and said in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and result.stderr[:-1].isprintable()
 
 
 def test_set_needs_a_name() -> None:
@@ -341,17 +349,52 @@ def test_runs_that_cannot_be_compared(cnn: Experiment) -> None:
         compare([], runs_of(cnn, 0.9))
     with pytest.raises(ContrastError, match="There are no runs in others"):
         compare(runs_of(cnn, 0.9), [])
+    for wrong, said in (({"split": "tset"}, "train, validation, test"), ({"at": 3}, "final, best")):
+        with pytest.raises(ContrastError, match=f"is one of {said}, not "):
+            compare(runs_of(cnn, 0.9), runs_of(cnn, 0.9), **wrong)
     few = make_run(cnn, labels=TEST_LABELS[:100])
     with pytest.raises(ContrastError, match="tested on 100 and 10,000 images cannot be compared"):
         compare([few], runs_of(cnn, 0.9))
 
 
-def test_other_machines_and_precisions_are_named(cnn: Experiment) -> None:
-    mine = make_run(cnn, method=Method("mixed_bfloat16"))
-    elsewhere = mine.provenance.model_copy(update={"device": "Another processor"})
-    text = str(compare([mine.model_copy(update={"provenance": elsewhere})], runs_of(cnn, 0.9)))
-    assert "Mine were trained on Another processor, the others on " in text
+def trained_elsewhere(run: Run) -> Run:
+    """Return a run as another machine has trained it, with another version."""
+    changes = {"device": "Tesla T4", "versions": {"keras": "3.10.0", "tensorflow": "2.19.0"}}
+    provenance = run.provenance.model_copy(update=changes)
+    return run.model_copy(update={"provenance": provenance}).sealed()
+
+
+def test_other_machines_versions_and_precisions_are_named(cnn: Experiment) -> None:
+    mine = trained_elsewhere(make_run(cnn, method=Method("mixed_bfloat16")))
+    text = str(compare([mine], runs_of(cnn, 0.9)))
+    assert (
+        "Mine were trained on Tesla T4 (Keras 3.10.0, TensorFlow 2.19.0), the others on "
+        "cpu (Keras 3.0.0)." in text
+    )
     assert "Mine were trained in mixed_bfloat16, the others in float32." in text
+
+
+MIXED = " (runs: 4 on cpu (Keras 3.0.0), 1 on Tesla T4 (Keras 3.10.0, TensorFlow 2.19.0))"
+
+
+def test_own_runs_beside_shipped_ones_are_told_of_wherever_they_are_judged(
+    shipped: Path, cnn: Experiment
+) -> None:
+    book = Chapter("baltzi", seeds=5)
+    alone = [fu.tables.verdicts(cnn, book.runs(cnn)), book.judged("cnn-1-conv/test")]
+    assert not any("(runs:" in table.caption for table in alone)
+    write_run(trained_elsewhere(make_run(cnn, 5)), Path("runs/baltzi"))
+    book = Chapter("baltzi", seeds=5)
+    runs = {cnn.id: book.runs(cnn)}
+    tables = [
+        fu.tables.verdicts(cnn, runs[cnn.id]),
+        fu.tables.results(book.report, runs),
+        fu.tables.readings(cnn, "test", runs[cnn.id]),
+        book.judged("cnn-1-conv/test"),
+        book.in_short("cnn-1-conv/test"),
+    ]
+    assert [table.caption[-len(MIXED) :] for table in tables] == [MIXED] * len(tables)
+    assert f"several places{MIXED}." in fmnist("report", "baltzi").output
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,9 @@ def layers_of(model: Any) -> Iterator[tuple[str, dict[str, Any], Any]]:
             yield type(layer).__name__, config, layer.output.shape
 
 
-def check(path: str, fitted: dict[str, Any]) -> None:
+def check(wanted: Experiment, fitted: dict[str, Any]) -> None:
     """Hold all that a program does against the experiment."""
     fitted.clear()
-    wanted = experiment(path)
     spec, program = wanted.training, keras_code(wanted)
     assert "fmnist_utils" not in program and max(map(len, program.splitlines())) <= 88
     names = run(program)
@@ -105,7 +104,10 @@ def check(path: str, fitted: dict[str, Any]) -> None:
 
     resize = wanted.model.resize if isinstance(wanted.model, CNN) else None
     parts = split_parts(images(), spec, wanted.model.input_shape, resize, seed=1)
+    assert ("x_val" in names) == (spec.validation.take != "none")
     for name, short in (("train", "train"), ("validation", "val"), ("test", "test")):
+        if f"x_{short}" not in names:
+            continue
         x, y = names[f"x_{short}"], names[f"y_{short}"]
         assert x.dtype == np.float32 and x.shape == parts[name].images.shape
         # Where interpolation ends half way between two grey levels, either may be taken.
@@ -117,7 +119,8 @@ def check(path: str, fitted: dict[str, Any]) -> None:
 
 
 def check_protocol(wanted: Experiment, fitted: dict[str, Any], names: dict[str, Any]) -> None:
-    spec, validation = wanted.training, fitted["validation_data"]
+    spec, validation = wanted.training, fitted.get("validation_data")
+    assert (validation is None) == (spec.validation.take == "none")
     assert fitted["epochs"] == spec.epochs
     if spec.augmentation:
         assert int(fitted["x"].cardinality()) == -(-len(names["x_train"]) // spec.batch_size)
@@ -132,19 +135,27 @@ def check_protocol(wanted: Experiment, fitted: dict[str, Any], names: dict[str, 
         assert kinds.count("RandomFlip") == flips
     else:
         assert fitted["batch_size"] == spec.batch_size
-        assert fitted["x"] is names["x_train"] and validation[0] is names["x_val"]
+        assert fitted["x"] is names["x_train"]
+        assert validation is None or validation[0] is names["x_val"]
     best = any("best" in str(a.chosen) for a in wanted.assumed if a.setting == "reading.weights")
     stopping = spec.early_stopping
-    for callback in fitted.get("callbacks", []):
-        assert callback.monitor == (stopping.monitor if stopping else "val_accuracy")
+    best |= spec.restores_best
+    plateau, callbacks = spec.reduce_lr_on_plateau, list(fitted.get("callbacks", []))
+    if plateau:
+        lowering = callbacks.pop()
+        assert lowering.patience == plateau.patience and lowering.factor == plateau.factor
+        assert lowering.monitor == plateau.monitor
+    for callback in callbacks:
+        assert callback.monitor == spec.monitor
         assert callback.patience == (stopping.patience if stopping else spec.epochs)
         assert callback.restore_best_weights == best or wanted.variant_of
-    assert stopping is None or len(fitted["callbacks"]) == 1
+        assert callback.min_delta == (stopping.min_delta or 0 if stopping else 0)
+    assert stopping is None or len(callbacks) == 1
 
 
 @pytest.mark.parametrize("path", QUICK)
 def test_program_is_the_experiment(path: str, fitted: dict[str, Any]) -> None:
-    check(path, fitted)
+    check(experiment(path), fitted)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -153,7 +164,7 @@ def test_a_program_draws_the_images_of_the_run(seed: int, fitted: dict[str, Any]
         {"training.validation": {"take": "random", "count": 5_000}}
     )
     program = keras_code(wanted)
-    assert "Each run of the book draws its own" in program and program.count("seed = 1\n") == 1
+    assert "draws its own, by its seed" in program and program.count("seed = 1\n") == 1
     names = run(Program(program.replace("seed = 1\n", f"seed = {seed}\n")))
     parts = split_parts(images(), wanted.training, wanted.model.input_shape, seed=seed)
     for name, short in (("train", "train"), ("validation", "val")):
@@ -164,7 +175,7 @@ def test_a_program_draws_the_images_of_the_run(seed: int, fitted: dict[str, Any]
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in ALL if path not in QUICK])
 def test_every_program_is_its_experiment(path: str, fitted: dict[str, Any]) -> None:
-    check(path, fitted)
+    check(experiment(path), fitted)
 
 
 def own_experiments() -> list[str]:

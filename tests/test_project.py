@@ -77,6 +77,12 @@ def test_zizmor_finds_no_weakness_of_the_workflows() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_the_weekly_audit_fails_where_a_package_cannot_be_looked_up() -> None:
+    # By itself pip-audit skips what its source does not know, and says that all is well.
+    (audit,) = (s for s in scripts(ROOT / ".github/workflows/ci.yml") if "pip-audit" in s)
+    assert {"--strict", "--require-hashes"} <= set(audit.split())
+
+
 @EACH_FILE
 def test_every_action_is_pinned_by_commit(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if re.match(r"\s*(- )?uses:", line)]
@@ -316,6 +322,12 @@ def test_the_package_is_built_with_what_is_pinned() -> None:
         assert str(line.specifier) in {
             str(p.specifier) for p in pinned("3.11") if p.name == line.name
         }
+
+
+def test_package_data_names_what_is_there() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    for pattern in settings["package-data"]["fmnist_utils"]:
+        assert any((ROOT / "fmnist_utils").glob(pattern)), pattern
 
 
 def test_every_import_of_the_package_is_declared() -> None:

@@ -4,8 +4,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from factories import make_run
 from pydantic import ValidationError
+from sklearn.metrics import precision_recall_fscore_support
 
 from fmnist_utils import plots, tables
 from fmnist_utils.plots.forest import stated
@@ -14,7 +17,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.stats import SCORES
 from fmnist_utils.verdicts.judge import JUDGES, judge
-from fmnist_utils.verdicts.measure import MEASURES, readings
+from fmnist_utils.verdicts.measure import MEASURES, measure, readings
 from fmnist_utils.verdicts.outcome import Word
 
 
@@ -35,7 +38,7 @@ def test_a_claim_can_fill_in_the_name_and_the_unit_of_every_row() -> None:
     keys: dict[str, Any] = {
         "value": "1", "split": "test", "layer": 1, "setting": "a.b", "fact": "classes",
         "of": "x", "than": "y", "relation": "at_most", "label": 1, "predicted": 2,
-        "labels": [3, 4], "than_labels": [5],
+        "labels": [3, 4], "than_labels": [5], "than_split": "train",
     }  # fmt: skip
     for name, row in QUANTITIES.items():
         given = {key: keys[key] for key in row.needs}
@@ -93,3 +96,93 @@ def test_a_comparison_under_one_experiment_is_refused() -> None:
     content["claims"] = [*content["claims"], claim]
     with pytest.raises(ValidationError, match="claim d: difference belongs under the report"):
         type(experiment).model_validate(content)
+
+
+# --- what student reports state besides ----------------------------------------------------------
+
+
+def stated_as(quantity: str, value: str = "0.9", **keys: Any) -> Claim:
+    given = {"id": "i", "quantity": quantity, "where": "p. 1", "value": value, **keys}
+    return Claim.model_validate(given)
+
+
+RUN = make_run(load_report("baltzi")["mlp-1-hidden"], 1, 5, 0.88, best_epoch=3)
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_a_macro_score_is_the_mean_over_classes_that_scikit_learn_gives(metric: str) -> None:
+    predicted = RUN.predictions
+    labels = np.tile(np.arange(10), 1_000)
+    scores = precision_recall_fscore_support(labels, predicted, average="macro")
+    wanted = scores[SCORES.index(metric)]
+    name = f"macro_{metric}"
+    assert measure(stated_as(name, split="test"), [RUN])[0] == pytest.approx(wanted)
+    percent = stated_as(name, "90", split="test", unit="percent")
+    assert measure(percent, [RUN])[0] == pytest.approx(100 * wanted)
+    with pytest.raises(ValidationError, match="needs split test"):
+        stated_as(name, split="validation")
+
+
+@pytest.mark.parametrize(
+    ("split", "than", "reading", "wanted"),
+    [
+        ("train", "test", "final", lambda r: r.final.train.accuracy - r.final.test.accuracy),
+        ("test", "train", "best", lambda r: r.best.test.accuracy - r.best.train.accuracy),
+        ("train", "validation", "final-running",
+         lambda r: r.history["accuracy"][-1] - r.final.validation.accuracy),
+    ],
+)  # fmt: skip
+def test_a_gap_is_the_difference_of_two_splits(
+    split: str, than: str, reading: str, wanted: Any
+) -> None:
+    keys = {"split": split, "than_split": than, "reading": reading, "unit": "points"}
+    claim = stated_as("gap", "3.1", **keys)
+    assert measure(claim, [RUN])[0] == pytest.approx(100 * wanted(RUN))
+    assert tables.claim_text(claim) == f"{split} accuracy over {than} accuracy"
+
+
+def test_a_gap_is_judged_like_any_number_and_may_be_below_zero() -> None:
+    experiment = load_report("baltzi")["mlp-1-hidden"]
+    runs = [make_run(experiment, seed, 5, 0.88 + seed / 1000) for seed in range(1, 6)]
+    right = stated_as("gap", "3.0", split="train", than_split="test", unit="points")
+    wrong = stated_as("gap", "-3.0", split="train", than_split="test", unit="points")
+    assert judge(experiment, right, runs).word == Word.REPRODUCED
+    found = judge(experiment, wrong, runs)
+    assert (found.word, found.note) == (Word.NOT_REPRODUCED, "we got higher")
+    with pytest.raises(ValidationError, match="test accuracy is compared with itself"):
+        stated_as("gap", "3.0", split="test", than_split="test", unit="points")
+
+
+def test_the_epoch_of_the_highest_accuracy_is_the_first_of_several() -> None:
+    history = {**RUN.history, "val_accuracy": (0.5, 0.7, 0.6, 0.7, 0.2)}
+    run = RUN.model_copy(update={"history": history})
+    assert measure(stated_as("highest_val_accuracy_epoch", "2"), [run]).tolist() == [2]
+
+
+def test_times_and_sizes_are_shown_beside_ours_and_not_judged() -> None:
+    experiment = load_report("baltzi")["mlp-1-hidden"]
+    run = RUN.model_copy(update={"seconds_per_epoch": (30.0, 60.0, 60.0, 60.0, 90.0)})
+    params = experiment.build().count_params()
+    for quantity, ours in (
+        ("minutes", 5.0), ("seconds", 300.0), ("seconds_per_epoch", 60.0),
+        ("megabytes", 4 * params / 1e6),
+    ):  # fmt: skip
+        verdict = judge(experiment, stated_as(quantity, "1.25"), [run])
+        assert (verdict.word, verdict.mean) == (Word.NOT_TESTED, pytest.approx(ours))
+        assert tables.ours_text(verdict) == f"{ours:.2f}"
+
+
+def test_a_class_may_be_given_by_its_name() -> None:
+    assert stated_as("recall", split="test", label="Coat").label == 4
+    assert stated_as("recall", split="test", label="ankle BOOT").label == 9
+    assert stated_as("confused", "0.1", split="test", label="6", predicted="coat").predicted == 4
+    with pytest.raises(ValidationError, match="there is no class Skirt; there is T-shirt/top, "):
+        stated_as("recall", split="test", label="Skirt")
+
+
+@pytest.mark.parametrize(
+    "quantity", ["top_5_accuracy", "top3", "auc", "roc_auc", "fold_mean", "sd", "weighted_f1"]
+)
+def test_what_no_run_holds_says_so_in_a_sentence(quantity: str) -> None:
+    with pytest.raises(ValidationError, match=f"{quantity} is not supported: [a-z]"):
+        stated_as(quantity)

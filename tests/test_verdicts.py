@@ -17,13 +17,14 @@ from scipy import special, stats
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import build
 from fmnist_utils.models.spec import MLP, DenseBlock
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Evaluation, Run
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.stats import exact_share_interval
 from fmnist_utils.text import ours_text
 from fmnist_utils.verdicts.collect import (
     judge_claims,
@@ -165,7 +166,10 @@ def test_a_run_that_diverged_leaves_a_claim_pending(
         ("accuracy", {"split": "train", "epoch": 2}),
         ("epochs_trained", {}),
         ("lowest_val_loss_epoch", {}),
+        ("highest_val_accuracy_epoch", {}),
         ("precision", {"label": 3, "split": "test", "value": "0.5"}),
+        ("macro_f1", {"split": "test", "value": "0.5"}),
+        ("gap", {"split": "train", "than_split": "test", "value": "0.5"}),
         ("difference", {"of": "mlp-1-hidden", "than": "mlp-1-hidden", "unit": "points"}),
         ("ordering", {"of": "mlp-1-hidden", "than": "mlp-1-hidden", "value": None}),
         ("bound", {"of": "mlp-1-hidden", "relation": "at_least", "split": "test"}),
@@ -411,7 +415,8 @@ def test_judging_another_reading_leaves_the_claim_as_it_is(experiment: Experimen
     [
         ((0.90, 0.91, 0.92, 0.93, 0.94), (0.85, 0.86, 0.87, 0.88, 0.89), Word.REPRODUCED),
         ((0.85, 0.86, 0.87, 0.88, 0.89), (0.90, 0.91, 0.92, 0.93, 0.94), Word.NOT_REPRODUCED),
-        ((0.90, 0.91, 0.92), (0.85, 0.86, 0.87), Word.REPRODUCED),
+        # One in ten of all orders of equal runs parts three and three: no evidence at 5 %.
+        ((0.90, 0.91, 0.92), (0.85, 0.86, 0.87), Word.IMPRECISE),
         # Eight of nine pairs, but three seeds cannot bound it away from a coin.
         ((0.90, 0.92, 0.94), (0.85, 0.86, 0.93), Word.IMPRECISE),
     ],
@@ -504,6 +509,19 @@ def test_bound_needs_enough_runs_that_keep_it(
     assert (verdict.low, verdict.high) == (pytest.approx(low), pytest.approx(high))
 
 
+def test_a_bound_that_counts_rounding_in_says_how_many_runs_keep_it_exactly(report: Report) -> None:
+    """The cell said 100 % of 10 runs, and 2 of them were above."""
+    keys = {"split": "test", "of": "mlp-1-hidden", "value": "89", "unit": "percent"}
+    ours = runs_at(report["mlp-1-hidden"], *([0.885] * 8), 0.8949, 0.8901)
+    found = [
+        judge_comparison(claim("bound", relation=relation, **keys), {"mlp-1-hidden": runs})
+        for relation, runs in (("at_most", ours), ("at_most", ours[:8]), ("below", ours))
+    ]
+    assert [(verdict.mean, verdict.note) for verdict in found] == [
+        (1, "8 of 10 runs without rounding"), (1, ""), (0.8, "about 4 more seeds would settle it"),
+    ]  # fmt: skip
+
+
 def test_bound_rests_on_all_runs(report: Report) -> None:
     stated = claim("bound", split="test", of="cnn-2-conv", relation="at_least", value="92")
     ours = runs_at(report["cnn-2-conv"], *([0.93] * 7))
@@ -577,7 +595,10 @@ def test_setting_is_followed_by_runs_or_differs(
     experiment: Experiment, setting: str, value: str, unit: str, word: Word
 ) -> None:
     stated = claim("setting", setting=setting, value=value, unit=unit)
-    assert judge(experiment, stated, [make_run(experiment)]).word == word
+    verdict = judge(experiment, stated, [make_run(experiment)])
+    assert verdict.word == word
+    if unit == "percent":
+        assert (verdict.ours, ours_text(verdict)) == (20, "20 %")
     without = judge(experiment, stated, [])
     assert without.word == (word if word == Word.DIFFERS else Word.NOT_TESTED)
 
@@ -690,6 +711,31 @@ def test_share_of_a_class_that_is_taken_for_another(ten: list[Run]) -> None:
     np.testing.assert_allclose(measure(stated, ten), shares)
 
 
+@pytest.mark.parametrize(
+    ("quantity", "more"), [("recall", {}), ("confused", {"predicted": 2})], ids=["right", "taken"]
+)
+def test_a_share_of_who_knows_which_images_is_judged_in_both_ways(
+    experiment: Experiment, quantity: str, more: dict[str, int]
+) -> None:
+    """Of the images of a class, or of those that are taken for it: only the first was judged."""
+    found = [900, *[500] * 9]
+    runs = [_finding(make_run(experiment, seed), found, more=3) for seed in range(1, 6)]
+    label, predicted = 0, more.get("predicted", 0)
+    counts = [np.array(run.final.test_confusion) for run in runs]
+    columns = [100 * c[label, predicted] / c[:, predicted].sum() for c in counts]
+    stated = claim(
+        quantity, split="test", label=0, **more, value=f"{np.mean(columns):.2f}", unit="percent"
+    )
+    np.testing.assert_allclose(measure(stated, runs, "final-predicted"), columns)
+    assert "taken for" not in judge(experiment, stated, runs).note
+    left_open = Assumption(setting="reading.class percentages", chosen="of a class", because="x")
+    unclear = experiment.model_copy(update={"assumed": (*experiment.assumed, left_open)})
+    verdict = judge(unclear, stated, runs)
+    assert verdict.word == judge(experiment, stated, runs).word == Word.CLOSE
+    other = f"{Word.REPRODUCED} as a share of the images taken for the class"
+    assert verdict.note.split("; ")[1:] == [other]
+
+
 def test_margin_of_a_class_score_is_three_points(experiment: Experiment, ten: list[Run]) -> None:
     recall = float(measure(claim("recall", split="test", label=6, value="0.90"), ten).mean())
     words = []
@@ -775,13 +821,10 @@ def test_every_class_named_is_recognised_better_than_each_of_the_others(
     experiment: Experiment, labels: list[int], than: list[int], word: Word | None
 ) -> None:
     runs = []
-    for seed in range(1, 6):
-        run = make_run(experiment, seed)
-        counts = np.full((10, 10), 20) + np.diag([800 - 10 * i for i in range(10)])
-        counts[2, 2] += seed
-        counts[3, 3] = counts[2, 2]  # the same recall: a coin toss
-        final = run.final.model_copy(update={"test_confusion": tuple(map(tuple, counts.tolist()))})
-        runs.append(run.model_copy(update={"final": final}))
+    for seed in range(1, 7):
+        found = [800 - 10 * i for i in range(10)]
+        found[2] = found[3] = found[2] + seed  # the same recall: a coin toss
+        runs.append(_finding(make_run(experiment, seed), found))
     if word is None:
         with pytest.raises(ValidationError, match="class 0 is compared with itself"):
             claim("class_ordering", split="test", labels=labels, than_labels=than)
@@ -789,3 +832,31 @@ def test_every_class_named_is_recognised_better_than_each_of_the_others(
     stated = claim("class_ordering", split="test", labels=labels, than_labels=than)
     verdict = judge(experiment, stated, runs)
     assert verdict.word == word and verdict.experiment == experiment.id
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("n", [5, 6])
+def test_classes_are_compared_within_each_run(experiment: Experiment, n: int, sign: int) -> None:
+    """One class leads in every run, though the two overlap over all runs."""
+    runs = [
+        _finding(make_run(experiment, seed), [700 + 9 * seed + 1, 700 + 9 * seed, *[700] * 8])
+        for seed in range(1, n + 1)
+    ]
+    stated = claim("class_ordering", split="test", labels=[0], than_labels=[1])
+    if sign < 0:
+        stated = claim("class_ordering", split="test", labels=[1], than_labels=[0])
+    verdict = judge(experiment, stated, runs)
+    assert verdict.mean == (sign > 0)
+    assert (verdict.low, verdict.high) == exact_share_interval(n * (sign > 0), n)
+    # One in sixteen coins shows the same side five times.
+    open_or = {5: Word.IMPRECISE, 6: Word.REPRODUCED}[n]
+    assert verdict.word == (open_or if sign > 0 else Word.NOT_REPRODUCED)
+    assert ours_text(verdict) == f"{100 * (sign > 0)} % of runs"
+
+
+def _finding(run: Run, found: list[int], more: int = 0) -> Run:
+    """Return the run with so many images of each class recognised, and more taken for the first."""
+    counts = np.full((10, 10), 20) + np.diag(np.array(found) - 20)
+    counts[1:, 0] += more
+    final = run.final.model_copy(update={"test_confusion": tuple(map(tuple, counts.tolist()))})
+    return run.model_copy(update={"final": final})

@@ -89,7 +89,8 @@ def unshown_attempts(report: Report) -> Iterator[Fault]:
 
 def _snake_case(name: str) -> str:
     """Write a class name as Keras does when it names layers: ``MaxPooling2D``, max_pooling2d."""
-    return re.sub(r"([a-z0-9])([A-Z])(?=[a-z])", r"\1_\2", name).lower()
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _tables(report: Report) -> Iterator[tuple[Experiment, LayerTable]]:

@@ -132,16 +132,19 @@ def unreported_criterion(report: Report) -> Iterator[Fault]:
         monitors = [c for c in experiment.stated if c.setting == "training.early_stopping.monitor"]
         if stopping and monitors:
             quantity = stopping.monitor.removeprefix("val_")
+            split = "validation" if stopping.monitor.startswith("val_") else "train"
             stated = {(claim.quantity, claim.split) for claim in experiment.stated}
-            if (quantity, "validation") not in stated:
-                silent[quantity].append(monitors[0])
-    for quantity, claims in silent.items():
+            if (quantity, split) not in stated:
+                silent[stopping.monitor].append(monitors[0])
+    for monitor, claims in silent.items():
+        quantity = monitor.removeprefix("val_")
+        subject = f"{'validation' if monitor.startswith('val_') else 'training'} {quantity}"
         yield Fault(
             kind="criterion",
             about=quantity,
             where=place(*claims),
-            claimed=f"validation {quantity} ends the training of {counted(len(claims), 'model')}",
-            because=f"no validation {quantity} is stated for any of them",
+            claimed=f"{subject} ends the training of {counted(len(claims), 'model')}",
+            because=f"no {subject} is stated for any of them",
         )
 
 
@@ -150,7 +153,9 @@ def chosen_on_test(report: Report) -> Iterator[Fault]:
     found = [
         experiment
         for experiment in report.experiments.values()
-        if experiment.training.validation.take == "test" and experiment.training.early_stopping
+        if experiment.training.validation.take == "test"
+        and experiment.training.early_stopping
+        and experiment.training.monitor.startswith("val_")
     ]
     if found:
         yield Fault(

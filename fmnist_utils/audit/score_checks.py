@@ -68,6 +68,28 @@ def impossible_scores(report: Report) -> Iterator[Fault]:
             )
 
 
+def wrong_macro_recalls(report: Report) -> Iterator[Fault]:
+    """Find macro recalls that are not the test accuracy, as all classes have as many images."""
+    for experiment in report.experiments.values():
+        accuracy = experiment.accuracy("test")
+        for claim in experiment.stated:
+            if accuracy is None or (claim.quantity, claim.reading) != (
+                "macro_recall", accuracy.reading
+            ):  # fmt: skip
+                continue
+            if not accuracy.interval.meets(claim.interval):
+                told = stated_value(claim), stated_value(accuracy)
+                yield Fault(
+                    kind="scores",
+                    about=f"{experiment.id}-{claim.id}",
+                    where=place(claim, accuracy),
+                    claimed="macro recall {}, accuracy {}".format(*told),
+                    because="each class has 1,000 test images, so that the two are one number",
+                    rests_on=frozenset(address(experiment, c) for c in (claim, accuracy)),
+                    words={"of": experiment.title},
+                )
+
+
 def _counts(row: ClassScores, table: ScoreTable, *, with_f1: bool = True) -> Counts:
     """Return what can have given a row: recognised images, and images taken for the class."""
     precision, recall, harmonic = _intervals(row, table)

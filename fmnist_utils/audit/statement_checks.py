@@ -18,6 +18,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.values import SCALES
 from fmnist_utils.rounding import Interval
 from fmnist_utils.text import (
+    claim_text,
     experiment_title,
     joined,
     listed,
@@ -214,6 +215,24 @@ def wrong_differences(report: Report) -> Iterator[Fault]:
                 report, claim, "difference", {}, _subtraction(ours, theirs),
                 f"{of} is {stated_value(claim)} above {than} in {claim.split} accuracy",
             )  # fmt: skip
+
+
+def wrong_gaps(report: Report) -> Iterator[Fault]:
+    """Find gaps between two splits that the accuracies of one model do not have."""
+    for experiment in report.experiments.values():
+        for claim in experiment.stated:
+            one, other = map(experiment.accuracy, (claim.split, claim.than_split))
+            if claim.quantity != "gap" or one is None or other is None:
+                continue
+            if not (one.interval - other.interval).meets(claim.interval):
+                yield Fault(
+                    kind="difference",
+                    about=f"{experiment.id}-{claim.id}",
+                    where=place(claim),
+                    claimed=f"{claim_text(claim)} of {experiment.title} is {stated_value(claim)}",
+                    because=_subtraction(one, other),
+                    rests_on=frozenset(address(experiment, c) for c in (claim, one, other)),
+                )
 
 
 def broken_bounds(report: Report) -> Iterator[Fault]:

@@ -212,11 +212,11 @@ def _train_missing(
     experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore, tracker: str
 ) -> None:
     from fmnist_utils.campaign.jobs import missing_jobs
-    from fmnist_utils.campaign.start import train_missing
+    from fmnist_utils.campaign.start import train_missing, written_text
 
     if jobs := missing_jobs(store, [experiment], range(1, seeds + 1)):
         refuse_synthetic(data.source)
-        train_missing(jobs, store, data, tracker=tracker)
+        print(written_text(train_missing(jobs, store, data, tracker=tracker), store))
 
 
 def refuse_synthetic(source: str) -> None:

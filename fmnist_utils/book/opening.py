@@ -15,17 +15,23 @@ from fmnist_utils.book.chapter import (
     reproduce,
     search,
 )
+from fmnist_utils.campaign.crew import jobs_at_once
+from fmnist_utils.campaign.estimate import plan_text
+from fmnist_utils.campaign.jobs import missing_jobs
+from fmnist_utils.campaign.tracking import make_tracker
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.places import mixed_runs
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.claim_tables import judged
 from fmnist_utils.tables.headlines import RECORD, headlines, titled
 from fmnist_utils.tables.table import Table
 from fmnist_utils.text import counted, listed
+from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import Trials
 from fmnist_utils.verdicts.collect import judge_experiment, judge_layers, judge_search
 from fmnist_utils.verdicts.judge import judge, judge_comparison
@@ -47,6 +53,8 @@ def setup(names: Mapping[str, Any], report: str | None = None) -> Chapter:
     ParameterError
         For a parameter that does not exist, a value that one does not take, or a chapter that
         would record trainings on synthetic images.
+    TrackingError
+        In full mode, when the tracker's package is missing or too old.
 
     Examples
     --------
@@ -56,7 +64,12 @@ def setup(names: Mapping[str, Any], report: str | None = None) -> Chapter:
     """
     check_parameters(names)
     chosen = {name: names[name] for name in ("MODE", "DATA", "SEEDS", "TRACKER") if name in names}
-    return Chapter(report, **{name.lower(): value for name, value in chosen.items()})
+    chapter = Chapter(report, **{name.lower(): value for name, value in chosen.items()})
+    if chapter.mode == "full":
+        make_tracker(chapter.tracker)
+        if report:
+            print(chapter.plan())
+    return chapter
 
 
 class Chapter:
@@ -104,6 +117,21 @@ class Chapter:
     def data(self) -> FashionMNIST:
         """The images, loaded when they are first asked for."""
         return load_data(self._source)
+
+    def plan(self) -> str:
+        """Say what full mode would train of the report's experiments and variants, before it does.
+
+        Examples
+        --------
+        >>> print(fu.setup({"SEEDS": 3}, "baltzi").plan())
+        Full mode: all runs of seeds 1 to 3 are here, there is nothing to train.
+        """
+        seeds = f"seeds 1 to {self.seeds}"
+        jobs = missing_jobs(self._store, self.report.trainable.values(), range(1, self.seeds + 1))
+        if not jobs:
+            return f"Full mode: all runs of {seeds} are here, there is nothing to train."
+        plan = plan_text(jobs, self._store, jobs_at_once("auto", jobs), hardware())
+        return f"Full mode: of {seeds}, a cell trains what is missing of its own; of all, {plan}"
 
     def runs(self, experiment: str | Experiment) -> list[Run]:
         """Return the runs of an experiment or a variant, given itself or by its id.
@@ -182,7 +210,7 @@ class Chapter:
         """
         found = self.verdicts(*claims)
         named = [replace(v, claim=titled(self.report, v.claim)) for v in found]
-        return judged(named, caption)
+        return judged(named, caption + self._mixed())
 
     def titled(self, by_id: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is given by id of experiments by their titles, as readers know them.
@@ -208,7 +236,11 @@ class Chapter:
         2
         """
         statements = [[claim] for claim in claims] or _headlines(self.report)
-        return headlines(self.report, [self.verdicts(*parts) for parts in statements])
+        table = headlines(self.report, [self.verdicts(*parts) for parts in statements])
+        return replace(table, caption=table.caption + self._mixed())
+
+    def _mixed(self) -> str:
+        return mixed_runs(run for runs in self._found.values() for run in runs)
 
     def record(self, experiment: str | Experiment) -> RecordLine:
         """Count in one line what merely agrees with the report, and link to its record.

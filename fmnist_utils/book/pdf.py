@@ -37,7 +37,7 @@ def print_book(root: Path) -> Path:
     Raises
     ------
     BookError
-        When the site is not built, or a tool is missing.
+        When the site is not built, a tool is missing, or printing fails.
     """
     site = root / "_build/html"
     names = [page.relative_to(root).with_suffix(".html") for page in pages(root)]
@@ -47,20 +47,23 @@ def print_book(root: Path) -> Path:
     if program is None:
         raise BookError("No PDF: there is no Chromium on this machine.")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ImportError as error:
         raise BookError("No PDF: pip install fmnist-utils[site] brings playwright.") from error
     whole, pdf = site / "whole.html", root / "_build/book.pdf"
-    whole.write_text(one_page(site, names), encoding="utf-8")
     try:
+        whole.write_text(one_page(site, names), encoding="utf-8")
         with sync_playwright() as tool:
             chromium = tool.chromium.launch(executable_path=program, args=["--no-sandbox"])
             page = chromium.new_page(color_scheme="light")
             page.goto(whole.as_uri(), wait_until="load", timeout=0)
             page.pdf(path=pdf, prefer_css_page_size=True, outline=True, tagged=True)
             chromium.close()
+    except (Error, OSError) as error:
+        why = str(error).partition("\n")[0].rstrip(". ")
+        raise BookError(f"{pdf} cannot be printed with {program} ({why}): mend that.") from error
     finally:
-        whole.unlink()
+        whole.unlink(missing_ok=True)
     return pdf
 
 

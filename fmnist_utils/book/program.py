@@ -13,9 +13,20 @@ from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
-from fmnist_utils.reports.protocol import SPLIT_STREAM, Augmentation, Training, split_sizes
+from fmnist_utils.reports.protocol import (
+    SPLIT_STREAM,
+    Augmentation,
+    EarlyStopping,
+    Training,
+    split_sizes,
+)
 from fmnist_utils.text import key_text, listed, setting_name
-from fmnist_utils.training.optimizers import loss_of, optimizer_call
+from fmnist_utils.training.optimizers import (
+    loss_of,
+    optimizer_call,
+    plateau_call,
+    stopping_call,
+)
 
 #: Characters of a line, where it can be broken.
 WIDTH = 88
@@ -81,14 +92,16 @@ def keras_code(experiment: Experiment) -> Program:
     names = _layer_names(experiment, base)
     assumed = _assumed(experiment, base)
     why = _reasons(assumed, names)
-    best = any(item.setting == "reading.weights" and "best" in str(item.chosen) for item in assumed)
+    best = experiment.training.restores_best or any(
+        item.setting == "reading.weights" and "best" in str(item.chosen) for item in assumed
+    )
     parts = (
         _images(experiment, why),
         _split(experiment.training, why),
         _model(experiment, names, why),
         _compile(experiment.training, why),
         _fit(experiment, why, best),
-        _evaluate(why),
+        _evaluate(experiment.training, why),
     )
     body = "\n\n".join("\n".join(part) for part in parts)
     modules = {"numpy": "np", "tensorflow": "tf"}
@@ -238,7 +251,9 @@ def _resized(experiment: Experiment) -> list[str]:
 def _split(training: Training, why: Reasons) -> list[str]:
     sizes, take = split_sizes(training), training.validation.take
     held = sizes["validation"]
-    if take == "test":
+    if take == "none":
+        told, lines = "No training image is held out, and no other is looked at.", []
+    elif take == "test":
         told = "No training image is held out: the test images are looked at during training."
         lines = ["x_val, y_val = x_test, y_test"]
     elif take == "random":
@@ -261,7 +276,7 @@ def _split(training: Training, why: Reasons) -> list[str]:
             f"x_train, y_train = x_train[{kept}], y_train[{kept}]",
         ]
     if (images := training.images) is not None:
-        others = "" if take == "test" else "other "
+        others = "other " * training.validation.holds_out
         told += f" Of the {others}training images, the first {images:,} are trained on."
         lines.append(f"x_train, y_train = x_train[:{images}], y_train[:{images}]")
     return [*_comment(told), *why["split"], *lines]
@@ -287,7 +302,10 @@ def _item(call: Call | str, before: str = " " * 8) -> list[str]:
     function, _, _ = str(call).partition("(")
     indent = " " * (len(before) - len(before.lstrip()))
     together = f"{indent}    {', '.join(call.arguments)}"
-    apart = [f"{indent}    {argument}," for argument in call.arguments]
+    given = [("", value) for value in call.positional]
+    given += [(f"{key}=", value) for key, value in call.keywords.items()]
+    written = ((key, x if isinstance(x, Call) else as_python(x)) for key, x in given)
+    apart = [line for key, x in written for line in _item(x, f"{indent}    {key}")]
     broken = [together] if len(together) <= WIDTH else apart
     return [f"{before}{function}(", *broken, f"{indent}),"]
 
@@ -310,6 +328,7 @@ def _fit(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
         lines = [*_augmentation(spec, experiment.model.input_shape, size), "", ""]
         images = "augmented(x_train, y_train)"
         validation = "augmented(x_val, y_val)" if spec.validation else validation
+    watched = training.validation.take != "none"
     endless = best and not training.early_stopping
     return [
         *lines,
@@ -318,7 +337,7 @@ def _fit(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
         *(["# It never stops early, but goes back to the best epoch at the end."] * endless),
         "model.fit(",
         f"    {images},",
-        f"    validation_data={validation},",
+        *([f"    validation_data={validation},"] * watched),
         "    shuffle=False,  # it is done above" if spec else f"    batch_size={size},",
         f"    epochs={training.epochs},",
         *_callbacks(training, best),
@@ -327,15 +346,16 @@ def _fit(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
 
 
 def _callbacks(training: Training, best: bool) -> list[str]:
-    if not training.early_stopping and not best:
-        return []
-    settings: dict[str, Any] = {"monitor": "val_accuracy", "patience": training.epochs}
-    if training.early_stopping:
-        settings = training.early_stopping.model_dump(exclude_none=True)
-    if best:
-        settings["restore_best_weights"] = True
-    call = Call("callbacks.EarlyStopping", (), settings)
-    return ["    callbacks=[", *_item(call), "    ],"]
+    stopping, plateau, calls = training.early_stopping, training.reduce_lr_on_plateau, []
+    if best and not stopping:
+        stopping = EarlyStopping(monitor=training.monitor, patience=training.epochs)
+    if stopping:
+        restored = {"restore_best_weights": True} if best else {}
+        calls.append(stopping_call(stopping.model_copy(update=restored)))
+    if plateau:
+        calls.append(plateau_call(plateau))
+    lines = (line for call in calls for line in _item(call))
+    return ["    callbacks=[", *lines, "    ],"] if calls else []
 
 
 def _augmentation(spec: Augmentation, shape: Sequence[int], size: int) -> list[str]:
@@ -374,12 +394,13 @@ def _moves(spec: Augmentation) -> Iterator[str]:
             yield f'layers.RandomFlip("{mode}")'
 
 
-def _evaluate(why: Reasons) -> list[str]:
+def _evaluate(training: Training, why: Reasons) -> list[str]:
+    watched = training.validation.take != "none"
     return [
         *why["evaluate"],
         "parts = {",
         '    "training": (x_train, y_train),',
-        '    "validation": (x_val, y_val),',
+        *(['    "validation": (x_val, y_val),'] * watched),
         '    "test": (x_test, y_test),',
         "}",
         "for name, (x, y) in parts.items():",

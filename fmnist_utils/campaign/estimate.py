@@ -14,78 +14,79 @@ from fmnist_utils.reports.load import load_reports
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.training.provenance import processor
 
 #: Seconds that a process takes before its first epoch, as measured on two cores.
 START_UP = 18.0
 
 
-def plan_text(jobs: Sequence[Job], store: RunStore, size: int) -> str:
-    """Write how many runs there will be, how long they will take, and the room on the disk.
+def plan_text(jobs: Sequence[Job], store: RunStore, size: int, device: str | None = None) -> str:
+    """Write how many runs there will be, on what, for how long, and the room on the disk.
 
     Parameters
     ----------
     jobs : sequence of Job
         What is to be trained.
     store : RunStore
-        Whose recorded times serve: of the same experiment, else of the same network with the same
-        batch size, on the same kind of processor.
+        Whose recorded times serve: those of the device, or else of others, which is said.
     size : int
         How many train side by side.
+    device : str, optional
+        What trains; None where that is not known.
     """
-    seconds = estimated_seconds(jobs, store)
+    seconds, source = estimated_seconds(jobs, store, device), "recorded times"
+    if device and not any(seconds):
+        seconds, source = estimated_seconds(jobs, store), "times recorded on other hardware"
     known = [value for value in seconds if value is not None]
     count = f"{len(jobs)} run{'s' * (len(jobs) != 1)}"
-    beside = f", {size} side by side" if size > 1 else ""
+    count += f" on {device}" * bool(device) + f", {size} side by side" * (size > 1)
     if known:
         unknown = len(jobs) - len(known)
         more = f", {unknown} more without recorded times" if unknown else ""
-        time = f"about {duration_text(makespan(known, size))} by recorded times{more}"
+        time = f"about {duration_text(makespan(known, size))} by {source}{more}"
     else:
         time = "no recorded times to estimate from"
     free = shutil.disk_usage(_existing(store.written)).free / 1e9
-    return f"{count}{beside}: {time}; {free:.1f} GB free on disk."
+    return f"{count}: {time}; {free:.1f} GB free on disk."
 
 
-def estimated_seconds(jobs: Sequence[Job], store: RunStore) -> list[float | None]:
+def estimated_seconds(
+    jobs: Sequence[Job], store: RunStore, device: str | None = None
+) -> list[float | None]:
     """Estimate the seconds of each job from recorded runs; None where there are none.
 
-    An estimate for an experiment is the mean of its own runs. One from another experiment with the
-    same network is scaled to the images and the epochs of the job, all epochs of its protocol. Each
-    run starts a process, which takes `START_UP` seconds more.
+    An estimate is the mean of the experiment's own runs on the device, or on any. Without them it
+    comes from experiments with the same network, or from the one that is varied, with the same
+    batch size: their runs where the protocol is the same, else scaled to the images and to all
+    epochs of the job. Each run starts a process, which takes `START_UP` seconds more.
     """
-    here = processor()
+    trained = [item for report in load_reports()[0] for item in report.trainable.values()]
     runs: dict[tuple[str, str], list[Run]] = {}
-    trained: dict[tuple[str, str], Experiment] = {}
-    for report in load_reports()[0]:
-        for experiment in report.trainable.values():
-            trained[report.id, experiment.id] = experiment
 
-    def recorded(experiment: Experiment) -> list[Run]:
-        key = experiment.report, experiment.id
+    def recorded(item: Experiment) -> list[Run]:
+        key = item.report, item.id
         if key not in runs:
-            runs[key] = [run for run in store.runs(experiment) if run.provenance.device == here]
+            runs[key] = [r for r in store.runs(item) if device in (None, r.provenance.device)]
         return runs[key]
 
     def estimate(wanted: Experiment) -> float | None:
         if own := recorded(wanted):
             return START_UP + fmean(sum(run.seconds_per_epoch) for run in own)
-        rates = [
-            fmean(run.seconds_per_epoch) / split_sizes(other.training)["train"]
-            for other in trained.values()
-            if other.model == wanted.model
-            and other.training.batch_size == wanted.training.batch_size
-            for run in recorded(other)
-        ]
         images = split_sizes(wanted.training)["train"] * wanted.training.epochs
-        return START_UP + fmean(rates) * images if rates else None
+        found = []
+        for other in trained:
+            varied = (other.report, other.id) == (wanted.report, wanted.variant_of)
+            alike = other.training.batch_size == wanted.training.batch_size
+            if alike and (varied or other.model == wanted.model):
+                size = split_sizes(other.training)["train"]
+                for run in recorded(other):
+                    rate = fmean(run.seconds_per_epoch) / size
+                    same = other.training == wanted.training
+                    found.append(sum(run.seconds_per_epoch) if same else rate * images)
+        return START_UP + fmean(found) if found else None
 
-    def key(job: Job) -> tuple[str, str]:
-        return job.experiment.report, job.experiment.id
-
-    distinct = {key(job): job.experiment for job in jobs}
+    distinct = {(job.experiment.report, job.experiment.id): job.experiment for job in jobs}
     estimates = {name: estimate(experiment) for name, experiment in distinct.items()}
-    return [estimates[key(job)] for job in jobs]
+    return [estimates[job.experiment.report, job.experiment.id] for job in jobs]
 
 
 def makespan(seconds: Sequence[float], size: int) -> float:

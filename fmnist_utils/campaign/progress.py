@@ -20,7 +20,8 @@ from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.course import Progress as Epoch
 
-#: Where the output is no terminal, an epoch of a job is a line at most this often, in seconds.
+#: Where the output is no terminal, an epoch of a job is a line at most this often, in seconds; the
+#: first of all is one too, so that it is soon seen that something happens, and how long it takes.
 _LINE_EVERY = 60.0
 
 
@@ -48,6 +49,7 @@ class CampaignProgress(Watcher):
         self._runs = self._bars.add_task("runs", total=runs, metrics="")
         self._jobs: dict[str, TaskID] = {}
         self._written: dict[str, float] = {}
+        self._silent = True
 
     def __enter__(self) -> CampaignProgress:
         """Show the bars."""
@@ -70,8 +72,9 @@ class CampaignProgress(Watcher):
         self._bars.update(
             self._jobs[job.name], completed=epoch.epoch, total=epoch.epochs, metrics=metrics
         )
-        if not self._drawn and time.monotonic() - self._written[job.name] > _LINE_EVERY:
-            self._written[job.name] = time.monotonic()
+        waited = time.monotonic() - self._written[job.name]
+        if not self._drawn and (self._silent or waited > _LINE_EVERY):
+            self._silent, self._written[job.name] = False, time.monotonic()
             left = (epoch.epochs - epoch.epoch) * epoch.seconds / 60
             self._print(
                 f"{job.name}  {metrics}  epoch {epoch.epoch} of {epoch.epochs}, "
@@ -82,8 +85,9 @@ class CampaignProgress(Watcher):
         """Print a line for a finished run, and take the job's bar away."""
         self._bars.advance(self._runs)
         self._bars.remove_task(self._jobs.pop(job.name))
+        epochs = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
         self._print(
-            f"{job.name}: {run.epochs} epochs, {sum(run.seconds_per_epoch):.0f} s, "
+            f"{job.name}: {epochs}, {sum(run.seconds_per_epoch):.0f} s, "
             f"test accuracy {100 * run.final.test.accuracy:.2f} %"
         )
 

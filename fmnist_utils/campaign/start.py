@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -15,8 +16,14 @@ from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.tracking import make_tracker
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.reports.experiment import OWN
+from fmnist_utils.runs.publish import is_checkout
 from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.store import DRIVE, RunStore
+from fmnist_utils.training.provenance import hardware
+
+#: The line that has Colab show the user's Drive, where runs then go.
+MOUNT = f'from google.colab import drive; drive.mount("{DRIVE.parent}")'
 
 
 def train_missing(
@@ -71,6 +78,17 @@ def train_missing(
         from fmnist_utils.campaign.cluster import DaskCrew
 
         crew, size = DaskCrew(scheduler, say=say), 1
-    say(plan_text(jobs, store, size))
+    if "google.colab" in sys.modules and not DRIVE.is_dir():
+        say(f"Colab deletes runs when its session ends. To keep them, run this first: {MOUNT}")
+    say(plan_text(jobs, store, size, None if scheduler else hardware()))
     with watching, CampaignProgress(len(jobs), console) as progress:
         return run_jobs(jobs, store, crew, (progress, watching, *watchers))
+
+
+def written_text(runs: Sequence[Run], store: RunStore) -> str:
+    """Say where new runs are, and how they become evidence, which a reader's own never do."""
+    count = f"{len(runs)} run{'s' * (len(runs) != 1)} written to {store.written}"
+    if all(OWN in run.experiment for run in runs):
+        return f"{count}."
+    how = "publish with" if is_checkout() else "to send them in:"
+    return f"{count}; {how} fmnist {'publish-runs' if is_checkout() else 'export-runs runs.zip'}."

@@ -81,9 +81,10 @@ def contents(tables: Record) -> dict[str, bytes]:
 
 def write_record(folder: Path, tables: Record) -> list[Path]:
     """Write the files of the record, each whole or not at all; return their paths."""
-    for name, content in contents(tables).items():
+    files = contents(tables)
+    for name, content in files.items():
         write_whole(folder / name, content)
-    return [folder / name for name in contents(tables)]
+    return [folder / name for name in files]
 
 
 def columns(table: str) -> dict[str, tuple[str, str]]:

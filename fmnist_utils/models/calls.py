@@ -67,10 +67,17 @@ def layer_calls(spec: MLP | CNN) -> Iterator[LayerCall]:
     Hidden1 layers.Dense(100, activation="relu")
     Output layers.Dense(10, activation="softmax")
     """
-    for i, convolution in enumerate(spec.conv if isinstance(spec, CNN) else ()):
-        yield from _convolution(convolution, str(i + 1), f"model.conv.{i}")
-    if isinstance(spec, CNN) or len(spec.input_shape) > 1:
+    from_input = _dropout(spec.input_dropout, "InputDropout", "model.input_dropout")
+    if isinstance(spec, CNN):
+        yield from from_input
+        for i, convolution in enumerate(spec.conv):
+            yield from _convolution(convolution, str(i + 1), f"model.conv.{i}")
+    if isinstance(spec, CNN) and spec.global_pool:
+        kind = f"layers.Global{spec.global_pool.capitalize()}Pooling2D"
+        yield LayerCall("GlobalPool", Call(kind), ("model.global_pool",))
+    elif isinstance(spec, CNN) or len(spec.input_shape) > 1:
         yield LayerCall("Flatten", Call("layers.Flatten"))
+    yield from from_input  # of an mlp, whose images are flat by now
     kind, dense = ("dense", spec.dense) if isinstance(spec, CNN) else ("hidden", spec.hidden)
     for i, block in enumerate(dense):
         yield from _hidden(block, str(i + 1), f"model.{kind}.{i}")
@@ -78,33 +85,67 @@ def layer_calls(spec: MLP | CNN) -> Iterator[LayerCall]:
 
 
 def _convolution(block: ConvBlock, number: str, at: str) -> Iterator[LayerCall]:
-    settings = {"padding": block.padding, "activation": block.activation}
-    call = Call("layers.Conv2D", (block.filters, block.kernel), settings)
-    own = tuple(f"{at}.{key}" for key in ("filters", "kernel", *settings))
-    yield LayerCall(f"Conv{number}", call, own)
-    yield from _batch_norm(block, f"ConvBatchNorm{number}", at)
+    shape = {"strides": block.strides} if block.strides else {}
+    call = Call("layers.Conv2D", (block.filters, block.kernel), {**shape, "padding": block.padding})
+    layer = LayerCall(f"Conv{number}", call, _at(at, "filters", "kernel", "strides", "padding"))
+    yield from _activated(block, layer, "Conv", number, at)
     if block.pool is not None:
-        padding = {"padding": block.pool_padding} if block.pool_padding else {}
-        call = Call("layers.MaxPooling2D", (block.pool,), padding)
-        yield LayerCall(f"MaxPool{number}", call, (f"{at}.pool", f"{at}.pool_padding"))
-    yield from _dropout(block, f"ConvDropout{number}", at)
+        settings = {"strides": block.pool_strides, "padding": block.pool_padding}
+        used = {key: value for key, value in settings.items() if value is not None}
+        kind = (block.pool_kind or "max").capitalize()
+        call = Call(f"layers.{kind}Pooling2D", (block.pool,), used)
+        paths = _at(at, "pool", "pool_kind", "pool_strides", "pool_padding")
+        yield LayerCall(f"{kind}Pool{number}", call, paths)
+    yield from _dropout(block.dropout, f"ConvDropout{number}", f"{at}.dropout")
 
 
 def _hidden(block: DenseBlock, number: str, at: str) -> Iterator[LayerCall]:
-    settings: dict[str, Any] = {"activation": block.activation}
-    if block.l2 is not None:
-        settings["kernel_regularizer"] = Call("regularizers.L2", (block.l2,))
-    own = tuple(f"{at}.{key}" for key in ("units", "activation", "l2"))
-    yield LayerCall(f"Hidden{number}", Call("layers.Dense", (block.units,), settings), own)
-    yield from _batch_norm(block, f"HiddenBatchNorm{number}", at)
-    yield from _dropout(block, f"HiddenDropout{number}", at)
+    layer = LayerCall(f"Hidden{number}", Call("layers.Dense", (block.units,)), _at(at, "units"))
+    yield from _activated(block, layer, "Hidden", number, at)
+    yield from _dropout(block.dropout, f"HiddenDropout{number}", f"{at}.dropout")
 
 
-def _batch_norm(block: DenseBlock | ConvBlock, name: str, at: str) -> Iterator[LayerCall]:
-    if block.batch_norm:
-        yield LayerCall(name, Call("layers.BatchNormalization"), (f"{at}.batch_norm",))
+def _activated(
+    block: DenseBlock | ConvBlock, layer: LayerCall, kind: str, number: str, at: str
+) -> Iterator[LayerCall]:
+    """Yield a layer with weights, its batch normalisation, and its activation where it is apart."""
+    norm = LayerCall(
+        f"{kind}BatchNorm{number}", Call("layers.BatchNormalization"), _at(at, "batch_norm")
+    )
+    how = Call("layers.Activation", (block.activation,))
+    if block.activation == "leaky_relu":
+        how = Call("layers.LeakyReLU", (), {"negative_slope": block.negative_slope})
+    act = LayerCall(f"{kind}Activation{number}", how, _at(at, "activation", "negative_slope"))
+    apart = block.batch_norm == "before" or block.activation == "leaky_relu"
+    settings = layer.call.keywords | ({} if apart else {"activation": block.activation})
+    yield LayerCall(
+        layer.name,
+        layer.call._replace(keywords=settings | _on_kernel(block)),
+        layer.settings + _at(at, "initializer", "l1", "l2") + (() if apart else act.settings),
+    )
+    after = [norm] if block.batch_norm else []
+    yield from (*after, act) if block.batch_norm == "before" else (*[act] * apart, *after)
 
 
-def _dropout(block: DenseBlock | ConvBlock, name: str, at: str) -> Iterator[LayerCall]:
-    if block.dropout is not None:
-        yield LayerCall(name, Call("layers.Dropout", (block.dropout,)), (f"{at}.dropout",))
+def _at(at: str, *keys: str) -> tuple[str, ...]:
+    return tuple(f"{at}.{key}" for key in keys)
+
+
+def _on_kernel(block: DenseBlock | ConvBlock) -> dict[str, Any]:
+    """Return how a kernel begins and is penalised."""
+    found: dict[str, Any] = {}
+    if block.initializer is not None:
+        found["kernel_initializer"] = block.initializer
+    penalties = {"l1": block.l1, "l2": block.l2}
+    used = {name: value for name, value in penalties.items() if value is not None}
+    if len(used) == 2:
+        found["kernel_regularizer"] = Call("regularizers.L1L2", (), used)
+    elif used:
+        ((name, value),) = used.items()
+        found["kernel_regularizer"] = Call(f"regularizers.{name.upper()}", (value,))
+    return found
+
+
+def _dropout(rate: float | None, name: str, at: str) -> Iterator[LayerCall]:
+    if rate is not None:
+        yield LayerCall(name, Call("layers.Dropout", (rate,)), (at,))

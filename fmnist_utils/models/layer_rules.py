@@ -43,9 +43,10 @@ def windows(model: MLP | CNN) -> Iterator[Window]:
     """
     sides: Shape = model.input_shape[:2]
     for layer, block in enumerate(model.conv if isinstance(model, CNN) else (), start=1):
-        steps = [("kernel", block.kernel, 1, block.padding)]
+        steps = [("kernel", block.kernel, block.strides or 1, block.padding)]
         if block.pool is not None:
-            steps.append(("pooling", block.pool, block.pool, block.pool_padding or "valid"))
+            stride = block.pool_strides or block.pool
+            steps.append(("pooling", block.pool, stride, block.pool_padding or "valid"))
         for kind, size, stride, padding in steps:
             reached = (windowed(side, size, stride)[padding == "same"] for side in sides)
             before, sides = sides, tuple(max(0, side) for side in reached)
@@ -74,7 +75,7 @@ def kernel_weights(model: MLP | CNN) -> int:
             channels = convolution.filters
         for item in windows(model):
             sides = item.after
-        width = math.prod(sides) * channels
+        width = channels if model.global_pool else math.prod(sides) * channels
     for block in model.dense if isinstance(model, CNN) else model.hidden:
         weights += width * block.units
         width = block.units
@@ -186,14 +187,25 @@ def _pooling(before: Shape, shape: Shape, parameters: int) -> str:
     return _none(parameters)
 
 
+def _global_pooling(before: Shape, shape: Shape, parameters: int) -> str:
+    if shape != before[-1:]:
+        return f"{times(before)} becomes {before[-1]} values, not {times(shape)}"
+    return _none(parameters)
+
+
 _RULES: dict[str, Callable[[Shape, Shape, int], str]] = {
     "InputLayer": _input,
     "Flatten": _flatten,
     "Dropout": _unchanged,
     "Activation": _unchanged,
+    "ReLU": _unchanged,
+    "LeakyReLU": _unchanged,
+    "ELU": _unchanged,
     "Dense": _dense,
     "BatchNormalization": _normalisation,
     "Conv2D": _convolution,
     "MaxPooling2D": _pooling,
     "AveragePooling2D": _pooling,
+    "GlobalMaxPooling2D": _global_pooling,
+    "GlobalAveragePooling2D": _global_pooling,
 }

@@ -7,15 +7,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
-from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, NUM_CLASSES, count
 from fmnist_utils.records import Slug, Strict, WrongAt, check_slug
-from fmnist_utils.reports.quantities import EPOCHS, QUANTITIES, Kind, Quantity, Reading, Role
+from fmnist_utils.reports.quantities import (
+    EPOCHS,
+    NOT_MEASURED,
+    QUANTITIES,
+    Kind,
+    Quantity,
+    Reading,
+    Role,
+)
 from fmnist_utils.reports.values import SCALES, Printed, misfit
 from fmnist_utils.rounding import Interval
 
 
 def _known(quantity: str) -> str:
     if quantity not in QUANTITIES:
+        if why := next((NOT_MEASURED[x] for x in NOT_MEASURED if quantity.startswith(x)), ""):
+            raise ValueError(f"{quantity} is not supported: {why}")
         known = ", ".join(QUANTITIES)
         raise ValueError(f"there is no quantity {quantity}; there is {known}")
     return quantity
@@ -24,8 +34,20 @@ def _known(quantity: str) -> str:
 #: Every key that belongs to some quantities only.
 _KEYS = frozenset[str]().union(*(row.needs | row.takes for row in QUANTITIES.values()))
 
-#: A class of Fashion-MNIST by its number.
-Class = Annotated[int, Field(ge=0, lt=NUM_CLASSES)]
+
+def _class_number(value: Any) -> Any:
+    """Return the number of a class that is given by its name, in any case."""
+    names = [name.lower() for name in CLASS_NAMES]
+    if not isinstance(value, str) or value.lstrip("+-").isdigit():
+        return value
+    if value.lower() not in names:
+        known = ", ".join(CLASS_NAMES)
+        raise ValueError(f"there is no class {value}; there is {known}")
+    return names.index(value.lower())
+
+
+#: A class of Fashion-MNIST by its number, or in a file by its name.
+Class = Annotated[int, BeforeValidator(_class_number), Field(ge=0, lt=NUM_CLASSES)]
 
 
 #: Several classes, at least one.
@@ -65,8 +87,8 @@ class Claim(Strict):
     Which of the optional keys a claim needs follows from its quantity; a missing or superfluous
     one is an error. ``confused`` is the share of a class that is taken for another one;
     ``images`` is how many images a split has, or one class of the test set, or the shape of the
-    split's array; ``cited`` is a number from other work and ``minutes`` a training time, which we
-    show beside ours and do not judge.
+    split's array; ``cited`` is a number from other work, which is not judged, nor are training
+    times, such as ``minutes``, and ``megabytes``, which are shown beside ours.
 
     Attributes
     ----------
@@ -89,6 +111,8 @@ class Claim(Strict):
     epoch : int
         For ``accuracy`` and ``loss``: the value is that of one epoch, counted from 1, as Keras
         prints it.
+    than_split : str
+        Of a ``gap``: the split whose accuracy is taken off that of `split`.
     relation : str
         Of a ``bound``: ``at_least`` and ``at_most`` include the value, ``above`` and ``below`` do
         not.
@@ -114,6 +138,7 @@ class Claim(Strict):
     fact: str | None = None
     of: str | None = None
     than: str | None = None
+    than_split: Split | None = None
     relation: Literal["at_least", "at_most", "above", "below"] | None = None
     epoch: PositiveInt | None = None
     label: Class | None = None
@@ -140,8 +165,11 @@ class Claim(Strict):
             raise ValueError(f"claim {self.id}: class {min(twice)} is compared with itself")
         if self.labels is not None and self.split != "test":
             raise ValueError(f"claim {self.id}: {about} classes needs split test")
-        if self.label is not None and self.split != "test":
+        by_class = self.label is not None or self.about.measure == "macro_score"
+        if by_class and self.split != "test":
             raise ValueError(f"claim {self.id}: {about} a class needs split test")
+        if self.than_split is not None and self.than_split == self.split:
+            raise ValueError(f"claim {self.id}: {self.split} accuracy is compared with itself")
         if self.epoch is not None and self.split == "test":
             raise ValueError(f"claim {self.id}: {about} an epoch does not take split test")
         if "-" in self.reading and self.split != "train":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
@@ -23,6 +24,7 @@ from fmnist_utils.records import (
     Slug,
     Strict,
     WrongAt,
+    all_problems,
     first_problem,
     refuse_duplicates,
     sha256,
@@ -33,6 +35,7 @@ from fmnist_utils.reports.protocol import ALWAYS, Precision, Training
 from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.settings import (
     SettingError,
+    _as_restored,
     _check_assumption,
     _check_setting,
     account_for,
@@ -85,6 +88,7 @@ class Experiment(Strict):
     def results(self) -> tuple[Claim, ...]:
         """Every claim but the cells of the layer table."""
         scores = self.scores.claims() if self.scores else ()
+        scores = (_as_restored(self.training, claim) for claim in scores)
         epochs = (claim for table in self.epoch_tables for claim in table.claims())
         return (*self.stated, *scores, *epochs)
 
@@ -223,46 +227,63 @@ class Experiment(Strict):
             written_out += [item.model_copy(update={"setting": path}) for path in paths]
         return tuple(written_out)
 
+    @field_validator("stated")
+    @classmethod
+    def _readings_by_default(
+        cls, claims: tuple[Claim, ...], info: ValidationInfo
+    ) -> tuple[Claim, ...]:
+        training = info.data.get("training")
+        return tuple(_as_restored(training, claim) for claim in claims) if training else claims
+
     @model_validator(mode="after")
-    def _model_can_be_built(self) -> Experiment:
+    def _holds_together(self) -> Experiment:
+        all_problems(
+            (
+                self._check_model,
+                *(partial(self._check_claim, i, claim) for i, claim in enumerate(self.results)),
+                self._check_assumptions,
+                self._check_all_settings,
+            )
+        )
+        return self
+
+    def _check_model(self) -> None:
         if self.variant_of is None and (problem := misbuilt(self.model)):
             raise WrongAt(f"{self.id}: {problem}", "model")
-        return self
 
-    @model_validator(mode="after")
-    def _claims_can_be_judged(self) -> Experiment:
+    def _check_claim(self, i: int, claim: Claim) -> None:
         """Every claim is about what the experiment, or a run of it, has."""
+        # Those of the prose come first.
+        at = ("claims", i) if i < len(self.stated) else ()
+        if claim.about.place == "report":
+            raise WrongAt(f"claim {claim.id}: {claim.quantity} belongs under the report", *at)
+        if claim.setting is not None:
+            _check_setting(self, claim, *at)
         last = self.training.epochs
-        for i, claim in enumerate(self.results):
-            # Those of the prose come first.
-            at = ("claims", i) if i < len(self.stated) else ()
-            if claim.about.place == "report":
-                raise WrongAt(f"claim {claim.id}: {claim.quantity} belongs under the report", *at)
-            if claim.setting is not None:
-                _check_setting(self, claim, *at)
-            if claim.epoch is not None and claim.epoch > last:
-                raise WrongAt(
-                    f"claim {claim.id}: training ends by epoch {last}, before epoch {claim.epoch}",
-                    *at,
-                )
-            _check_reading(self, claim, *at)
-        return self
+        if claim.epoch is not None and claim.epoch > last:
+            problem = f"training ends by epoch {last}, before epoch {claim.epoch}"
+            raise WrongAt(f"claim {claim.id}: {problem}", *at)
+        _check_reading(self, claim, *at)
 
-    @model_validator(mode="after")
-    def _settings_accounted_for(self) -> Experiment:
-        """Every setting, and every reading, is either stated or assumed, with the value used."""
+    def _check_assumptions(self) -> None:
+        """Every assumption names a setting, with the value used."""
+        if self.variant_of is None:
+            all_problems(
+                partial(_check_assumption, self, item.setting, item.chosen)
+                for item in self.assumed
+                if item.setting in ALWAYS or not item.setting.startswith("reading.")
+            )
+
+    def _check_all_settings(self) -> None:
+        """Every setting, and every reading, is either stated or assumed."""
         if self.variant_of is not None:
-            return self
+            return
         place = f"experiment {self.id}"
         refuse_duplicates(f"{place}: claim id", (claim.id for claim in self.claims))
-        assumed = {item.setting: item.chosen for item in self.assumed}
-        for path, chosen in assumed.items():
-            if path in ALWAYS or not path.startswith("reading."):
-                _check_assumption(self, path, chosen)
+        assumed = {item.setting for item in self.assumed}
         stated = {claim.setting for claim in self.stated if claim.setting}
         paths = [path for path in _paths(self.model, self.training) if not self._implied(path)]
         account_for(place, [*paths, *self._readings()], stated, assumed)
-        return self
 
     def _implied(self, path: str) -> bool:
         """Say whether a setting is in the printed layer table, or that of another experiment."""
@@ -289,7 +310,7 @@ class Experiment(Strict):
             yield "reading.fill mode"
         ends = [c for c in self.results if c.about.kind == "measured" and c.about.unit != EPOCHS]
         ends = [claim for claim in ends if claim.epoch is None]
-        if ends:
+        if ends and not self.training.restores_best:
             yield "reading.weights"
         if any(claim.split == "train" for claim in ends):
             yield "reading.training accuracy"
@@ -321,16 +342,24 @@ _VARIED = {"report", "where", "model", "training", "precision"}
 
 
 def _check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None:
-    if claim.reading.endswith("-all") and experiment.training.validation.take == "test":
-        raise WrongAt(
-            f"claim {claim.id}: {experiment.id} validates on the test images, "
-            f"which reading {claim.reading} would count as training images",
-            *at,
+    spec, problem = experiment.training, ""
+    if claim.reading.endswith("-all") and not spec.validation.holds_out:
+        problem = (
+            f"{experiment.id} holds no training images out, which reading {claim.reading} adds"
         )
+    elif spec.validation.take == "none" and claim.split == "validation":
+        problem = f"{experiment.id} has no validation images"
+    elif spec.restores_best and claim.about.is_metric and claim.of and claim.reading == "final":
+        problem = f"{experiment.id} restores the best weights: give it reading: best"
+    if problem:
+        raise WrongAt(f"claim {claim.id}: {problem}", *at)
 
 
 #: What a printed layer table shows of a model.
-_PRINTED = {"count", "units", "filters", "kernel", "padding", "pool", "batch_norm", "input_shape"}
+_PRINTED = {
+    "count", "units", "filters", "kernel", "padding", "strides", "pool", "pool_kind", "batch_norm",
+    "input_shape", "global_pool",
+}  # fmt: skip
 
 
 def _paths(model: ModelSpec, training: Training, **_: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -75,7 +76,7 @@ def split_rows(
     Returns
     -------
     train, validation : int32 arrays
-        Ascending; `validation` is None where the test images take its place.
+        Ascending; `validation` is None where no training image is held out.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def split_rows(
         When a split is to be drawn without the seed of a run.
     """
     held_out = spec.validation
-    if held_out.take == "test":
+    if held_out.take == "test" or held_out.take == "none":
         return np.arange(n, dtype=np.int32)[: spec.images], None
     drawn_from: int | tuple[int, int] | None = held_out.seed
     if held_out.drawn_by_run and seed is not None:
@@ -123,23 +124,32 @@ class Validation(Strict):
     """Which training images are held out for validation: a fraction or a count of them.
 
     With ``take: test`` none is: the test images are looked at during training, as some do. With
-    ``take: random`` a `seed` draws one split for all runs; without one each run draws its own, so
-    that runs differ by the split too, as they must where nobody knows which images it was.
+    ``take: none`` nothing is looked at; our curves then are of the test images, and decide nothing.
+
+    With ``take: random`` a `seed` draws one split for all runs; without one each run draws its own,
+    so that runs differ by the split too, as they must where nobody knows which images it was.
     """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     count: Images | None = None
-    take: Literal["first", "last", "random", "test"]
+    take: Literal["first", "last", "random", "test", "none"]
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
     @model_validator(mode="after")
     def _can_be_taken(self) -> Validation:
         given = (self.fraction is not None) + (self.count is not None)
-        if given != (self.take != "test"):
-            raise ValueError("a validation split needs either a fraction or a count, or take: test")
+        if given != self.holds_out:
+            raise ValueError(
+                "a validation split needs either a fraction or a count, or take: test or none"
+            )
         if self.seed is not None and self.take != "random":
             raise ValueError("only a random validation split takes a seed")
         return self
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether some training images are held out."""
+        return self.take not in ("test", "none")
 
     @property
     def drawn_by_run(self) -> bool:
@@ -147,10 +157,39 @@ class Validation(Strict):
         return self.take == "random" and self.seed is None
 
 
+#: What can be watched during training, as Keras names it: of validation images, or running.
+Monitor = Literal["val_accuracy", "val_loss", "accuracy", "loss"]
+
+#: By how much a metric must improve to count as better.
+Delta = Annotated[float, Field(ge=0, lt=10)]
+
+
+class Schedule(Strict):
+    """How a learning rate falls with the number of steps, as ``keras.optimizers.schedules`` has it.
+
+    An ``exponential`` or ``inverse_time`` decay has a `decay_rate`; ``cosine`` ends at 0 after
+    `decay_steps`.
+    """
+
+    kind: Literal["exponential", "inverse_time", "cosine"]
+    decay_steps: Annotated[PositiveInt, Field(le=10**8)]
+    decay_rate: Finite | None = None
+    staircase: bool | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_takes(self) -> Schedule:
+        if (self.decay_rate is None) != (self.kind == "cosine"):
+            raise ValueError("an exponential or inverse_time schedule needs a decay_rate, no other")
+        if self.kind == "cosine" and self.staircase is not None:
+            raise ValueError("a cosine schedule takes no staircase")
+        return self
+
+
 class Optimizer(Strict):
     """A Keras optimizer; what is not named here stays at the Keras default.
 
-    SGD and RMSprop take a `momentum`, SGD alone `nesterov`.
+    SGD and RMSprop take a `momentum`, SGD alone `nesterov`. With a `schedule` the `learning_rate`
+    is that of the first step.
     """
 
     name: Literal["adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd"]
@@ -158,6 +197,7 @@ class Optimizer(Strict):
     momentum: Annotated[float, Field(ge=0, le=1)] | None = None
     nesterov: bool | None = None
     weight_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
+    schedule: Schedule | None = None
 
     @model_validator(mode="after")
     def _has_what_it_takes(self) -> Optimizer:
@@ -168,10 +208,31 @@ class Optimizer(Strict):
 
 
 class EarlyStopping(Strict):
-    """Stop when the monitored validation metric has not improved for `patience` epochs."""
+    """Stop when the monitored metric has not improved by `min_delta` for `patience` epochs.
 
-    monitor: Literal["val_accuracy", "val_loss"]
+    Every run is evaluated at its last and at its best epoch. With `restore_best_weights` a claim is
+    about the best one, unless it says otherwise.
+    """
+
+    monitor: Monitor
     patience: Epochs
+    min_delta: Delta | None = None
+    restore_best_weights: bool | None = None
+
+
+class Plateau(Strict):
+    """Multiply the learning rate by `factor` when the monitored metric has not improved.
+
+    As ``keras.callbacks.ReduceLROnPlateau`` does; what is None stays at its default, of which
+    `min_delta` is 0.0001.
+    """
+
+    monitor: Monitor
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: Epochs
+    min_delta: Delta | None = None
+    cooldown: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    min_lr: Annotated[float, Field(ge=0, lt=1)] | None = None
 
 
 #: What every training does, by the ``reading`` under which a report states it or leaves it open.
@@ -203,6 +264,7 @@ class Training(Strict):
     optimizer: Optimizer
     loss: Literal["categorical_crossentropy", "sparse_categorical_crossentropy"]
     early_stopping: EarlyStopping | None = None
+    reduce_lr_on_plateau: Plateau | None = None
     images: Images | None = None
     augmentation: Augmentation | None = None
     label_smoothing: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -213,17 +275,56 @@ class Training(Strict):
             raise ValueError("label_smoothing needs one-hot labels: loss: categorical_crossentropy")
         return self
 
+    @model_validator(mode="after")
+    def _watches_what_there_is(self) -> Training:
+        if self.reduce_lr_on_plateau and self.optimizer.schedule:
+            raise ValueError("a learning rate has a schedule or reduce_lr_on_plateau, not both")
+        watching = {"early_stopping": self.early_stopping, "plateau": self.reduce_lr_on_plateau}
+        for name, item in watching.items():
+            if item and item.monitor.startswith("val_") and self.validation.take == "none":
+                raise ValueError(f"no image is held out, so {name} cannot watch {item.monitor}")
+        return self
+
+    @property
+    def monitor(self) -> Monitor:
+        """The metric that chooses the best epoch."""
+        if self.early_stopping:
+            return self.early_stopping.monitor
+        return "accuracy" if self.validation.take == "none" else "val_accuracy"
+
+    @property
+    def restores_best(self) -> bool:
+        """Whether the weights of the best epoch are the result."""
+        return bool(self.early_stopping and self.early_stopping.restore_best_weights)
+
+    def best_epoch(self, history: Mapping[str, Sequence[float]]) -> int:
+        """Return the best epoch of a history, from 1: the last that improved on all before it.
+
+        By at least `min_delta`; a first loss of NaN counts, as it does in Keras.
+        """
+        delta = (self.early_stopping and self.early_stopping.min_delta) or 0.0
+        sign = 1 if self.monitor.endswith("accuracy") else -1
+        best, *rest = (sign * value for value in history[self.monitor])
+        found = 1
+        for epoch, score in enumerate(rest, start=2):
+            if score - delta > best:
+                best, found = score, epoch
+        return found
+
 
 #: What reports state and no protocol here can have, and what to do instead.
 NOT_SUPPORTED = {
-    "restore_best_weights": "every run is evaluated at its last and at its best epoch: assume "
-    "reading.weights, and give the claims reading: best",
-    "min_delta": "any improvement counts",
-    "learning_rate_schedule": "a learning rate stays as it is",
-    "reduce_lr_on_plateau": "a learning rate stays as it is",
+    "learning_rate_schedule": "write it as schedule of the optimizer, or as reduce_lr_on_plateau",
+    "baseline": "early stopping waits for any improvement, not for one on a given value",
+    "start_from_epoch": "early stopping counts from the first epoch",
     "folds": "there is one split, by validation",
     "stratified": "validation images are the first, the last or drawn at random",
     "standardisation": "grey levels are divided by 255",
-    "strides": "convolutions have stride 1",
-    "initializer": "weights begin as Keras lets them",
+    "residual": "layers follow one another, and are never added",
+    "resnet": "layers follow one another, and are never added",
+    "separable": "convolutions are plain ones",
+    **dict.fromkeys(
+        ("knn", "svm", "random_forest", "logistic_regression", "sklearn"),
+        "networks alone are trained; logistic regression is an mlp without hidden layers",
+    ),
 }

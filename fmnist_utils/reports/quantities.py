@@ -142,6 +142,18 @@ def _score(name: str, metric: str, measure: str = "class_score", *needs: str) ->
     )  # fmt: skip
 
 
+def _macro(name: str, metric: str) -> Quantity:
+    return Quantity(
+        kind="measured", name=f"macro {name}", judge="values", measure="macro_score", metric=metric,
+        needs={"value", "split"}, unit=POINTS, margin=1.0, high=1,
+        short=f"macro {name} {{reported}}",
+    )  # fmt: skip
+
+
+def _shown(name: str, judge: str, suffix: str) -> Quantity:
+    return Quantity(kind="untested", name=name, judge=judge, suffix=suffix, units={"plain"})
+
+
 def _comparison(name: str, judge: str, *needs: str, low: int = 0, **row: Any) -> Quantity:
     return Quantity(
         kind="comparison", name=name, judge=judge, needs={"split", "of", *needs},
@@ -163,18 +175,32 @@ QUANTITIES = {
     "precision": _score("precision of {label}", "precision"),
     "recall": _score("recall of {label}", "recall"),
     "f1": _score("F1 of {label}", "f1"),
+    # The averages of the ten classes; each has 1,000 test images, so that no weight changes them.
+    "macro_precision": _macro("precision", "precision"),
+    "macro_recall": _macro("recall", "recall"),
+    "macro_f1": _macro("F1", "f1"),
     "confused": _score("{label} taken for {predicted}", "", "confused", "predicted"),
     "loss": _metric("loss", NATS, margin=0.10, relative=True),
+    "gap": Quantity(
+        kind="measured", name="{split} accuracy over {than_split} accuracy", judge="values",
+        measure="gap", metric="accuracy", needs={"value", "split", "than_split"}, unit=POINTS,
+        margin=1.0, short="{name} {reported}", low=-1, high=1, units={"plain", "points"},
+    ),
     "epochs_trained": _epochs("epochs trained", "epochs", "{reported} epochs"),
     "lowest_val_loss_epoch": _epochs(
         "epoch of the lowest validation loss",
         "lowest_epoch",
         "lowest validation loss at epoch {reported}",
     ),
+    "highest_val_accuracy_epoch": _epochs(
+        "epoch of the highest validation accuracy",
+        "highest_epoch",
+        "highest validation accuracy at epoch {reported}",
+    ),
     "class_ordering": Quantity(
         kind="measured", name="recall of {labels} over {than_labels}", judge="class_ordering",
         needs={"split", "labels", "than_labels"}, measure="class_score", metric="recall",
-        share_of="pairs of runs",
+        share_of="runs",
     ),
     "difference": _comparison(
         "{split} accuracy of {of} over {than}", "difference", "value", "than",
@@ -205,6 +231,18 @@ QUANTITIES = {
     "data": _exact("{fact}", "fact", "fact", role="data", place="any", form="numbers", low=None),
     "cited": Quantity(kind="untested", name="{id}", judge="cited", role="cited", place="any",
                       form="words"),
-    "minutes": Quantity(kind="untested", name="training time", judge="minutes", suffix=" min",
-                        units={"plain"}),
+    "minutes": _shown("training time", "minutes", " min"),
+    "seconds": _shown("training time", "seconds", " s"),
+    "seconds_per_epoch": _shown("training time of an epoch", "seconds_per_epoch", " s"),
+    "megabytes": _shown("size of the model", "megabytes", " MB"),
 }  # fmt: skip
+
+#: What reports state and no run holds, by how such a quantity's name may begin, and why.
+NOT_MEASURED = {
+    "top": "runs keep the class of each image that is most likely, and no other",
+    "auc": "runs keep the class of each image, not the probabilities of all classes",
+    "roc": "runs keep the class of each image, not the probabilities of all classes",
+    "fold": "there is one split and no cross-validation",
+    "sd": "give the mean with mean_of; its spread is ignored, with a reason",
+    "weighted": "each class has as many test images, so that it is the macro score",
+}

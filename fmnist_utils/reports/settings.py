@@ -6,16 +6,16 @@ import difflib
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Protocol
 
-import yaml
 from pydantic import ValidationError
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import WrongAt, first_problem
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.protocol import NOT_SUPPORTED
-from fmnist_utils.reports.values import same_value
+from fmnist_utils.reports.protocol import NOT_SUPPORTED, Training
+from fmnist_utils.reports.values import not_whole, same_value
 
 
 class SettingError(FmnistError):
@@ -99,34 +99,6 @@ def find(have: Mapping[str, Any], name: str, owner: str) -> list[str]:
     raise SettingError(f"{owner} has no setting {name}: {hint}")
 
 
-def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """Read ``setting=value`` as it is typed; the value as YAML, ``none`` leaves a feature out.
-
-    Raises
-    ------
-    SettingError
-        When one is not written so, or a setting is named twice.
-
-    Examples
-    --------
-    >>> parse_settings(["dropout=0.3", "early_stopping={monitor: val_loss, patience: 5}"])
-    {'dropout': '0.3', 'early_stopping': {'monitor': 'val_loss', 'patience': '5'}}
-    """
-    settings: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (equals and name.strip() and value.strip()):
-            raise SettingError(f"{text} is no setting: write it as dropout=0.3, without spaces.")
-        if name in settings:
-            raise SettingError(f"{name} is set twice.")
-        try:
-            read = yaml.load(value, yaml.BaseLoader)  # noqa: S506 (builds strings)
-        except yaml.YAMLError as error:
-            raise SettingError(f"{text}: the value is not valid YAML.") from error
-        settings[name] = None if value.lower() in ("none", "null") else read
-    return settings
-
-
 def _nodes(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every dotted path, with what stands there."""
     items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else ()
@@ -170,6 +142,14 @@ def account_for(
         raise ValueError(f"{place}: {'; '.join(problems)}")
 
 
+def _as_restored(training: Training, claim: Claim) -> Claim:
+    """Read a claim that says no reading at the best epoch, where its weights are restored."""
+    restored = training.restores_best and claim.epoch is None and claim.kind == "measured"
+    if restored and "reading" not in claim.model_fields_set:
+        return claim.model_copy(update={"reading": "best"})
+    return claim
+
+
 def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
     try:
         used = subject.setting(path)
@@ -182,4 +162,7 @@ def _check_assumption(subject: HasSettings, path: str, chosen: Any) -> None:
 
 def _check_setting(subject: HasSettings, claim: Claim, *at: int | str) -> None:
     with named_errors(f"claim {claim.id}", *at):
-        subject.setting(claim.setting or "")
+        used = subject.setting(claim.setting or "")
+    counted = type(used) is int and claim.unit == "plain"
+    if counted and isinstance(claim.value, Decimal) and (problem := not_whole(claim.value)):
+        raise WrongAt(f"claim {claim.id}: {problem}", *at, *(["value"] if at else []))

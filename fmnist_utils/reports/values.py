@@ -127,10 +127,8 @@ def misfit(row: Quantity, value: Any, unit: str, mean: bool = False) -> str:
 
 def _out_of_range(row: Quantity, number: Decimal, unit: str, mean: bool) -> str:
     one = int(1 / SCALES[unit])
-    if row.whole and unit == "plain" and not mean and int(number.as_tuple().exponent) < 0:
-        right = spelling(str(number), whole=True)
-        whole = right if "." not in right else f"{number:.0f}"
-        return f"{number} is not a whole number: write one, such as {whole}"
+    if row.whole and unit == "plain" and not mean and (problem := not_whole(number)):
+        return problem
     # Above 100 percent nothing is a share of anything, but a loss may be.
     high = row.high
     if high is None and unit == "percent" and not row.metric:
@@ -144,6 +142,22 @@ def _out_of_range(row: Quantity, number: Decimal, unit: str, mean: bool) -> str:
     if row.low is not None and number < row.low * one:
         return f"{number} is less than {row.low * one}"
     return ""
+
+
+def not_whole(number: Decimal) -> str:
+    """Say that a count has a point, and how to write it; nothing when it has none."""
+    if int(number.as_tuple().exponent) >= 0:
+        return ""
+    right = spelling(str(number), whole=True)
+    whole = right if "." not in right else f"{number:.0f}"
+    return f"{number} is not a whole number: write one, such as {whole}"
+
+
+def not_a_number(text: str, whole: bool) -> str:
+    """Say that a text is no number, and how to write it."""
+    if isinstance(number := as_printed(text), Decimal) and whole:
+        return not_whole(number) or f"{text} is not a whole number"
+    return f"{text} is not a number: write {spelling(text, whole) or _EXAMPLE}"
 
 
 def same_value(printed: Any, used: Any) -> bool:

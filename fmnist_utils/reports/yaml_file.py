@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,26 @@ from pydantic import ValidationError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.protocol import NOT_SUPPORTED
 from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.settings import SettingError
+from fmnist_utils.reports.values import not_a_number
 
 #: Far above the reports of the book, of which the largest has 57 kB, 2,741 values and a depth of 7.
 #: A few hundred bytes of aliases of aliases can stand for billions of values.
 MAX_BYTES, MAX_VALUES, MAX_DEPTH = 1_000_000, 50_000, 20
+#: What an escape such as "\\e" or "\\ud800" smuggles into a text: it would steer a terminal, end a
+#: program that quotes it, or cannot be written to a file at all.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class ReportError(FmnistError):
-    """A report file that cannot be read, or does not fit the schema."""
+    """A report file that cannot be read, or does not fit the schema.
+
+    `every` has one sentence for each thing that is wrong, in the order of the file.
+    """
+
+    def __init__(self, sentence: str, every: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.every = tuple(every) or (sentence,)
 
 
 def read_report(path: Path) -> Report:
@@ -49,22 +62,68 @@ def read_report(path: Path) -> Report:
     if len(raw) > MAX_BYTES:
         raise ReportError(f"{path}: larger than {MAX_BYTES:,} bytes, which no report needs")
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        content = root and loader.construct_document(root)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise _error(path, line, f"not valid YAML: {error.reason}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        what = "" if isinstance(error, _Refused) else "not valid YAML: "
-        raise _error(path, line, f"{what}{error.problem}") from error
+        root, content = _load(text)
+    except yaml.YAMLError as error:
+        raise _error(path, *_problem(text, error)) from error
     if root is None or not isinstance(content, dict):
         raise _error(path, 1, "a report is a mapping that starts with its id")
     try:
         return Report.model_validate(_named(content, path, root))
     except ValidationError as error:
         raise _wrong(path, root, error) from error
+
+
+def line_of(path: Path, *keys: int | str) -> int:
+    """Return the line, from 1, at which something stands in a report's file that can be read."""
+    root = _Loader(path.read_text(encoding="utf-8")).get_single_node()
+    return _locate(root, keys)[1] if root else 1
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """Read ``setting=value`` as it is typed; the value as YAML, ``none`` leaves a feature out.
+
+    Raises
+    ------
+    SettingError
+        When one is not written so, or a setting is named twice.
+
+    Examples
+    --------
+    >>> parse_settings(["dropout=0.3", "early_stopping={monitor: val_loss, patience: 5}"])
+    {'dropout': '0.3', 'early_stopping': {'monitor': 'val_loss', 'patience': '5'}}
+    """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise SettingError(
+                f"{_line(text)} is no setting: write it as dropout=0.3, without spaces."
+            )
+        if name in settings:
+            raise SettingError(f"{_line(name)} is set twice.")
+        try:
+            read = _load(value)[1]
+        except yaml.YAMLError as error:
+            raise SettingError(f"{_line(text)}: {_problem(value, error)[1]}.") from error
+        settings[name] = None if value.lower() in ("none", "null") else read
+    return settings
+
+
+def _load(text: str) -> tuple[yaml.Node | None, Any]:
+    """Read YAML within limits: its first node, and what that stands for."""
+    loader = _Loader(text)
+    root = loader.get_single_node()
+    return root, root and loader.construct_document(root)
+
+
+def _problem(text: str, error: yaml.YAMLError) -> tuple[int, str]:
+    """Return the line, from 1, in which YAML is wrong, and what is wrong there."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return text.count("\n", 0, error.position) + 1, f"not valid YAML: {error.reason}"
+    assert isinstance(error, yaml.MarkedYAMLError)
+    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    what = "" if isinstance(error, _Refused) else "not valid YAML: "
+    return line, f"{what}{error.problem}"
 
 
 class _Refused(yaml.MarkedYAMLError):
@@ -94,6 +153,9 @@ class _Loader(yaml.BaseLoader):
             if node not in self._values:
                 raise _Refused(f"alias {event.anchor} stands inside of itself", event.start_mark)
         elif node is not None:
+            if isinstance(node, yaml.ScalarNode) and (odd := _CONTROLS.search(node.value)):
+                problem = f"a text holds the character U+{ord(odd[0]):04X}, which nothing can show"
+                raise _Refused(problem, event.start_mark)
             self._values[node] = 1 + sum(self._values[child] for child in _children(node))
             if self._values[node] > MAX_VALUES:
                 problem = f"more than {MAX_VALUES:,} values, aliases written out"
@@ -143,23 +205,81 @@ def _wrong(path: Path, root: yaml.Node, error: ValidationError) -> ReportError:
     found = error.errors(include_url=False)
     # A default that follows from another key is wrong only because that key is.
     errors = [item for item in found if item["type"] != "default_factory_not_called"] or found
-    first = min(errors, key=lambda item: item["type"] != "extra_forbidden")
-    within = getattr(first.get("ctx", {}).get("error"), "loc", ())
-    keys, line = _locate(root, (*first["loc"], *within))
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        known = NOT_SUPPORTED.get(str(first["loc"][-1]))
-        message = f"not supported: {known}" if known else "unknown key"
-    elif first["type"] == "missing":
-        keys, message = [*keys, str(first["loc"][-1])], "this key is required"
-    tail = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return _error(path, line, f"{'.'.join(keys) or 'report'}: {message}{tail}")
+    errors.sort(key=lambda item: item["type"] != "extra_forbidden")
+    problems = list(dict.fromkeys(found for item in errors for found in _problems(root, item)))
+    (line, message), *more = problems
+    tail = f" (and {len(more)} more)" if more else ""
+    every = [_sentence(path, *problem) for problem in sorted(problems)]
+    return ReportError(_sentence(path, line, f"{message}{tail}"), every)
+
+
+def _problems(root: yaml.Node, item: Any) -> Iterator[tuple[int, str]]:
+    """Yield line and message of one error of pydantic, and of those that came with it."""
+    cause = item.get("ctx", {}).get("error")
+    if cause is None:
+        keys, line = _locate(root, item["loc"])
+        if item["type"] == "missing":
+            keys = [*keys, str(item["loc"][-1])]
+        yield line, f"{'.'.join(keys) or 'report'}: {_message(item)}"
+        return
+    for error in (cause, *_all_more(cause)):
+        keys, line = _locate(root, (*item["loc"], *getattr(error, "loc", ())))
+        yield line, f"{'.'.join(keys) or 'report'}: {error}"
+
+
+def _all_more(error: ValueError) -> Iterator[ValueError]:
+    for other in getattr(error, "more", ()):
+        yield from (other, *_all_more(other))
+
+
+#: What pydantic says of a value of the wrong kind, in the words of YAML.
+_KINDS = {
+    "tuple_type": "this must be a list",
+    "dict_type": "this must be a mapping of keys to values",
+    "model_type": "this must be a mapping of keys to values",
+    "model_attributes_type": "this must be a mapping of keys to values",
+}
+
+
+def _message(item: Any) -> str:
+    """Say what is wrong with one value."""
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        known = NOT_SUPPORTED.get(str(item["loc"][-1]))
+        return f"not supported: {known}" if known else "unknown key"
+    if kind == "missing":
+        return "this key is required"
+    given = item["input"]
+    if given == "":
+        return "nothing stands here: fill it in, or delete the key"
+    if kind in ("int_parsing", "int_from_float", "float_parsing"):
+        return not_a_number(str(given), whole=kind != "float_parsing")
+    if kind == "literal_error":
+        return f"{given} is not supported{_why(given)}: it takes {item['ctx']['expected']}"
+    if kind == "union_tag_not_found":
+        return "builder is missing: mlp or cnn"
+    word = item["ctx"]["tag"] if kind == "union_tag_invalid" else given
+    if item["loc"][-1] == "model" and isinstance(word, str):
+        return f"{word} is not supported{_why(word)}: write {{builder: mlp}} or {{builder: cnn}}"
+    return _KINDS.get(kind) or str(item["msg"])
+
+
+def _why(word: Any) -> str:
+    known = NOT_SUPPORTED.get(str(word))
+    return f" ({known})" if known else ""
+
+
+def _sentence(path: Path, line: int, message: str) -> str:
+    """Put file and line before a message, in one line whatever text of the file it quotes."""
+    return f"{path}, line {line}: {_line(message)}"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _error(path: Path, line: int, message: str) -> ReportError:
-    """Put file and line before a message, in one line whatever text of the file it quotes."""
-    words = "".join(c if c.isprintable() else " " for c in message).split()
-    return ReportError(f"{path}, line {line}: {' '.join(words)}")
+    return ReportError(_sentence(path, line, message))
 
 
 def _flat(node: yaml.SequenceNode) -> list[yaml.Node]:

@@ -60,14 +60,20 @@ def _by_numbers(path: Path) -> list[str]:
     return [part.zfill(9) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
 
 
-def check_folders(folders: Sequence[Path]) -> None:
-    """Refuse to publish from no folder, or into a package that is no checkout."""
+def is_checkout() -> bool:
+    """Whether the package lies where runs can be published: pip would replace a copy of its own."""
     package = STORE.published
     installed = {"site-packages", "dist-packages"} & set(package.parts)
-    if installed or not os.access(package, os.W_OK):
+    return not installed and os.access(package, os.W_OK)
+
+
+def check_folders(folders: Sequence[Path]) -> None:
+    """Refuse to publish from no folder, or into a package that is no checkout."""
+    if not is_checkout():
         raise FmnistError(
-            f"The package in {package} is no checkout that can be written: publish from a clone "
-            "of the repository, installed with pip install -e."
+            f"The package in {STORE.published} is no checkout that can be written: publish from a "
+            "clone of the repository, installed with pip install -e; or make a file to send in, "
+            "with fmnist export-runs runs.zip."
         )
     if not any(folder.is_dir() for folder in folders):
         names = " or ".join(map(str, folders))
@@ -167,11 +173,8 @@ def misfit(run: Run, experiment: Experiment) -> str | None:
     waited = stopping and run.epochs - best == stopping.patience
     if run.epochs > spec.epochs or (run.epochs < spec.epochs and not waited):
         return f"{run.epochs} epochs, of which {best} is best, do not end as the protocol does"
-    monitor = stopping.monitor if stopping else "val_accuracy"
-    curve = run.history[monitor]
-    chosen = max(curve) if monitor == "val_accuracy" else min(curve)
-    if curve[best - 1] != chosen and not run.diverged:
-        return f"epoch {best} is not the best by {monitor}"
+    if spec.best_epoch(run.history) != best and not run.diverged:
+        return f"epoch {best} is not the best by {spec.monitor}"
     if not (spec.augmentation and spec.augmentation.validation):  # else images are drawn anew
         for snap in run.snapshots:
             for name in ("loss", "accuracy"):

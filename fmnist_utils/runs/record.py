@@ -14,7 +14,16 @@ from pydantic import Field, ValidationError
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import Sealed, Share, Slug, Strict, first_problem, read_regular, sha256
+from fmnist_utils.records import (
+    Line,
+    Sealed,
+    Share,
+    Slug,
+    Strict,
+    first_problem,
+    read_regular,
+    sha256,
+)
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision
 from fmnist_utils.runs.packing import _inflate, unpack_confidences, unpack_predictions
@@ -104,12 +113,12 @@ class Provenance(Strict):
     `plain_fit` and `unseeded` are set only in runs of Keras' own ``model.fit``; see `Method`.
     """
 
-    backend: str
-    device: str
+    backend: Line
+    device: Line
     precision: Precision
-    versions: dict[str, str]
-    date: str
-    revision: str
+    versions: dict[Line, Line]
+    date: Line
+    revision: Line
     threads: Annotated[int, Field(ge=1, le=10**6)] | None = None
     plain_fit: bool = False
     unseeded: bool = False
@@ -241,18 +250,18 @@ def _history_fault(run: Run) -> str | None:
         math.isnan(sum(accuracy) + sum(accuracies))
     ):
         return "an accuracy of the history is not between 0 and 1"
-    known = _numbers(losses)
     ends = [part.loss for snap in run.snapshots for part in snap.parts]
-    if any(min(values, default=0) < 0 for values in (known, _numbers(loss), _numbers(ends))):
+    if any(min(_numbers(values), default=0) < 0 for values in (losses, loss, ends)):
         return "a loss is negative"
-    at = run.best.epoch - 1
-    # A first loss of NaN counts as the best, as it does in Keras.
-    if at >= run.epochs or not (
-        accuracies[at] == max(accuracies)
-        or (at == 0 and math.isnan(losses[0]))
-        or losses[at] == min(known, default=None)
+    at = run.best.epoch
+    # What comes later may be better by less than a protocol asks for.
+    rising = (accuracies[:at], accuracy[:at])
+    falling = ([-value for value in values[:at]] for values in (losses, loss))
+    if at > run.epochs or not any(
+        at == 1 or values[-1] > max(_numbers(values[:-1]), default=-math.inf)
+        for values in (*rising, *falling)
     ):
-        return f"epoch {at + 1} is best by no validation metric"
+        return f"epoch {at} is best by no metric"
     return None
 
 
@@ -293,7 +302,7 @@ def _predictions_fault(run: Run) -> str | None:
     except ValueError as error:
         return f"the predictions cannot be unpacked: {error}"
     if size != str(n):
-        return f"there are predictions of {size:.9} test images, not {n}"
+        return f"the predictions are not of {n} test images"
     # Pairs of classes are counted, as that takes half the time; of an odd number, one is padded.
     counts = np.bincount(pairs, minlength=256).reshape(16, 16)
     predicted = counts.sum(axis=0) + counts.sum(axis=1)

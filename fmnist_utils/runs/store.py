@@ -21,10 +21,17 @@ from fmnist_utils.runs.record import (
 )
 
 LOCAL_RUNS = Path("runs")
+#: Where Colab shows the user's Drive once it is mounted; what lies elsewhere ends with the session.
+DRIVE = Path("/content/drive/MyDrive")
 #: Bytes that must be free: a few records. A checkpoint may take a hundred times as much.
 _ROOM = 1_000_000
 #: Folder of the runs of a search's trials, which are published as a table, not one by one.
 TRIAL_RUNS = "executions"
+
+
+def kept(folder: Path) -> Path:
+    """Return where a folder of new records is: in the user's Drive if Colab has it, else here."""
+    return DRIVE / "fmnist-utils" / folder if DRIVE.is_dir() else folder
 
 
 class RunStore:
@@ -32,15 +39,20 @@ class RunStore:
 
     Parameters
     ----------
-    written : pathlib.Path
-        Where new runs go, one folder per report.
+    written : pathlib.Path, optional
+        Where new runs go, one folder per report; by default ``./runs``, see `kept`.
     published : pathlib.Path
         The package data, ``<report>/runs/*.json``.
     """
 
-    def __init__(self, written: Path = LOCAL_RUNS, published: Path | None = None) -> None:
-        self.written = written
+    def __init__(self, written: Path | None = None, published: Path | None = None) -> None:
+        self._written = written
         self._published = published
+
+    @property
+    def written(self) -> Path:
+        """Where new runs go; Drive may be mounted at any time."""
+        return self._written or kept(LOCAL_RUNS)
 
     @property
     def published(self) -> Path:

@@ -26,6 +26,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Objective, Search, Setting
 from fmnist_utils.runs.record import Epoch, Provenance, Run, Seconds, Seed, fingerprint
 from fmnist_utils.runs.status import Status
+from fmnist_utils.runs.store import kept
 
 LOCAL_SEARCHES = Path("searches")
 TABLE = "trials.json"
@@ -236,7 +237,7 @@ def write_trials(table: Trials, path: Path) -> None:
         ) from error
 
 
-def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) -> Trials | None:
+def load_trials(report: Report, search_id: str, local: Path | None = None) -> Trials | None:
     """Read the trials of a search: the published or the local ones, whichever are more.
 
     There may be fewer than ``search.trials``: a search that is not finished is of use already.
@@ -246,8 +247,8 @@ def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) ->
     report : Report
     search_id : str
         One of ``report.searches``.
-    local : pathlib.Path
-        Where `fmnist search` writes, one folder per report.
+    local : pathlib.Path, optional
+        Where `fmnist search` writes, one folder per report; see `kept`.
 
     Returns
     -------
@@ -264,7 +265,7 @@ def load_trials(report: Report, search_id: str, local: Path = LOCAL_SEARCHES) ->
 
 
 def find_trials(
-    report: Report, search_id: str, local: Path = LOCAL_SEARCHES
+    report: Report, search_id: str, local: Path | None = None
 ) -> tuple[Path, Trials] | None:
     """Read what `load_trials` reads, and say in which file it stands."""
     search = get_search(report, search_id)
@@ -320,10 +321,10 @@ def published_path(report: Report, search: Search) -> Path:
     return reports_folder() / report.id / "searches" / f"{search.id}.json"
 
 
-def table_path(report: Report, search: Search, local: Path = LOCAL_SEARCHES) -> Path:
+def table_path(report: Report, search: Search, local: Path | None = None) -> Path:
     """Return where a search that is run here keeps its table.
 
     What is tried is part of the path, so that a changed search never goes on from an older one.
     """
     name = f"{search.id}.{search_fingerprint(report, search)[:8]}"
-    return local / report.id / name / TABLE
+    return (local or kept(LOCAL_SEARCHES)) / report.id / name / TABLE

@@ -60,6 +60,10 @@ def pairs_interval(share: ArrayLike, a: ArrayLike, b: ArrayLike) -> tuple[Floats
     itself, not to the estimate, and is the same when A and B change places. So the interval does
     not shrink to a point where every pair is won.
 
+    The estimate is corrected for continuity, by half a pair away from each end. Then the interval
+    leaves out one half where the corrected test of Mann & Whitney (1947) rejects it, never for
+    three runs against three: these come apart by chance more often than 95 % allows.
+
     Parameters
     ----------
     share : array_like
@@ -70,10 +74,12 @@ def pairs_interval(share: ArrayLike, a: ArrayLike, b: ArrayLike) -> tuple[Floats
     Examples
     --------
     >>> [round(float(end), 2) for end in pairs_interval(1.0, 5, 5)]
-    [0.64, 1.0]
+    [0.61, 1.0]
     """
     share, a, b = np.broadcast_arrays(*(np.asarray(x, float) for x in (share, a, b)))
-    return 1 - _upper_end(1 - share, a, b), _upper_end(share, a, b)
+    half = 0.5 / (a * b)
+    low, high = np.minimum(1 - share + half, 1), np.minimum(share + half, 1)
+    return 1 - _upper_end(low, a, b), _upper_end(high, a, b)
 
 
 def _upper_end(share: Floats, a: Floats, b: Floats) -> Floats:

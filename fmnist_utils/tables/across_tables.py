@@ -66,9 +66,13 @@ _KINDS: dict[str, tuple[set[str], str | None]] = {
     "losses": ({"loss"}, None),
     _SEVERAL: (set(), None),
     "single classes": ({"precision", "recall", "f1", "confused", "class_ordering"}, None),
+    "averages of classes": ({"macro_precision", "macro_recall", "macro_f1"}, None),
     "which model is better, by how much": ({"ordering", "difference", "match", "bound"}, None),
-    "numbers of epochs": ({"epochs_trained", "lowest_val_loss_epoch"}, None),
-    "training times": ({"minutes"}, None),
+    "numbers of epochs": (
+        {"epochs_trained", "lowest_val_loss_epoch", "highest_val_accuracy_epoch"},
+        None,
+    ),
+    "training times": ({"minutes", "seconds", "seconds_per_epoch"}, None),
     "anything else": (set(), None),
 }
 
@@ -201,7 +205,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[Experiment], bool]]] = {
     "activations": (r"model\..*\.activation", _always),
     "dropout rates": (r"model\..*\.dropout", _drops),
     "kernels, padding, pooling": (
-        r"model\..*\.(kernel|padding|pool|pool_padding)",
+        r"model\..*\.(kernel|padding|strides|pool\w*)",
         lambda experiment: isinstance(experiment.model, CNN),
     ),
     "amounts of augmentation": (

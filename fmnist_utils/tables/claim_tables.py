@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.places import mixed_runs
 from fmnist_utils.runs.record import Run
 from fmnist_utils.tables.table import Stacked, Table, ours_cell, placed_claim, verdict_badge
 from fmnist_utils.text import claim_text, reported_text, spread_text
@@ -84,7 +86,9 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
         for claim in experiment.stated
         if claim.kind in ("measured", "untested")
     ]
-    return judged(found, f"{experiment.title}: reported and reproduced, {len(runs)} runs")
+    return judged(
+        found, f"{experiment.title}: reported and reproduced, {len(runs)} runs{mixed_runs(runs)}"
+    )
 
 
 def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Table:
@@ -101,7 +105,9 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
     """
     claims = [claim for claim in experiment.stated if claim.about.is_metric]
     found = [judge(experiment, claim, runs) for claim in claims]
-    return judged(found, f"{experiment.title}: reported, and {title}, {len(runs)} runs")
+    return judged(
+        found, f"{experiment.title}: reported, and {title}, {len(runs)} runs{mixed_runs(runs)}"
+    )
 
 
 def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
@@ -121,7 +127,8 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
         for v in judge_accuracies(report, runs, split)
     )
     headers = ("model", "reported", "reproduced, 95 % interval", "verdict")
-    return Table(headers, rows, f"{split} accuracy of every model".capitalize())
+    caption = f"{split} accuracy of every model".capitalize()
+    return Table(headers, rows, caption + mixed_runs(itertools.chain(*runs.values())))
 
 
 def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Table:
@@ -143,7 +150,8 @@ def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Tabl
         (READINGS[reading], ours_cell(v), verdict_badge(v)) for reading, v in found.items()
     )
     headers = ("reading", "reproduced, 95 % interval", "verdict")
-    return Table(headers, rows, f"{experiment.title}: {reported_text(claim)}, read in every way")
+    caption = f"{experiment.title}: {reported_text(claim)}, read in every way"
+    return Table(headers, rows, caption + mixed_runs(runs))
 
 
 def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
@@ -171,4 +179,6 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
         last = spread_text(np.array([values[-1] for values in histories]))
         rows.append((placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
     headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
-    return Table(headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers")
+    return Table(
+        headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers{mixed_runs(runs)}"
+    )

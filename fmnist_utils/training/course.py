@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -26,11 +25,6 @@ class Progress(NamedTuple):
     seconds: float
 
 
-def _monitor(spec: Training) -> str:
-    """Return the metric that chooses the best epoch."""
-    return spec.early_stopping.monitor if spec.early_stopping else "val_accuracy"
-
-
 Arrays = list[NDArray[Any]]
 
 
@@ -44,8 +38,6 @@ class Course:
         Per epoch, as Keras names them.
     seconds : list of float
         Per epoch.
-    best : float
-        The monitored metric of the best epoch; the higher, the better.
     best_epoch : int
         Counted from 1.
     best_weights : list of numpy.ndarray
@@ -54,7 +46,6 @@ class Course:
 
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
-    best: float = -math.inf
     best_epoch: int = 0
     best_weights: Arrays = field(default_factory=list)
 
@@ -67,13 +58,12 @@ class Course:
         self,
         metrics: Mapping[str, float],
         seconds: float,
-        monitor: str,
+        spec: Training,
         weights: Callable[[], Arrays],
     ) -> None:
-        """Note one more epoch; the first that is best by the monitored metric keeps its weights."""
+        """Note one more epoch; one that is the best so far by the protocol keeps its weights."""
         self.seconds.append(seconds)
         for key, value in metrics.items():
             self.history.setdefault(key, []).append(value)
-        score = metrics[monitor] if monitor == "val_accuracy" else -metrics[monitor]
-        if self.epochs == 1 or score > self.best:  # a first loss of NaN counts, as it does in Keras
-            self.best, self.best_epoch, self.best_weights = score, self.epochs, weights()
+        if spec.best_epoch(self.history) == self.epochs:
+            self.best_epoch, self.best_weights = self.epochs, weights()

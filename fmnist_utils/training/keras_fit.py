@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_utils.reports.protocol import Training
-from fmnist_utils.training.course import Course, Progress, TrainingError, _monitor
+from fmnist_utils.training.course import Course, Progress, TrainingError
 from fmnist_utils.training.epochs import Part
+from fmnist_utils.training.optimizers import plateau_call, stopping_call
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +29,6 @@ def _plain_fit(
 
     if spec.augmentation is not None:
         raise TrainingError("Plain fit takes no augmentation: train it without --plain-fit.")
-    stopping = spec.early_stopping
     course = Course()
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -40,15 +40,16 @@ def _plain_fit(
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             seconds = time.perf_counter() - self.start
-            course.add(logs, seconds, _monitor(spec), model.get_weights)
+            course.add(logs, seconds, spec, model.get_weights)
             if on_epoch is not None:
                 on_epoch(Progress(epoch + 1, spec.epochs, dict(logs), seconds))
 
     callbacks = [Watch()]
-    if stopping:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(stopping.monitor, patience=stopping.patience)
-        )
+    if spec.early_stopping:  # which weights count is decided later
+        stopping = spec.early_stopping.model_copy(update={"restore_best_weights": None})
+        callbacks.append(stopping_call(stopping).make(keras))
+    if spec.reduce_lr_on_plateau:
+        callbacks.append(plateau_call(spec.reduce_lr_on_plateau).make(keras))
     train, validation = (
         (parts[name].images.astype(np.float32) / 255, parts[name].labels)
         for name in ("train", "validation")

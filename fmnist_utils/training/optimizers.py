@@ -1,11 +1,11 @@
-"""The optimizer and the loss of a protocol."""
+"""The optimizer, the loss and the callbacks of a protocol."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from fmnist_utils.models.calls import Call
-from fmnist_utils.reports.protocol import Optimizer, Training
+from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Plateau, Schedule, Training
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +30,9 @@ def keras_optimizer(spec: Optimizer) -> keras.Optimizer:
 
 def optimizer_call(spec: Optimizer) -> Call:
     """Return the call that makes the Keras optimizer of a protocol."""
-    settings = spec.model_dump(exclude={"name"}, exclude_none=True)
+    settings = spec.model_dump(exclude={"name", "schedule"}, exclude_none=True)
+    if spec.schedule is not None:
+        settings["learning_rate"] = _schedule_call(spec.learning_rate, spec.schedule)
     return Call(f"optimizers.{_CLASSES[spec.name]}", (), settings)
 
 
@@ -40,12 +42,28 @@ _CLASSES = {
 }  # fmt: skip
 
 
+def _schedule_call(start: float, spec: Schedule) -> Call:
+    words = "".join(word.capitalize() for word in spec.kind.split("_"))
+    settings = spec.model_dump(exclude={"kind"}, exclude_none=True)
+    return Call(f"optimizers.schedules.{words}Decay", (start,), settings)
+
+
 def loss_of(spec: Training) -> Call | str:
     """Return what ``compile`` takes as the loss of a protocol: its name, or the call of one."""
     if spec.label_smoothing is None:
         return spec.loss
     settings = {"label_smoothing": spec.label_smoothing}
     return Call("losses.CategoricalCrossentropy", (), settings)
+
+
+def stopping_call(spec: EarlyStopping) -> Call:
+    """Return the call that makes Keras' early stopping."""
+    return Call("callbacks.EarlyStopping", (), spec.model_dump(exclude_none=True))
+
+
+def plateau_call(spec: Plateau) -> Call:
+    """Return the call that makes what lowers the learning rate on a plateau."""
+    return Call("callbacks.ReduceLROnPlateau", (), spec.model_dump(exclude_none=True))
 
 
 def _fused_adam(learning_rate: float) -> keras.Optimizer:

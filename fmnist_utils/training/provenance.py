@@ -52,6 +52,16 @@ def _device(backend: str) -> str:
     return processor()
 
 
+def hardware() -> str:
+    """Name what will train, before a backend is loaded: the first GPU, else the processor."""
+    listing = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(listing, capture_output=True, text=True, check=True, timeout=30)
+        return found.stdout.splitlines()[0].strip()
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return processor()
+
+
 def processor() -> str:
     """Name the processor."""
     cpuinfo = Path("/proc/cpuinfo")

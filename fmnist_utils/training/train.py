@@ -20,11 +20,16 @@ from fmnist_utils.runs.packing import pack_confidences, pack_predictions
 from fmnist_utils.runs.record import Evaluation, Method, Run, Snapshot, confusion, fingerprint
 from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.checkpoint import Checkpoint
-from fmnist_utils.training.course import Course, Progress, _monitor
+from fmnist_utils.training.course import Course, Progress
 from fmnist_utils.training.epochs import Augmenters, Engine, KerasEngine, Part, make_engine
 from fmnist_utils.training.interrupts import ctrl_c_at_checks
 from fmnist_utils.training.keras_fit import _plain_fit
-from fmnist_utils.training.optimizers import keras_optimizer, loss_of, make_optimizer
+from fmnist_utils.training.optimizers import (
+    keras_optimizer,
+    loss_of,
+    make_optimizer,
+    plateau_call,
+)
 from fmnist_utils.training.provenance import provenance_of
 
 if TYPE_CHECKING:
@@ -207,12 +212,14 @@ def _fit(
     shuffle = np.random.default_rng(seed)
     for _ in range(course.epochs):
         shuffle.permutation(images)
-    stopping = spec.early_stopping
+    stopping, plateau = spec.early_stopping, _plateau(model, spec, course)
     for epoch in range(course.epochs + 1, spec.epochs + 1):
         start = time.perf_counter()
         metrics = engine.train_epoch(shuffle.permutation(images).astype(np.int32))
         metrics |= {f"val_{key}": value for key, value in engine.evaluate("validation").items()}
-        course.add(metrics, time.perf_counter() - start, _monitor(spec), model.get_weights)
+        course.add(metrics, time.perf_counter() - start, spec, model.get_weights)
+        if plateau:
+            plateau.on_epoch_end(epoch - 1, dict(metrics))
         if on_epoch is not None:
             on_epoch(Progress(epoch, spec.epochs, metrics, course.seconds[-1]))
         if stopping and epoch - course.best_epoch >= stopping.patience:
@@ -220,6 +227,26 @@ def _fit(
         if resumable:
             resumable.save(course)
     return course
+
+
+def _plateau(model: keras.Model, spec: Training, course: Course) -> Any:
+    """Return Keras' callback that lowers the learning rate, as it stands after a course; or None.
+
+    What it has counted is in no checkpoint: it is told of the past again.
+    """
+    if spec.reduce_lr_on_plateau is None:
+        return None
+    rule = spec.reduce_lr_on_plateau
+    # Keras would tell from the metrics of `fit`, which is not called.
+    mode = "max" if rule.monitor.endswith("accuracy") else "min"
+    callback = plateau_call(rule).make(import_keras(), mode=mode)
+    callback.set_model(model)
+    callback.on_train_begin()
+    model.optimizer.learning_rate = spec.optimizer.learning_rate
+    for epoch in range(course.epochs):
+        past = {name: values[epoch] for name, values in course.history.items()}
+        callback.on_epoch_end(epoch, past)
+    return callback
 
 
 class _Resumable(NamedTuple):

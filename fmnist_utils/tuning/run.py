@@ -20,7 +20,6 @@ from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
 from fmnist_utils.runs.trials import (
-    LOCAL_SEARCHES,
     Execution,
     Trial,
     Trials,
@@ -41,7 +40,7 @@ def run_search(
     search: Search,
     trials: int | None = None,
     data: FashionMNIST | None = None,
-    local: Path = LOCAL_SEARCHES,
+    local: Path | None = None,
     *,
     at_once: int | Literal["auto"] = "auto",
     scheduler: str | None = None,
@@ -58,7 +57,7 @@ def run_search(
         What to search.
     trials : int, optional
         Stop after so many; by default, and at most, the search's own number.
-    local : pathlib.Path
+    local : pathlib.Path, optional
         Where the table and the run records go.
     data, at_once, scheduler, console
         See `train_missing`.

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.runs.places import place
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.stats import prediction_reach, runs_to_tell
 from fmnist_utils.verdicts.trainings import difference, paired
@@ -102,7 +103,7 @@ def compare(
     Raises
     ------
     ContrastError
-        When one side has no runs, or they are of other images.
+        When one side has no runs, or they are of other images; also for an unknown split or end.
 
     Examples
     --------
@@ -115,6 +116,11 @@ def compare(
         raise ContrastError(
             f'There are no runs in {which}: train some with fu.reproduce(..., mode="full").'
         )
+    for name, given, known in (
+        ("split", split, ("train", "validation", "test")), ("at", at, ("final", "best")),
+    ):  # fmt: skip
+        if given not in known:
+            raise ContrastError(f"{name} is one of {', '.join(known)}, not {given!r}.")
     images = sorted({run.images[split] for run in (*mine, *others)})
     if split == "test" and len(images) > 1:
         sizes = " and ".join(f"{n:,}" for n in images)
@@ -160,8 +166,8 @@ def _named(runs: Sequence[Run]) -> str:
 def _notes(mine: Sequence[Run], others: Sequence[Run]) -> list[str]:
     """Say in what else than their experiment two sets of runs differ."""
     notes = []
-    for what, key in (("on", "device"), ("in", "precision"), ("with", "backend")):
-        sides = [sorted({getattr(run.provenance, key) for run in runs}) for runs in (mine, others)]
+    for what, of in (("on", place), ("in", lambda run: run.provenance.precision)):
+        sides = [sorted(set(map(of, runs))) for runs in (mine, others)]
         if sides[0] != sides[1]:
             here, there = (", ".join(side) for side in sides)
             notes.append(f"Mine were trained {what} {here}, the others {what} {there}.")

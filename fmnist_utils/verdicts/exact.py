@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 def _setting(claim: Claim, evidence: Evidence) -> Verdict:
     assert evidence.subject
     used, stated = evidence.subject.setting(claim.setting or ""), claim.value
-    if claim.unit == "percent" and isinstance(stated, Decimal):
-        stated = stated / 100
+    if claim.unit == "percent" and isinstance(used, int | float):
+        used = round(100 * used, 10)
     return _judge_used(claim, evidence, used, same_value(stated, used))
 
 
@@ -94,11 +93,22 @@ def _cited(claim: Claim, evidence: Evidence) -> Verdict:
     return Verdict(None, claim, Word.NOT_TESTED, note="from other work")
 
 
-def _minutes(claim: Claim, evidence: Evidence) -> Verdict:
+def _time(claim: Claim, evidence: Evidence) -> Verdict:
     """Show our training time beside theirs."""
-    minutes = [sum(run.seconds_per_epoch) / 60 for run in evidence.own_runs]
-    mean = float(np.mean(minutes)) if minutes else None
-    return Verdict(None, claim, Word.NOT_TESTED, mean, runs=len(minutes), note="other hardware")
+    per_epoch = claim.quantity == "seconds_per_epoch"
+    times = [
+        sum(run.seconds_per_epoch) / (len(run.seconds_per_epoch) if per_epoch else 1)
+        for run in evidence.own_runs
+    ]
+    scale = 60 if claim.quantity == "minutes" else 1
+    mean = float(np.mean(times)) / scale if times else None
+    return Verdict(None, claim, Word.NOT_TESTED, mean, runs=len(times), note="other hardware")
+
+
+def _size(claim: Claim, evidence: Evidence) -> Verdict:
+    """Show how large our weights are beside their file, which may hold more."""
+    size = parameter_totals(evidence.built)["total_params"] * 4 / 1e6
+    return Verdict(None, claim, Word.NOT_TESTED, size, note="weights in float32 alone")
 
 
 #: How each exact `judge` of the registry, and each that tests nothing, reaches its verdict.
@@ -109,7 +119,8 @@ EXACT: dict[str, Callable[[Claim, Evidence], Verdict]] = {
     "total": _total,
     "layer": _layer,
     "cited": _cited,
-    "minutes": _minutes,
+    **dict.fromkeys(("minutes", "seconds", "seconds_per_epoch"), _time),
+    "megabytes": _size,
 }
 
 

@@ -169,7 +169,17 @@ def _values(claim: Claim, evidence: Evidence) -> Verdict:
     if claim.about.unit == EPOCHS:
         last = float(evidence.experiment.training.epochs)
         found = replace(found, low=max(found.low or 1.0, 1.0), high=min(found.high or last, last))
-    return found
+    return _read_by_column(found, evidence)
+
+
+def _read_by_column(verdict: Verdict, evidence: Evidence) -> Verdict:
+    """Add the word for the other way to read a share of which nobody knows of what images it is."""
+    claim, open_reading = verdict.claim, "reading.class percentages"
+    left_open = any(item.setting == open_reading for item in evidence.experiment.assumed)
+    if not left_open or evidence.reading or claim.quantity not in ("recall", "confused"):
+        return verdict
+    other = _values(claim, replace(evidence, reading=f"{claim.reading}-predicted"))
+    return _noted(verdict, f"{other.word} as a share of the images taken for the class")
 
 
 def _difference(claim: Claim, evidence: Evidence) -> Verdict:
@@ -205,9 +215,13 @@ def _test(
 
 def _said(verdict: Verdict, in_pairs: bool) -> Verdict:
     """Say where the same trainings were compared seed by seed."""
-    if not in_pairs:
+    if not in_pairs or verdict.word is Word.PENDING:
         return verdict
-    return replace(verdict, note="; ".join(filter(None, (PAIRED, verdict.note))))
+    return _noted(replace(verdict, note=PAIRED), verdict.note)
+
+
+def _noted(verdict: Verdict, more: str) -> Verdict:
+    return replace(verdict, note="; ".join(filter(None, (verdict.note, more))))
 
 
 def _pending(claim: Claim, *samples: stats.Floats) -> Verdict | None:
@@ -239,7 +253,7 @@ def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
     experiment = evidence.experiment
     unknown = any(item.setting == "training.validation.take" for item in experiment.assumed)
     unknown &= not experiment.training.validation.drawn_by_run
-    from_pool = experiment.training.validation.take != "test" and claim.split != "test"
+    from_pool = experiment.training.validation.holds_out and claim.split != "test"
     reading = evidence.reading or claim.reading
     if not (unknown and from_pool and claim.about.is_metric) or reading.endswith("-all"):
         return 0.0
@@ -264,8 +278,10 @@ def _bound(claim: Claim, evidence: Evidence) -> Verdict:
     upwards = claim.relation in ("at_least", "above")
     beyond = values - claim.number if upwards else claim.number - values
     with_value = claim.relation in ("at_least", "at_most")
-    kept = beyond >= -claim.half_width if with_value else beyond > 0
-    return _judge_kept(claim, float(np.count_nonzero(kept)), n)
+    kept = np.count_nonzero(beyond >= -claim.half_width if with_value else beyond > 0)
+    exactly = np.count_nonzero(beyond >= 0)
+    told = f"{exactly} of {n} runs without rounding" if with_value and exactly < kept else ""
+    return _noted(_judge_kept(claim, float(kept), n), told)
 
 
 def _ordering(claim: Claim, evidence: Evidence) -> Verdict:
@@ -273,14 +289,15 @@ def _ordering(claim: Claim, evidence: Evidence) -> Verdict:
     if in_pairs := nested(ours, theirs):
         ours, theirs = map(list, zip(*paired(ours, theirs), strict=True))
     above, below = measure(claim, ours), measure(claim, theirs)
-    if not in_pairs or _pending(claim, above, below):
-        return _judge_pairs(claim, above, below)
-    won = np.count_nonzero(above > below) + 0.5 * np.count_nonzero(above == below)
-    return _said(_judge_kept(claim, won, len(above)), in_pairs)
+    judge_sides = _judge_within_runs if in_pairs else _judge_pairs
+    return _said(judge_sides(claim, above, below), in_pairs)
 
 
 def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
     """Judge every pair of classes and return the worst verdict, for all of them must hold.
+
+    Two classes are compared within each run: a run that takes more shirts for coats finds more
+    coats, so that what it gives of both is not independent.
 
     No correction for their number: where each part of a claim must pass its own test, all of them
     together pass wrongly no more often than one (intersection-union test, Berger 1982).
@@ -291,7 +308,7 @@ def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
         return measure(of_class, evidence.own_runs, evidence.reading)
 
     above, below = (map(recalls, labels or ()) for labels in (claim.labels, claim.than_labels))
-    found = [_judge_pairs(claim, *pair) for pair in itertools.product(above, below)]
+    found = [_judge_within_runs(claim, *pair) for pair in itertools.product(above, below)]
     return min(found, key=lambda verdict: (_FROM_WORST.index(verdict.word), verdict.mean or 0.0))
 
 
@@ -309,6 +326,14 @@ def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verd
     return judge_share(
         claim, share, lambda more: stats.pairs_interval(share, a + more, b + more), min(a, b)
     )
+
+
+def _judge_within_runs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:
+    """Judge by the share of runs, or of pairs of nested ones, in which one is above the other."""
+    if pending := _pending(claim, above, below):
+        return pending
+    won = np.count_nonzero(above > below) + 0.5 * np.count_nonzero(above == below)
+    return _judge_kept(claim, won, len(above))
 
 
 def _judge_kept(claim: Claim, kept: float, n: int) -> Verdict:

@@ -17,13 +17,12 @@ from fmnist_utils.stats import LOG, PLAIN, SCORES, Floats, Scale, Side, class_sc
 def readings(claim: Claim, experiment: Experiment) -> list[str]:
     """List the ways in which a measured claim can be read, the claim's own one first.
 
-    Where the test images serve for validation, no training images are held out, and none of the
-    readings counts those in.
+    Where no training images are held out, none of the readings counts those in.
     """
     if not claim.about.is_metric or claim.epoch:
         return [claim.reading]
     every = list(READINGS) if claim.split == "train" else ["final", "best"]
-    if experiment.training.validation.take == "test":
+    if not experiment.training.validation.holds_out:
         every = [reading for reading in every if not reading.endswith("-all")]
     return [claim.reading, *(reading for reading in every if reading != claim.reading)]
 
@@ -38,7 +37,8 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
     runs : sequence of Run
         Runs of one experiment.
     reading : str, optional
-        One of `READINGS`; the claim's own by default.
+        One of `READINGS`; the claim's own by default. For a share of the images of a class also
+        ``final-predicted`` or ``best-predicted``: of the images that are taken for the class.
 
     Returns
     -------
@@ -53,14 +53,14 @@ def measure(claim: Claim, runs: Sequence[Run], reading: str | None = None) -> Fl
 
 def scale_of(claim: Claim) -> Scale:
     """Return the scale on which what a claim is about spreads evenly and cannot leave its range."""
-    if claim.than is not None:  # of a difference
+    if _is_difference(claim):
         return PLAIN
     return logit_scale(claim.whole) if claim.about.unit == POINTS else LOG
 
 
 def side_of(claim: Claim, values: Floats) -> Side:
     """Describe our runs on that scale; a share of 0 or 1 stands half an image away from it."""
-    if claim.about.unit == POINTS and claim.than is None:
+    if claim.about.unit == POINTS and not _is_difference(claim):
         images = count("test_images" if claim.label is None else "test_images_per_class")
         half = claim.whole / (2 * images)
         values = np.clip(values, half, claim.whole - half)
@@ -70,12 +70,20 @@ def side_of(claim: Claim, values: Floats) -> Side:
     return Side(float(spread.mean()), sd, len(spread))
 
 
+def _is_difference(claim: Claim) -> bool:
+    return claim.than is not None or claim.than_split is not None
+
+
 def _epochs(claim: Claim, run: Run, reading: str) -> float:
     return run.epochs
 
 
 def _lowest_epoch(claim: Claim, run: Run, reading: str) -> float:
     return int(np.argmin(run.history["val_loss"])) + 1
+
+
+def _highest_epoch(claim: Claim, run: Run, reading: str) -> float:
+    return int(np.argmax(run.history["val_accuracy"])) + 1
 
 
 def _metric(claim: Claim, run: Run, reading: str) -> float:
@@ -97,12 +105,31 @@ def _metric(claim: Claim, run: Run, reading: str) -> float:
 def _class_score(claim: Claim, run: Run, reading: str) -> float:
     """Read one class's score; one that is never predicted has precision and F1 zero."""
     scores = class_scores(np.array(_snapshot(run, reading).test_confusion))
-    return claim.whole * float(scores[claim.label, SCORES.index(claim.about.metric)])
+    score = claim.about.metric
+    if score == "recall" and reading.endswith("-predicted"):
+        score = "precision"
+    return claim.whole * float(scores[claim.label, SCORES.index(score)])
+
+
+def _macro_score(claim: Claim, run: Run, reading: str) -> float:
+    scores = class_scores(np.array(_snapshot(run, reading).test_confusion))
+    return claim.whole * float(scores[:, SCORES.index(claim.about.metric)].mean())
+
+
+def _gap(claim: Claim, run: Run, reading: str) -> float:
+    """Subtract the accuracies of two splits; a reading of training images is of them alone."""
+    splits = (claim.split, claim.than_split)
+    parts = (claim.model_copy(update={"split": split, "than_split": None}) for split in splits)
+    end = reading.partition("-")[0]
+    one, other = (_metric(x, run, reading if x.split == "train" else end) for x in parts)
+    return one - other
 
 
 def _confused(claim: Claim, run: Run, reading: str) -> float:
-    counts = np.array(_snapshot(run, reading).test_confusion)[claim.label]
-    return claim.whole * float(counts[claim.predicted] / counts.sum())
+    counts = np.array(_snapshot(run, reading).test_confusion)
+    column = reading.endswith("-predicted")
+    images = counts[:, claim.predicted] if column else counts[claim.label]
+    return claim.whole * float(counts[claim.label, claim.predicted] / max(images.sum(), 1))
 
 
 def _snapshot(run: Run, reading: str) -> Snapshot:
@@ -113,6 +140,9 @@ def _snapshot(run: Run, reading: str) -> Snapshot:
 MEASURES: dict[str, Callable[[Claim, Run, str], float]] = {
     "epochs": _epochs,
     "lowest_epoch": _lowest_epoch,
+    "highest_epoch": _highest_epoch,
+    "macro_score": _macro_score,
+    "gap": _gap,
     "metric": _metric,
     "class_score": _class_score,
     "confused": _confused,

@@ -215,7 +215,7 @@ class Pool:
         """
         about = (
             claim.quantity, claim.split, claim.reading, claim.epoch, claim.label, claim.predicted,
-            claim.unit,
+            claim.unit, claim.than_split,
         )  # fmt: skip
         if about not in self._priors:
             self._priors[about] = self._fit(claim)

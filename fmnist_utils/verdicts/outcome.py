@@ -134,7 +134,7 @@ class Verdict:
     mean, sd, low, high : float or None
         Of our runs, in the claim's unit; `low` and `high` bound the 95 % prediction interval of
         one more run, for an ordering Newcombe's interval of the share of pairs won, and for a
-        bound the exact interval of the share of runs that keep it.
+        bound or an ordering within runs the exact interval of the share of runs.
     runs : int
         How many runs the verdict rests on; where two experiments are compared, those of either.
     ours : object

@@ -1,0 +1,1 @@
+"""A new report: its skeleton, and what is still missing."""

@@ -1,0 +1,254 @@
+"""New runs on their way into the package: kept in Drive, sent in as a file, published from it."""
+
+import stat
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from factories import TEST_LABELS, finished_run, make_run
+from typer.testing import CliRunner, Result
+
+from fmnist_utils import cli
+from fmnist_utils.campaign import start
+from fmnist_utils.campaign.crew import LocalCrew
+from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs import archive, publish
+from fmnist_utils.runs import store as run_store
+from fmnist_utils.runs import trials as run_trials
+from fmnist_utils.runs.store import LOCAL_RUNS, RunStore, write_run
+from fmnist_utils.runs.trials import table_path
+
+
+@pytest.fixture
+def mlp() -> Experiment:
+    return load_report("baltzi")["mlp-baseline"]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder; return the package data elsewhere, without runs."""
+    for module in (run_store, run_trials):
+        monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(publish, "labels_at_hand", lambda: TEST_LABELS)
+    (tmp_path / "package/baltzi/runs").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "package"
+
+
+def fmnist(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, arguments)
+
+
+def shipped(package: Path) -> list[str]:
+    return sorted(path.name for path in package.rglob("*") if path.is_file())
+
+
+# --- a file to send in ---------------------------------------------------------------------------
+
+
+def test_runs_are_sent_in_as_one_file_and_published_from_it(package: Path, mlp: Experiment) -> None:
+    runs = [finished_run(mlp, seed) for seed in (1, 2)]
+    for run in (*runs, make_run(mlp.vary(epochs=3))):
+        RunStore().add(run)
+    sent = fmnist("export-runs", "new.zip")
+    assert sent.exit_code == 0
+    assert sent.stdout == (
+        "2 records written to new.zip: attach it to an issue at "
+        "https://github.com/fmnist-reproduction/fmnist-reproduction/issues.\n"
+    )
+    taken = fmnist("publish-runs", "--from", "new.zip")
+    assert taken.exit_code == 0
+    assert taken.stdout == "2 runs published, 0 already there, 0 refused.\n"
+    assert shipped(package) == [run.filename for run in runs]
+
+
+def test_what_is_sent_in_is_checked_like_any_run(package: Path, mlp: Experiment) -> None:
+    for seed in (1, 3):
+        RunStore().add(finished_run(mlp, seed))
+    own = make_run(mlp.vary(epochs=3))
+    with zipfile.ZipFile("new.zip", "w") as file:
+        for path in Path("runs").rglob("*.json"):
+            text = path.read_text().replace('"seed":1,', '"seed":2,')
+            file.writestr(path.as_posix(), text)
+        file.writestr(f"runs/baltzi/{own.filename}", own.model_dump_json(exclude_unset=True))
+    result = fmnist("publish-runs", "--from", "new.zip")
+    assert result.exit_code == 1 and result.stderr.count("Refused: ") == 3
+    assert shipped(package) == []
+
+
+def test_tables_of_trials_are_sent_in_with_the_runs_beside_them(package: Path) -> None:
+    report = load_report("anastasopoulos-mpofu-smith")
+    table = table_path(report, report.searches["as-listed"])
+    trial = table.parent / "executions" / report.id / "a.seed01.0.json"
+    for path in (table, trial):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    assert fmnist("export-runs", "new.zip").stdout.startswith("2 records written")
+    with archive.unpacked(Path("new.zip")) as folder:
+        assert (folder / table).is_file() and (folder / trial).is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["export-runs", "new.zip"], "There are no new runs to send in"),
+        (["publish-runs", "--from", "no.zip"], "no.zip cannot be read or written (No such file"),
+        (["publish-runs", "runs", "--from", "no.zip"], "a folder or from a file: give one"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_one_sentence(package: Path, arguments: list[str], said: str) -> None:
+    result = fmnist(*arguments)
+    assert result.exit_code == 2 and result.stdout == ""
+    assert said in result.stderr and result.stderr.count("\n") == 1
+
+
+def member(name: str, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../runs/baltzi/a.json", "/runs/baltzi/a.json", "runs/../../a.json", "runs/a/../a.json",
+        "runs\\baltzi\\..\\a.json", "C:/runs/baltzi/a.json", "runs/baltzi/.a.json",
+        "runs/baltzi/a.py", "runs/baltzi/", "a.json", "else/baltzi/a.json", "runs/a.json\n",
+        f"runs/baltzi/{'a' * 300}.json", "runs/a/b/c/d/e/f.json", "runs/bältzi/a.json",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_no_record_s_is_refused_and_written_nowhere(
+    package: Path, tmp_path: Path, name: str
+) -> None:
+    with zipfile.ZipFile("new.zip", "w") as file:
+        file.writestr(member(name), "{}")
+    before = sorted(tmp_path.rglob("*"))
+    result = fmnist("publish-runs", "--from", "new.zip")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "which is no record of a run or a search: nothing of it is taken." in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_link_is_no_more_than_its_text(package: Path) -> None:
+    with zipfile.ZipFile("new.zip", "w") as file:
+        file.writestr(member("runs/baltzi/a.json", stat.S_IFLNK | 0o777), "/etc/passwd")
+    with archive.unpacked(Path("new.zip")) as folder:
+        path = folder / "runs/baltzi/a.json"
+        assert path.read_text() == "/etc/passwd" and not path.is_symlink()
+
+
+def zeros(file: zipfile.ZipFile) -> None:
+    file.writestr("runs/baltzi/a.json", bytes(3_000_000), zipfile.ZIP_DEFLATED)
+
+
+def many(file: zipfile.ZipFile) -> None:
+    for number in range(5):
+        file.writestr(f"runs/baltzi/{number}.json", bytes(1_000), zipfile.ZIP_DEFLATED)
+
+
+def twice(file: zipfile.ZipFile) -> None:
+    file.writestr("runs/baltzi/a.json", "{}")
+    with pytest.warns(UserWarning, match="Duplicate"):
+        file.writestr("runs/baltzi/a.json", "{}")
+
+
+def rare(file: zipfile.ZipFile) -> None:
+    file.writestr("runs/baltzi/a.json", "{}", zipfile.ZIP_LZMA)
+
+
+@pytest.mark.parametrize(
+    ("write", "limits", "said"),
+    [
+        (zeros, {}, "holds runs/baltzi/a.json, which is too large for a record"),
+        (many, {"ROOM": 4_500}, "holds runs/baltzi/4.json, which is too large"),
+        (many, {"MOST": 4}, "holds more than 4 records"),
+        (twice, {}, "holds runs/baltzi/a.json twice"),
+        (rare, {}, "which is no record"),
+    ],
+)
+def test_a_bomb_is_not_unpacked(package: Path, monkeypatch, write, limits, said: str) -> None:
+    for name, value in limits.items():
+        monkeypatch.setattr(archive, name, value)
+    with zipfile.ZipFile("new.zip", "w") as file:
+        write(file)
+    result = fmnist("publish-runs", "--from", "new.zip")
+    assert result.exit_code == 2 and said in result.stderr and shipped(package) == []
+
+
+def test_a_size_that_lies_is_not_believed(package: Path) -> None:
+    with zipfile.ZipFile("new.zip", "w") as file:
+        zeros(file)
+    content = Path("new.zip").read_bytes()
+    Path("new.zip").write_bytes(
+        content.replace((3_000_000).to_bytes(4, "little"), bytes([9, 0, 0, 0]))
+    )
+    result = fmnist("publish-runs", "--from", "new.zip")
+    assert result.exit_code == 2 and "damaged" in result.stderr and shipped(package) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04" + bytes(40), b"PK\x05\x06" * 9])
+def test_what_is_no_archive_is_said_to_be_none(package: Path, content: bytes) -> None:
+    Path("new.zip").write_bytes(content)
+    result = fmnist("publish-runs", "--from", "new.zip")
+    assert result.exit_code == 2 and "new.zip is no file of fmnist export-runs" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+# --- what a user is told after a run -------------------------------------------------------------
+
+
+def test_the_advice_after_a_run_is_right_where_the_package_is(
+    package: Path, mlp: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store, run, own = RunStore(), make_run(mlp), make_run(mlp.vary(epochs=3))
+    assert start.written_text([run], store) == (
+        "1 run written to runs; publish with fmnist publish-runs."
+    )
+    assert start.written_text([own, own], store) == "2 runs written to runs."
+    installed = tmp_path / "lib/site-packages/fmnist_utils/reports"
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(run_store, "reports_folder", lambda: installed)
+    assert start.written_text([run], store) == (
+        "1 run written to runs; to send them in: fmnist export-runs runs.zip."
+    )
+    write_run(run, Path("runs/baltzi"))
+    refused = fmnist("publish-runs")
+    assert refused.exit_code == 2 and "with fmnist export-runs runs.zip." in refused.stderr
+
+
+# --- Drive ---------------------------------------------------------------------------------------
+
+
+def test_runs_are_kept_in_drive_once_it_is_mounted(
+    package: Path, mlp: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drive, store = tmp_path / "drive/MyDrive", RunStore()
+    monkeypatch.setattr(run_store, "DRIVE", drive)
+    assert store.written == LOCAL_RUNS
+    drive.mkdir(parents=True)
+    path = store.add(finished_run(mlp))
+    assert path.is_relative_to(drive) and store.runs(mlp) == [finished_run(mlp)]
+    report = load_report("anastasopoulos-mpofu-smith")
+    assert table_path(report, report.searches["as-listed"]).is_relative_to(drive)
+    assert fmnist("export-runs", "new.zip").stdout.startswith("1 record written to new.zip")
+    assert fmnist("publish-runs").stdout.startswith("1 runs published")
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+def test_colab_users_are_told_the_line_that_keeps_their_runs(
+    package: Path, mlp: Experiment, monkeypatch, tmp_path, capsys, mounted: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    monkeypatch.setattr(start, "DRIVE", tmp_path if mounted else tmp_path / "not")
+    monkeypatch.setattr(start, "run_jobs", lambda *all: [])
+    monkeypatch.setattr(LocalCrew, "__init__", lambda *all: None)
+    start.train_missing([Job(mlp, 1)], RunStore(), data=object(), at_once=1)
+    said = capsys.readouterr().out
+    assert ("run this first: from google.colab import drive; drive.mount(" in said) is not mounted
+    assert said.splitlines()[-1].startswith(f"1 run on {start.hardware()}: ")
