@@ -246,6 +246,17 @@ def test_status_counts_valid_stale_and_damaged_runs(
     assert f"delete it from {published}" in result.stdout.replace("\n", "")
 
 
+def test_status_names_a_backend_that_is_not_tensorflow(
+    published: Path, experiment: Experiment
+) -> None:
+    for seed, backend in enumerate(("tensorflow", "jax", "jax"), start=1):
+        run = make_run(experiment, seed)
+        provenance = run.provenance.model_copy(update={"backend": backend})
+        write_run(run.model_copy(update={"provenance": provenance}), published)
+    line = status_line(fmnist("status"), "baltzi/mlp-baseline")
+    assert line[-3:] == ["cpu,", "cpu", "(jax)"]
+
+
 @pytest.fixture
 def one_bad_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have two reports, of which the first by name has an unknown key."""

@@ -119,8 +119,10 @@ def image_variance(experiment: dict[str, Any], claim: dict[str, Any], mean: floa
     """Return what two draws of images differ by, on the scale, where the split is unknown."""
     # Lists that experiments share stand in one another.
     open_split = "'setting': 'training.validation.take'" in str(experiment["assumed"])
+    held_out = experiment["training"]["validation"]
+    drawn_by_run = held_out["take"] == "random" and "seed" not in held_out
     if (
-        not open_split or experiment["training"]["validation"]["take"] == "test"
+        not open_split or held_out["take"] == "test" or drawn_by_run
         or claim.get("split", "test") == "test" or claim.get("reading", "").endswith("-all")
     ):  # fmt: skip
         return 0.0

@@ -103,7 +103,7 @@ def check(wanted: Experiment, fitted: dict[str, Any]) -> None:
     assert model.loss == spec.loss
 
     resize = wanted.model.resize if isinstance(wanted.model, CNN) else None
-    parts = split_parts(images(), spec, wanted.model.input_shape, resize)
+    parts = split_parts(images(), spec, wanted.model.input_shape, resize, seed=1)
     assert ("x_val" in names) == (spec.validation.take != "none")
     for name, short in (("train", "train"), ("validation", "val"), ("test", "test")):
         if f"x_{short}" not in names:
@@ -156,6 +156,20 @@ def check_protocol(wanted: Experiment, fitted: dict[str, Any], names: dict[str, 
 @pytest.mark.parametrize("path", QUICK)
 def test_program_is_the_experiment(path: str, fitted: dict[str, Any]) -> None:
     check(experiment(path), fitted)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_program_draws_the_images_of_the_run(seed: int, fitted: dict[str, Any]) -> None:
+    wanted = experiment("baltzi/mlp-baseline").vary(
+        {"training.validation": {"take": "random", "count": 5_000}}
+    )
+    program = keras_code(wanted)
+    assert "draws its own, by its seed" in program and program.count("seed = 1\n") == 1
+    names = run(Program(program.replace("seed = 1\n", f"seed = {seed}\n")))
+    parts = split_parts(images(), wanted.training, wanted.model.input_shape, seed=seed)
+    for name, short in (("train", "train"), ("validation", "val")):
+        assert np.array_equal(np.rint(names[f"x_{short}"] * 255), parts[name].images)
+        assert np.array_equal(names[f"y_{short}"], parts[name].labels)
 
 
 @pytest.mark.slow

@@ -690,8 +690,8 @@ def test_baltzi_summary_is_table_1(sections: dict[str, str]) -> None:
     [
         ({"take": "last"}, "either a fraction or a count"),
         ({"take": "last", "fraction": 0.2, "count": 5}, "either a fraction or a count"),
-        ({"take": "random", "fraction": 0.2}, "a random validation split needs a seed"),
-        ({"take": "last", "fraction": 0.2, "seed": 1}, "no other takes one"),
+        ({"take": "last", "fraction": 0.2, "seed": 1}, "only a random validation split takes"),
+        ({"take": "test", "seed": 1}, "only a random validation split takes"),
     ],
 )
 def test_a_split_that_cannot_be_taken_is_refused_when_read(

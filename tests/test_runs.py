@@ -345,6 +345,7 @@ def test_fingerprint_changes_with_every_setting_that_matters(experiment: Experim
         changed(experiment, validation=Validation(fraction=0.2, take="first")),
         changed(experiment, validation=Validation(fraction=0.1, take="last")),
         changed(experiment, validation=Validation(count=12_000, take="last")),
+        changed(experiment, validation=Validation(fraction=0.2, take="random")),
         changed(experiment, validation=Validation(fraction=0.2, take="random", seed=1)),
         changed(experiment, validation=Validation(fraction=0.2, take="random", seed=2)),
         changed(experiment, early_stopping=None),

@@ -27,13 +27,21 @@ from fmnist_utils.data.fashion_mnist import DataError, FashionMNIST
 from fmnist_utils.models.spec import CNN, MLP, ConvBlock, DenseBlock
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.reports.protocol import Augmentation, EarlyStopping, Optimizer, Validation
+from fmnist_utils.reports.protocol import (
+    Augmentation,
+    EarlyStopping,
+    Optimizer,
+    Validation,
+    split_rows,
+)
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.training import epochs as engines
 from fmnist_utils.training import train as training
+from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.course import Progress, TrainingError
 from fmnist_utils.training.epochs import Augmenters, Part
 from fmnist_utils.training.train import _fit, compiled_model, split_parts, train
+from fmnist_utils.verdicts.trainings import nested
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
 DROPOUT = MLP(builder="mlp", hidden=(DenseBlock(units=32, dropout=0.6),))
@@ -199,9 +207,48 @@ def test_parts_are_those_of_the_protocol_and_stay_bytes(name: str, train_images:
 def test_random_split_is_the_same_for_every_seed(data: FashionMNIST) -> None:
     held_out = Validation(count=100, take="random", seed=5)
     spec = tiny(validation=held_out).training
-    first, again = (split_parts(data, spec, (28, 28)) for _ in range(2))
+    first, again = (split_parts(data, spec, (28, 28), seed=seed) for seed in (1, 2))
     assert len(first["validation"].images) == 100
     assert np.array_equal(first["validation"].images, again["validation"].images)
+
+
+@given(
+    share=st.one_of(st.fixed_dictionaries({"fraction": st.floats(0.01, 0.99)}),
+                    st.fixed_dictionaries({"count": st.integers(1, 999)})),
+    seeds=st.lists(st.integers(1, 2**31 - 1), min_size=2, max_size=2, unique=True),
+    images=st.integers(1, 1_000),
+)  # fmt: skip
+def test_a_split_without_a_seed_is_drawn_by_the_run(
+    share: dict[str, Any], seeds: list[int], images: int
+) -> None:
+    spec = tiny(validation=Validation(take="random", **share), images=images).training
+    (train, held_out), again, (_, other) = (
+        split_rows(spec, 1_000, seed) for seed in (seeds[0], *seeds)
+    )
+    assert held_out is not None and again[1] is not None and other is not None
+    assert np.array_equal(train, again[0]) and np.array_equal(held_out, again[1])
+    assert not set(train) & set(held_out) and len(train) == min(images, 1_000 - len(held_out))
+    assert len(other) == len(held_out)
+    if 50 < len(held_out) < 950:  # else two draws may be the same
+        assert not np.array_equal(held_out, other)
+    # Neither a fixed split nor the first order of images is drawn from the same stream.
+    order = np.random.default_rng(seeds[0]).permutation(1_000)[: len(held_out)]
+    if 50 < len(held_out) < 950:
+        assert not np.array_equal(np.sort(order), held_out)
+    with pytest.raises(DataError, match="give a seed"):
+        split_rows(spec, 1_000)
+
+
+def test_runs_of_one_seed_share_their_split_and_those_of_two_do_not(data: FashionMNIST) -> None:
+    drawn = tiny(validation=Validation(count=100, take="random"))
+    longer = drawn.vary(epochs=drawn.training.epochs + 1)
+    one, more, other = train(drawn, 1, data), train(longer, 1, data), train(drawn, 2, data)
+    assert nested([one], [more]) and one.images == other.images
+    n = one.epochs
+    assert one.history["val_loss"][:n] == more.history["val_loss"][:n]
+    # The same weights and order on other images: what differs is the split alone.
+    fixed = drawn.vary({"training.validation.seed": 7})
+    assert train(fixed, 1, data).history["val_loss"][0] != one.history["val_loss"][0]
 
 
 # --- images of another size than the model takes -------------------------------------------------
@@ -288,11 +335,15 @@ def test_a_model_for_larger_images_trains(data: FashionMNIST, how: str) -> None:
 
 # --- the engines ---------------------------------------------------------------------------------
 
-ENGINES = pytest.mark.parametrize("kind", ["TensorFlowEngine", "KerasEngine"])
+#: The engine that compiles epochs, on the backend that the tests run on.
+COMPILED = "JaxEngine" if os.environ.get("KERAS_BACKEND") == "jax" else "TensorFlowEngine"
+ENGINES = pytest.mark.parametrize("kind", [COMPILED, "KerasEngine"])
 
 
-def engine_of(kind: str, model: Any, parts: dict[str, Part], batch_size: int) -> Any:
-    return getattr(engines, kind)(model, parts, batch_size)
+def engine_of(
+    kind: str, model: Any, parts: dict[str, Part], batch_size: int, moves: Augmenters | None = None
+) -> Any:
+    return getattr(engines, kind)(model, parts, batch_size, augmenters=moves or Augmenters())
 
 
 @ENGINES
@@ -336,7 +387,7 @@ def both(request: pytest.FixtureRequest, data: FashionMNIST) -> Iterator[dict[st
     experiment = tiny(request.param)
     parts = split_parts(data, experiment.training, experiment.model.input_shape)
     results = {}
-    for kind in ("TensorFlowEngine", "KerasEngine"):
+    for kind in (COMPILED, "KerasEngine"):
         keras.utils.set_random_seed(3)
         model = compiled_model(experiment, Method())
         engine = engine_of(kind, model, parts, 32)
@@ -351,7 +402,7 @@ def both(request: pytest.FixtureRequest, data: FashionMNIST) -> Iterator[dict[st
 
 
 def test_compiled_epochs_are_plain_keras_epochs(both: dict[str, Any]) -> None:
-    ours, plain = both["TensorFlowEngine"], both["KerasEngine"]
+    ours, plain = both[COMPILED], both["KerasEngine"]
     for mine, theirs in zip(ours["epochs"], plain["epochs"], strict=True):
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-5)
     for name in ("train", "validation", "test"):
@@ -520,12 +571,26 @@ def test_augmentation_reaches_training_and_validation_batches_alone(kind: str) -
     model.compile(optimizer="sgd", loss="mse", metrics=[Brightness()])
     marks = Augmenters(train=Marked(0.5), validation=Marked(0.75))
     parts = dict.fromkeys(("train", "validation", "test"), part)
-    engine = getattr(engines, kind)(model, parts, 4, augmenters=marks)
+    engine = engine_of(kind, model, parts, 4, marks)
     order = np.arange(10, dtype=np.int32)
     assert engine.train_epoch(order)["accuracy"] == pytest.approx(0.5)
     seen = {name: engine.evaluate(name)["accuracy"] for name in parts}
     assert seen == pytest.approx({"train": 0.2, "validation": 0.75, "test": 0.2})
     assert engine.predict("validation") == pytest.approx(0.2)
+
+
+def test_each_batch_is_moved_anew_by_the_draws_that_are_next() -> None:
+    images = np.arange(10 * 28 * 28, dtype=np.uint32).reshape(10, 28, 28, 1).astype(np.uint8)
+    part = Part(images, np.eye(10, dtype=np.float32))
+    spec = Augmentation(rotation_degrees=10, zoom=0.1, horizontal_flip=True)
+    used, alone = Augmenter(spec, 3), Augmenter(spec, 3)
+    model = compiled_model(tiny(CONVOLUTION), Method())
+    engine = engine_of(COMPILED, model, {"train": part}, 4, Augmenters(train=used))
+    engine.train_epoch(np.arange(10, dtype=np.int32))
+    for size in (4, 4, 2):
+        alone(images[:size] / np.float32(255))
+    for one, other in zip(used.variables, alone.variables, strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
 def test_augmented_training_repeats_itself_and_differs_from_plain(data: FashionMNIST) -> None:
@@ -620,24 +685,79 @@ def test_bfloat16_computes_in_it_and_keeps_variables_and_output_in_float32(
 # --- another backend -----------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs jax: the jax extra")
-def test_jax_trains_too_and_repeats_itself() -> None:
-    code = (
-        "from test_training import DROPOUT, FashionMNIST, images_like, tiny, train\n"
-        "import numpy as np\n"
-        "labels = np.tile(np.arange(10, dtype=np.uint8), 20)\n"
-        "images = images_like(labels, 1)\n"
-        "data = FashionMNIST(images, labels, images[:50], labels[:50], 'real')\n"
-        "for _ in range(2):\n"
-        "    print(train(tiny(DROPOUT), 1, data).model_dump_json())\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
+NEEDS_JAX = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="needs jax: the jax extra"
+)
+NORMALISED = CNN(builder="cnn", conv=(ConvBlock(filters=2, kernel=3, batch_norm=True, pool=4),))
+
+
+def on_jax(*command: str) -> str:
+    """Run Python in a process whose Keras computes with JAX; return what it prints."""
+    return subprocess.run(
+        [sys.executable, *command],
         cwd=Path(__file__).parent,
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def few_images() -> FashionMNIST:
+    labels = np.tile(np.arange(10, dtype=np.uint8), 20)
+    images = images_like(labels, 1)
+    return FashionMNIST(images, labels, images[:50], labels[:50], "real")
+
+
+def two_epochs(weights: Path) -> str:
+    """Train two epochs from the weights in a file, which is made where there is none: as JSON."""
+    experiment = tiny(NORMALISED)
+    parts = split_parts(few_images(), experiment.training, experiment.model.input_shape)
+    model = compiled_model(experiment, Method())
+    if not weights.exists():
+        np.savez(weights, *model.get_weights())
+    with np.load(weights) as stored:
+        model.set_weights([stored[name] for name in stored.files])
+    engine = engines.make_engine(model, parts, 32)
+    assert type(engine).__name__ == COMPILED
+    orders = [np.random.default_rng(i).permutation(160).astype(np.int32) for i in range(2)]
+    epochs = [engine.train_epoch(order) for order in orders]
+    found = [*epochs, *(engine.evaluate(name) for name in parts)]
+    return json.dumps({"found": found, "predicted": engine.predict("test").tolist()})
+
+
+@NEEDS_JAX
+@pytest.mark.slow
+def test_jax_trains_as_tensorflow_does_from_the_same_weights(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.npz"
+    ours = json.loads(two_epochs(weights))
+    code = "import pathlib, sys, test_training as t; print(t.two_epochs(pathlib.Path(sys.argv[1])))"
+    theirs = json.loads(on_jax("-c", code, str(weights)))
+    for one, other in zip(ours["found"], theirs["found"], strict=True):
+        assert one == pytest.approx(other, rel=1e-3)
+    np.testing.assert_allclose(ours["predicted"], theirs["predicted"], atol=1e-3)
+
+
+@NEEDS_JAX
+@pytest.mark.slow
+def test_the_engine_of_jax_passes_the_tests_of_engines() -> None:
+    names = (
+        "every_image_is_seen", "compiled_epochs", "evaluation_is_what", "augmentation_reaches",
+        "augmented_training_repeats", "each_batch_is_moved_anew", "not_been_stopped",
     )  # fmt: skip
-    first, again = (Run.model_validate_json(line) for line in done.stdout.splitlines())
+    files = ("test_training.py", "test_checkpoints.py")
+    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    printed = on_jax(*command, "-k", " or ".join(names))
+    assert "16 passed" in printed and "failed" not in printed and "skipped" not in printed
+
+
+@NEEDS_JAX
+@pytest.mark.slow
+def test_jax_trains_too_and_repeats_itself() -> None:
+    code = (
+        "from test_training import DROPOUT, few_images, tiny, train\n"
+        "for _ in range(2):\n"
+        "    print(train(tiny(DROPOUT), 1, few_images()).model_dump_json())\n"
+    )
+    first, again = (Run.model_validate_json(line) for line in on_jax("-c", code).splitlines())
     assert first.provenance.backend == "jax" and "jax" in first.provenance.versions
     assert evidence(first) == evidence(again)
     assert json.loads(first.model_dump_json())["images"]["validation"] == 40

@@ -38,6 +38,7 @@ from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.models.spec import CNN, ConvBlock
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
+from fmnist_utils.reports.protocol import split_rows
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.yaml_file import ReportError, read_report
@@ -220,6 +221,25 @@ def test_a_mistake_in_a_search_is_named(tmp_path: Path, old: str, new: str, wron
     assert TINY.count(old) == 1
     with pytest.raises(ReportError, match=wrong):
         read(tmp_path, TINY.replace(old, new))
+
+
+def test_trials_share_one_split_where_each_run_draws_its_own(tmp_path: Path) -> None:
+    text = TINY.replace("count: 50, take: last", "count: 50, take: random")
+    text = text.replace("take, chosen: last", "take, chosen: random")
+    with pytest.raises(ReportError, match=r"share one split: give training\.validation\.seed"):
+        read(tmp_path, text)
+    text = text.replace(
+        "reduced: {training.images: 100}",
+        "reduced: {training.images: 100, training.validation.seed: 3}",
+    ).replace(
+        "      - {setting: seed, chosen: 1, because: a test}\n",
+        "      - {setting: seed, chosen: 1, because: a test}\n"
+        "      - {setting: training.validation.seed, chosen: 3, because: a test}\n",
+    )
+    report = read(tmp_path, text)
+    trial = report.searches["tuner"].vary(report["cnn"], {})
+    one, other = (split_rows(trial.training, 100, seed)[1] for seed in (1, 2))
+    assert one is not None and np.array_equal(one, other)
 
 
 def test_a_trial_is_the_experiment_with_the_drawn_settings(tiny: Report) -> None:

@@ -224,6 +224,9 @@ def test_an_unknown_split_widens_intervals_by_what_drawing_images_does(
     known = experiment.model_copy(update={"assumed": tuple(stated)})
     training = experiment.training.model_copy(update={"validation": Validation(take="test")})
     on_test = experiment.model_copy(update={"training": training})
+    held_out = Validation(fraction=0.2, take="random")
+    training = experiment.training.model_copy(update={"validation": held_out})
+    drawn = experiment.model_copy(update={"training": training})
 
     def added(experiment: Experiment, split: str, **keys: Any) -> float:
         stated = claim(**{"split": split, "value": "84.60", "unit": "percent"} | keys)
@@ -238,6 +241,7 @@ def test_an_unknown_split_widens_intervals_by_what_drawing_images_does(
     assert running == pytest.approx(2 * 0.2 / (48_000 * p * (1 - p)), rel=1e-3)
     assert added(experiment, "train", reading="final-all") == added(experiment, "test") == 0
     assert added(known, "validation") == added(on_test, "validation") == 0
+    assert added(drawn, "validation") == added(drawn, "train", reading="final") == 0
     loss = judge(experiment, claim("loss", split="validation", value="0.5"), runs)
     assert loss.test is not None and loss.mean is not None
     per_image = min(2 * loss.mean, 0.6)

@@ -13,7 +13,13 @@ from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
-from fmnist_utils.reports.protocol import Augmentation, EarlyStopping, Training, split_sizes
+from fmnist_utils.reports.protocol import (
+    SPLIT_STREAM,
+    Augmentation,
+    EarlyStopping,
+    Training,
+    split_sizes,
+)
 from fmnist_utils.text import key_text, listed, setting_name
 from fmnist_utils.training.optimizers import (
     loss_of,
@@ -252,8 +258,12 @@ def _split(training: Training, why: Reasons) -> list[str]:
         lines = ["x_val, y_val = x_test, y_test"]
     elif take == "random":
         told = f"{held:,} training images are held out for validation, drawn at random."
-        lines = [
-            f"order = np.random.default_rng({training.validation.seed}).permutation(len(x_train))",
+        seed, lines = str(training.validation.seed), []
+        if training.validation.drawn_by_run:
+            told += " Each run of the book draws its own, by its seed."
+            seed, lines = f"(seed, {SPLIT_STREAM})", ["seed = 1"]
+        lines += [
+            f"order = np.random.default_rng({seed}).permutation(len(x_train))",
             f"held_out, kept = np.sort(order[:{held}]), np.sort(order[{held}:])",
             "x_val, y_val = x_train[held_out], y_train[held_out]",
             "x_train, y_train = x_train[kept], y_train[kept]",

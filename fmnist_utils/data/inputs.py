@@ -54,7 +54,7 @@ def split_indices(
     fraction: float | None = None,
     count: int | None = None,
     take: Literal["first", "last", "random"] = "last",
-    seed: int | None = None,
+    seed: int | tuple[int, ...] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Split a data set into a training and a validation part.
 
@@ -69,7 +69,7 @@ def split_indices(
         Number of examples to validate on, instead of `fraction`.
     take : {"first", "last", "random"}
         Which examples to validate on; "last" is what Keras ``validation_split`` takes.
-    seed : int, optional
+    seed : int or tuple of int, optional
         Needed by "random", ignored otherwise; no global random state is read or changed.
 
     Returns

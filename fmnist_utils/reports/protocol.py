@@ -55,8 +55,14 @@ class Augmentation(Strict):
         return self
 
 
-def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
-    """Return which of n training images a protocol trains on, and which it validates on.
+#: With a run's seed what its split is drawn from; the order of images is drawn from the seed alone.
+SPLIT_STREAM = 1
+
+
+def split_rows(
+    spec: Training, n: int, seed: int | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+    """Return which of n training images a run trains on, and which it validates on.
 
     Parameters
     ----------
@@ -64,24 +70,34 @@ def split_rows(spec: Training, n: int) -> tuple[NDArray[np.int32], NDArray[np.in
         The protocol.
     n : int
         Number of training images.
+    seed : int, optional
+        Of the run; needed where each run draws a split of its own.
 
     Returns
     -------
     train, validation : int32 arrays
         Ascending; `validation` is None where no training image is held out.
+
+    Raises
+    ------
+    DataError
+        When a split is to be drawn without the seed of a run.
     """
     held_out = spec.validation
     if held_out.take == "test" or held_out.take == "none":
         return np.arange(n, dtype=np.int32)[: spec.images], None
+    drawn_from: int | tuple[int, int] | None = held_out.seed
+    if held_out.drawn_by_run and seed is not None:
+        drawn_from = (seed, SPLIT_STREAM)
     train, validation = split_indices(
-        n, fraction=held_out.fraction, count=held_out.count, take=held_out.take, seed=held_out.seed
+        n, fraction=held_out.fraction, count=held_out.count, take=held_out.take, seed=drawn_from
     )
     return train[: spec.images], validation
 
 
 def split_sizes(spec: Training) -> dict[str, int]:
     """Count the images of the official data set that a protocol trains, validates and tests on."""
-    train, validation = split_rows(spec, count("train_images"))
+    train, validation = split_rows(spec, count("train_images"), seed=0)
     test = count("test_images")
     held_out = test if validation is None else len(validation)
     return {"train": len(train), "validation": held_out, "test": test}
@@ -109,6 +125,9 @@ class Validation(Strict):
 
     With ``take: test`` none is: the test images are looked at during training, as some do. With
     ``take: none`` nothing is looked at; our curves then are of the test images, and decide nothing.
+
+    With ``take: random`` a `seed` draws one split for all runs; without one each run draws its own,
+    so that runs differ by the split too, as they must where nobody knows which images it was.
     """
 
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -123,14 +142,19 @@ class Validation(Strict):
             raise ValueError(
                 "a validation split needs either a fraction or a count, or take: test or none"
             )
-        if (self.take == "random") != (self.seed is not None):
-            raise ValueError("a random validation split needs a seed, and no other takes one")
+        if self.seed is not None and self.take != "random":
+            raise ValueError("only a random validation split takes a seed")
         return self
 
     @property
     def holds_out(self) -> bool:
         """Whether some training images are held out."""
         return self.take not in ("test", "none")
+
+    @property
+    def drawn_by_run(self) -> bool:
+        """Whether each run draws a split of its own."""
+        return self.take == "random" and self.seed is None
 
 
 #: What can be watched during training, as Keras names it: of validation images, or running.

@@ -372,5 +372,8 @@ class Report(Strict):
                 _check_assumption(search, item.setting, item.chosen)
             for values in ({}, *search.each_alone()):
                 with named_errors(f"search {name}", *at):
-                    search.vary(self.experiments[search.of], values)
+                    varied = search.vary(self.experiments[search.of], values)
+                if varied.training.validation.drawn_by_run:
+                    problem = "its trials share one split: give training.validation.seed"
+                    raise WrongAt(f"search {name}: {problem}", *at, "reduced")
         return self

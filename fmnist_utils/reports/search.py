@@ -157,7 +157,8 @@ class Search(Strict):
     seed : int
         Ours, for the draws: none that we chose after looking.
     reduced : dict
-        What all trials have otherwise than the experiment, by dotted path, to save time.
+        What all trials have otherwise than the experiment, by dotted path: to save time, or the
+        seed of the one split that they share.
     space : dict
         What is varied, by name.
     """

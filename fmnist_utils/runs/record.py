@@ -124,6 +124,12 @@ class Provenance(Strict):
     unseeded: bool = False
 
     @property
+    def trained_on(self) -> str:
+        """The device, and the backend where it is not TensorFlow."""
+        other = self.backend != "tensorflow"
+        return f"{self.device} ({self.backend})" if other else self.device
+
+    @property
     def is_committed(self) -> bool:
         """Whether the code that trained is that of a known commit."""
         return self.revision != "unknown" and not self.revision.endswith("-dirty")

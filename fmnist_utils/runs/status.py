@@ -57,7 +57,7 @@ def _row(name: str, valid: Sequence[Run]) -> Status:
         valid=len(valid),
         seeds=_ranges(sorted({run.seed for run in valid})),
         epochs=f"{min(epochs)}–{max(epochs)}" if epochs else "",
-        device=", ".join(sorted({run.provenance.device for run in valid})),
+        device=", ".join(sorted({run.provenance.trained_on for run in valid})),
     )
 
 

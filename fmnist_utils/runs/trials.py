@@ -295,7 +295,7 @@ def search_status(report: Report) -> tuple[list[Status], list[str]]:
         trials = found[1].trials if found else ()
         shipped = found and found[0] == published_path(report, search)
         where = "" if not found else ", published" if shipped else ", local"
-        devices = {trial.provenance.device for trial in trials if trial.provenance}
+        devices = {trial.provenance.trained_on for trial in trials if trial.provenance}
         seeds = f"of {search.trials} trials{where}"
         name, device = f"{report.id}/{search.id}", ", ".join(sorted(devices))
         rows.append(Status(name, len(trials), seeds, device=device))

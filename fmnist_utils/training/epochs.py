@@ -1,11 +1,12 @@
-"""What trains and evaluates a model: compiled epochs on TensorFlow, plain Keras elsewhere."""
+"""What trains and evaluates a model: compiled epochs on TensorFlow and JAX, else plain Keras."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -63,6 +64,7 @@ class Engine(ABC):
     ) -> None:
         self._model, self._parts, self._batch_size = model, parts, batch_size
         self._check, self._augmenters = check, augmenters
+        self._steps_per_call = 10
 
     @abstractmethod
     def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
@@ -75,6 +77,23 @@ class Engine(ABC):
     @abstractmethod
     def predict(self, name: str) -> Floats:
         """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
+
+    def _portions(self, n: int, batch_size: int) -> Iterator[tuple[int, int]]:
+        """Divide n images into calls of about a second each: yield where each begins and ends."""
+        start = 0
+        while start < n:
+            self._check()
+            stop = start + self._steps_per_call * batch_size
+            began = time.perf_counter()
+            yield start, min(stop, n)
+            per_step = (time.perf_counter() - began) / self._steps_per_call
+            if stop <= n:
+                fitting = int(_SECONDS_PER_CALL / per_step)
+                self._steps_per_call = min(max(1, fitting), _MAX_STEPS_PER_CALL)
+            start = stop
+
+    def _metrics(self) -> dict[str, float]:
+        return {key: float(value) for key, value in self._model.get_metrics_result().items()}
 
     def _all_rows(self, name: str) -> NDArray[np.int32]:
         return np.arange(len(self._parts[name].labels), dtype=np.int32)
@@ -107,7 +126,8 @@ def make_engine(
     """
     import keras
 
-    kind = TensorFlowEngine if keras.backend.backend() == "tensorflow" else KerasEngine
+    kinds: dict[str, type[Engine]] = {"tensorflow": TensorFlowEngine, "jax": JaxEngine}
+    kind = kinds.get(keras.backend.backend(), KerasEngine)
     return kind(model, parts, batch_size, check, augmenters)
 
 
@@ -120,7 +140,6 @@ class TensorFlowEngine(Engine):
         super().__init__(*settings, **more)
         tf.get_logger().addFilter(_unexpected)
         model = self._model
-        self._steps_per_call = 10
         self._tensors = {
             name: (tf.constant(part.images), tf.constant(part.labels))
             for name, part in self._parts.items()
@@ -171,18 +190,9 @@ class TensorFlowEngine(Engine):
         return self._metrics()
 
     def _call(self, compiled: Any, name: str, order: NDArray[np.int32], batch_size: int) -> None:
-        """Run compiled steps over an order of a split, in calls of about a second each."""
-        start = 0
-        while start < len(order):
-            self._check()
-            stop = start + self._steps_per_call * batch_size
-            began = time.perf_counter()
+        """Run compiled steps over an order of a split."""
+        for start, stop in self._portions(len(order), batch_size):
             compiled(order[start:stop], *self._tensors[name])
-            per_step = (time.perf_counter() - began) / self._steps_per_call
-            if stop <= len(order):
-                fitting = int(_SECONDS_PER_CALL / per_step)
-                self._steps_per_call = min(max(1, fitting), _MAX_STEPS_PER_CALL)
-            start = stop
 
     def predict(self, name: str) -> Floats:
         """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
@@ -191,13 +201,92 @@ class TensorFlowEngine(Engine):
         outputs = [self._forward(images[i : i + EVALUATION_BATCH]) for i in batches]
         return np.concatenate([output.numpy() for output in outputs])
 
-    def _metrics(self) -> dict[str, float]:
-        return {key: float(value) for key, value in self._model.get_metrics_result().items()}
-
 
 def _unexpected(record: logging.LogRecord) -> bool:
     """Drop TensorFlow's advice against tracing often: each training is traced anew, on purpose."""
     return "tf.function retracing" not in record.getMessage()
+
+
+class JaxEngine(Engine):
+    """Loops of steps compiled into one program each, over uint8 images that stay on the device."""
+
+    def __init__(self, *settings: Any, **more: Any) -> None:
+        import jax
+
+        super().__init__(*settings, **more)
+        # By default a GPU multiplies float32 in 19 bits.
+        jax.config.update("jax_default_matmul_precision", "highest")
+        model, (images, labels) = self._model, self._parts["train"]
+        # Makes the variables of loss, metrics and optimizer, which no compiled step can make.
+        model.evaluate(images[:1] / np.float32(255), labels[:1], verbose=0)
+        model.optimizer.build(model.trainable_variables)
+        self._arrays = {name: jax.device_put(tuple(part)) for name, part in self._parts.items()}
+        self._compiled = functools.cache(self._compile)
+
+    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
+        """Take one optimizer step per batch of the order; return the running metrics."""
+        return self._call("train_step", "train", order, self._batch_size, self._augmenters.train)
+
+    def evaluate(self, name: str) -> dict[str, float]:
+        """Return loss and accuracy of one split."""
+        augment = self._evaluation_augment(name)
+        return self._call("test_step", name, self._all_rows(name), EVALUATION_BATCH, augment)
+
+    def predict(self, name: str) -> Floats:
+        """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
+        images = self._parts[name].images / np.float32(255)
+        return np.asarray(self._model.predict(images, EVALUATION_BATCH, verbose=0))
+
+    def _call(self, step: str, name: str, order: Any, size: int, augment: Any) -> dict[str, float]:
+        """Run compiled steps over an order of a split, and put back what they changed."""
+        import jax
+
+        model = self._model
+        model.reset_metrics()
+        updated = [model.optimizer.variables] if step == "train_step" else []
+        held = [model.trainable_variables, model.non_trainable_variables, *updated]
+        held += [model.metrics_variables, getattr(augment, "variables", [])]
+        state = [[variable.value for variable in group] for group in held]
+        rows, steps = jax.device_put(order), self._compiled(step, augment)
+        for start, stop in self._portions(len(order), size):
+            whole, rest = divmod(stop - start, size)
+            if whole:
+                state = steps(size, state, rows, start, whole, *self._arrays[name])
+            if rest:
+                state = steps(rest, state, rows, stop - rest, 1, *self._arrays[name])
+            jax.block_until_ready(state)
+        for group, values in zip(held, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+        return self._metrics()
+
+    def _compile(self, step: str, augment: Any) -> Any:
+        """Compile a loop over `count` batches of an order, from its image `start` on."""
+        import jax
+        import keras
+
+        streams = getattr(augment, "variables", [])
+
+        def one(batch: Any, labels: Any, state: list[Any]) -> list[Any]:
+            *state, drawn = state
+            if augment is not None:
+                with keras.StatelessScope(list(zip(streams, drawn, strict=True))) as scope:
+                    batch = augment(batch)
+                drawn = [scope.get_current_value(stream) for stream in streams]
+            _, after = getattr(self._model, step)(tuple(state), (batch, labels))
+            return [*after, drawn]
+
+        def steps(
+            size: int, state: Any, order: Any, start: int, count: int, images: Any, labels: Any
+        ) -> Any:
+            def body(i: Any, state: Any) -> Any:
+                rows = jax.lax.dynamic_slice(order, (start + i * size,), (size,))
+                batch = images[rows].astype(np.float32) / np.float32(255)
+                return one(batch, labels[rows], state)
+
+            return jax.lax.fori_loop(0, count, body, state)
+
+        return jax.jit(steps, static_argnums=0)
 
 
 class KerasEngine(Engine):

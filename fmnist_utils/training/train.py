@@ -53,7 +53,8 @@ def train(
     experiment : Experiment
         What to train.
     seed : int
-        Seeds weight initialisation, dropout and shuffling; the same seed on the same machine, with
+        Seeds weight initialisation, dropout and shuffling, and the split where the protocol leaves
+        that to the run; the same seed on the same machine, with
         the same library versions and as many threads, gives the same history.
     data : FashionMNIST
         The images; uint8 until a batch needs floats.
@@ -97,7 +98,7 @@ def train(
         spec = experiment.training
         model = compiled_model(experiment, method)
         resize = experiment.model.resize if isinstance(experiment.model, CNN) else None
-        parts = split_parts(data, spec, experiment.model.input_shape, resize)
+        parts = split_parts(data, spec, experiment.model.input_shape, resize, seed)
         if method.plain_fit:
             engine: Engine = KerasEngine(model, parts, spec.batch_size, check)
             if method.unseeded and keras.backend.backend() == "tensorflow":
@@ -168,15 +169,19 @@ def split_parts(
     spec: Training,
     input_shape: tuple[int, ...],
     resize: Resize | None = None,
+    seed: int | None = None,
 ) -> dict[str, Part]:
     """Split the images as the protocol says, shaped for the model: train, validation, test.
+
+    `seed` is that of the run, needed where each run draws a split of its own.
 
     Raises
     ------
     DataError
-        When the images have another size than the model takes, and `resize` does not help.
+        When the images have another size than the model takes, and `resize` does not help; when a
+        split is to be drawn without a seed.
     """
-    train, validation = split_rows(spec, len(data.train_labels))
+    train, validation = split_rows(spec, len(data.train_labels), seed)
     sparse = spec.loss == "sparse_categorical_crossentropy"
 
     def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:

@@ -247,10 +247,12 @@ def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
     """Return the variance between their images and ours, where nobody knows which theirs were.
 
     So wherever the report does not say how the training images were split: then both splits count
-    as random draws from the training images, whichever one we chose.
+    as random draws from the training images, whichever one we chose. Where each of our runs draws a
+    split of its own, their deviation has it already.
     """
     experiment = evidence.experiment
     unknown = any(item.setting == "training.validation.take" for item in experiment.assumed)
+    unknown &= not experiment.training.validation.drawn_by_run
     from_pool = experiment.training.validation.holds_out and claim.split != "test"
     reading = evidence.reading or claim.reading
     if not (unknown and from_pool and claim.about.is_metric) or reading.endswith("-all"):

@@ -16,6 +16,9 @@ def nested(a: Sequence[Run], b: Sequence[Run]) -> bool:
 
     Then the two samples are not independent, and are compared in pairs. What is looked at are
     losses and accuracies on the training images: validation may be on others.
+
+    Where each run draws its split, runs of one seed share it, nested or not. Samples that are not
+    nested count as independent all the same, which makes an interval too wide, never too narrow.
     """
     pairs = paired(a, b)
     return bool(pairs) and all(map(_same_beginning, *zip(*pairs, strict=True)))
