@@ -74,7 +74,7 @@ def pairs_interval(share: ArrayLike, a: ArrayLike, b: ArrayLike) -> tuple[Floats
     Examples
     --------
     >>> [round(float(end), 2) for end in pairs_interval(1.0, 5, 5)]
-    [0.61, 1.0]
+    [0.62, 1.0]
     """
     share, a, b = np.broadcast_arrays(*(np.asarray(x, float) for x in (share, a, b)))
     half = 0.5 / (a * b)
