@@ -103,6 +103,7 @@ def test_pictures_have_a_size_and_load_when_they_are_near(tmp_path: Path) -> Non
     (tmp_path / "_images/a b.png").write_bytes(picture())
     inside = f"data:image/png;base64,{base64.b64encode(picture(60, 30)).decode()}"
     shown = '<img src="../_images/a%20b.png" class="chart">'
+    shown += '<figcaption><span class="caption-number">Fig. 8 </span>It falls.</figcaption>'
     soup = finished(
         tmp_path,
         page(
@@ -114,6 +115,7 @@ def test_pictures_have_a_size_and_load_when_they_are_near(tmp_path: Path) -> Non
         ("200", "100", "lazy"),
         ("40", "20", "lazy"),
     ]
+    assert soup.figcaption and soup.figcaption.get_text() == "It falls."
     assert soup.select(".scroll > img.chart") and not soup.select(".panels .scroll")
     moved = soup("img")[1]["src"]
     assert (tmp_path / "chapters" / str(moved)).read_bytes() == picture(60, 30)

@@ -21,7 +21,7 @@ def test_every_score_stands_in_percent_in_the_row_of_its_class() -> None:
     assert [ax.get_xlabel() for ax in axes] == ["precision (%)", "recall (%)", "F1 (%)"]
     assert [label.get_text() for label in axes[0].get_yticklabels()] == list(CLASS_NAMES)
     for ax, quantity in zip(axes, ("precision", "recall", "f1"), strict=True):
-        reported, ours = marks(ax, "D"), marks(ax, "osX")
+        reported, ours = marks(ax, "D"), marks(ax, "os^XPh")
         for points in (reported, ours):
             assert [round(y) for _, y in points] == list(range(10))
         for i in range(10):

@@ -291,7 +291,7 @@ def test_a_chapter_is_short(path: Path) -> None:
     assert len(words) <= MOST_WORDS
 
 
-@rebuilt
+@every((*REBUILT, "dataset", "rule", "side-by-side", "training"))
 def test_code_fits_its_box(path: Path) -> None:
     """At 1280 pixels a page shows so many letters of code; what is folded may scroll."""
     for cell in nbformat.read(path, as_version=4).cells:

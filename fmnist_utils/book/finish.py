@@ -171,6 +171,9 @@ class _Page:
                 image["width"], image["height"] = map(str, sizes)
                 image["style"] = f"--natural: {sizes[0]}px"
             image["loading"], image["decoding"] = "lazy", "async"
+        # A chapter speaks of the figures of a report by their numbers, and of ours by none.
+        for number in self.soup.select("figcaption .caption-number"):
+            number.decompose()
         for chart in self.soup.select("article .cell_output img"):
             holder = chart.parent if chart.parent and chart.parent.name == "a" else chart
             if holder.find_parent(class_="panels") is None:
