@@ -104,14 +104,20 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
 
 
 def _named_once(verdicts: Sequence[Verdict]) -> list[tuple[str, Verdict]]:
+    """Name each number, with its experiment where there are several; leave out repeats."""
     named: dict[tuple[str, str], tuple[str, Verdict]] = {}
+    several = len({_owner(verdict) for verdict in verdicts}) > 1
     for verdict in verdicts:
         claim = verdict.claim
         if claim.about.unit:
-            owner = verdict.experiment or f"{claim.of} − {claim.than}"
-            name = folded(f"{owner}\n{stated(claim)}", ROW_LETTERS)
+            owner = f"{_owner(verdict)}\n" if several else ""
+            name = folded(f"{owner}{stated(claim)}", ROW_LETTERS)
             named.setdefault((name, claim.reading), (name, verdict))
     return list(named.values())
+
+
+def _owner(verdict: Verdict) -> str:
+    return verdict.experiment or f"{verdict.claim.of} − {verdict.claim.than}"
 
 
 def _draw_forest(ax: Axes, panel: _Panel, rows: Sequence[tuple[str, Verdict]]) -> None:
