@@ -27,7 +27,7 @@ QUICK = (
     "chalkiopoulos-tsoukalelis/mlp-512-256-l2", "chalkiopoulos-tsoukalelis/mlp-optimised-6000",
     "fashion-mnist-report/lenet-5",
     "fashion-mnist-report/lenet-5-bilinear", "fashion-mnist-report/one-conv-fold",
-    "fashion-mnist-report/one-conv-full-augmented-more", "mendez/listing-validation-first",
+    "fashion-mnist-report/one-conv-full-augmented-more", "mendez/listing",
 )  # fmt: skip
 
 
