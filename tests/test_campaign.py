@@ -213,7 +213,9 @@ def test_a_notebook_without_widgets_gets_lines_and_no_warning(
     with CampaignProgress(1, console) as progress:
         run_jobs(missing_jobs(store, [MLP], [1]), store, FakeCrew(made), [progress])
     assert [str(warning.message) for warning in recwarn] == []
-    assert said.getvalue().startswith(f"baltzi/{MLP.id} seed 1: 3 epochs")
+    *epochs, finished = said.getvalue().splitlines()
+    assert all("epoch 1 of 3" in line for line in epochs)
+    assert finished.startswith(f"baltzi/{MLP.id} seed 1: 3 epochs")
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(
