@@ -18,7 +18,7 @@ from fmnist_utils.reports.quantities import ROLES
 from fmnist_utils.reports.report import SEVERITIES, Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.tables import Badge, SeverityBadge
+from fmnist_utils.tables import Badge, severity_badge
 from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text, reported_text
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow
@@ -176,7 +176,7 @@ def _findings(rows: Sequence[FindingRow]) -> str:
             row.address,
             {"report": row.report, "severity": row.severity},
             (
-                (SeverityBadge(severity).html(), list(SEVERITIES).index(severity)),
+                (severity_badge(severity).html(), list(SEVERITIES).index(severity)),
                 (_title(row) + _small(about), None),
                 _text(_sentence(row.because)),
                 _text(row.consequence),

@@ -8,7 +8,7 @@ from fmnist_utils import audit
 from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.front import Sentence
-from fmnist_utils.tables.table import Badge, Linked, SeverityBadge, Stacked, Table
+from fmnist_utils.tables.table import Badge, Linked, Stacked, Table, severity_badge
 from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
 from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.ledger import every_ledger
@@ -67,7 +67,7 @@ def found_table(found: Iterable[Finding], caption: str) -> Table:
     """Show findings: severity, title with id, statement with its place, arithmetic and outcome."""
     rows = tuple(
         (
-            SeverityBadge(item.severity),
+            severity_badge(item.severity),
             Stacked(item.title, item.id),
             Stacked(_sentence(item.claimed), item.where),
             Stacked(_sentence(item.because), item.consequence),
@@ -100,18 +100,17 @@ def rule_history() -> Table:
     Examples
     --------
     >>> fu.tables.rule_history().headers
-    ('date', 'what the rule says since then', 'runs seen before', 'what it changed')
+    ('date', 'what the rule says since then', 'what it changed')
     """
     rows = tuple(
         (
-            _unbroken(item.date),
+            Stacked(_unbroken(item.date), "runs seen" if item.seen else "no run seen yet"),
             item.part,
-            "yes" if item.seen else "no",
             item.effect or "nothing yet",
         )
         for item in HISTORY
     )
-    headers = ("date", "what the rule says since then", "runs seen before", "what it changed")
+    headers = ("date", "what the rule says since then", "what it changed")
     return Table(headers, rows, "When each part of the rule was fixed")
 
 
