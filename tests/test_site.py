@@ -176,6 +176,9 @@ def test_paper_cuts_nothing_off(visit: Any, name: str) -> None:
     assert page.eval_on_selector_all("article pre", wide) == []
     bars = "boxes => boxes.filter(b => getComputedStyle(b).overflowX !== 'visible').length"
     assert page.eval_on_selector_all("article :is(pre, .fmnist-table, .scroll)", bars) == 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    fading = "boxes => boxes.filter(b => getComputedStyle(b).animationName !== 'none').length"
+    assert page.eval_on_selector_all("article details *", fading) == 0, "white on paper"
 
 
 # --- Limits of length, and what comes first ------------------------------------------------------
