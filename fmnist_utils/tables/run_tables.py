@@ -81,7 +81,7 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
         for name in (base, *(name for name, of in shown.items() if of == base)):
             cells = _accuracy_cells(report, base, runs.get(name, ()), split)
             rows.append((report[name].title, *cells))
-    headers = ("protocol", "reported", "reproduced, 95 % interval", "verdict")
+    headers = ("protocol", "reported", "ours, 95 % interval", "verdict")
     caption = f"{SPLIT_WORDS[split]} accuracy under other choices".capitalize()
     return Table(headers, tuple(rows), caption)
 
