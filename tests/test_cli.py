@@ -179,6 +179,7 @@ def test_a_backend_that_is_not_there_is_one_sentence(
         ["book", "--mode", "fast"],
         ["book", "--data", "fake"],
         ["run", "baltzi", "--seeds", "0"],
+        ["run", "baltzi", "--seeds", "99999999999"],
         ["run", "baltzi", "--jobs", "0"],
         ["run", "baltzi", "--jobs", "many"],
         ["run", "baltzi", "--precision", "float16"],

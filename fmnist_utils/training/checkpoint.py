@@ -98,19 +98,6 @@ class Checkpoint:
         return course
 
 
-def is_damaged(path: Path) -> bool:
-    """Return whether there is a file that no training can go on from: it starts over instead."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for name in ("notes", *file.files):
-                _ = file[name]
-    except FileNotFoundError:
-        return False
-    except Exception:  # as in `Checkpoint.load`
-        return True
-    return False
-
-
 def finished_epochs(checkpoint: Path | bytes) -> int:
     """Return how many epochs a checkpoint holds, by its path or content; 0 when it is not whole."""
     try:
