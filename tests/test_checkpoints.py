@@ -188,6 +188,13 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path: Path, content: Any) -> None:
     assert begun_with(path) is None and finished_epochs(path) == 0
 
 
+def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.npz"
+    os.mkfifo(path)
+    assert Checkpoint(path).load({}, []) is None
+    assert (begun_with(path), finished_epochs(path)) == (None, 0)
+
+
 def test_weights_of_another_shape_are_left_alone(tmp_path: Path, kept: bytes) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(kept)

@@ -214,7 +214,7 @@ class DaskCrew(Crew):
 def _other_code(worker: str) -> str:
     return (
         f"The worker at {worker} runs other code of fmnist_utils: install the same version there, "
-        "or stop it"
+        "or stop it."
     )
 
 

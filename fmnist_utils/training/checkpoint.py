@@ -76,6 +76,8 @@ class Checkpoint:
         None, and nothing set, when there is no file, when it is not whole, or when it belongs to
         another training: then training starts anew.
         """
+        if not self.path.is_file():  # a pipe would be waited for
+            return None
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 notes = json.loads(str(file["notes"]))
@@ -116,6 +118,8 @@ def begun_with(path: Path) -> int | None:
 
 def _notes(checkpoint: Path | bytes) -> dict[str, Any]:
     """Read what a checkpoint says of itself, without its weights."""
+    if isinstance(checkpoint, Path) and not checkpoint.is_file():
+        raise FileNotFoundError(checkpoint)
     source = io.BytesIO(checkpoint) if isinstance(checkpoint, bytes) else checkpoint
     with np.load(source, allow_pickle=False) as file:
         notes: dict[str, Any] = json.loads(str(file["notes"]))
