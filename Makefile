@@ -81,6 +81,8 @@ $(READY): requirements.txt pyproject.toml
 
 # Without our own package, which the tests install as a page does.
 $(COLAB)/.ready: requirements-colab.txt
+	@$(or $(COLAB_PYTHON),python3.12) -c "" 2>/dev/null || { \
+	    echo "Colab has Python 3.12: install one or name it with COLAB_PYTHON=..." >&2; exit 2; }
 	@$(or $(COLAB_PYTHON),python3.12) -m venv --clear $(COLAB)
 	@$(COLAB)/bin/python -m pip install -qq -r requirements-colab.txt
 	@touch $@

@@ -74,7 +74,7 @@ function filters(table, rows) {
   bar.className = "record-filters";
   const choices = table.dataset.filters.split(" ").filter(Boolean).map((name) => {
     const counts = new Map();
-    for (const { dataset } of rows) counts.set(dataset[name], (counts.get(dataset[name]) ?? 0) + 1);
+    for (const { dataset: { [name]: value } } of rows) if (value) counts.set(value, (counts.get(value) ?? 0) + 1);
     const choice = document.createElement("select");
     choice.name = name;
     choice.append(new Option("all", ""));

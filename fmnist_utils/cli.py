@@ -144,7 +144,9 @@ def run(
     experiments: Annotated[
         list[str] | None, typer.Argument(help="Which experiments; all when none is named.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Train seeds 1 to N of each experiment.")] = 10,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Train seeds 1 to N of each experiment.")
+    ] = 10,
     settings: Annotated[
         list[str] | None,
         typer.Option(

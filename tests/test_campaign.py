@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import random
 import shutil
@@ -195,12 +196,13 @@ def test_a_run_that_is_finished_while_the_campaign_stops_and_cannot_be_saved_is_
     assert note.endswith(f"The run is kept in {kept}.")
 
 
-def test_a_damaged_checkpoint_is_told(store: RunStore) -> None:
+def test_a_checkpoint_that_no_training_goes_on_from_is_told(store: RunStore) -> None:
     path, log = store.path(MLP, 1).with_suffix(".npz"), Log()
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"PK")
+    np.savez(path, notes=np.array(json.dumps({})))  # whole, and of no training
     run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made), [log])
-    assert log.notes == [f"baltzi/{MLP.id} seed 1 starts over: its checkpoint is damaged"]
+    sentence = "starts over: its checkpoint is damaged, or another's"
+    assert log.notes == [f"baltzi/{MLP.id} seed 1 {sentence}"]
 
 
 def test_a_notebook_without_widgets_gets_lines_and_no_warning(
@@ -213,7 +215,9 @@ def test_a_notebook_without_widgets_gets_lines_and_no_warning(
     with CampaignProgress(1, console) as progress:
         run_jobs(missing_jobs(store, [MLP], [1]), store, FakeCrew(made), [progress])
     assert [str(warning.message) for warning in recwarn] == []
-    assert said.getvalue().startswith(f"baltzi/{MLP.id} seed 1: 3 epochs")
+    *epochs, finished = said.getvalue().splitlines()
+    assert all("epoch 1 of 3" in line for line in epochs)
+    assert finished.startswith(f"baltzi/{MLP.id} seed 1: 3 epochs")
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import publish as run_publish
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
-from fmnist_utils.runs.record import Method, read_run
+from fmnist_utils.runs.record import Method, Run, read_run
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.shell import AGAIN
 from fmnist_utils.training.interrupts import INTERRUPTED
@@ -179,6 +179,7 @@ def test_a_backend_that_is_not_there_is_one_sentence(
         ["book", "--mode", "fast"],
         ["book", "--data", "fake"],
         ["run", "baltzi", "--seeds", "0"],
+        ["run", "baltzi", "--seeds", "99999999999"],
         ["run", "baltzi", "--jobs", "0"],
         ["run", "baltzi", "--jobs", "many"],
         ["run", "baltzi", "--precision", "float16"],
@@ -640,9 +641,12 @@ def test_a_command_that_is_interrupted_while_it_starts_says_so_at_once(
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[Method]:
     """List by which methods jobs would be trained, instead of training them."""
     methods: list[Method] = []
-    monkeypatch.setattr(
-        campaign_start, "run_jobs", lambda jobs, *_: [methods.append(job.method) for job in jobs]
-    )
+
+    def note(jobs: Sequence[campaign_jobs.Job], *_: object) -> list[Run]:
+        methods.extend(job.method for job in jobs)
+        return []
+
+    monkeypatch.setattr(campaign_start, "run_jobs", note)
     monkeypatch.setattr(campaign_start, "load_data", lambda: None)
     return methods
 

@@ -83,7 +83,8 @@ def test_jobs_train_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew_module, "MEMORY", 1)
     for trials, jobs, size in (("3", "2", 2), ("6", "auto", 3)):
         result = fmnist("tiny", "--trials", trials, "--jobs", jobs)
-        assert f"\n4 runs, {size} side by side: " in result.stdout
+        (plan,) = (line for line in result.stdout.splitlines() if line.startswith("4 runs "))
+        assert f", {size} side by side: " in plan
 
 
 def test_a_cluster_trains_a_search(monkeypatch: pytest.MonkeyPatch, trained: Training) -> None:

@@ -1,5 +1,6 @@
 """A campaign on a real Dask cluster: scheduler and workers in processes of their own."""
 
+import logging
 import os
 import shutil
 import signal
@@ -155,8 +156,10 @@ def test_a_worker_that_is_killed_is_told_and_its_job_goes_on_elsewhere(
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_killed_is_one_sentence_and_nothing_is_lost(
-    cluster: Cluster, store: RunStore
+    cluster: Cluster, store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    logged: list[logging.LogRecord] = []
+    monkeypatch.setattr(logging.getLogger("distributed.client"), "handle", logged.append)
     scheduler = cluster.start_scheduler()
     wait_for_scheduler(cluster)
     cluster.start_worker()
@@ -170,6 +173,7 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_nothing_is_lost(
 
     with pytest.raises(CampaignError, match=r"^The Dask scheduler at .* is gone: start it and"):
         run_jobs(jobs, store, crew(cluster), [Kill()])
+    assert not logged  # a traceback of the attempt to reach it again
     assert [run.seed for run in store.runs(SHORT)] == [1]
     [kept] = (cluster.folder / "cache").rglob("*seed02*.npz")
     done = finished_epochs(kept)

@@ -139,8 +139,9 @@ def test_letters_of_charts_can_be_read_on_a_phone(visit: Any, name: str) -> None
 
 
 @pytest.mark.parametrize("words", ["93.61", "90.08", "augmentation", "license"])
-def test_search_leads_to_a_section_that_holds_the_words(visit: Any, words: str) -> None:
-    seen = visit("chapters/dataset.html")
+@pytest.mark.parametrize("start", ["index.html", "chapters/dataset.html"])
+def test_search_leads_to_a_section_that_holds_the_words(visit: Any, words: str, start: str) -> None:
+    seen = visit(start)
     seen.page.keyboard.press("Control+k")
     seen.page.locator("pagefind-modal input").fill(words)
     link = seen.page.locator("pagefind-modal a[href*='#']:visible").first
@@ -176,6 +177,9 @@ def test_paper_cuts_nothing_off(visit: Any, name: str) -> None:
     assert page.eval_on_selector_all("article pre", wide) == []
     bars = "boxes => boxes.filter(b => getComputedStyle(b).overflowX !== 'visible').length"
     assert page.eval_on_selector_all("article :is(pre, .fmnist-table, .scroll)", bars) == 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    fading = "boxes => boxes.filter(b => getComputedStyle(b).animationName !== 'none').length"
+    assert page.eval_on_selector_all("article details *", fading) == 0, "white on paper"
 
 
 # --- Limits of length, and what comes first ------------------------------------------------------
@@ -227,14 +231,19 @@ def test_no_table_of_the_front_page_scrolls_sideways(visit: Any) -> None:
 
 
 def test_a_number_of_the_scoreboard_leads_to_its_claims(visit: Any) -> None:
+    """Claims are the parts of statements: `statement` in the downloads says of which."""
+    claims = json.loads((SITE / "_static/record/claims.json").read_text(encoding="utf-8"))
+    of = {row["address"]: (row["report"], row["statement"]) for row in claims}
     page = visit("index.html").page
-    count = page.locator("a[href*='baltzi&verdict=not']")
-    told = int(count.inner_text())
-    count.click()
-    page.wait_for_selector("td .verdict.not-reproduced")
-    words = set(page.locator("tbody td:first-child .verdict").all_inner_texts())
-    assert {word.replace("\xa0", " ") for word in words} == {"✗ not reproduced"}
-    assert page.locator("tbody tr").count() >= told
+    counts = page.locator("a[href*='claims.html?'][href*='statement=']")
+    told = {link.get_attribute("href"): int(link.inner_text()) for link in counts.all()}
+    assert len(told) > 20
+    for href, n in told.items():
+        page = visit(href).page
+        page.wait_for_selector(".record-filters")
+        page.select_option("select.dt-input", "-1")
+        shown = [row.get_attribute("id") for row in page.locator("tbody tr").all()]
+        assert len({of[address] for address in shown}) == n, href
 
 
 # --- The record ----------------------------------------------------------------------------------

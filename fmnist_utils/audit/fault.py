@@ -46,7 +46,7 @@ KINDS = {
     "miscounted": Kind("{of}: a count that its own layer table corrects", "low",
         "We build the table, so no run depends on the slip."),
     "ordering": Kind("{of} is called better than {than}, and is not", "high",
-        "No runs can bear out both the sentence and the numbers."),
+        "Runs may confirm the sentence or the numbers, not both."),
     "difference": Kind("A difference that its two numbers do not have", "medium",
         "The difference is judged as printed."),
     "bound": Kind("{of} breaks a bound that is set for it", "low",

@@ -96,8 +96,8 @@ class _Page:
         if head.title is not None and head.title.string:
             own, _, book = head.title.string.partition(" — ")
             head.title.string = own if own == book else head.title.string
-        first = self.soup.select_one("article p:not(.caption, .rubric, .admonition-title)")
-        text = " ".join(first.get_text().split()) if first else ""
+        texts = self.soup.select("article p:not(.caption, .rubric, .admonition-title)")
+        text = next(filter(None, (" ".join(part.get_text().split()) for part in texts)), "")
         if text and not head.find("meta", attrs={"name": "description"}):
             short = text if len(text) <= 160 else text[:157].rpartition(" ")[0] + " ..."
             head.append(self.soup.new_tag("meta", attrs={"name": "description", "content": short}))

@@ -29,7 +29,7 @@ from fmnist_utils.training.optimizers import (
 )
 
 #: Characters of a line, where it can be broken.
-WIDTH = 88
+WIDTH = 75
 
 #: Where a program tells of a setting, by how its path begins: the first that fits.
 _PARTS = {
@@ -114,6 +114,7 @@ def keras_code(experiment: Experiment) -> Program:
         "import keras",
         *imports,
         "from keras import layers",
+        "from keras.datasets import fashion_mnist",
     ]
     return Program("\n".join([*head, "", body, ""]))
 
@@ -212,7 +213,7 @@ def _images(experiment: Experiment, why: Reasons) -> list[str]:
     lines = [
         "# The images, their grey levels from 0 to 1.",
         *why["images"],
-        "(x_train, y_train), (x_test, y_test) = keras.datasets.fashion_mnist.load_data()",
+        "(x_train, y_train), (x_test, y_test) = fashion_mnist.load_data()",
         *_resized(experiment),
         f'x_train = x_train{reshape}.astype("float32") / 255',
         f'x_test = x_test{reshape}.astype("float32") / 255',
@@ -240,8 +241,8 @@ def _resized(experiment: Experiment) -> list[str]:
         "",
         "def resized(images):",
         '    images = images[..., None].astype("float32")',
-        f'    larger = keras.ops.image.resize(images, {shape[:2]}, interpolation="bilinear")',
-        "    return np.rint(keras.ops.convert_to_numpy(larger))  # whole grey levels",
+        f'    images = keras.ops.image.resize(images, {shape[:2]}, "bilinear")',
+        "    return np.rint(keras.ops.convert_to_numpy(images))  # whole grey levels",
         "",
         "",
         "x_train, x_test = resized(x_train), resized(x_test)",
@@ -373,8 +374,9 @@ def _augmentation(spec: Augmentation, shape: Sequence[int], size: int) -> list[s
         "",
         "",
         "def augmented(x, y):",
-        f"    batches = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).batch({size})",
-        "    return batches.map(lambda images, labels: (augment(images, training=True), labels))",
+        "    images = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x))",
+        f"    batches = images.batch({size})",
+        "    return batches.map(lambda x, y: (augment(x, training=True), y))",
     ]
 
 

@@ -14,15 +14,15 @@ from fmnist_utils.export.files import TABLES, Record, columns, contents, record
 from fmnist_utils.export.rows import AssumptionRow, FindingRow, TrainingRow
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.quantities import ROLES
+from fmnist_utils.reports.quantities import COUNTED, ROLES
 from fmnist_utils.reports.report import SEVERITIES, Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.tables import Badge, SeverityBadge
+from fmnist_utils.tables import Badge, severity_badge
 from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text, reported_text
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Verdict, Word, statement_column
 
 _WORDS = {str(word): word for word in Word}
 
@@ -95,7 +95,19 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
     stated = {key: found for report in every_report() for key, found in _stated(report)}
     roles: list[str] = list(ROLES)
     in_order = sorted(rows, key=lambda row: roles.index(row.role))
-    entries = [_claim(row, *stated[row.report, row.experiment, row.claim]) for row in in_order]
+    words: dict[tuple[str, str], list[Word]] = {}
+    for row in in_order:
+        if row.role in COUNTED:
+            words.setdefault((row.report, row.statement), []).append(_WORDS[row.word])
+    became = {statement: statement_column(parts) for statement, parts in words.items()}
+    entries = [
+        _claim(
+            row,
+            *stated[row.report, row.experiment, row.claim],
+            became[row.report, row.statement] if row.role in COUNTED else "",
+        )
+        for row in in_order
+    ]
     return grid(
         "claims",
         f"{len(rows)} claims of all reports",
@@ -119,7 +131,7 @@ def _stated(report: Report) -> Iterator[tuple[tuple[str, str | None, str], tuple
         yield (report.id, experiment.id if experiment else None, claim.id), (name, claim)
 
 
-def _claim(row: LedgerRow, name: str, claim: Claim) -> Entry:
+def _claim(row: LedgerRow, name: str, claim: Claim, column: str) -> Entry:
     verdict = Verdict(
         experiment=row.experiment, claim=claim, word=_WORDS[row.word], mean=row.mean, sd=row.sd,
         low=row.low, high=row.high, runs=row.runs, ours=row.ours, note=row.note,
@@ -131,7 +143,13 @@ def _claim(row: LedgerRow, name: str, claim: Claim) -> Entry:
     runs = f"{row.runs} {_runs_behind(row)}" if row.runs else ""
     return Entry(
         row.address,
-        {"report": row.report, "role": row.role, "verdict": row.word, "quantity": row.quantity},
+        {
+            "report": row.report,
+            "role": row.role,
+            "verdict": row.word,
+            "statement": column,
+            "quantity": row.quantity,
+        },
         (
             (
                 Badge(verdict.word).html() + _small(row.note, *_sensitivity(row)),
@@ -176,7 +194,7 @@ def _findings(rows: Sequence[FindingRow]) -> str:
             row.address,
             {"report": row.report, "severity": row.severity},
             (
-                (SeverityBadge(severity).html(), list(SEVERITIES).index(severity)),
+                (severity_badge(severity).html(), list(SEVERITIES).index(severity)),
                 (_title(row) + _small(about), None),
                 _text(_sentence(row.because)),
                 _text(row.consequence),

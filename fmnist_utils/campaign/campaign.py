@@ -18,7 +18,6 @@ from fmnist_utils.campaign.process import ProcessLostError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, RunError
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.training.checkpoint import is_damaged
 from fmnist_utils.training.course import Progress
 from fmnist_utils.training.interrupts import ctrl_c_at_checks, uninterrupted
 
@@ -92,6 +91,7 @@ class _Campaign:
         self._epochs: queue.SimpleQueue[tuple[Job, Progress]] = queue.SimpleQueue()
         self._begun: Counter[str] = Counter()
         self._elsewhere: set[str] = set()
+        self._kept: set[str] = set()  # begun beside a checkpoint, and not heard of yet
         self.finished: list[Run] = []
         self.failed: list[str] = []
 
@@ -135,8 +135,8 @@ class _Campaign:
             self._begun[job.name] += 1
             checkpoint = path.with_suffix(".npz")
             self._tell(Watcher.on_start, job)
-            if is_damaged(checkpoint):
-                self._tell(Watcher.on_note, job, "starts over: its checkpoint is damaged")
+            if checkpoint.exists():
+                self._kept.add(job.name)
             future = self._crew.submit(job, checkpoint, self._put)
             self._running[future] = job, lock
 
@@ -146,7 +146,7 @@ class _Campaign:
         if not self._running:
             time.sleep(_LOOK)  # all that waits is being trained elsewhere
         while not self._epochs.empty():
-            self._tell(Watcher.on_epoch, *self._epochs.get())
+            self._hear(*self._epochs.get())
         self._crew.check()  # before a job is blamed for what ails them all
         for future in done:
             job, lock = self._running.pop(future)
@@ -154,6 +154,13 @@ class _Campaign:
                 self._end(job, future)
             finally:  # when the run is on disk, and not before
                 lock.release()
+
+    def _hear(self, job: Job, epoch: Progress) -> None:
+        # Only the training itself knows whether it can go on from its checkpoint.
+        if job.name in self._kept and epoch.epoch == 1:
+            self._tell(Watcher.on_note, job, "starts over: its checkpoint is damaged, or another's")
+        self._kept.discard(job.name)
+        self._tell(Watcher.on_epoch, job, epoch)
 
     def _end(self, job: Job, future: Future[Run]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 import warnings
@@ -72,6 +73,8 @@ class DaskCrew(Crew):
                 "Training on a cluster needs the package distributed: "
                 "pip install fmnist-utils[dask]."
             ) from error
+        # Cut short while it looks for a scheduler that is gone, the client logs a traceback.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         self._connect: Any = Client
         self._address, self._patience, self._say = address, patience, say
         self._times = {"pause": pause, "every": every}
@@ -211,7 +214,7 @@ class DaskCrew(Crew):
 def _other_code(worker: str) -> str:
     return (
         f"The worker at {worker} runs other code of fmnist_utils: install the same version there, "
-        "or stop it"
+        "or stop it."
     )
 
 

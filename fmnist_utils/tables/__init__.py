@@ -63,5 +63,5 @@ from fmnist_utils.tables.run_tables import (
     study,
     variants,
 )
-from fmnist_utils.tables.table import Badge, SeverityBadge, Stacked, Table
+from fmnist_utils.tables.table import Badge, Stacked, Table, severity_badge
 from fmnist_utils.text import claim_text, interval_text, ours_text, reported_text, value_text

@@ -261,8 +261,9 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     judged = sum(row[-1] != _NOTHING for row in rows)
     headers = ("choice", "difference (points), 95 % interval", "verdict on the stated accuracy")
     caption = (
-        f"{len(rows)} assumptions made otherwise: test accuracy. Where the report states an "
-        f"accuracy, in {judged} cases, the choice changes the verdict's word in {changed}"
+        f"{len(rows)} assumptions made otherwise: test accuracy after the last epoch. Where the "
+        f"report states an accuracy, in {judged} cases, the choice changes the verdict's word in "
+        f"{changed}"
     )
     return Table(headers, rows, caption)
 

@@ -34,7 +34,7 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
     2
     """
     judgements = list(judgements)
-    headers = ("claim", "reported", "reproduced, 95 % interval", "verdict")
+    headers = ("claim", "reported", "ours, 95 % interval", "verdict")
     if any(verdict.pooled_word for verdict in judgements):
         rows = merged_rows(judgements, ours_cell, pooled_cell)
         return Table((*headers, "with pooled deviation"), rows, caption)
@@ -80,7 +80,7 @@ def verdicts(experiment: Experiment, runs: Sequence[Run]) -> Table:
     Examples
     --------
     >>> fu.tables.verdicts(experiment, runs).headers
-    ('claim', 'reported', 'reproduced, 95 % interval', 'verdict')
+    ('claim', 'reported', 'ours, 95 % interval', 'verdict')
     """
     found = [
         judge(experiment, claim, runs)
@@ -127,7 +127,7 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
         (report[v.experiment or ""].title, reported_text(v.claim), ours_cell(v), verdict_badge(v))
         for v in judge_accuracies(report, runs, split)
     )
-    headers = ("model", "reported", "reproduced, 95 % interval", "verdict")
+    headers = ("model", "reported", "ours, 95 % interval", "verdict")
     caption = f"{SPLIT_WORDS[split]} accuracy of every model".capitalize()
     return Table(headers, rows, caption + mixed_runs(itertools.chain(*runs.values())))
 
@@ -150,7 +150,7 @@ def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Tabl
     rows = tuple(
         (READINGS[reading], ours_cell(v), verdict_badge(v)) for reading, v in found.items()
     )
-    headers = ("reading", "reproduced, 95 % interval", "verdict")
+    headers = ("reading", "ours, 95 % interval", "verdict")
     caption = f"{experiment.title}: {reported_text(claim)}, read in every way"
     return Table(headers, rows, caption + mixed_runs(runs))
 

@@ -20,7 +20,10 @@ _SAYS = {
     "reproduced": ("reproduces", "reproduce"),
     "close": ("is close", "are close"),
     IN_PART: ("holds in part", "hold in part"),
-    "consistent": ("agrees as far as our runs can tell", "agree as far as our runs can tell"),
+    "consistent": (
+        "is neither confirmed nor contradicted",
+        "are neither confirmed nor contradicted",
+    ),
     "not reproduced": ("does not reproduce", "do not reproduce"),
     "pending": ("waits for trainings", "wait for trainings"),
     "not tested": ("cannot be tested", "cannot be tested"),
@@ -80,9 +83,9 @@ def answers(store: RunStore = STORE) -> Table:
         _answer(report, found) for report, found in every_statement(store) if found.is_headline
     )
     caption = (
-        "What the reports rest on. ● Our runs minus the reported number, with the 95 % interval, "
-        "from three margins below it to three above; in the shaded band a difference is too small "
-        "to matter. ■ Share of our runs for which a comparison is true, from 0 to 100 %."
+        "What the reports rest on. ● Our runs minus the reported number, with the 95 % interval; "
+        "in the shaded band a difference is too small to matter, and an arrow leads beyond "
+        "three times its width. ■ Share of our runs for which a comparison is true, 0 to 100 %."
     )
     return Table(("claim", "our runs", "verdict"), rows, caption)
 

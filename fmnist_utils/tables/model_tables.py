@@ -130,7 +130,7 @@ def data_summary(data: FashionMNIST) -> Table:
                 f"{len(images):,}",
                 value_text(images.shape[1:]),
                 str(images.dtype),
-                f"{per_class.min():,} to {per_class.max():,}",
+                " to ".join(f"{count:,}" for count in sorted({per_class.min(), per_class.max()})),
                 f"{images.mean() / 255:.4f}",
                 f"{images.std() / 255:.4f}",
                 f"{100 * (images == 0).mean():.1f}",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from fmnist_utils import audit
-from fmnist_utils.reports.report import SEVERITIES, Finding, Report
+from fmnist_utils.reports.report import SEVERITIES, Finding
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.front import Sentence
-from fmnist_utils.tables.table import Badge, Linked, SeverityBadge, Stacked, Table
+from fmnist_utils.tables.table import Badge, Linked, Stacked, Table, severity_badge
 from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
 from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.ledger import every_ledger
@@ -27,22 +28,18 @@ def scoreboard(store: RunStore = STORE) -> Table:
     tallies = [tally(judge_report(report, store)) for report in reports]
     counts = [_counts(found) for found in tallies]
     rows = [
-        (Linked(report.short_name, f"chapters/{report.id}.html"), *_led(report, found))
+        (
+            Linked(report.short_name, f"chapters/{report.id}.html"),
+            *_led(f"report={report.id}&", found),
+        )
         for report, found in zip(reports, counts, strict=True)
     ]
-    total = (str(sum(column)) for column in zip(*counts, strict=True))
-    caption = "Verdicts on what every report states; a number leads to its claims"
-    return Table(("report", *_SCORES), (*rows, ("all reports", *total)), caption)
+    total = [sum(column) for column in zip(*counts, strict=True)]
+    caption = "Verdicts on what every report states; a number leads to the claims of its statements"
+    return Table(("report", *_SCORES), (*rows, ("all reports", *_led("", total))), caption)
 
 
 _SCORES = ("statements", *COLUMNS, "other claims", *OTHER_COLUMNS)
-
-#: How the page of claims is asked for what a column counts, where it can be; three words say
-#: consistent, and its free text finds them all.
-_QUERIES = {
-    "statements": "", "consistent": "&q=consistent",
-    **{word: f"&verdict={word}" for word in ("reproduced", "close", "not reproduced", "pending")},
-}  # fmt: skip
 
 
 def _counts(found: Tally) -> list[int]:
@@ -55,19 +52,18 @@ def _counts(found: Tally) -> list[int]:
     return [sum(results), *results, sum(others), *others]
 
 
-def _led(report: Report, counts: Sequence[int]) -> Iterator[str]:
-    """Write the counts of a report, with links to the claims behind them."""
-    for column, n in zip(_SCORES, counts, strict=True):
-        query = _QUERIES.get(column)
-        page = f"record/claims.html?report={report.id}{query}".replace(" ", "+")
-        yield str(n) if not n or query is None else Linked(str(n), page)
+def _led(query: str, counts: Sequence[int]) -> Iterator[str]:
+    """Write counts, those of statements with links to the claims that these have."""
+    for i, (column, n) in enumerate(zip(_SCORES, counts, strict=True)):
+        page = f"record/claims.html?{query}statement={column}".replace(" ", "+")
+        yield Linked(str(n), page) if n and 1 <= i <= len(COLUMNS) else str(n)
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:
     """Show findings: severity, title with id, statement with its place, arithmetic and outcome."""
     rows = tuple(
         (
-            SeverityBadge(item.severity),
+            severity_badge(item.severity),
             Stacked(item.title, item.id),
             Stacked(_sentence(item.claimed), item.where),
             Stacked(_sentence(item.because), item.consequence),
@@ -100,18 +96,17 @@ def rule_history() -> Table:
     Examples
     --------
     >>> fu.tables.rule_history().headers
-    ('date', 'what the rule says since then', 'runs seen before', 'what it changed')
+    ('date', 'what the rule says since then', 'what it changed')
     """
     rows = tuple(
         (
-            _unbroken(item.date),
+            Stacked(_unbroken(item.date), "runs seen" if item.seen else "no run seen yet"),
             item.part,
-            "yes" if item.seen else "no",
             item.effect or "nothing yet",
         )
         for item in HISTORY
     )
-    headers = ("date", "what the rule says since then", "runs seen before", "what it changed")
+    headers = ("date", "what the rule says since then", "what it changed")
     return Table(headers, rows, "When each part of the rule was fixed")
 
 
@@ -152,15 +147,15 @@ def by_chance(store: RunStore = STORE) -> Sentence:
     Examples
     --------
     >>> fu.tables.by_chance()
-    If all ... numbers held against runs were true, chance would put about ... outside...
+    If all ... numbers that have runs were true, chance would put about ... outside...
     """
     found = chance(tested_verdicts(store))
     word = Word.NOT_REPRODUCED
     return Sentence(
-        f"If all {found.numbers} numbers held against runs were true, chance would put about "
+        f"If all {found.numbers} numbers that have runs were true, chance would put about "
         f"{found.expected_outside:.0f} outside their 95 % intervals, and about "
         f"{found.expected[word]:.0f} would be called {word}. In fact {found.outside} lie outside, "
-        f"and {found.words[word]} are called so."
+        f"and {found.words[word]} are called {word}."
     )
 
 
@@ -170,12 +165,13 @@ def shares(store: RunStore = STORE) -> Table:
     Examples
     --------
     >>> fu.tables.shares().headers
-    ('report', 'statements that runs decide', 'hold', 'experiments', 'share, 95 % interval')
+    ('report', 'statements with runs', 'hold', 'experiments', 'share, 95 % interval')
     """
     rows = []
     ledgers = every_ledger(store)
-    for report in every_report():
-        found = statement_share(ledgers[report.id])
+    subjects = {report.short_name: ledgers[report.id] for report in every_report()}
+    for name, ledger in (*subjects.items(), ("all reports", [*chain(*subjects.values())])):
+        found = statement_share(ledger)
         shown = "too few experiments"
         if found.low is not None and found.high is not None:
             share, low, high = (
@@ -183,7 +179,10 @@ def shares(store: RunStore = STORE) -> Table:
             )
             shown = f"{share:.0f} % [{low:.0f} to {high:.0f}]"
         counts = (f"{found.statements}", f"{found.holding:.1f}", f"{found.experiments}")
-        rows.append((report.short_name, *counts, shown))
-    headers = ("report", "statements that runs decide", "hold", "experiments")
-    caption = "A table counts as one statement, with the share of its cells that hold"
+        rows.append((name, *counts, shown))
+    headers = ("report", "statements with runs", "hold", "experiments")
+    caption = (
+        "Statements that hold, of all that have runs: open ones do not, and a table counts with "
+        "the share of its cells that do; intervals by resampling experiments"
+    )
     return Table((*headers, "share, 95 % interval"), tuple(rows), caption)

@@ -12,11 +12,12 @@ from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
-from fmnist_utils.tables.table import Stacked, Table, ours_cell, verdict_badge
+from fmnist_utils.tables.table import Coloured, Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.text import apart_text, contrast_text, reported_text, spread_text, with_interval
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.verdicts.outcome import Word
 
 
 def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") -> Table:
@@ -80,7 +81,7 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
         for name in (base, *(name for name, of in shown.items() if of == base)):
             cells = _accuracy_cells(report, base, runs.get(name, ()), split)
             rows.append((report[name].title, *cells))
-    headers = ("protocol", "reported", "reproduced, 95 % interval", "verdict")
+    headers = ("protocol", "reported", "ours, 95 % interval", "verdict")
     caption = f"{SPLIT_WORDS[split]} accuracy under other choices".capitalize()
     return Table(headers, tuple(rows), caption)
 
@@ -103,14 +104,18 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
     for item in comparisons:
         found = item.difference
         seeds = min(len(item.other), len(item.ours))
-        decided = ("", f"undecided, {seeds} of {SEEDS} seeds")
+        interval = ""
+        decided = Coloured(f"undecided, {seeds} of {SEEDS} seeds", Word.PENDING)
         if found is not None:
             interval = with_interval(found.mean, found.low, found.high)
-            word = "equivalent" if found.equivalent else "not equivalent"
-            decided = (interval, word)
-        spreads = (spread_text(np.array(values)) for values in (item.other, item.ours))
-        rows.append((item.experiment.title, *spreads, *decided))
-    headers = ("experiment", "other (%)", "ours (%)", "difference, 90 % interval", "verdict")
+            decided = (
+                Coloured("equivalent", Word.REPRODUCED)
+                if found.equivalent
+                else Coloured("not equivalent", Word.NOT_REPRODUCED)
+            )
+        other, ours = (spread_text(np.array(values)) for values in (item.other, item.ours))
+        rows.append((Stacked(item.experiment.title, f"{other} against {ours}"), interval, decided))
+    headers = ("experiment, other against ours (%)", "difference, 90 % interval", "verdict")
     caption = f"Test accuracy, up to {SEEDS} seeds each; margin ±{MARGIN} percentage points"
     return Table(headers, tuple(rows), caption)
 

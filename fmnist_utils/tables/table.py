@@ -40,24 +40,25 @@ class Badge:
 
 
 @dataclass(frozen=True)
-class SeverityBadge:
-    """How much a finding of the audit matters, coloured and in words."""
+class Coloured:
+    """Words that are no verdict, in the colour of one."""
 
-    severity: Severity
-
-    @property
-    def word(self) -> Word:
-        """The verdict that has the same colour."""
-        alike = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
-        return alike[self.severity]
+    text: str
+    word: Word
 
     def __str__(self) -> str:
-        """Return the word alone."""
-        return self.severity
+        """Return the words alone."""
+        return self.text
 
     def html(self) -> str:
         """Return the coloured badge."""
-        return _coloured(self.severity, self.word)
+        return _coloured(self.text, self.word)
+
+
+def severity_badge(severity: Severity) -> Coloured:
+    """Return how much a finding of the audit matters."""
+    alike = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
+    return Coloured(severity, alike[severity])
 
 
 def _coloured(text: str, word: Word) -> str:
@@ -170,7 +171,7 @@ class Table:
             for header, flush in zip(self.headers, right, strict=True)
         )
         judged = [
-            any(isinstance(cell, Badge | SeverityBadge) for cell in column)
+            any(isinstance(cell, Badge | Coloured) for cell in column)
             for column in zip(*self.rows, strict=True)
         ]
         body = "\n".join(f"<tr>{_row(row, right, judged)}</tr>" for row in self.rows)

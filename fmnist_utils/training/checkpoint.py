@@ -76,6 +76,8 @@ class Checkpoint:
         None, and nothing set, when there is no file, when it is not whole, or when it belongs to
         another training: then training starts anew.
         """
+        if not self.path.is_file():  # a pipe would be waited for
+            return None
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 notes = json.loads(str(file["notes"]))
@@ -98,19 +100,6 @@ class Checkpoint:
         return course
 
 
-def is_damaged(path: Path) -> bool:
-    """Return whether there is a file that no training can go on from: it starts over instead."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for name in ("notes", *file.files):
-                _ = file[name]
-    except FileNotFoundError:
-        return False
-    except Exception:  # as in `Checkpoint.load`
-        return True
-    return False
-
-
 def finished_epochs(checkpoint: Path | bytes) -> int:
     """Return how many epochs a checkpoint holds, by its path or content; 0 when it is not whole."""
     try:
@@ -129,6 +118,8 @@ def begun_with(path: Path) -> int | None:
 
 def _notes(checkpoint: Path | bytes) -> dict[str, Any]:
     """Read what a checkpoint says of itself, without its weights."""
+    if isinstance(checkpoint, Path) and not checkpoint.is_file():
+        raise FileNotFoundError(checkpoint)
     source = io.BytesIO(checkpoint) if isinstance(checkpoint, bytes) else checkpoint
     with np.load(source, allow_pickle=False) as file:
         notes: dict[str, Any] = json.loads(str(file["notes"]))

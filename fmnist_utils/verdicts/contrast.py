@@ -38,7 +38,7 @@ class Contrast:
         Its 95 % interval by Welch's t test; for one run of mine, by the prediction interval of one
         more run of the others. None where fewer than two runs show no spread.
     seeds : int or None
-        How many runs of each tell a difference of one point in four of five tries.
+        How many runs of each show a difference of one point in four of five tries.
     notes : tuple of str
         In what else the runs differ.
     """
@@ -71,7 +71,7 @@ class Contrast:
             inside = self.low <= 0 <= self.high
             meaning = f"Seeds alone {'can' if inside else 'do not'} explain it."
         if self.seeds is not None:
-            meaning += f" {self.seeds} runs of each tell one point in 4 of 5 tries."
+            meaning += f" {self.seeds} runs of each show one point in 4 of 5 tries."
         where = f"Accuracy on {SPLIT_WORDS[self.split]} images"
         return "\n".join([where, *sides, apart, meaning, *self.notes])
 

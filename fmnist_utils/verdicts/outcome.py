@@ -142,6 +142,12 @@ COLUMNS = (
 OTHER_COLUMNS = ("exact", "differs", "not tested")
 
 
+def statement_column(words: Iterable[Word]) -> str:
+    """Return where the scoreboard counts a statement whose parts got these words."""
+    columns = {word.column for word in words}
+    return columns.pop() if len(columns) == 1 else IN_PART
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One claim held against the runs, or against the data, the model or the protocol in use.
@@ -222,8 +228,7 @@ class StatementVerdict:
     @property
     def column(self) -> str:
         """Where the scoreboard counts it, once."""
-        columns = {part.word.column for part in self.parts}
-        return columns.pop() if len(columns) == 1 else IN_PART
+        return statement_column(part.word for part in self.parts)
 
     @property
     def share(self) -> str:
