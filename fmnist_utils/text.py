@@ -45,6 +45,12 @@ def reported_text(claim: Claim) -> str:
     return f"{claim.sign}{stated_value(claim)}"
 
 
+def percent_text(claim: Claim) -> str:
+    """Write a share that is printed as a fraction in percent, as readers look for it; else ""."""
+    share = claim.about.high == 1 and claim.unit == "plain" and isinstance(claim.value, Decimal)
+    return f"{100 * claim.number:.6g} %" if share else ""
+
+
 def ours_text(verdict: Verdict) -> str:
     """Write what we found: mean and standard deviation, or the exact value."""
     if verdict.claim.kind == "exact":

@@ -26,6 +26,7 @@ from fmnist_utils.export.rows import run_rows, training_rows
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Method
 from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.text import percent_text
 from fmnist_utils.verdicts.ledger import ledger_rows
 from fmnist_utils.verdicts.outcome import Word
 
@@ -140,7 +141,7 @@ def test_the_page_of_claims_says_what_the_ledger_says(tables: Record, made: dict
 
 
 def test_a_fraction_is_found_as_percent() -> None:
-    row = record_pages._percent
+    row = percent_text
     report = load_report("chalkiopoulos-tsoukalelis")
     assert row(report["cnn-optimised"]["test"]) == "93.61 %"
     assert row(load_report("baltzi")["cnn-2-conv"]["test"]) == ""  # in percent already

@@ -7,7 +7,6 @@ import html
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fmnist_utils.export.files import TABLES, Record, columns, contents, record
@@ -19,7 +18,15 @@ from fmnist_utils.reports.report import SEVERITIES, Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, severity_badge
-from fmnist_utils.text import claim_text, counted, interval_text, key_text, ours_text, reported_text
+from fmnist_utils.text import (
+    claim_text,
+    counted,
+    interval_text,
+    key_text,
+    ours_text,
+    percent_text,
+    reported_text,
+)
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow
 from fmnist_utils.verdicts.outcome import Verdict, Word, statement_column
@@ -138,7 +145,7 @@ def _claim(row: LedgerRow, name: str, claim: Claim, column: str) -> Entry:
     )  # fmt: skip
     plain = claim.value is not None and claim.relation is None
     reported = row.printed if plain else reported_text(claim)
-    scale = 100 if _percent(claim) else 1  # fractions are sorted among percentages
+    scale = 100 if percent_text(claim) else 1  # fractions are sorted among percentages
     about = f"{_names()[row.report]} · {row.role} · {'; '.join(row.places)}"
     runs = f"{row.runs} {_runs_behind(row)}" if row.runs else ""
     return Entry(
@@ -156,17 +163,11 @@ def _claim(row: LedgerRow, name: str, claim: Claim, column: str) -> Entry:
                 list(_WORDS).index(row.word),
             ),
             (_text(name) + _small(about), None),
-            (_text(reported) + _small(_percent(claim)), _number(row.value, scale)),
+            (_text(reported) + _small(percent_text(claim)), _number(row.value, scale)),
             (_text(ours_text(verdict)) + _small(interval_text(verdict)), _number(row.mean, scale)),
             (runs, row.runs),
         ),
     )
-
-
-def _percent(claim: Claim) -> str:
-    """Write a share that is printed as a fraction also in percent, as readers look for it."""
-    share = claim.about.high == 1 and claim.unit == "plain" and isinstance(claim.value, Decimal)
-    return f"{100 * claim.number:.6g} %" if share else ""
 
 
 def _sensitivity(row: LedgerRow) -> list[str]:

@@ -132,12 +132,14 @@ def account_for(
     """Raise a ValueError that names all settings that are not either claimed or assumed."""
     paths, problems = list(paths), []
     for faulty, how in (
-        ([p for p in paths if p not in stated and p not in assumed], "neither claimed nor"),
-        ([p for p in paths if p in stated and p in assumed], "both claimed and"),
+        (
+            [p for p in paths if p not in stated and p not in assumed],
+            "neither claimed nor assumed: a claim names one as its setting",
+        ),
+        ([p for p in paths if p in stated and p in assumed], "both claimed and assumed"),
     ):
         if faulty:
-            verb = "is" if len(faulty) == 1 else "are"
-            problems.append(f"{', '.join(faulty)} {verb} {how} assumed")
+            problems.append(f"{', '.join(faulty)} {'is' if len(faulty) == 1 else 'are'} {how}")
     if problems:
         raise ValueError(f"{place}: {'; '.join(problems)}")
 

@@ -11,7 +11,14 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.headlines import address, in_words, titled, worst_part
 from fmnist_utils.tables.table import Badge, Linked, Table
-from fmnist_utils.text import claim_text, experiment_title, listed, ours_text, reported_text
+from fmnist_utils.text import (
+    claim_text,
+    experiment_title,
+    listed,
+    ours_text,
+    percent_text,
+    reported_text,
+)
 from fmnist_utils.verdicts.across_reports import every_statement
 from fmnist_utils.verdicts.outcome import IN_PART, StatementVerdict, Verdict
 
@@ -96,7 +103,8 @@ def _answer(report: Report, found: StatementVerdict) -> tuple[object, ...]:
     name = f"{report.short_name.partition(',')[0]}: "
     name += f"{experiment_title(report, owner)}, " if owner else ""
     name += claim_text(titled(report, claim))
-    name += f" {reported_text(claim)}" if claim.value is not None else ""
+    if claim.value is not None:
+        name += f" {percent_text(claim) or reported_text(claim)}"
     href = f"record/claims.html#{address(report, verdict)}"
     name = name.replace(" %", "\N{NO-BREAK SPACE}%")
     return Linked(name, href), _Drawn(verdict), Badge(verdict.word)
