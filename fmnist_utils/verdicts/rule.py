@@ -219,7 +219,7 @@ HISTORY = (
     ),
     Change(
         "2026-11-26",
-        "Méndez: each run draws the 10,000 images that validate, for the report does not say which. "
+        "Méndez: each run draws the 10,000 images that validate, as the report does not name them. "
         "All had held out the last ones; both networks were trained again, five times each.",
         True,
         "14 words of that report changed: five became not reproduced, one that was is open now, "
