@@ -188,6 +188,24 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_nothing_is_lost(
     assert run.history == train(MIDDLE, 2, load_data()).history
 
 
+def test_a_scheduler_that_goes_before_it_answers_is_the_same_sentence() -> None:
+    class Gone:
+        status = "running"
+
+        def nthreads(self) -> None:
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+        def close(self) -> None: ...
+
+    gone = DaskCrew("tcp://127.0.0.1:8786")
+    gone._connect = lambda *_, **__: Gone()
+    with pytest.raises(CampaignError, match="is gone: start it and its workers again"):
+        gone.__enter__()
+    gone._client = Gone()
+    with pytest.raises(CampaignError, match="is gone: start it and its workers again"):
+        gone.check()
+
+
 @pytest.mark.slow
 def test_a_worker_with_other_code_is_refused_by_its_address(
     cluster: Cluster, store: RunStore

@@ -6,9 +6,9 @@ import logging
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as NotYetError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,8 +98,9 @@ class DaskCrew(Crew):
                 f"No Dask scheduler answers at {self._address}: {error}."
             ) from error
         try:
-            self._check_workers()
-            self._client.subscribe_topic(self._topic, self._hear)
+            with self._asking():
+                self._check_workers()
+                self._client.subscribe_topic(self._topic, self._hear)
         except BaseException:
             self._client.close()
             raise
@@ -124,10 +125,12 @@ class DaskCrew(Crew):
             When the scheduler is gone, or all workers have been for a while.
         """
         now = time.monotonic()
-        self._check_scheduler()
+        if self._client.status != "running":
+            raise self._gone()
         if now - self._looked > 2.0:
             self._looked = now
-            self._size = sum(self._client.nthreads().values())
+            with self._asking():
+                self._size = sum(self._client.nthreads().values())
             self._manned = now if self._size else self._manned
         if now - self._manned > self._patience:
             raise CampaignError(
@@ -158,12 +161,19 @@ class DaskCrew(Crew):
             if digest != ours:
                 raise CampaignError(_other_code(worker))
 
-    def _check_scheduler(self) -> None:
-        if self._client.status != "running":
-            raise CampaignError(
-                f"The Dask scheduler at {self._address} is gone: start it and its workers again, "
-                "and run the same command; what was finished is kept."
-            )
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Say it in one sentence when the scheduler goes away before it has answered."""
+        try:
+            yield
+        except OSError as error:
+            raise self._gone() from error
+
+    def _gone(self) -> CampaignError:
+        return CampaignError(
+            f"The Dask scheduler at {self._address} is gone: start it and its workers again, "
+            "and run the same command; what was finished is kept."
+        )
 
     def _hear(self, event: Any) -> None:
         name, *epoch = event[-1]
@@ -203,7 +213,8 @@ class DaskCrew(Crew):
                     future.cancel()
                     raise StoppedError
         except Exception as error:
-            self._check_scheduler()
+            if self._client.status != "running":
+                raise self._gone() from error
             if type(error).__module__.startswith("distributed"):  # its worker was lost
                 raise ProcessLostError(f"lost its worker ({error})") from error
             raise
