@@ -149,6 +149,8 @@ def test_what_runs_show_of_the_reports() -> None:
     for name in list_reports():
         for finding in audit.audit_report(load_report(name), store):
             found[name, finding.id] = finding
+    counts = audit.count_severities(found.values())
+    assert 0 < counts["high"] < counts["medium"] < len(found) / 2
     label = found["fashion-mnist-report", "other-protocol-one-conv-fold"]
     assert "60,000 images, plain, 50 epochs" in label.because
     assert ("mendez", "other-protocol-listing") not in found  # 13 epochs fit four of six numbers

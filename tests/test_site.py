@@ -246,6 +246,14 @@ def test_a_number_of_the_scoreboard_leads_to_its_claims(visit: Any) -> None:
         page.select_option("select.dt-input", "-1")
         shown = [row.get_attribute("id") for row in page.locator("tbody tr").all()]
         assert len({of[address] for address in shown}) == n, href
+    page = visit("index.html").page
+    count = page.locator("a[href*='baltzi&statement=not+reproduced']")
+    told_of_one = int(count.inner_text())
+    count.click()
+    page.wait_for_selector("td .verdict.not-reproduced")
+    words = set(page.locator("tbody td:first-child .verdict").all_inner_texts())
+    assert {word.replace("\xa0", " ") for word in words} == {"✗ not reproduced"}
+    assert page.locator("tbody tr").count() >= told_of_one
 
 
 # --- The record ----------------------------------------------------------------------------------
