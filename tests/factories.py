@@ -35,7 +35,7 @@ TEST_LABELS = np.tile(np.arange(NUM_CLASSES, dtype=np.uint8), 1_000)
 def make_run(
     experiment: Experiment,
     seed: int = 1,
-    epochs: int = 3,
+    epochs: int | None = None,
     accuracy: float = 0.9,
     *,
     best_epoch: int | None = None,
@@ -51,7 +51,8 @@ def make_run(
     experiment : Experiment
     seed : int
         Also decides which test images are predicted wrongly.
-    epochs : int
+    epochs : int, optional
+        By default as many as the experiment's protocol gives, with the best one where it must be.
     accuracy : float
         On the test images at the last epoch, to the nearest image; validation has the same.
     best_epoch : int, optional
@@ -66,6 +67,10 @@ def make_run(
         True classes of the test images.
     method : Method
     """
+    if epochs is None:
+        epochs, stopping = experiment.training.epochs, experiment.training.early_stopping
+        best_epoch = best_epoch or (1 if stopping else epochs)
+        epochs = min(epochs, best_epoch + stopping.patience) if stopping else epochs
     best_epoch = best_epoch or epochs
     if best_accuracy is None:
         best_accuracy = accuracy if best_epoch == epochs else min(1.0, accuracy + 0.005)
@@ -95,17 +100,9 @@ def make_run(
     ).sealed()
 
 
-def finished_run(experiment: Experiment, seed: int = 1, **more: Any) -> Run:
-    """Return a run that ended as the experiment's protocol does, and so can be published."""
-    epochs, stopping = experiment.training.epochs, experiment.training.early_stopping
-    best = 1 if stopping else epochs
-    epochs = min(epochs, best + stopping.patience) if stopping else epochs
-    return make_run(experiment, seed, epochs, best_epoch=best, **more)
-
-
 def diverged_run(experiment: Experiment, seed: int = 1) -> Run:
     """Return a run whose losses are NaN from its first epoch: it answers class 0."""
-    run = finished_run(experiment, seed, accuracy=0.1)
+    run = make_run(experiment, seed, accuracy=0.1)
     epochs, nan = run.epochs, float("nan")
     classes = np.zeros_like(TEST_LABELS)
     lost = Evaluation(loss=nan, accuracy=0.1)

@@ -34,7 +34,8 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.machine import usable_cores
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.runs.record import Run, RunError, read_run
+from fmnist_utils.runs.reading import read_run
+from fmnist_utils.runs.record import Run, RunError
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training.checkpoint import begun_with, finished_epochs
 from fmnist_utils.training.train import train
@@ -121,8 +122,11 @@ def test_each_run_is_on_disk_when_it_is_told_of_and_before_the_next_one_starts(
     jobs, log = missing_jobs(store, [MLP, CNN], [1, 2]), Present()
     runs = run_jobs(jobs, store, FakeCrew(made), [log])
     assert log.started == log.finished == [job.name for job in jobs]
+    ended = {job.name: run.epochs for job, run in zip(jobs, runs, strict=True)}
     assert names(jobs) == [(run.experiment, run.seed) for run in runs]
-    assert log.epochs == [(job.name, epoch) for job in jobs for epoch in (1, 2, 3)]
+    assert log.epochs == [
+        (job.name, epoch) for job in jobs for epoch in range(1, ended[job.name] + 1)
+    ]
     assert missing_jobs(store, [MLP, CNN], [1, 2]) == []
 
 
@@ -216,8 +220,8 @@ def test_a_notebook_without_widgets_gets_lines_and_no_warning(
         run_jobs(missing_jobs(store, [MLP], [1]), store, FakeCrew(made), [progress])
     assert [str(warning.message) for warning in recwarn] == []
     *epochs, finished = said.getvalue().splitlines()
-    assert all("epoch 1 of 3" in line for line in epochs)
-    assert finished.startswith(f"baltzi/{MLP.id} seed 1: 3 epochs")
+    assert all("epoch 1 of 11" in line for line in epochs)
+    assert finished.startswith(f"baltzi/{MLP.id} seed 1: 11 epochs")
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(

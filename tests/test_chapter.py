@@ -266,7 +266,7 @@ def book(experiment, tmp_path):
     """Open a chapter whose report has four runs of its first experiment."""
     store = RunStore(tmp_path / "runs", tmp_path / "published")
     for seed in (1, 2, 3, 4):
-        store.add(make_run(experiment, seed, 44, 0.84 + seed / 1000))
+        store.add(make_run(experiment, seed, accuracy=0.84 + seed / 1000))
     return Chapter("baltzi", seeds=3, store=store)
 
 

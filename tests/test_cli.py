@@ -17,10 +17,10 @@ import pytest
 from factories import (
     TEST_LABELS,
     diverged_run,
-    finished_run,
     make_run,
     of_revision,
     resealed,
+    with_value,
 )
 from typer.testing import CliRunner, Result
 
@@ -31,10 +31,11 @@ from fmnist_utils.campaign.estimate import plan_text
 from fmnist_utils.reports import load
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.runs import publish as run_publish
+from fmnist_utils.runs import reading as run_reading
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
-from fmnist_utils.runs.record import Method, Run, read_run
+from fmnist_utils.runs.reading import read_run
+from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.shell import AGAIN
 from fmnist_utils.training.interrupts import INTERRUPTED
@@ -57,7 +58,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, with package data elsewhere; return that folder of runs."""
     for module in (run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
-    monkeypatch.setattr(run_publish, "labels_at_hand", lambda: TEST_LABELS)
+    monkeypatch.setattr(run_reading, "labels_at_hand", lambda: TEST_LABELS)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "package/baltzi/runs"
     folder.mkdir(parents=True)
@@ -234,14 +235,14 @@ def test_status_counts_valid_stale_and_damaged_runs(
     published: Path, experiment: Experiment
 ) -> None:
     for seed in (1, 2, 3, 5):
-        write_run(make_run(experiment, seed, epochs=seed), Path("runs/baltzi"))
+        write_run(make_run(experiment, seed, seed + 10, best_epoch=seed), Path("runs/baltzi"))
     old = make_run(experiment, 4).model_copy(update={"fingerprint": "0123456789abcdef"})
     write_run(old, published)
     (published / "cnn-1-conv.seed01.abc.json").write_text("{}")
     result = fmnist("status")
     assert result.exit_code == 0
     line = status_line(result, "baltzi/mlp-baseline")
-    assert line == ["baltzi/mlp-baseline", "4", "1–3,", "5", "1–5", "cpu", "1", "stale"]
+    assert line == ["baltzi/mlp-baseline", "4", "1–3,", "5", "11–15", "cpu", "1", "stale"]
     assert status_line(result, "baltzi/cnn-1-conv") == ["baltzi/cnn-1-conv", "0"]
     assert "cnn-1-conv.seed01.abc.json is not a run record" in result.stdout
     assert f"delete it from {published}" in result.stdout.replace("\n", "")
@@ -332,16 +333,22 @@ def test_a_record_under_anothers_name_or_in_anothers_folder_is_told_and_not_coun
 
 
 @pytest.mark.parametrize(
-    "change", [{"accuracy": 5.0}, {"test_confusion": [[10_000]]}, {"epoch": 2}], ids=str
+    ("number", "value"),
+    [
+        ("final.test.accuracy", 5.0),
+        ("final.test_confusion", [[10_000]]),
+        ("final.epoch", 2),
+        ("final.validation.accuracy", 0.95),
+        ("best.validation.loss", 0.1),
+        ("history.val_accuracy.0", 0.999),
+        ("images.train", 50_000),
+    ],
 )
 def test_an_impossible_record_is_one_sentence_everywhere(
-    published: Path, experiment: Experiment, change: dict[str, Any]
+    published: Path, experiment: Experiment, number: str, value: Any
 ) -> None:
-    path = write_run(finished_run(experiment), published)
-    content = json.loads(path.read_text())
-    content["final"] |= (
-        {"test": content["final"]["test"] | change} if "accuracy" in change else change
-    )
+    path = write_run(make_run(experiment), published)
+    content = with_value(json.loads(path.read_text()), number, value)
     path.write_text(resealed(content))
     assert path.name in fmnist("status").stdout
     assert status_line(fmnist("status"), "baltzi/mlp-baseline")[1] == "0"
@@ -366,7 +373,7 @@ def test_report_prints_every_claim_with_its_verdict(
     published: Path, experiment: Experiment
 ) -> None:
     for seed in (1, 2, 3):
-        write_run(make_run(experiment, seed, epochs=44, accuracy=0.84), published)
+        write_run(make_run(experiment, seed, 44, 0.84, best_epoch=34), published)
     result = fmnist("report", "baltzi")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -399,10 +406,10 @@ def test_a_record_that_cannot_be_read_is_named(published: Path, experiment: Expe
 
 def test_new_runs_are_published_once(published: Path, experiment: Experiment) -> None:
     for seed in (1, 2):
-        write_run(finished_run(experiment, seed), Path("runs/baltzi"))
+        write_run(make_run(experiment, seed), Path("runs/baltzi"))
     assert fmnist("publish-runs").stdout == "2 runs published, 0 already there, 0 refused.\n"
     assert [read_run(path).seed for path in sorted(published.iterdir())] == [1, 2]
-    write_run(finished_run(experiment, 3), Path("runs/baltzi"))
+    write_run(make_run(experiment, 3), Path("runs/baltzi"))
     result = fmnist("publish-runs", "runs")
     assert result.stdout == "1 runs published, 2 already there, 0 refused.\n"
     assert result.exit_code == 0
@@ -410,39 +417,39 @@ def test_new_runs_are_published_once(published: Path, experiment: Experiment) ->
 
 def test_a_hundred_seeds_are_published_at_once(published: Path, experiment: Experiment) -> None:
     for seed in range(1, 102):
-        write_run(finished_run(experiment, seed), Path("runs/baltzi"))
+        write_run(make_run(experiment, seed), Path("runs/baltzi"))
     result = fmnist("publish-runs")
     assert result.stdout == "101 runs published, 0 already there, 0 refused.\n", result.stderr
 
 
 def edited(experiment: Experiment) -> None:
-    path = write_run(finished_run(experiment), Path("runs/baltzi"))
+    path = write_run(make_run(experiment), Path("runs/baltzi"))
     text = path.read_text()
     assert '"accuracy":0.9' in text
     path.write_text(text.replace('"accuracy":0.9', '"accuracy":0.8', 1))
 
 
 def stale(experiment: Experiment) -> None:
-    run = finished_run(experiment).model_copy(update={"fingerprint": "0123456789abcdef"})
+    run = make_run(experiment).model_copy(update={"fingerprint": "0123456789abcdef"})
     write_run(run, Path("runs/baltzi"))
 
 
 def gap(experiment: Experiment) -> None:
-    write_run(finished_run(experiment, 2), Path("runs/baltzi"))
+    write_run(make_run(experiment, 2), Path("runs/baltzi"))
 
 
 def foreign(experiment: Experiment) -> None:
-    run = finished_run(experiment).model_copy(update={"experiment": "mlp-gone"})
+    run = make_run(experiment).model_copy(update={"experiment": "mlp-gone"})
     write_run(run, Path("runs/baltzi"))
 
 
 def broken(experiment: Experiment) -> None:
-    path = write_run(finished_run(experiment), Path("runs/baltzi"))
+    path = write_run(make_run(experiment), Path("runs/baltzi"))
     path.write_text(path.read_text()[:100])
 
 
 def dirty(experiment: Experiment) -> None:
-    write_run(of_revision(finished_run(experiment), "0123456789ab-dirty"), Path("runs/baltzi"))
+    write_run(of_revision(make_run(experiment), "0123456789ab-dirty"), Path("runs/baltzi"))
 
 
 @pytest.mark.parametrize(
@@ -471,7 +478,7 @@ def test_what_is_no_evidence_is_refused(
 def test_a_seed_that_diverged_is_named_where_it_holds_up_others(
     published: Path, experiment: Experiment
 ) -> None:
-    for run in (diverged_run(experiment), finished_run(experiment, 2), finished_run(experiment, 3)):
+    for run in (diverged_run(experiment), make_run(experiment, 2), make_run(experiment, 3)):
         write_run(run, Path("runs/baltzi"))
     result = fmnist("publish-runs")
     first, *others = result.stderr.splitlines()
@@ -481,9 +488,9 @@ def test_a_seed_that_diverged_is_named_where_it_holds_up_others(
 
 
 def test_published_evidence_is_never_overwritten(published: Path, experiment: Experiment) -> None:
-    path = write_run(finished_run(experiment, accuracy=0.8), published)
+    path = write_run(make_run(experiment, accuracy=0.8), published)
     before = path.read_bytes()
-    write_run(finished_run(experiment, accuracy=0.9), Path("runs/baltzi"))
+    write_run(make_run(experiment, accuracy=0.9), Path("runs/baltzi"))
     result = fmnist("publish-runs")
     assert "differs from the published run of seed 1" in result.stderr
     assert path.read_bytes() == before

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import TEST_LABELS, FakeCrew, Training, finished_run
+from factories import TEST_LABELS, FakeCrew, Training, make_run
 from test_tuning import IMAGES, TINY, read, search_with, told
 from typer.testing import CliRunner, Result
 
@@ -15,7 +15,7 @@ from fmnist_utils.campaign import cluster, start
 from fmnist_utils.campaign import crew as crew_module
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs import publish as run_publish
+from fmnist_utils.runs import reading as run_reading
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.store import write_run
@@ -40,7 +40,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Training) -> 
     monkeypatch.setattr(load, "list_reports", lambda: list(both))
     for module in (run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
-    monkeypatch.setattr(run_publish, "labels_at_hand", lambda: TEST_LABELS)
+    monkeypatch.setattr(run_reading, "labels_at_hand", lambda: TEST_LABELS)
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(start, "load_data", lambda: IMAGES)
     monkeypatch.chdir(tmp_path)
@@ -156,7 +156,7 @@ def test_a_search_is_published_as_it_grows_and_the_runs_of_its_trials_are_not() 
 def test_runs_and_searches_are_published_together(tiny: Report) -> None:
     fmnist("tiny", "--trials", "1")
     for seed in (1, 2):
-        write_run(finished_run(tiny["cnn"], seed), Path("runs/tiny"))
+        write_run(make_run(tiny["cnn"], seed), Path("runs/tiny"))
     assert publish().stdout.startswith("2 runs and 1 tables of trials published, 0 already")
     Path("runs").rename("searches/runs")
     assert publish("searches").stdout.startswith("0 runs and 0 tables of trials published, 3 alr")
@@ -166,7 +166,7 @@ def test_one_of_the_two_folders_is_enough(tiny: Report) -> None:
     result = publish()
     assert result.exit_code == 2
     assert result.stderr.startswith("There is no folder runs or searches: ")
-    write_run(finished_run(tiny["cnn"]), Path("runs/tiny"))
+    write_run(make_run(tiny["cnn"]), Path("runs/tiny"))
     assert publish().stdout == "1 runs published, 0 already there, 0 refused.\n"
 
 

@@ -33,9 +33,12 @@ def store(tmp_path: Path) -> RunStore:
 
 
 def add(
-    store: RunStore, experiment: str, accuracy: float, epochs: int = 3, n: int = 3
+    store: RunStore, experiment: str, accuracy: float, best: int | None = None, n: int = 3
 ) -> list[Run]:
-    runs = [make_run(BALTZI[experiment], seed, epochs, accuracy) for seed in range(1, n + 1)]
+    runs = [
+        make_run(BALTZI[experiment], seed, accuracy=accuracy, best_epoch=best)
+        for seed in range(1, n + 1)
+    ]
     for run in runs:
         store.add(run)
     return runs

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from factories import TEST_LABELS, finished_run, make_run
+from factories import TEST_LABELS, make_run
 from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli
@@ -16,7 +16,7 @@ from fmnist_utils.campaign.crew import LocalCrew
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.runs import archive, publish
+from fmnist_utils.runs import archive, reading
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.store import LOCAL_RUNS, RunStore, write_run
@@ -33,7 +33,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder; return the package data elsewhere, without runs."""
     for module in (run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
-    monkeypatch.setattr(publish, "labels_at_hand", lambda: TEST_LABELS)
+    monkeypatch.setattr(reading, "labels_at_hand", lambda: TEST_LABELS)
     (tmp_path / "package/baltzi/runs").mkdir(parents=True)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -52,7 +52,7 @@ def shipped(package: Path) -> list[str]:
 
 
 def test_runs_are_sent_in_as_one_file_and_published_from_it(package: Path, mlp: Experiment) -> None:
-    runs = [finished_run(mlp, seed) for seed in (1, 2)]
+    runs = [make_run(mlp, seed) for seed in (1, 2)]
     for run in (*runs, make_run(mlp.vary(epochs=3))):
         RunStore().add(run)
     sent = fmnist("export-runs", "new.zip")
@@ -69,7 +69,7 @@ def test_runs_are_sent_in_as_one_file_and_published_from_it(package: Path, mlp: 
 
 def test_what_is_sent_in_is_checked_like_any_run(package: Path, mlp: Experiment) -> None:
     for seed in (1, 3):
-        RunStore().add(finished_run(mlp, seed))
+        RunStore().add(make_run(mlp, seed))
     own = make_run(mlp.vary(epochs=3))
     with zipfile.ZipFile("new.zip", "w") as file:
         for path in Path("runs").rglob("*.json"):
@@ -232,8 +232,8 @@ def test_runs_are_kept_in_drive_once_it_is_mounted(
     monkeypatch.setattr(run_store, "DRIVE", drive)
     assert store.written == LOCAL_RUNS
     drive.mkdir(parents=True)
-    path = store.add(finished_run(mlp))
-    assert path.is_relative_to(drive) and store.runs(mlp) == [finished_run(mlp)]
+    path = store.add(make_run(mlp))
+    assert path.is_relative_to(drive) and store.runs(mlp) == [make_run(mlp)]
     report = load_report("anastasopoulos-mpofu-smith")
     assert table_path(report, report.searches["as-listed"]).is_relative_to(drive)
     assert fmnist("export-runs", "new.zip").stdout.startswith("1 record written to new.zip")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from factories import finished_run
+from factories import make_run
 from typer.testing import CliRunner
 
 from fmnist_utils import cli
@@ -278,7 +278,7 @@ def test_the_walk_through_leads_to_a_complete_report(checkout: Path) -> None:
     assert fmnist("audit", "tiny-mlp").exit_code == 0
     experiment = load.load_report("tiny-mlp")["mlp"]
     for seed in range(1, 6):
-        write_run(finished_run(experiment, seed, accuracy=0.86), Path("runs/tiny-mlp"))
+        write_run(make_run(experiment, seed, accuracy=0.86), Path("runs/tiny-mlp"))
     told = fmnist(*check).stdout
     assert "experiment mlp has runs that are not published: fmnist publish-runs" in told
     shutil.copytree("runs/tiny-mlp", path.parent / "runs")

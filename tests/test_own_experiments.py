@@ -20,7 +20,7 @@ from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.settings import SettingError
 from fmnist_utils.reports.yaml_file import parse_settings
-from fmnist_utils.runs import publish as run_publish
+from fmnist_utils.runs import reading as run_reading
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.record import Method, Run, fingerprint
@@ -228,7 +228,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cnn: Experiment) ->
     """Work in an empty folder, with four published runs of one experiment."""
     for module in (run_store, run_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
-    monkeypatch.setattr(run_publish, "labels_at_hand", lambda: TEST_LABELS)
+    monkeypatch.setattr(run_reading, "labels_at_hand", lambda: TEST_LABELS)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "package/baltzi/runs"
     folder.mkdir(parents=True)

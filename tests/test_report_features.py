@@ -23,7 +23,7 @@ from fmnist_utils.models.spec import ModelSpec
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Training
-from fmnist_utils.runs.publish import misfit
+from fmnist_utils.runs.reading import fault, protocol_fault
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.training.checkpoint import Checkpoint
 from fmnist_utils.training.train import train
@@ -258,7 +258,7 @@ def test_min_delta_ends_a_training_that_improves_too_little(data: FashionMNIST) 
     assert trained(None).epochs == 6
     for method in (Method(), Method(plain_fit=True)):
         early = trained(5.0, method)
-        assert (early.epochs, early.best.epoch) == (3, 1) and early.fault is None
+        assert (early.epochs, early.best.epoch) == (3, 1) and fault(early) is None
     assert early.history["val_loss"][1] < early.history["val_loss"][0]
 
 
@@ -347,7 +347,7 @@ def test_without_a_validation_split_all_images_are_trained_on(data: FashionMNIST
     spec = own(early_stopping=None, validation={"take": "none"}, batch_size=32, epochs=2).training
     run = train(tiny(**vars(spec)), 1, data)
     assert run.images == {"train": 600, "validation": 100, "test": 100}
-    assert run.final.validation == run.final.test and run.fault is None
+    assert run.final.validation == run.final.test and fault(run) is None
     assert spec.best_epoch(run.history) == run.best.epoch
 
 
@@ -418,5 +418,5 @@ def test_a_run_of_another_best_epoch_than_its_protocol_gives_is_refused(data: Fa
     assert run.best.epoch == 1
     plain = tiny(**vars(own(early_stopping=STOPPING, batch_size=32, epochs=3).training))
     sizes = {"images": {"train": 48_000, "validation": 12_000, "test": 10_000}}
-    told = misfit(run.model_copy(update=sizes), plain)
+    told = protocol_fault(run.model_copy(update=sizes), plain)
     assert told is not None and "epoch 1 is not the best by val_loss" in told

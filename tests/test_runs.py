@@ -21,7 +21,6 @@ import pytest
 from factories import (
     TEST_LABELS,
     diverged_run,
-    finished_run,
     make_run,
     of_revision,
     resealed,
@@ -39,15 +38,16 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
 from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation
-from fmnist_utils.runs import publish
+from fmnist_utils.runs import reading
 from fmnist_utils.runs.packing import (
     pack_confidences,
     pack_predictions,
     unpack_confidences,
     unpack_predictions,
 )
-from fmnist_utils.runs.publish import misfit, publish_run
-from fmnist_utils.runs.record import Method, Run, RunError, confusion, fingerprint, read_run
+from fmnist_utils.runs.publish import publish_run
+from fmnist_utils.runs.reading import data_fault, protocol_fault, read_run
+from fmnist_utils.runs.record import Method, Run, RunError, confusion, fingerprint
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.verdicts.equivalence import BFLOAT16 as equivalence_BFLOAT16
 from fmnist_utils.verdicts.equivalence import EXPERIMENTS, SEEDED_FIT
@@ -71,7 +71,7 @@ def experiment() -> Experiment:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setattr(publish, "labels_at_hand", lambda: TEST_LABELS)
+    monkeypatch.setattr(reading, "labels_at_hand", lambda: TEST_LABELS)
     return RunStore(tmp_path / "runs", published=tmp_path / "published")
 
 
@@ -265,7 +265,7 @@ def test_a_record_under_anothers_name_is_refused(
 def test_a_last_epoch_that_is_best_has_the_same_numbers(
     experiment: Experiment, tmp_path: Path
 ) -> None:
-    run = make_run(experiment)
+    run = make_run(experiment, epochs=3)
     best = run.best.model_copy(update={"train": run.best.validation})
     path = write_run(run.model_copy(update={"best": best}), tmp_path)
     with pytest.raises(RunError, match="has other numbers"):
@@ -282,9 +282,7 @@ def test_confidences_are_checked_when_they_are_looked_at(
         with pytest.raises(RunError, match=f"{run.filename}: .*{reason}"):
             _ = wrong.confidences
         with pytest.raises(RunError, match=reason):
-            misfit(
-                finished_run(experiment).model_copy(update={"test_confidences": packed}), experiment
-            )
+            data_fault(make_run(experiment).model_copy(update={"test_confidences": packed}))
 
 
 def test_what_is_no_file_or_has_no_end_is_one_sentence(tmp_path: Path) -> None:
@@ -483,7 +481,7 @@ def test_damaged_record_stops_the_store_and_is_named(
 def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
     store: RunStore, experiment: Experiment
 ) -> None:
-    runs = [finished_run(experiment, seed) for seed in (1, 2, 3)]
+    runs = [make_run(experiment, seed) for seed in (1, 2, 3)]
     assert [publish_run(run, experiment, store) for run in runs] == [True] * 3
     assert [publish_run(run, experiment, store) for run in runs] == [False] * 3
     assert store.runs(experiment) == runs
@@ -500,9 +498,9 @@ def test_published_runs_are_evidence_and_publishing_again_changes_nothing(
 def test_run_that_must_not_count_is_not_published(
     store: RunStore, experiment: Experiment, change: dict[str, Any], sentence: str
 ) -> None:
-    publish_run(finished_run(experiment, 1), experiment, store)
+    publish_run(make_run(experiment, 1), experiment, store)
     with pytest.raises(RunError, match=sentence):
-        publish_run(finished_run(experiment, **{"seed": 2} | change), experiment, store)
+        publish_run(make_run(experiment, **{"seed": 2} | change), experiment, store)
     assert len(store.runs(experiment)) == 1
 
 
@@ -510,7 +508,7 @@ def test_each_method_is_published_and_read_by_itself(
     store: RunStore, experiment: Experiment
 ) -> None:
     methods = (Method(), BFLOAT16, PLAIN_FIT)
-    runs = [finished_run(experiment, method=method) for method in methods]
+    runs = [make_run(experiment, method=method) for method in methods]
     assert all(publish_run(run, experiment, store) for run in runs)
     assert store.runs(experiment) == runs[:1]
     for method, run in zip(methods, runs, strict=True):
@@ -556,7 +554,7 @@ def test_a_run_that_the_protocol_does_not_give_is_not_published(
 
 
 def test_evaluations_are_those_of_the_history(store: RunStore, experiment: Experiment) -> None:
-    run = finished_run(experiment)
+    run = make_run(experiment)
     for name, reason in (
         ("val_accuracy", "is not the best by val_acc"),
         ("val_loss", "not that of"),
@@ -572,9 +570,9 @@ def test_evaluations_are_those_of_the_history(store: RunStore, experiment: Exper
 def test_edited_stale_or_diverged_run_is_not_published(
     store: RunStore, experiment: Experiment
 ) -> None:
-    run = finished_run(experiment)
+    run = make_run(experiment)
     edited = run.model_copy(update={"seconds_per_epoch": (0.1,)})
-    stale = finished_run(changed(experiment, batch_size=64))
+    stale = make_run(changed(experiment, batch_size=64))
     unknown = of_revision(run, "unknown")
     for wrong, sentence in [
         (edited, "digest"),
@@ -614,7 +612,8 @@ def test_limit_on_file_size_in_a_real_process(store: RunStore, record: Path) -> 
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from fmnist_utils.runs.record import RunError, read_run\n"
+        "from fmnist_utils.runs.reading import read_run\n"
+        "from fmnist_utils.runs.record import RunError\n"
         "from fmnist_utils.runs.store import write_run\n"
         "run = read_run(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
@@ -637,7 +636,7 @@ def test_kill_in_mid_write_leaves_no_half_record(
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from fmnist_utils.runs.record import read_run\n"
+        "from fmnist_utils.runs.reading import read_run\n"
         "from fmnist_utils.runs.store import write_run\n"
         "run = read_run(Path(sys.argv[1]))\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -648,7 +647,7 @@ def test_kill_in_mid_write_leaves_no_half_record(
     assert subprocess.run(command).returncode == -9
     assert list(store.written.rglob("*.json")) == [kept]
     assert [run.seed for run in store.runs(experiment)] == [1]
-    write_run(read_run(record), kept.parent)
+    write_run(make_run(experiment, 12), kept.parent)
     assert [run.seed for run in store.runs(experiment)] == [1, 12]
 
 
@@ -699,7 +698,7 @@ def test_diverged_run_is_never_an_unreadable_record(
     store: RunStore, experiment: Experiment
 ) -> None:
     run = make_run(experiment)
-    diverged = run.model_copy(update={"history": run.history | {"loss": (math.nan,) * 3}})
+    diverged = run.model_copy(update={"history": run.history | {"loss": (math.nan,) * run.epochs}})
     store.add(diverged)
     assert math.isnan(store.runs(experiment)[0].history["loss"][0])
 
@@ -752,7 +751,8 @@ def test_shipped_runs_agree_with_themselves() -> None:
     def check(path: Path) -> None:
         run = shipped(path)
         assert not run.diverged
-        assert misfit(run, load_report(run.report).trainable[run.experiment]) is None
+        assert protocol_fault(run, load_report(run.report).trainable[run.experiment]) is None
+        assert data_fault(run) is None
 
     check_shipped(check)
 

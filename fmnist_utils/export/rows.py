@@ -17,7 +17,8 @@ from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
-from fmnist_utils.runs.record import Provenance, Run, valid_runs
+from fmnist_utils.runs.reading import valid_runs
+from fmnist_utils.runs.record import Provenance, Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.runs.trials import load_trials
 from fmnist_utils.text import value_text

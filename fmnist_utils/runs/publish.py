@@ -9,15 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from fmnist_utils.data.download import labels_at_hand
-from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports import load
 from fmnist_utils.reports.experiment import OWN, Experiment
-from fmnist_utils.reports.protocol import split_sizes
-from fmnist_utils.runs.record import Run, RunError, confusion, fingerprint, read_run
+from fmnist_utils.runs.reading import data_fault, fault, protocol_fault, read_run
+from fmnist_utils.runs.record import Run, RunError, fingerprint
 from fmnist_utils.runs.store import STORE, TRIAL_RUNS, RunStore, write_run
 
 
@@ -118,18 +114,18 @@ def publish_run(
     Raises
     ------
     RunError
-        When the run is edited, stale, diverged, impossible by itself (`Run.fault`) or under the
-        experiment's protocol (`misfit`), differs from the published run of the same seed, or would
-        leave a gap: seeds are published from 1 upwards for each method, so that nobody can choose
-        the runs that please. Also when its code was of no known commit: nobody else could have
-        trained it again. Where the data set is at hand, predictions are held against its labels.
+        When the run is edited, stale, diverged, or impossible by itself (`fault`), under the
+        experiment's protocol (`protocol_fault`) or for the data set (`data_fault`); when it differs
+        from the published run of the same seed, or would leave a gap: seeds are published from 1
+        upwards for each method, so that nobody can choose the runs that please. Also when its code
+        was of no known commit: nobody else could have trained it again.
     """
     if not run.is_intact:
         raise RunError(f"{run.filename} does not fit its own digest.")
     if run.fingerprint != fingerprint(experiment):
         raise RunError(f"{run.filename} is stale: it is not what the experiment trains now.")
-    if fault := run.fault or misfit(run, experiment):
-        raise RunError(f"{run.filename} cannot be what a training left behind: {fault}.")
+    if what := fault(run) or protocol_fault(run, experiment) or data_fault(run):
+        raise RunError(f"{run.filename} cannot be what a training left behind: {what}.")
     if run.diverged:
         raise RunError(
             f"{run.filename} diverged, a loss is not finite: seed {run.seed} is no evidence, and "
@@ -159,32 +155,3 @@ def publish_run(
         )
     write_run(run, folder)
     return True
-
-
-def misfit(run: Run, experiment: Experiment) -> str | None:
-    """Say what an experiment's protocol and the data cannot have given; None when all fits.
-
-    `run` is one without a `Run.fault`.
-    """
-    spec, best = experiment.training, run.best.epoch
-    if run.images != (sizes := split_sizes(spec)):
-        return f"it counts other images than the protocol takes, {sizes}"
-    stopping = spec.early_stopping
-    waited = stopping and run.epochs - best == stopping.patience
-    if run.epochs > spec.epochs or (run.epochs < spec.epochs and not waited):
-        return f"{run.epochs} epochs, of which {best} is best, do not end as the protocol does"
-    if spec.best_epoch(run.history) != best and not run.diverged:
-        return f"epoch {best} is not the best by {spec.monitor}"
-    if not (spec.augmentation and spec.augmentation.validation):  # else images are drawn anew
-        for snap in run.snapshots:
-            for name in ("loss", "accuracy"):
-                then, again = run.history[f"val_{name}"][snap.epoch - 1], snap.validation
-                if abs(getattr(again, name) - then) > 1e-4:  # a NaN is as good as any
-                    return f"validation {name} of epoch {snap.epoch} is not that of the history"
-    counts, labels = np.array(run.final.test_confusion), labels_at_hand()
-    if (counts.sum(axis=1) != count("test_images_per_class")).any():
-        return "final.test_confusion has other numbers of each class than the data set"
-    if labels is not None and (confusion(labels, run.predictions) != counts).any():
-        return "the predictions do not give final.test_confusion with the labels of the data set"
-    _ = run.confidences  # which says what is wrong with them
-    return None

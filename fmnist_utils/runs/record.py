@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
@@ -20,13 +19,11 @@ from fmnist_utils.records import (
     Share,
     Slug,
     Strict,
-    first_problem,
-    read_regular,
     sha256,
 )
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import Precision
-from fmnist_utils.runs.packing import _inflate, unpack_confidences, unpack_predictions
+from fmnist_utils.runs.packing import unpack_confidences, unpack_predictions
 
 #: Raised by one whenever the same experiment and seed would, by design, train differently.
 TRAINER_VERSION = 1
@@ -223,95 +220,6 @@ class Run(Sealed):
         """Name of the record's file: a changed protocol does not overwrite older evidence."""
         return _filename(self.experiment, self.seed, self.fingerprint, self.provenance.method)
 
-    @property
-    def fault(self) -> str | None:
-        """What no training can have left behind, recomputed from all else; None when all fits."""
-        for check in (_history_fault, _confusion_fault, _predictions_fault):
-            if found := check(self):
-                return found
-        return None
-
-
-#: What every epoch is told of.
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
-
-
-def _history_fault(run: Run) -> str | None:
-    """Say what is wrong with the epochs, or with which of them was evaluated."""
-    if sorted(run.history) != sorted(METRICS):
-        return f"the history does not hold {', '.join(METRICS)}"
-    lengths = {len(run.seconds_per_epoch), *map(len, run.history.values())}
-    if lengths != {run.final.epoch}:
-        return (
-            f"the last epoch is {run.final.epoch}, but histories and seconds have {sorted(lengths)}"
-        )
-    loss, accuracy, losses, accuracies = (run.history[name] for name in METRICS)
-    if not all(0 <= min(values) <= max(values) <= 1 for values in (accuracy, accuracies)) or (
-        math.isnan(sum(accuracy) + sum(accuracies))
-    ):
-        return "an accuracy of the history is not between 0 and 1"
-    ends = [part.loss for snap in run.snapshots for part in snap.parts]
-    if any(min(_numbers(values), default=0) < 0 for values in (losses, loss, ends)):
-        return "a loss is negative"
-    at = run.best.epoch
-    # What comes later may be better by less than a protocol asks for.
-    rising = (accuracies[:at], accuracy[:at])
-    falling = ([-value for value in values[:at]] for values in (losses, loss))
-    if at > run.epochs or not any(
-        at == 1 or values[-1] > max(_numbers(values[:-1]), default=-math.inf)
-        for values in (*rising, *falling)
-    ):
-        return f"epoch {at} is best by no metric"
-    return None
-
-
-def _numbers(values: Sequence[float]) -> Sequence[float]:
-    """Leave out what is not a number, of which `min` would make anything."""
-    if not math.isnan(sum(values)):
-        return values
-    return [value for value in values if not math.isnan(value)]
-
-
-def _confusion_fault(run: Run) -> str | None:
-    """Say what does not agree with the counts of test images."""
-    if run.images.keys() != {"train", "validation", "test"} or not all(run.images.values()):
-        return "there are not some images in each of train, validation and test"
-    n, labels = run.images["test"], []
-    for name, snap in zip(("final", "best"), run.snapshots, strict=True):
-        labels.append([sum(row) for row in snap.test_confusion])
-        if sum(labels[-1]) != n:
-            return f"{name}.test_confusion counts {sum(labels[-1])} of {n} test images"
-        right = sum(row[label] for label, row in enumerate(snap.test_confusion))
-        # Records keep six decimals.
-        if abs(snap.test.accuracy - round(right / n, 6)) > 1e-9:
-            return f"{name}.test.accuracy is not the share of images that its confusion has right"
-    if labels[0] != labels[1]:
-        return "the two confusions are of different test images"
-    same = run.final.epoch == run.best.epoch
-    if same and run.final.model_dump_json() != run.best.model_dump_json():
-        return "the last epoch is the best one, and has other numbers"
-    return None
-
-
-def _predictions_fault(run: Run) -> str | None:
-    """Say what is wrong with the packed predictions."""
-    n = run.images["test"]
-    size, _, packed = run.test_predictions.partition(":")
-    try:
-        pairs = _inflate(packed, (n + 1) // 2)
-    except ValueError as error:
-        return f"the predictions cannot be unpacked: {error}"
-    if size != str(n):
-        return f"the predictions are not of {n} test images"
-    # Pairs of classes are counted, as that takes half the time; of an odd number, one is padded.
-    counts = np.bincount(pairs, minlength=256).reshape(16, 16)
-    predicted = counts.sum(axis=0) + counts.sum(axis=1)
-    predicted[0] -= n % 2
-    columns = [sum(column) for column in zip(*run.final.test_confusion, strict=True)]
-    if predicted.tolist() != columns + [0] * 6:
-        return "the predictions are not those that final.test_confusion counts"
-    return None
-
 
 def _filename(experiment: str, seed: int, identity: str, method: Method) -> str:
     return f"{experiment}.seed{seed:02d}.{identity[:8]}{method.ending}"
@@ -343,65 +251,3 @@ def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[
 def accuracies(runs: Iterable[Run], split: str, at: str = "final") -> NDArray[np.float64]:
     """Return the accuracies on one split in percent, shape ``(runs,)``: last or best epoch."""
     return np.array([100 * getattr(getattr(run, at), split).accuracy for run in runs])
-
-
-def read_run(path: Path, report: str | None = None) -> Run:
-    """Read one run record, and recompute its numbers from one another.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    report : str, optional
-        Whose runs its folder holds.
-
-    Raises
-    ------
-    RunError
-        When the file cannot be read, is damaged, was edited by hand, holds what no training can
-        leave behind, or is of another run than its name and folder say.
-    """
-    folder = path.parent
-    try:
-        run = Run.model_validate_json(read_regular(path))
-    except OSError as error:
-        raise RunError(
-            f"{path.name} cannot be read ({error.strerror}): make it readable, or move it out of "
-            f"{folder}."
-        ) from error
-    except ValidationError as error:
-        raise RunError(
-            f"{path.name} is not a run record ({first_problem(error)}); delete it from {folder} "
-            "and train again."
-        ) from error
-    if not run.is_intact:
-        raise RunError(
-            f"{path.name} does not fit its own digest: a run record is never edited by hand; "
-            f"restore it in {folder} from version control or train it again."
-        )
-    if path.name != run.filename or report not in (None, run.report):
-        raise RunError(
-            f"{path.name} is the record of another run than its name and its folder {folder} say; "
-            "move it back to where it was, or delete it."
-        )
-    if fault := run.fault:
-        raise RunError(
-            f"{path.name} cannot be what a training left behind: {fault}; delete it from {folder} "
-            "and train again."
-        )
-    return run
-
-
-def valid_runs(
-    records: Iterable[Run], experiment: Experiment, method: Method | None = None
-) -> list[Run]:
-    """Choose the records of an experiment as it is now, trained by one method, in order of seeds.
-
-    Of several records of one seed the first counts. `method` is by default the one by which the
-    book trains the experiment.
-    """
-    method, wanted = method or Method.of(experiment), fingerprint(experiment)
-    by_seed: dict[int, Run] = {}
-    for run in records:
-        if run.fingerprint == wanted and run.provenance.method == method:
-            by_seed.setdefault(run.seed, run)
-    return [by_seed[seed] for seed in sorted(by_seed)]

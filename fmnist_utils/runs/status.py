@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from fmnist_utils.reports.experiment import OWN, Experiment
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.record import Run, RunError, fingerprint, read_run, valid_runs
+from fmnist_utils.runs.reading import read_run, valid_runs
+from fmnist_utils.runs.record import Run, RunError, fingerprint
 from fmnist_utils.runs.store import STORE
 
 
@@ -30,6 +31,8 @@ def runs_status(report: Report) -> tuple[list[Status], list[str]]:
     for path in STORE.files(report.id):
         try:
             run = read_run(path, report.id)
+            if experiment := report.trainable.get(run.experiment):
+                valid_runs([run], experiment, run.provenance.method)  # refuses what cannot be
             records[run.experiment].append(run)
         except RunError as error:
             problems.append(str(error))

@@ -10,14 +10,13 @@ from fmnist_utils.records import write_whole
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import reports_folder
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.reading import read_run, valid_runs
 from fmnist_utils.runs.record import (
     Method,
     Run,
     RunError,
     _filename,
     fingerprint,
-    read_run,
-    valid_runs,
 )
 
 LOCAL_RUNS = Path("runs")

@@ -8,7 +8,7 @@ from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search, Setting
-from fmnist_utils.runs.publish import misfit
+from fmnist_utils.runs.reading import data_fault
 from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
 from fmnist_utils.runs.trials import (
     Execution,
@@ -126,7 +126,7 @@ def _unlike_its_runs(report: Report, search: Search, trial: Trial, store: RunSto
     if len(runs) < len(trial.executions):
         return f"cannot be recomputed: there are not all of its run records in {store.written}"
     for run in runs:
-        if not run.diverged and (what := misfit(run, experiment)):
+        if not run.diverged and (what := data_fault(run)):
             return f"rests on {run.filename}, which cannot be: {what}"
     # As text, for NaN is not NaN.
     if str(trial.executions) != str(tuple(Execution.of(run, search.objective) for run in runs)):
