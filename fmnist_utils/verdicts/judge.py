@@ -248,19 +248,23 @@ def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
 
     So wherever the report does not say how the training images were split: then both splits count
     as random draws from the training images, whichever one we chose. Where each of our runs draws a
-    split of its own, their deviation has it already.
+    split of its own, their deviation has it already; but the trainings whose mean a report gives
+    share one split, so that their mean does not vary less by it, as it does by the seeds.
     """
     experiment = evidence.experiment
     unknown = any(item.setting == "training.validation.take" for item in experiment.assumed)
-    unknown &= not experiment.training.validation.drawn_by_run
     from_pool = experiment.training.validation.holds_out and claim.split != "test"
     reading = evidence.reading or claim.reading
     if not (unknown and from_pool and claim.about.is_metric) or reading.endswith("-all"):
         return 0.0
     drawn = evidence.own_runs[0].images[claim.split or ""], count("train_images")
     if claim.about.unit == POINTS:
-        return stats.sampling_variance(mean, *drawn, claim.whole)
-    return claim.whole**2 * stats.loss_sampling_variance(mean / claim.whole, *drawn)
+        both = stats.sampling_variance(mean, *drawn, claim.whole)
+    else:
+        both = claim.whole**2 * stats.loss_sampling_variance(mean / claim.whole, *drawn)
+    if not experiment.training.validation.drawn_by_run:
+        return both
+    return both / 2 * (1 - 1 / (claim.mean_of or 1))
 
 
 # --- shares of runs ------------------------------------------------------------------------------
