@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from fmnist_utils import plots, tables, verdicts
     from fmnist_utils.book.chapter import check_parameters, reproduce, search
     from fmnist_utils.book.opening import setup
-    from fmnist_utils.book.program import keras_code
     from fmnist_utils.data.download import load_data
+    from fmnist_utils.program.keras_code import keras_code
     from fmnist_utils.reports.load import load_report
+    from fmnist_utils.runs.contrast import compare
     from fmnist_utils.verdicts import equivalence
-    from fmnist_utils.verdicts.contrast import compare
 
 _HOMES = {
     "check_parameters": "fmnist_utils.book.chapter",
-    "compare": "fmnist_utils.verdicts.contrast",
+    "compare": "fmnist_utils.runs.contrast",
     "equivalence": "fmnist_utils.verdicts",
-    "keras_code": "fmnist_utils.book.program",
+    "keras_code": "fmnist_utils.program.keras_code",
     "load_data": "fmnist_utils.data.download",
     "load_report": "fmnist_utils.reports.load",
     "reproduce": "fmnist_utils.book.chapter",

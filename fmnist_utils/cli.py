@@ -183,9 +183,9 @@ def run(
     from fmnist_utils.campaign.precision import jobs_for_precision
     from fmnist_utils.campaign.start import train_missing, written_text
     from fmnist_utils.reports.yaml_file import parse_settings
+    from fmnist_utils.runs.contrast import compare
     from fmnist_utils.runs.record import Method, Run
     from fmnist_utils.runs.store import RunStore
-    from fmnist_utils.verdicts.contrast import compare
 
     if unseeded and not plain_fit:
         raise FmnistError("--unseeded belongs to --plain-fit: our trainer shuffles every epoch.")
@@ -341,7 +341,7 @@ def code(
     ],
 ) -> None:
     """Print an experiment as a program in plain Keras, which needs nothing of this package."""
-    from fmnist_utils.book.program import keras_code
+    from fmnist_utils.program.keras_code import keras_code
 
     print(keras_code(_chosen(report_id, [experiment_id])[0]), end="")
 

@@ -14,9 +14,9 @@ from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.settings import key_words
 from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.trainings import difference
 from fmnist_utils.stats import welch_interval
 from fmnist_utils.verdicts.outcome import Verdict
-from fmnist_utils.verdicts.trainings import difference
 
 # --- values --------------------------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
 def apart_text(
     ones: Sequence[Run], others: Sequence[Run], split: str = "test", at: str = "final"
 ) -> str:
-    """Write by how much one model is more accurate, `verdicts.trainings.difference`; or nothing."""
+    """Write by how much one model is more accurate, `runs.trainings.difference`; or nothing."""
     found = difference(ones, others, split, at)
     if found is None:
         return ""

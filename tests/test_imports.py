@@ -1,6 +1,7 @@
-"""Imports go one way: no module imports one of a higher floor, also not inside a function."""
+"""Imports go one way, also inside a function; files and folders stay small."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import fmnist_utils
@@ -11,7 +12,7 @@ FLOORS = (
     ("errors",), ("machine", "records", "stats", "rounding"), ("data",), ("models",), ("reports",),
     ("runs",), ("training",), ("verdicts",), ("campaign",), ("tuning",), ("text",), ("audit",),
     ("export",),
-    ("tables",), ("plots",), ("book",), ("shell", "evidence"), ("contribute",),
+    ("tables",), ("plots",), ("program",), ("book",), ("shell", "evidence"), ("contribute",),
     ("cli", "__init__"), ("__main__",),
 )  # fmt: skip
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
@@ -38,3 +39,12 @@ def test_no_module_imports_one_of_a_higher_floor() -> None:
             if FLOOR[name.split(".")[1]] > FLOOR[here]
         ]
     assert upward == []
+
+
+def test_no_file_is_long_no_folder_full_and_no_name_there_twice() -> None:
+    files = sorted(PACKAGE.rglob("*.py"))
+    assert [path.name for path in files if len(path.read_text().splitlines()) > 400] == []
+    full = {folder for folder, n in Counter(path.parent for path in files).items() if n > 12}
+    assert full == set()
+    names = Counter(path.name for path in files if path.name != "__init__.py")
+    assert [name for name, n in names.items() if n > 1] == []

@@ -14,6 +14,7 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.runs.trainings import difference, distinct, nested, paired
 from fmnist_utils.stats import ClaimTest, Side, mean_reach
 from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.collect import judge_experiment, judge_tested
@@ -28,7 +29,6 @@ from fmnist_utils.verdicts.multiplicity import (
 )
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.rule import HISTORY, judge_number
-from fmnist_utils.verdicts.trainings import difference, distinct, nested, paired
 
 
 @pytest.fixture(scope="module")

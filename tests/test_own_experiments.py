@@ -23,11 +23,11 @@ from fmnist_utils.reports.yaml_file import parse_settings
 from fmnist_utils.runs import reading as run_reading
 from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
+from fmnist_utils.runs.contrast import ContrastError, compare
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.stats import runs_to_tell, welch_interval
 from fmnist_utils.training.train import compiled_model
-from fmnist_utils.verdicts.contrast import ContrastError, compare
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fmnist_utils import cli
-from fmnist_utils.book.program import Program, keras_code
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.spec import CNN
+from fmnist_utils.program.keras_code import Program, keras_code
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.training.optimizers import keras_optimizer

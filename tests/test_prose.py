@@ -62,7 +62,12 @@ class Number(NamedTuple):
         return -int(self.value.as_tuple().exponent)
 
     def stands_for(self, found: Decimal) -> bool:
-        """Whether the evidence is this number, or rounds to it; a whole number must be equal."""
+        """Whether the evidence is this number, or rounds to it; a whole number must be equal.
+
+        A count, which has no unit, is written without decimals in the evidence, too.
+        """
+        if not self.unit and not self.decimals and found.as_tuple().exponent != 0:
+            return False
         ways = [found, 100 * found] if self.unit else [found]
         near = Decimal(5) / 10 ** (self.decimals + 1) if self.decimals else 0
         return any(abs(abs(way) - self.value) <= near for way in ways)
@@ -78,7 +83,7 @@ _EXEMPT = re.compile(
     r"^```.*?^```"  # a block of code, or a directive
     r"|`[^`\n]*`"  # code in a sentence; the target of a citation or of a glossary term
     r"|\$[^$\n]*\$"  # a formula
-    r"|^#+ .*$"  # the title of a section
+    r"|^#+ [^\n]*$"  # the title of a section
     r"|^\s*\d+[.)](?=\s)"  # the number of an item in a list
     r"|(?<=\])\([^)\s]*\)"  # where a link leads
     r"|\((?:[^()]*\s)?(?:19|20)\d\d\)"  # the year of a citation
@@ -99,10 +104,15 @@ def values(text: str) -> set[Decimal]:
 
 
 class Evidence(NamedTuple):
-    """What the numbers of a notebook may rest on: values, and numbers of pages and figures."""
+    """What the numbers of a notebook may rest on.
+
+    Values, numbers of pages and figures, and values that are seen with a percent sign: a whole one
+    of these stands for no count.
+    """
 
     values: frozenset[Decimal]
     places: frozenset[Decimal] = frozenset()
+    percents: frozenset[Decimal] = frozenset()
 
     def untraced(self, prose: str) -> list[str]:
         prose = _EXEMPT.sub(" ", prose)
@@ -112,6 +122,10 @@ class Evidence(NamedTuple):
             number.written
             for number in numbers(_PLACE.sub(" ", prose))
             if not any(map(number.stands_for, self.values))
+            and not (
+                (number.unit == "%" or number.decimals)
+                and any(map(number.stands_for, self.percents))
+            )
         ]
 
 
@@ -131,17 +145,18 @@ def shown(cell: NotebookNode) -> str:
 
 def evidence(notebook: NotebookNode, report: dict[str, Any]) -> Evidence:
     """Collect what nbval holds the notebook to, the report's file, and facts about the data."""
-    found = values(" ".join(map(str, FACTS.values())))
+    found, percents = values(" ".join(map(str, FACTS.values()))), set()
     for cell in notebook.cells:
         if "nbval-ignore-output" not in tags(cell) and not told_in_code(cell):
-            found |= values(shown(cell))
+            for number in numbers(shown(cell)):
+                (percents if number.unit == "%" else found).add(number.value)
     places: set[Decimal] = set()
     for key, scalar in leaves(report):
         if key == "where":
             places |= values(re.sub(r"[^\d]", " ", scalar))
         elif key not in ("id", "claimed", "because", "consequence"):
             found |= values(str(scalar))
-    return Evidence(frozenset(found), frozenset(places))
+    return Evidence(frozenset(found), frozenset(places), frozenset(percents))
 
 
 def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -233,6 +248,14 @@ def test_any_other_number_fails_with_its_cell(sentence: str, lost: str) -> None:
     report = {"claims": [{"where": "p. 8; Table 1", "value": 43}], "fraction": 0.2}
     table = '<td style="width:77.7%">92.214</td>'
     assert untraced(chapter_of(sentence, table), report)[0] == f"cell 0: {lost}"
+
+
+def test_a_percentage_is_no_count() -> None:
+    for shown in ("50 %", "50.0"):
+        assert untraced(chapter_of("Of 50 images.", shown), {}) == ["cell 0: 50"]
+    assert (
+        untraced(chapter_of("Of 50 images, 50 %, 92.5 and 93.5 %.", "92.5 %, 93.5, 50"), {}) == []
+    )
 
 
 def test_what_nbval_ignores_is_no_evidence() -> None:

@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from test_program import check, fitted, no_download
 from test_training import data, tiny
 
-from fmnist_utils.book.program import keras_code
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.build import build, layer_table
 from fmnist_utils.models.layer_rules import kernel_weights, layer_misfit, windows
 from fmnist_utils.models.spec import ModelSpec
+from fmnist_utils.program.keras_code import keras_code
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Training

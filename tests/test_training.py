@@ -35,13 +35,13 @@ from fmnist_utils.reports.protocol import (
     split_rows,
 )
 from fmnist_utils.runs.record import Method, Run, fingerprint
+from fmnist_utils.runs.trainings import nested
 from fmnist_utils.training import epochs as engines
 from fmnist_utils.training import train as training
 from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.course import Progress, TrainingError
 from fmnist_utils.training.epochs import Augmenters, Part
 from fmnist_utils.training.train import _fit, compiled_model, split_parts, train
-from fmnist_utils.verdicts.trainings import nested
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
 DROPOUT = MLP(builder="mlp", hidden=(DenseBlock(units=32, dropout=0.6),))

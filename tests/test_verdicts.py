@@ -24,6 +24,7 @@ from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Evaluation, Run
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.trainings import nested
 from fmnist_utils.stats import exact_share_interval
 from fmnist_utils.text import ours_text
 from fmnist_utils.verdicts.collect import (
@@ -35,7 +36,6 @@ from fmnist_utils.verdicts.collect import (
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.measure import measure, readings
 from fmnist_utils.verdicts.outcome import Word, count_words
-from fmnist_utils.verdicts.trainings import nested
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, FashionMNIST, count
 from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.runs.trainings import nested
 from fmnist_utils.verdicts.across_reports import Model, models
-from fmnist_utils.verdicts.trainings import nested
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import EPOCHS, POINTS
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.trainings import nested, paired, unstable
 from fmnist_utils.stats import Scale, Side
 from fmnist_utils.verdicts.exact import EXACT
 from fmnist_utils.verdicts.measure import measure, readings, scale_of, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
-from fmnist_utils.verdicts.trainings import nested, paired, unstable
 
 MIN_RUNS = 3
 

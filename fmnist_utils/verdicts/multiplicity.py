@@ -14,11 +14,11 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.quantities import COUNTED
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.trainings import at_chance, distinct
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import measure, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word, count_words
-from fmnist_utils.verdicts.trainings import at_chance, distinct
 
 if TYPE_CHECKING:
     from fmnist_utils.verdicts.ledger import LedgerRow

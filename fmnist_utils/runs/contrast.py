@@ -12,8 +12,8 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.runs.places import place
 from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.runs.trainings import difference, paired
 from fmnist_utils.stats import prediction_reach, runs_to_tell
-from fmnist_utils.verdicts.trainings import difference, paired
 
 
 class ContrastError(FmnistError):

@@ -1,18 +1,14 @@
-"""Write an experiment as a plain Keras program, which needs nothing of this package."""
+"""The parts of a Keras program, each as lines of code with what is assumed in comments."""
 
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, count
 from fmnist_utils.models.calls import Call, as_python, layer_calls
 from fmnist_utils.models.spec import CNN
-from fmnist_utils.reports.claim import Assumption
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.protocol import (
     SPLIT_STREAM,
     Augmentation,
@@ -20,7 +16,6 @@ from fmnist_utils.reports.protocol import (
     Training,
     split_sizes,
 )
-from fmnist_utils.text import key_text, listed, setting_name
 from fmnist_utils.training.optimizers import (
     loss_of,
     optimizer_call,
@@ -31,18 +26,6 @@ from fmnist_utils.training.optimizers import (
 #: Characters of a line, where it can be broken.
 WIDTH = 75
 
-#: Where a program tells of a setting, by how its path begins: the first that fits.
-_PARTS = {
-    "images": ("model.input_shape", "model.resize", "reading.normalisation", "reading.pixel",
-               "reading.data"),
-    "split": ("training.validation", "training.images", "reading.1 fold"),
-    "model": ("model", "reading.initialiser"),
-    "compile": ("training.optimizer", "training.loss", "training.label_smoothing",
-                "reading.defaults"),
-    "fit": ("training", "reading.fill mode"),
-    "evaluate": ("",),
-}  # fmt: skip
-
 #: What a layer is called, by our name for it and by the paths of its settings.
 Names = Mapping[str, str]
 
@@ -50,164 +33,14 @@ Names = Mapping[str, str]
 Reasons = Mapping[str, list[str]]
 
 
-class Program(str):
-    """The text of a Python program, which a notebook shows highlighted."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:  # noqa: D105
-        return str(self)
-
-    def _repr_markdown_(self) -> str:
-        fence = "```"
-        while fence in self:  # no comment may end the block
-            fence += "`"
-        return f"{fence}python\n{self}{fence}"
-
-
-def keras_code(experiment: Experiment) -> Program:
-    """Write an experiment as a complete program in plain Keras 3.
-
-    It loads the data, builds the network, trains it by the report's protocol and evaluates it.
-    Layers have the names of the report's table where there is one. A comment tells of each setting
-    that the report leaves out.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        One of a report, or a variant of one.
-
-    Returns
-    -------
-    Program
-        A `str`: print it, or write it to a file. A notebook shows it as highlighted code.
-
-    Examples
-    --------
-    >>> program = fu.keras_code(experiment)
-    >>> "model.fit(" in program, "fmnist_utils" in program
-    (True, False)
-    """
-    base = _base(experiment)
-    names = _layer_names(experiment, base)
-    assumed = _assumed(experiment, base)
-    why = _reasons(assumed, names)
-    best = experiment.training.restores_best or any(
-        item.setting == "reading.weights" and "best" in str(item.chosen) for item in assumed
-    )
-    parts = (
-        _images(experiment, why),
-        _split(experiment.training, why),
-        _model(experiment, names, why),
-        _compile(experiment.training, why),
-        _fit(experiment, why, best),
-        _evaluate(experiment.training, why),
-    )
-    body = "\n\n".join("\n".join(part) for part in parts)
-    modules = {"numpy": "np", "tensorflow": "tf"}
-    imports = [
-        f"import {name} as {short}" for name, short in modules.items() if f"{short}." in body
-    ]
-    head = [
-        *_title(experiment, base, names),
-        "",
-        "import keras",
-        *imports,
-        "from keras import layers",
-        "from keras.datasets import fashion_mnist",
-    ]
-    return Program("\n".join([*head, "", body, ""]))
-
-
-# --- what it says of the report ------------------------------------------------------------------
-
-
-def _base(experiment: Experiment) -> Experiment:
-    """Return the report's own experiment that a variant varies; of no variant, itself."""
-    if experiment.variant_of is None or experiment.report not in list_reports():
-        return experiment
-    return load_report(experiment.report).experiments[experiment.variant_of]
-
-
-def _title(experiment: Experiment, base: Experiment, names: Names) -> list[str]:
-    whose = experiment.report
-    if whose in list_reports():
-        report = load_report(whose)
-        whose = report.short_name + (f" ({report.year})" if report.year else "")
-    told = [f"{experiment.title}: {experiment.id} of {whose}, in plain Keras 3."]
-    old, new = base.settings, experiment.settings
-    changed = _settings(((path, new[path]) for path in new if old.get(path) != new[path]), names)
-    gone = [path for path in old if path not in new]
-    # Early stopping has several settings; they go together.
-    changed += ["no early stopping"] * any("early_stopping" in path for path in gone)
-    changed += [f"no {key_text(path)}" for path in gone if "early_stopping" not in path]
-    if changed:
-        told.append(f"It differs from {base.id}: {'; '.join(changed)}.")
-    if experiment.precision != "float32":
-        told.append(f"The book trains it in {experiment.precision}, this program in float32.")
-    # What a report calls its models must not end the docstring.
-    safe = (text.replace("\\", "\\\\").replace('"', "'") for text in told)
-    first, *more = ("\n".join(textwrap.wrap(text, WIDTH - 6)) for text in safe)
-    return [f'"""{first}', *(f"\n{text}" for text in more), '"""'] if more else [f'"""{first}"""']
-
-
-def _settings(chosen: Iterable[tuple[str, Any]], names: Names) -> list[str]:
-    """Write settings as ``dropout = 0.4 in Dropout1 and Dropout2``."""
-    layers: dict[str, list[str]] = defaultdict(list)
-    for path, value in chosen:
-        layer = names.get(path)
-        key = setting_name(path) if layer else key_text(path)
-        layers[f"{key} = {value}"] += [layer] if layer else []
-    return [text + (f" in {listed(where)}" if where else "") for text, where in layers.items()]
-
-
-def _assumed(experiment: Experiment, base: Experiment) -> list[Assumption]:
-    """Leave out what a variant sets otherwise than its experiment."""
-    old, new = base.settings, experiment.settings
-    return [item for item in base.assumed if old.get(item.setting) == new.get(item.setting)]
-
-
-def _reasons(assumed: Iterable[Assumption], names: Names) -> Reasons:
-    """Write, for each part, a comment for all that is assumed for the same reason."""
-    grouped: dict[tuple[str, str], list[tuple[str, Any]]] = defaultdict(list)
-    for item in assumed:
-        part = next(part for part, starts in _PARTS.items() if item.setting.startswith(starts))
-        grouped[part, item.because].append((item.setting, item.chosen))
-    told: dict[str, list[str]] = {part: [] for part in _PARTS}
-    for (part, because), chosen in grouped.items():
-        told[part] += _comment(f"Assumed: {'; '.join(_settings(chosen, names))}. Why: {because}.")
-    return told
-
-
-def _comment(text: str) -> list[str]:
+def comment(text: str) -> list[str]:
+    """Wrap a text as a comment."""
     lines = textwrap.wrap(text, WIDTH - 2, break_on_hyphens=False, break_long_words=False)
     return [f"# {line}" for line in lines]
 
 
-def _layer_names(experiment: Experiment, base: Experiment) -> Names:
-    """Name each layer as the report does, by our own name for it and by its settings.
-
-    Where the report's table has other layers than the model, or a name that Keras does not take,
-    ours are used.
-    """
-    calls = list(layer_calls(experiment.model))
-    built = [("Input", "InputLayer")]
-    built += [(name, call.function.removeprefix("layers.")) for name, call, _ in calls]
-    printed = [(layer.name, layer.type) for layer in base.table.layers] if base.table else []
-    if printed and printed[0][1] != "InputLayer":
-        printed.insert(0, built[0])
-    fits = [kind for _, kind in built] == [kind for _, kind in printed]
-    distinct = len({name for name, _ in printed}) == len(printed)
-    allowed = not any("/" in name or not name for name, _ in printed)  # by Keras
-    chosen = printed if fits and distinct and allowed else built
-    names = {ours: name for (ours, _), (name, _) in zip(built, chosen, strict=True)}
-    return names | {path: names[name] for name, _, paths in calls for path in paths}
-
-
-# --- its parts -----------------------------------------------------------------------------------
-
-
-def _images(experiment: Experiment, why: Reasons) -> list[str]:
+def images_lines(experiment: Experiment, why: Reasons) -> list[str]:
+    """Load the images, as the network takes them."""
     shape = experiment.model.input_shape
     reshape = f".reshape(-1, {', '.join(map(str, shape))})" if shape != (28, 28) else ""
     lines = [
@@ -249,7 +82,8 @@ def _resized(experiment: Experiment) -> list[str]:
     ]
 
 
-def _split(training: Training, why: Reasons) -> list[str]:
+def split_lines(training: Training, why: Reasons) -> list[str]:
+    """Hold images out, as the protocol does."""
     sizes, take = split_sizes(training), training.validation.take
     held = sizes["validation"]
     if take == "none":
@@ -280,10 +114,11 @@ def _split(training: Training, why: Reasons) -> list[str]:
         others = "other " * training.validation.holds_out
         told += f" Of the {others}training images, the first {images:,} are trained on."
         lines.append(f"x_train, y_train = x_train[:{images}], y_train[:{images}]")
-    return [*_comment(told), *why["split"], *lines]
+    return [*comment(told), *why["split"], *lines]
 
 
-def _model(experiment: Experiment, names: Names, why: Reasons) -> list[str]:
+def model_lines(experiment: Experiment, names: Names, why: Reasons) -> list[str]:
+    """Build the network."""
     calls = [Call("Input", (experiment.model.input_shape,), {"name": names["Input"]})]
     for name, call, _ in layer_calls(experiment.model):
         calls.append(call._replace(keywords={**call.keywords, "name": names[name]}))
@@ -311,7 +146,8 @@ def _item(call: Call | str, before: str = " " * 8) -> list[str]:
     return [f"{before}{function}(", *broken, f"{indent}),"]
 
 
-def _compile(training: Training, why: Reasons) -> list[str]:
+def compile_lines(training: Training, why: Reasons) -> list[str]:
+    """Name optimizer and loss."""
     return [
         *why["compile"],
         "model.compile(",
@@ -322,7 +158,8 @@ def _compile(training: Training, why: Reasons) -> list[str]:
     ]
 
 
-def _fit(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
+def fit_lines(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
+    """Train; with `best`, go back to the best epoch at the end."""
     training, lines = experiment.training, []
     images, validation, size = "x_train, y_train", "(x_val, y_val)", training.batch_size
     if spec := training.augmentation:
@@ -369,7 +206,7 @@ def _augmentation(spec: Augmentation, shape: Sequence[int], size: int) -> list[s
     if len(shape) < 3:  # the layers want an axis of channels
         moves = [f"layers.Reshape({(28, 28, 1)})", *moves, f"layers.Reshape({tuple(shape)})"]
     return [
-        *_comment(told),
+        *comment(told),
         *_sequential("augment", moves),
         "",
         "",
@@ -396,7 +233,8 @@ def _moves(spec: Augmentation) -> Iterator[str]:
             yield f'layers.RandomFlip("{mode}")'
 
 
-def _evaluate(training: Training, why: Reasons) -> list[str]:
+def evaluate_lines(training: Training, why: Reasons) -> list[str]:
+    """Print loss and accuracy of each part of the images."""
     watched = training.validation.take != "none"
     return [
         *why["evaluate"],
