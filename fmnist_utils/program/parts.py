@@ -168,9 +168,11 @@ def fit_lines(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
         validation = "augmented(x_val, y_val)" if spec.validation else validation
     watched = training.validation.take != "none"
     endless = best and not training.early_stopping
+    drawn = training.validation.drawn_by_run
+    seeded = "The seed draws nothing but the split" if drawn else "No seed is set"
     return [
         *lines,
-        "# No seed is set: every training gives other numbers.",
+        f"# {seeded}: every training gives other numbers.",
         *why["fit"],
         *(["# It never stops early, but goes back to the best epoch at the end."] * endless),
         "model.fit(",
