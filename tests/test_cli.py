@@ -341,7 +341,6 @@ def test_a_record_under_anothers_name_or_in_anothers_folder_is_told_and_not_coun
         ("final.validation.accuracy", 0.95),
         ("best.validation.loss", 0.1),
         ("history.val_accuracy.0", 0.999),
-        ("images.train", 50_000),
     ],
 )
 def test_an_impossible_record_is_one_sentence_everywhere(

@@ -282,7 +282,9 @@ def test_confidences_are_checked_when_they_are_looked_at(
         with pytest.raises(RunError, match=f"{run.filename}: .*{reason}"):
             _ = wrong.confidences
         with pytest.raises(RunError, match=reason):
-            data_fault(make_run(experiment).model_copy(update={"test_confidences": packed}))
+            data_fault(
+                make_run(experiment).model_copy(update={"test_confidences": packed}), experiment
+            )
 
 
 def test_what_is_no_file_or_has_no_end_is_one_sentence(tmp_path: Path) -> None:
@@ -751,8 +753,8 @@ def test_shipped_runs_agree_with_themselves() -> None:
     def check(path: Path) -> None:
         run = shipped(path)
         assert not run.diverged
-        assert protocol_fault(run, load_report(run.report).trainable[run.experiment]) is None
-        assert data_fault(run) is None
+        experiment = load_report(run.report).trainable[run.experiment]
+        assert protocol_fault(run, experiment) is data_fault(run, experiment) is None
 
     check_shipped(check)
 

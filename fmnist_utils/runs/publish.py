@@ -124,7 +124,7 @@ def publish_run(
         raise RunError(f"{run.filename} does not fit its own digest.")
     if run.fingerprint != fingerprint(experiment):
         raise RunError(f"{run.filename} is stale: it is not what the experiment trains now.")
-    if what := fault(run) or protocol_fault(run, experiment) or data_fault(run):
+    if what := fault(run) or protocol_fault(run, experiment) or data_fault(run, experiment):
         raise RunError(f"{run.filename} cannot be what a training left behind: {what}.")
     if run.diverged:
         raise RunError(

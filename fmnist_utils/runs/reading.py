@@ -109,8 +109,6 @@ def protocol_fault(run: Run, experiment: Experiment) -> str | None:
     The run has no `fault`.
     """
     spec, best = experiment.training, run.best.epoch
-    if run.images != (sizes := split_sizes(spec)):
-        return f"it counts other images than the protocol takes, {sizes}"
     stopping = spec.early_stopping
     waited = stopping and run.epochs - best == stopping.patience
     if run.epochs > spec.epochs or (run.epochs < spec.epochs and not (waited or run.diverged)):
@@ -127,8 +125,10 @@ def protocol_fault(run: Run, experiment: Experiment) -> str | None:
     return None
 
 
-def data_fault(run: Run) -> str | None:
-    """Say what the official test images cannot have given, by their labels where at hand."""
+def data_fault(run: Run, experiment: Experiment) -> str | None:
+    """Say what the official images cannot have given; predictions, where the labels are at hand."""
+    if run.images != (sizes := split_sizes(experiment.training)):
+        return f"it counts other images than the protocol takes, {sizes}"
     counts, labels = np.array(run.final.test_confusion), labels_at_hand()
     if (counts.sum(axis=1) != count("test_images_per_class")).any():
         return "final.test_confusion has other numbers of each class than the data set"

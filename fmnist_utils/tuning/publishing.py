@@ -126,7 +126,7 @@ def _unlike_its_runs(report: Report, search: Search, trial: Trial, store: RunSto
     if len(runs) < len(trial.executions):
         return f"cannot be recomputed: there are not all of its run records in {store.written}"
     for run in runs:
-        if not run.diverged and (what := data_fault(run)):
+        if not run.diverged and (what := data_fault(run, experiment)):
             return f"rests on {run.filename}, which cannot be: {what}"
     # As text, for NaN is not NaN.
     if str(trial.executions) != str(tuple(Execution.of(run, search.objective) for run in runs)):
