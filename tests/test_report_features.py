@@ -23,7 +23,7 @@ from fmnist_utils.program.keras_code import keras_code
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Training
-from fmnist_utils.runs.reading import data_fault, fault
+from fmnist_utils.runs.reading import fault, protocol_fault
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.training.checkpoint import Checkpoint
 from fmnist_utils.training.train import train
@@ -417,6 +417,5 @@ def test_a_run_of_another_best_epoch_than_its_protocol_gives_is_refused(data: Fa
     run = train(tiny(**vars(spec)), 1, data)
     assert run.best.epoch == 1
     plain = tiny(**vars(own(early_stopping=STOPPING, batch_size=32, epochs=3).training))
-    sizes = {"images": {"train": 48_000, "validation": 12_000, "test": 10_000}}
-    told = data_fault(run.model_copy(update=sizes), plain)
+    told = protocol_fault(run, plain)
     assert told is not None and "epoch 1 is not the best by val_loss" in told
