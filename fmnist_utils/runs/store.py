@@ -11,13 +11,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import reports_folder
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.reading import read_run, valid_runs
-from fmnist_utils.runs.record import (
-    Method,
-    Run,
-    RunError,
-    _filename,
-    fingerprint,
-)
+from fmnist_utils.runs.record import Method, Run, RunError, _filename, fingerprint
 
 LOCAL_RUNS = Path("runs")
 #: Where Colab shows the user's Drive once it is mounted; what lies elsewhere ends with the session.
