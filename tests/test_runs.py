@@ -23,6 +23,7 @@ from factories import (
     diverged_run,
     make_run,
     of_revision,
+    predict,
     resealed,
     with_value,
 )
@@ -32,12 +33,13 @@ from hypothesis.extra import numpy as hnp
 from mutations import many_mutations, mutations, try_to
 from numpy.typing import NDArray
 
+from fmnist_utils.data.fashion_mnist import DataError
 from fmnist_utils.data.formats import read_idx
 from fmnist_utils.models.spec import MLP, DenseBlock
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
-from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation
+from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Validation, split_rows
 from fmnist_utils.runs import reading
 from fmnist_utils.runs.packing import (
     pack_confidences,
@@ -262,6 +264,82 @@ def test_a_record_under_anothers_name_is_refused(
         read_run(moved, "baltzi")
 
 
+FIFTH = {"fraction": 0.2, "take": "last"}
+SIZES = [
+    # what is held out, the cap, training and validation images, and whether they can be
+    (FIFTH, None, 48_000, 12_000, True),
+    (FIFTH, None, 480, 120, True),
+    (FIFTH, None, 1, 12_000, False),
+    (FIFTH, None, 48_000, 1, False),
+    (FIFTH, 10_000, 10_000, 12_000, True),
+    (FIFTH, 10_000, 400, 100, True),
+    (FIFTH, 10_000, 10_001, 12_000, False),
+    (FIFTH, 10_000, 10_000, 100, False),
+    ({"count": 6_000, "take": "last"}, None, 54_000, 6_000, True),
+    ({"count": 6_000, "take": "last"}, None, 54_000, 5_999, False),
+    ({"take": "test"}, None, 60_000, 10_000, True),
+    ({"take": "test"}, None, 60_000, 12_000, False),
+    ({"take": "none"}, 5, 6, 10_000, False),
+]
+
+
+@pytest.mark.parametrize(("held_out", "cap", "train", "validation", "fits"), SIZES)
+def test_numbers_of_images_that_the_protocol_cannot_give_are_refused(
+    experiment: Experiment,
+    held_out: dict[str, Any],
+    cap: int | None,
+    train: int,
+    validation: int,
+    fits: bool,
+) -> None:
+    """Whatever the size of the data set, which a run does not say."""
+    protocol = {"validation": Validation(**held_out), "images": cap}
+    changed = experiment.training.model_copy(update=protocol)
+    run = make_run(experiment)
+    images = run.images | {"train": train, "validation": validation}
+    told = protocol_fault(
+        run.model_copy(update={"images": images}),
+        experiment.model_copy(update={"training": changed}),
+    )
+    assert (told is None) is fits
+    assert told is None or f"{train} training and {validation} validation images" in told
+
+
+@given(st.floats(0.01, 0.99), st.integers(2, 60_000), st.none() | st.integers(1, 60_000))
+def test_every_split_that_a_protocol_gives_is_taken(
+    fraction: float, n: int, cap: int | None
+) -> None:
+    experiment = load_report("baltzi")["mlp-1-hidden"]
+    held_out = Validation(fraction=fraction, take="last")
+    spec = experiment.training.model_copy(update={"validation": held_out, "images": cap})
+    try:
+        train, validation = split_rows(spec, n)
+    except DataError:
+        return
+    assert validation is not None
+    run = make_run(experiment)
+    images = run.images | {"train": len(train), "validation": len(validation)}
+    changed = experiment.model_copy(update={"training": spec})
+    assert protocol_fault(run.model_copy(update={"images": images}), changed) is None
+
+
+def test_what_was_predicted_at_the_best_epoch_is_held_against_its_confusion(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    run = make_run(experiment, best_accuracy=0.95)
+    with pytest.raises(RunError, match="does not keep what was predicted at its best epoch"):
+        run.at_best()
+    kept = {"best_confidences": pack_confidences(np.full(10_000, 0.9, np.float32))}
+    right = pack_predictions(predict(TEST_LABELS, 0.95, run.seed))
+    whole = read_run(write_run(run.model_copy(update=kept | {"best_predictions": right}), tmp_path))
+    classes, percents = whole.at_best()
+    assert np.array_equal(confusion(TEST_LABELS, classes), whole.best.test_confusion)
+    assert np.all(percents == 90) and data_fault(whole, experiment) is None
+    forged = run.model_copy(update=kept | {"best_predictions": run.test_predictions})
+    with pytest.raises(RunError, match="not those that best\\.test_confusion counts"):
+        read_run(write_run(forged, tmp_path))
+
+
 def test_a_last_epoch_that_is_best_has_the_same_numbers(
     experiment: Experiment, tmp_path: Path
 ) -> None:
@@ -463,7 +541,7 @@ def test_runs_of_other_methods_are_not_mixed_in(
 def test_experiments_do_not_see_each_others_runs(store: RunStore) -> None:
     report = load_report("baltzi")
     for experiment in report.trainable.values():
-        store.add(make_run(experiment))
+        store.add(make_run(experiment, method=Method.of(experiment)))
     for experiment in report.trainable.values():
         assert [run.experiment for run in store.runs(experiment)] == [experiment.id]
 

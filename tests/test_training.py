@@ -96,6 +96,21 @@ def test_same_seed_gives_the_same_run(data: FashionMNIST, run: Run) -> None:
     assert evidence(train(tiny(DROPOUT, epochs=3), 1, data)) == evidence(run)
 
 
+def test_where_the_best_weights_are_restored_their_predictions_are_kept(
+    data: FashionMNIST, run: Run
+) -> None:
+    assert run.best_predictions is None  # this protocol restores none
+    stopping = EarlyStopping(
+        monitor="val_loss", patience=2, min_delta=5.0, restore_best_weights=True
+    )
+    restored = train(tiny(DROPOUT, epochs=3, early_stopping=stopping), 1, data)
+    assert restored.best.epoch == 1 < restored.epochs
+    classes, percents = restored.at_best()
+    assert restored.best.test.accuracy == np.mean(data.test_labels == classes)
+    assert percents.shape == classes.shape and percents.min() >= 10
+    assert not np.array_equal(classes, restored.predictions)
+
+
 def test_another_seed_gives_another_run(data: FashionMNIST, run: Run) -> None:
     other = train(tiny(DROPOUT, epochs=3), 2, data)
     for name, values in run.history.items():

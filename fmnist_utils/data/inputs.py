@@ -97,12 +97,17 @@ def split_indices(
     return np.sort(order[size:]), np.sort(order[:size])
 
 
+def left_to_train(n: int, fraction: float) -> int:
+    """Return how many of n examples are left when a fraction is held out, as Keras rounds."""
+    return math.floor(n * (1.0 - fraction))
+
+
 def _validation_size(n: int, fraction: float | None, count: int | None) -> int:
     """Return how many of n examples to validate on."""
     if fraction is not None and count is None:
         if not 0 < fraction < 1:
             raise DataError(f"The validation fraction is {fraction}: it must be between 0 and 1.")
-        size = n - math.floor(n * (1.0 - fraction))
+        size = n - left_to_train(n, fraction)
     elif count is not None and fraction is None:
         size = count
     else:

@@ -208,10 +208,14 @@ class Experiment(Strict):
             for key in keys[:-1]:
                 target = target[key]
             target[keys[-1]] = _as_text(value)
-        of = self.variant_of or self.id
-        return Experiment.model_validate(
-            {**content, "id": variant_id, "title": variant.title, "variant_of": of}
-        )
+        content |= {
+            "id": variant_id,
+            "title": variant.title,
+            "variant_of": self.variant_of or self.id,
+        }
+        if variant.precision:
+            content["precision"] = variant.precision
+        return Experiment.model_validate(content)
 
     @field_validator("assumed")
     @classmethod
@@ -390,9 +394,10 @@ class Variant(Strict):
 
     `settings` maps dotted paths of the experiment `of` to the values that differ; a feature that
     it does not use is given as a whole: ``training.early_stopping: {monitor: ..., patience: ...}``.
-    None, which no file can hold, leaves a feature out.
+    None, which no file can hold, leaves a feature out. `precision` is that of `of` by default.
     """
 
     of: str
     title: str
+    precision: Precision | None = None
     settings: dict[str, Printed | dict[str, Printed] | None]

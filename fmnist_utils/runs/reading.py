@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from fmnist_utils.data.download import labels_at_hand
 from fmnist_utils.data.fashion_mnist import count
+from fmnist_utils.data.inputs import left_to_train
 from fmnist_utils.records import first_problem, read_regular
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.reports.protocol import Training, split_sizes
 from fmnist_utils.runs.packing import _inflate
-from fmnist_utils.runs.record import Method, Run, RunError, confusion, fingerprint
+from fmnist_utils.runs.record import Method, Run, RunError, Snapshot, confusion, fingerprint
 
 #: What every epoch is told of.
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -115,6 +116,8 @@ def protocol_fault(run: Run, experiment: Experiment) -> str | None:
         return f"{run.epochs} epochs, of which {best} is best, do not end as the protocol does"
     if spec.best_epoch(run.history) != best and not run.diverged:
         return f"epoch {best} is not the best by {spec.monitor}"
+    if found := _sizes_fault(run, spec):
+        return found
     if spec.augmentation and spec.augmentation.validation:  # images are drawn anew
         return None
     for snap in run.snapshots:
@@ -123,6 +126,24 @@ def protocol_fault(run: Run, experiment: Experiment) -> str | None:
             if abs(getattr(again, name) - then) > 1e-4:  # a NaN is as good as any
                 return f"validation {name} of epoch {snap.epoch} is not that of the history"
     return None
+
+
+def _sizes_fault(run: Run, spec: Training) -> str | None:
+    """Say which numbers of images a protocol cannot give, whatever the size of the data set."""
+    train, validation, test = (run.images[name] for name in ("train", "validation", "test"))
+    held_out, cap = spec.validation, spec.images or train
+    if not held_out.holds_out:
+        fits = validation == test
+    elif (fraction := held_out.fraction) is None:
+        fits = validation == held_out.count
+    else:
+        # A cap hides how many were left; the fraction of them all was held out.
+        most = train + validation + (int(validation / fraction) + 1 if spec.images else 0)
+        left = ((n, left_to_train(n, fraction)) for n in range(train + validation, most + 1))
+        fits = any(n - rest == validation and min(rest, cap) == train for n, rest in left)
+    if fits and train <= cap:
+        return None
+    return f"{train} training and {validation} validation images are not what the protocol takes"
 
 
 def data_fault(run: Run, experiment: Experiment) -> str | None:
@@ -135,6 +156,11 @@ def data_fault(run: Run, experiment: Experiment) -> str | None:
     if labels is not None and (confusion(labels, run.predictions) != counts).any():
         return "the predictions do not give final.test_confusion with the labels of the data set"
     _ = run.confidences  # which says what is wrong with them
+    if run.best_predictions is not None:
+        classes, _ = run.at_best()
+        counts = np.array(run.best.test_confusion)
+        if labels is not None and (confusion(labels, classes) != counts).any():
+            return "the best predictions do not give best.test_confusion with the data set's labels"
     return None
 
 
@@ -197,10 +223,17 @@ def _confusion_fault(run: Run) -> str | None:
 
 def _predictions_fault(run: Run) -> str | None:
     """Say what is wrong with the packed predictions."""
-    n = run.images["test"]
-    size, _, packed = run.test_predictions.partition(":")
+    for name, packed in (("final", run.test_predictions), ("best", run.best_predictions)):
+        if packed is not None and (found := _packed_fault(packed, name, getattr(run, name))):
+            return found
+    return None
+
+
+def _packed_fault(packed: str, name: str, snap: Snapshot) -> str | None:
+    n = sum(map(sum, snap.test_confusion))
+    size, _, content = packed.partition(":")
     try:
-        pairs = _inflate(packed, (n + 1) // 2)
+        pairs = _inflate(content, (n + 1) // 2)
     except ValueError as error:
         return f"the predictions cannot be unpacked: {error}"
     if size != str(n):
@@ -209,7 +242,7 @@ def _predictions_fault(run: Run) -> str | None:
     counts = np.bincount(pairs, minlength=256).reshape(16, 16)
     predicted = counts.sum(axis=0) + counts.sum(axis=1)
     predicted[0] -= n % 2
-    columns = [sum(column) for column in zip(*run.final.test_confusion, strict=True)]
+    columns = [sum(column) for column in zip(*snap.test_confusion, strict=True)]
     if predicted.tolist() != columns + [0] * 6:
-        return "the predictions are not those that final.test_confusion counts"
+        return f"the predictions are not those that {name}.test_confusion counts"
     return None

@@ -153,6 +153,8 @@ class Run(Sealed):
         The predicted class of each test image at the last epoch, packed; see `predictions`.
     test_confidences : str, optional
         The probability of that class, packed; see `confidences`. Older records have none.
+    best_predictions, best_confidences : str, optional
+        The same at the best epoch, where the protocol restores its weights and it is not the last.
     seconds_per_epoch : tuple of float
         Wall-clock seconds, training and validation together.
     digest : str
@@ -169,6 +171,8 @@ class Run(Sealed):
     best: Snapshot
     test_predictions: str
     test_confidences: str | None = None
+    best_predictions: str | None = None
+    best_confidences: str | None = None
     seconds_per_epoch: tuple[Seconds, ...]
     provenance: Provenance
 
@@ -205,10 +209,28 @@ class Run(Sealed):
         RunError
             When they are not one of at most 100 % for each test image.
         """
-        if self.test_confidences is None:
+        return self._percents(self.test_confidences)
+
+    def at_best(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Predictions and confidences at the best epoch; see `predictions` and `confidences`.
+
+        Raises
+        ------
+        RunError
+            When the record does not keep them, or the confidences cannot be.
+        """
+        last = self.best.epoch == self.final.epoch
+        classes = self.test_predictions if last else self.best_predictions
+        percents = self._percents(self.test_confidences if last else self.best_confidences)
+        if classes is None or percents is None:
+            raise RunError(f"{self.filename} does not keep what was predicted at its best epoch.")
+        return unpack_predictions(classes), percents
+
+    def _percents(self, packed: str | None) -> NDArray[np.uint8] | None:
+        if packed is None:
             return None
         try:
-            percents = unpack_confidences(self.test_confidences, self.images["test"])
+            percents = unpack_confidences(packed, self.images["test"])
         except ValueError as error:
             raise RunError(f"{self.filename}: confidences cannot be unpacked: {error}.") from error
         if percents.max() > 100:

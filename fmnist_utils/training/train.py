@@ -114,10 +114,12 @@ def train(
             images = parts["train"].labels.shape[0]
             course = _fit(model, engine, spec, images, seed, on_epoch, resumable)
         final, probabilities = _snapshot(engine, course.epochs, data.test_labels)
-        best = final
+        best, kept = final, {}
         if course.best_epoch != course.epochs:
             model.set_weights(course.best_weights)
-            best, _ = _snapshot(engine, course.best_epoch, data.test_labels)
+            best, then = _snapshot(engine, course.best_epoch, data.test_labels)
+            if spec.restores_best:
+                kept = _packed("best", then)
     return Run(
         report=experiment.report,
         experiment=experiment.id,
@@ -127,8 +129,8 @@ def train(
         history={key: tuple(map(_short, values)) for key, values in course.history.items()},
         final=final,
         best=best,
-        test_predictions=pack_predictions(probabilities.argmax(axis=1).astype(np.uint8)),
-        test_confidences=pack_confidences(probabilities.max(axis=1)),
+        **_packed("test", probabilities),
+        **kept,
         seconds_per_epoch=tuple(round(seconds, 3) for seconds in course.seconds),
         provenance=provenance,
     ).sealed()
@@ -284,6 +286,15 @@ def _snapshot(
     classes = probabilities.argmax(axis=1).astype(np.uint8)
     counts = tuple(tuple(map(int, row)) for row in confusion(test_labels, classes))
     return Snapshot(epoch=epoch, **parts, test_confusion=counts), probabilities
+
+
+def _packed(name: str, probabilities: NDArray[np.float32]) -> dict[str, str]:
+    """Pack what is predicted, and how sure the model is of it, as two fields of a record."""
+    classes = probabilities.argmax(axis=1).astype(np.uint8)
+    return {
+        f"{name}_predictions": pack_predictions(classes),
+        f"{name}_confidences": pack_confidences(probabilities.max(axis=1)),
+    }
 
 
 def _short(value: float) -> float:
