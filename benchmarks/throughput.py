@@ -83,6 +83,19 @@ NETS = {
         ),
         128,
     ),
+    "4-conv, 190 k": Net(
+        CNN(
+            builder="cnn",
+            conv=(
+                conv(64, padding="valid"),
+                conv(64, padding="valid", pool=2, dropout=0.25),
+                conv(128, padding="valid"),
+                conv(32, padding="valid", pool=2, dropout=0.25),
+            ),
+            dense=(dense(80, dropout=0.15),),
+        ),
+        32,
+    ),
     "4-conv BN, 3.38 M": Net(
         CNN(
             builder="cnn",

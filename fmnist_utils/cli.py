@@ -266,13 +266,13 @@ def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment
 @app.command()
 def status() -> None:
     """Show which runs and trials there are, which are stale, and which records are damaged."""
-    from fmnist_utils.runs.status import runs_status
+    from fmnist_utils.runs.status import runs_status, stray_records
     from fmnist_utils.tuning import search_status
 
     table = Table(box=None, pad_edge=False)
     for name in ("experiment", "valid", "seeds", "epochs", "device", "stale"):
         table.add_column(name, justify="right" if name in ("valid", "epochs", "stale") else "left")
-    problems: list[str] = []
+    problems = stray_records()
     with _all_reports() as reports:
         both = (part for report in reports for part in (runs_status(report), search_status(report)))
         for rows, found in both:

@@ -309,6 +309,14 @@ def test_the_version_is_that_of_the_package() -> None:
     assert result.stdout == f"fmnist-utils {metadata.version('fmnist-utils')}\n"
 
 
+def test_status_names_a_folder_of_records_that_belongs_to_no_report(
+    experiment: Experiment,
+) -> None:
+    write_run(make_run(experiment), Path("runs/baltsi"))
+    told = fmnist("status").stdout.replace("\n", " ")
+    assert "runs/baltsi holds records, but there is no report baltsi: move them" in told
+
+
 def test_status_names_runs_of_an_experiment_that_is_gone(
     published: Path, experiment: Experiment
 ) -> None:

@@ -17,7 +17,8 @@ Examples
 ...     fu.plots.interaction(two, x="hidden layers", line="model"),
 ...     fu.plots.ranking(one, baseline="baseline"), fu.plots.equivalence(equal),
 ...     fu.plots.forest(judged), fu.plots.class_scores(experiment, runs), fu.plots.deviations(),
-...     fu.plots.trial_scores(trials),
+...     fu.plots.trial_scores(trials), fu.plots.pareto(fu.verdicts.one_protocol()),
+...     fu.plots.reliability(fu.verdicts.one_protocol(), data),
 ... ]
 >>> fu.plots.panels(fu.plots.learning_curves(runs), alt=["falling loss", "rising accuracy"])
 Panels(alt=('', 'falling loss', 'rising accuracy'))
@@ -27,5 +28,6 @@ from fmnist_utils.plots.comparisons import deviations, equivalence, interaction,
 from fmnist_utils.plots.curves import compare_curves, epochs, learning_curves
 from fmnist_utils.plots.forest import class_scores, forest
 from fmnist_utils.plots.images import augmented, confusion_matrix, disputed, mean_images, samples
+from fmnist_utils.plots.networks import pareto, reliability
 from fmnist_utils.plots.panels import panels
 from fmnist_utils.plots.search_plots import trial_scores

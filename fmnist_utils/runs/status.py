@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fmnist_utils.reports.experiment import OWN, Experiment
+from fmnist_utils.reports.load import list_reports
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.reading import read_run, valid_runs
 from fmnist_utils.runs.record import Run, RunError, fingerprint
@@ -46,6 +47,17 @@ def runs_status(report: Report) -> tuple[list[Status], list[str]]:
     return rows, problems
 
 
+def stray_records() -> list[str]:
+    """Say which folders of new runs belong to no report: nothing there is counted."""
+    folders = {path.parent for path in STORE.written.glob("*/*.json")}
+    return [
+        f"{folder} holds records, but there is no report {folder.name}: move them to the folder of "
+        "theirs, or delete them."
+        for folder in sorted(folders)
+        if folder.name not in list_reports()
+    ]
+
+
 def _status(experiment: Experiment, runs: Sequence[Run]) -> Status:
     wanted = fingerprint(experiment)
     stale = sum(run.fingerprint != wanted for run in runs)
@@ -58,13 +70,13 @@ def _row(name: str, valid: Sequence[Run]) -> Status:
     return Status(
         name=name,
         valid=len(valid),
-        seeds=_ranges(sorted({run.seed for run in valid})),
+        seeds=ranges(sorted({run.seed for run in valid})),
         epochs=f"{min(epochs)}–{max(epochs)}" if epochs else "",
         device=", ".join(sorted({run.provenance.trained_on for run in valid})),
     )
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """Write ascending numbers as ``1–5, 7``."""
     groups: list[list[int]] = []
     for number in numbers:

@@ -4,6 +4,8 @@ A sample holds one value per run, that is per seed. Nothing else in the package 
 quantile, an interval or a test.
 """
 
+from fmnist_utils.stats.calibration import Reliability, reliability
+from fmnist_utils.stats.components import Components, variance_components
 from fmnist_utils.stats.contrasts import (
     LEVEL,
     Difference,

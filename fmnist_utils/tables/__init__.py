@@ -47,6 +47,12 @@ from fmnist_utils.tables.model_tables import (
     disputed,
     protocol,
 )
+from fmnist_utils.tables.network_tables import (
+    calibration,
+    network_orders,
+    networks,
+    settings_worth,
+)
 from fmnist_utils.tables.report_tables import (
     audit_counts,
     by_chance,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.store import RunStore
+from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.collect import judge_accuracies, judge_report, judge_tested
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.outcome import StatementVerdict, Verdict, by_statement
@@ -79,6 +79,80 @@ def models(store: RunStore) -> Iterator[Model]:
                 yield Model(report, report.experiments[name], runs)
 
 
+#: How the ids of variants begin that train the networks of all reports by one protocol.
+ONE_PROTOCOL = "one-protocol-"
+
+
+def one_protocol(store: RunStore = STORE) -> list[Model]:
+    """List every network of the reports, trained by one protocol, the most accurate first.
+
+    Accuracy is that on test images at the best validation epoch. Networks with fewer than three
+    runs are left out.
+
+    Parameters
+    ----------
+    store : RunStore, optional
+        Where the runs are; the shipped ones and ``./runs`` by default.
+
+    Examples
+    --------
+    >>> best = fu.verdicts.one_protocol()[0]
+    >>> best.experiment.training.epochs
+    30
+    """
+    found = []
+    for report in every_report():
+        for name in report.variants:
+            runs = store.runs(report[name]) if name.startswith(ONE_PROTOCOL) else []
+            if len(runs) >= MIN_RUNS:
+                found.append(Model(report, report[name], runs))
+    return sorted(found, key=lambda model: -accuracies(model.runs, "test", "best").mean())
+
+
+def highest_reported(model: Model) -> float | None:
+    """Return the highest accuracy, in percent, that a report states of a network.
+
+    On test images, or on validation images where none states one on test images; of every
+    experiment of every report that trains the same network; None where none states any.
+    """
+    for split in ("test", "validation"):
+        found = [
+            100 * claim.number / claim.whole
+            for report in every_report()
+            for experiment in report.experiments.values()
+            for claim in experiment.stated
+            if experiment.model == model.experiment.model
+            and (claim.quantity, claim.split) == ("accuracy", split)
+        ]
+        if found:
+            return max(found)
+    return None
+
+
+def own_runs(model: Model, store: RunStore = STORE) -> list[Run]:
+    """Return the runs of a network by the protocol of its report, the first where it has several.
+
+    Parameters
+    ----------
+    model : Model
+        One of `one_protocol`.
+    store : RunStore, optional
+        Where the runs are; the shipped ones and ``./runs`` by default.
+
+    Examples
+    --------
+    >>> best = fu.verdicts.one_protocol()[0]
+    >>> fu.verdicts.own_runs(best)[0].experiment
+    'four-conv-padded'
+    """
+    alike = (
+        experiment
+        for experiment in model.report.experiments.values()
+        if experiment.model == model.experiment.model
+    )
+    return store.runs(next(alike))
+
+
 def choices(store: RunStore) -> Iterator[Choice]:
     """Yield every variant that changes nothing but what a report leaves open, and has runs enough.
 
@@ -87,7 +161,8 @@ def choices(store: RunStore) -> Iterator[Choice]:
     for base in models(store):
         left_open = tuple(item.setting for item in base.experiment.assumed)
         for name, variant in base.report.variants.items():
-            if variant.of != base.experiment.id or not _only(variant.settings, left_open):
+            ours = name.startswith(ONE_PROTOCOL)
+            if ours or variant.of != base.experiment.id or not _only(variant.settings, left_open):
                 continue
             runs = store.runs(base.report[name])
             if len(runs) >= MIN_RUNS:

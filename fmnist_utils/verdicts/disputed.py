@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +59,35 @@ def disputed(data: FashionMNIST, store: RunStore = STORE) -> Disputed:
     >>> fu.verdicts.disputed(data).runs  # these images are synthetic
     0
     """
+    kept = _distinct(store)
+    return _disputed(data, kept, [run.predictions for model in kept for run in model.runs])
+
+
+def disputed_by(data: FashionMNIST, found: Sequence[Model]) -> Disputed:
+    """Count what the runs of some models say of each test image, at their best epoch.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+        The real images: no run was tested on others.
+    found : sequence of Model
+        Such as those of `one_protocol`, which keep what they predict at that epoch.
+
+    Examples
+    --------
+    >>> fu.verdicts.disputed_by(data, fu.verdicts.one_protocol()).runs  # synthetic images
+    0
+    """
+    return _disputed(data, found, [run.at_best()[0] for model in found for run in model.runs])
+
+
+def _disputed(
+    data: FashionMNIST, kept: Sequence[Model], predicted: Sequence[NDArray[np.uint8]]
+) -> Disputed:
     images = np.arange(len(data.test_labels))
-    tested = data.source == "real" and len(images) == count("test_images")
-    kept = _distinct(store) if tested else []
-    votes = np.array([run.predictions for model in kept for run in model.runs])
+    if data.source != "real" or len(images) != count("test_images"):
+        kept, predicted = [], []
+    votes = np.array(predicted)
     counts = np.array([(votes == label).sum(axis=0) for label in range(NUM_CLASSES)])
     shares = np.broadcast_to(counts.T / max(len(votes), 1), (len(images), NUM_CLASSES)).copy()
     wrong = 1 - shares[images, data.test_labels]

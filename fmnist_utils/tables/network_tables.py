@@ -1,0 +1,179 @@
+"""The networks of all reports under one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmnist_utils.data.fashion_mnist import FashionMNIST, count
+from fmnist_utils.models.cost import multiply_adds
+from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.runs.status import ranges
+from fmnist_utils.runs.trainings import difference
+from fmnist_utils.stats import Reliability, mean_reach, reliability, variance_components
+from fmnist_utils.tables.table import Stacked, Table
+from fmnist_utils.verdicts.across_reports import ONE_PROTOCOL, Model, highest_reported
+
+_TITLE_END = ", one protocol"
+
+
+def network_name(model: Model) -> str:
+    """Return the title of a network, without the protocol."""
+    assert ONE_PROTOCOL in model.experiment.id
+    return model.experiment.title.removesuffix(_TITLE_END)
+
+
+def networks(found: Sequence[Model]) -> Table:
+    """Show accuracy and arithmetic of each network, the most accurate first.
+
+    The interval is that of the mean (Student's t). The last column has the numbers of the networks
+    from which its mean cannot be told apart: Welch's 95 % interval of the difference contains zero.
+
+    Parameters
+    ----------
+    found : sequence of Model
+        See `verdicts.one_protocol`.
+
+    Examples
+    --------
+    >>> fu.tables.networks(fu.verdicts.one_protocol()).headers[:2]
+    ('', 'network')
+    """
+    rows = []
+    for i, model in enumerate(found):
+        scores = accuracies(model.runs, "test", "best")
+        built = model.experiment.build()
+        rows.append((
+            str(i + 1),
+            Stacked(network_name(model), model.report.short_name),
+            Stacked(f"{scores.mean():.2f} ± {mean_reach(scores):.2f}", f"{len(scores)} seeds"),
+            f"{np.mean([run.best.epoch for run in model.runs]):.0f}",
+            f"{built.count_params():,}",
+            f"{multiply_adds(built) / 1e6:,.2f}",
+            ranges(_not_apart(found, i)),
+        ))  # fmt: skip
+    headers = ("", "network", "test accuracy (%)", "best epoch", "parameters",
+               "multiply–adds (millions)", "not told apart from")  # fmt: skip
+    return Table(headers, tuple(rows), f"{len(rows)} networks under one protocol")
+
+
+def _not_apart(found: Sequence[Model], i: int) -> list[int]:
+    """Return the numbers of networks, from 1, whose means cannot be told from that of one."""
+    return [j + 1 for j, other in enumerate(found) if j != i and not _apart(found[i], other)]
+
+
+def _apart(one: Model, other: Model) -> bool:
+    found = difference(one.runs, other.runs, "test", "best")
+    return found is not None and not found[1] <= 0 <= found[2]
+
+
+def network_orders(found: Sequence[Model]) -> Table:
+    """Show the networks in the order of the reports' own numbers, beside the order measured.
+
+    A report's number is the highest accuracy that it states of the network, on test images, or on
+    validation images where it states none on test images. Networks without any are left out.
+
+    Parameters
+    ----------
+    found : sequence of Model
+        See `verdicts.one_protocol`.
+
+    Examples
+    --------
+    >>> fu.tables.network_orders(fu.verdicts.one_protocol()).headers[0]
+    'network'
+    """
+    stated = [(model, value) for model in found if (value := highest_reported(model)) is not None]
+    reported = [value for _, value in stated]
+    ours = [float(accuracies(model.runs, "test", "best").mean()) for model, _ in stated]
+    rows = [
+        (
+            value,
+            (
+                Stacked(network_name(model), model.report.short_name),
+                f"{value:.2f}", str(1 + sum(other > value for other in reported)),
+                f"{mean:.2f}", str(1 + sum(other > mean for other in ours)),
+            ),
+        )
+        for (model, value), mean in zip(stated, ours, strict=True)
+    ]  # fmt: skip
+    rows.sort(key=lambda row: -row[0])
+    headers = ("network", "reported (%)", "place", "ours, one protocol (%)", "place")
+    caption = f"{len(rows)} networks, in the order of the reports' own numbers"
+    return Table(headers, tuple(row for _, row in rows), caption)
+
+
+def settings_worth(tried: Mapping[str, Mapping[str, Sequence[float]]]) -> Table:
+    """Show how much a choice of each setting changes, beside how much the seed does.
+
+    Standard deviations are those of a one-way analysis of variance, see
+    `stats.variance_components`; the share is that of the choice in the sum of both variances.
+
+    Parameters
+    ----------
+    tried : mapping of str to mapping of str to sequence of float, shape (runs,)
+        Setting to the choices tried, each with the accuracies, in percent, of its runs.
+
+    Examples
+    --------
+    >>> tried = {"epochs": {"10": [90.1, 90.3], "50": [91.0, 91.4]}}
+    >>> print(fu.tables.settings_worth(tried).rows[0][0])
+    epochs [10, 50]
+    """
+    rows = []
+    for name, choices in tried.items():
+        means = [f"{np.mean(scores):.2f}" for scores in choices.values()]
+        found = variance_components(list(choices.values()))
+        share = [f"{100 * value:.0f}" for value in (found.share, found.low, found.high)]
+        rows.append((
+            Stacked(name, ", ".join(choices)),
+            ", ".join(means),
+            f"{found.between:.2f}",
+            f"{found.within:.2f}",
+            f"{share[0]} [{share[1]} to {share[2]}]",
+        ))  # fmt: skip
+    headers = ("setting", "mean test accuracy (%)", "sd of the choice (points)",
+               "sd of the seed (points)", "share of the choice (%), 95 % interval")  # fmt: skip
+    return Table(headers, tuple(rows), "What a choice of a setting changes, and what the seed does")
+
+
+def calibration(found: Sequence[Model], data: FashionMNIST) -> Table:
+    """Show how sure each network is of its predictions on test images, and how often it is right.
+
+    The expected calibration error is the mean over the seeds, of ten bins.
+
+    Parameters
+    ----------
+    found : sequence of Model
+        See `verdicts.one_protocol`.
+    data : FashionMNIST
+        The real images: no run was tested on others.
+
+    Examples
+    --------
+    >>> fu.tables.calibration(fu.verdicts.one_protocol(), data).rows  # synthetic images
+    ()
+    """
+    rows = []
+    for model in found if tested_on(data) else ():
+        each = [reliability_of(run, data.test_labels) for run in model.runs]
+        sure = np.mean([np.nansum(one.counts * one.confidence) / one.counts.sum() for one in each])
+        right = accuracies(model.runs, "test", "best").mean()
+        error = np.mean([one.error for one in each])
+        name = Stacked(network_name(model), model.report.short_name)
+        rows.append((name, f"{100 * sure:.1f}", f"{right:.1f}", f"{100 * error:.1f}"))
+    headers = ("network", "mean confidence (%)", "accuracy (%)", "calibration error (points)")
+    return Table(headers, tuple(rows), "Confidence and accuracy on the test images")
+
+
+def tested_on(data: FashionMNIST) -> bool:
+    """Say whether these are the images that runs were tested on."""
+    return data.source == "real" and len(data.test_labels) == count("test_images")
+
+
+def reliability_of(run: Run, labels: NDArray[np.uint8]) -> Reliability:
+    """Compare how sure a run was at its best epoch with how often it was right."""
+    classes, percents = run.at_best()
+    return reliability(percents / 100, classes == labels)
