@@ -188,14 +188,3 @@ def test_what_describes_the_book_counts_right(page: str) -> None:
     }
     assert f"{len(stated)} statements" in text
     assert f"{ {5: 'five', 6: 'six'}[len(every_report())] } student reports" in text.lower()
-
-
-@pytest.mark.parametrize(
-    ("page", "words"), [("README.md", "one that"), ("CITATION.cff", "all but one")]
-)
-def test_one_experiment_has_no_runs_and_it_is_said(page: str, words: str, tmp_path: Path) -> None:
-    every = [item for report in every_report() for item in report.experiments.values()]
-    shipped = RunStore(tmp_path)
-    untrained = [item.id for item in every if not shipped.runs(item)]
-    said = words in " ".join((ROOT / page).read_text().split())
-    assert (len(untrained) == 1) == said, f"{page} says {words!r}; without runs: {untrained}"

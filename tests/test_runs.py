@@ -864,10 +864,6 @@ CHAPTERS = [
 ]
 
 
-#: What takes hours without a GPU, and what stands in for it meanwhile: fewer images and epochs.
-STANDS_IN = {"cnn-optimised": "cnn-optimised-6000"}
-
-
 @pytest.mark.parametrize("report_id", CHAPTERS)
 def test_every_experiment_of_a_chapter_ships_with_five_runs_or_three_long_ones(
     report_id: str, tmp_path: Path
@@ -875,8 +871,6 @@ def test_every_experiment_of_a_chapter_ships_with_five_runs_or_three_long_ones(
     store, report = RunStore(tmp_path), load_report(report_id)
     for name in report.experiments:
         runs = store.runs(report[name])
-        if len(runs) < 3:
-            runs = store.runs(report[STANDS_IN.get(name, name)])
         seconds = [sum(run.seconds_per_epoch) for run in runs]
         enough = 3 if len(runs) >= 3 and min(seconds) > 60 else 5
         assert len(runs) >= enough, f"{name}: fmnist run {report_id}"

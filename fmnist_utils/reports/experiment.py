@@ -105,9 +105,8 @@ class Experiment(Strict):
         KeyError
             When the experiment states no such claim.
         """
-        for claim in self.claims:
-            if claim.id == claim_id:
-                return claim
+        if found := [claim for claim in self.claims if claim.id == claim_id]:
+            return found[0]
         raise KeyError(f"{self.report}/{self.id} has no claim {claim_id}")
 
     def setting(self, path: str) -> Any:
@@ -282,18 +281,17 @@ class Experiment(Strict):
         """Every setting, and every reading, is either stated or assumed."""
         if self.variant_of is not None:
             return
-        place = f"experiment {self.id}"
-        refuse_duplicates(f"{place}: claim id", (claim.id for claim in self.claims))
+        refuse_duplicates(f"experiment {self.id}: claim id", (claim.id for claim in self.claims))
         assumed = {item.setting for item in self.assumed}
         stated = {claim.setting for claim in self.stated if claim.setting}
         paths = [path for path in _paths(self.model, self.training) if not self._implied(path)]
-        account_for(place, [*paths, *self._readings()], stated, assumed)
+        account_for(f"experiment {self.id}", [*paths, *self._readings()], stated, assumed)
 
     def _implied(self, path: str) -> bool:
         """Say whether a setting is in the printed layer table, or that of another experiment."""
-        if self.layers_as is not None:
-            return path.startswith("model.")
-        return self.table is not None and path.rpartition(".")[2] in _PRINTED
+        if self.layers_as is None:
+            return self.table is not None and path.rpartition(".")[2] in _PRINTED
+        return path.startswith("model.")
 
     def layers_otherwise(self, other: Experiment) -> list[str]:
         """List the settings of layers that differ from another's, and are not accounted for."""
@@ -371,8 +369,7 @@ def _paths(model: ModelSpec, training: Training, **_: Any) -> list[str]:
     layers = model.model_dump(exclude={"builder"}, exclude_none=True)
     if layers["input_shape"] == type(model).model_fields["input_shape"].default:
         del layers["input_shape"]  # a fact of the data set
-    protocol = training.model_dump(exclude_none=True)
-    return [*_leaves(layers, "model"), *_leaves(protocol, "training")]
+    return [*_leaves(layers, "model"), *_leaves(training.model_dump(exclude_none=True), "training")]
 
 
 def _leaves(settings: dict[str, Any], prefix: str) -> Iterator[str]:
@@ -394,7 +391,7 @@ class Variant(Strict):
 
     `settings` maps dotted paths of the experiment `of` to the values that differ; a feature that
     it does not use is given as a whole: ``training.early_stopping: {monitor: ..., patience: ...}``.
-    None, which no file can hold, leaves a feature out. `precision` is that of `of` by default.
+    None, which no file can hold, leaves a feature out.
     """
 
     of: str
