@@ -38,7 +38,7 @@ from fmnist_utils.runs.reading import read_run
 from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.shell import AGAIN
-from fmnist_utils.training.interrupts import INTERRUPTED
+from fmnist_utils.training.interrupts import INTERRUPTED, SIGNALS
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "fmnist_utils"]
@@ -575,7 +575,7 @@ def test_a_killed_or_interrupted_run_keeps_what_is_finished(
     assert set(folder.iterdir()) == set(folder.glob("*.json"))
 
     before = after_kill
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         process = train(seeds=15)
         wait_for(lambda before=before: len(list(folder.glob("*.json"))) > len(before), process)
         process.send_signal(number)
@@ -613,7 +613,7 @@ def endless_book(tmp_path: Path) -> Path:
     return tmp_path
 
 
-STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+STOPS = pytest.mark.parametrize("number", SIGNALS, ids=lambda it: it.name)
 
 
 @STOPS

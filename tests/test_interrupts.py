@@ -9,6 +9,7 @@ import pytest
 
 from fmnist_utils.training.interrupts import (
     INTERRUPTED,
+    SIGNALS,
     ctrl_c_at_checks,
     hear_interrupts,
     uninterrupted,
@@ -87,15 +88,15 @@ def test_in_another_thread_nothing_is_held_back() -> None:
 
 @pytest.fixture
 def heard() -> Iterator[None]:
-    """Hear Ctrl-C and SIGTERM as the command does."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Hear what interrupts as the command does."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     hear_interrupts()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_command_acknowledges_it_at_once_and_once(
     heard: None, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
@@ -148,11 +149,11 @@ def test_what_is_saved_is_not_interrupted_however_often(heard: None, times: int)
 
 
 def test_where_ctrl_c_is_ignored_the_command_ignores_it() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    terminate = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         hear_interrupts()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, terminate)
+        for number, handler in before.items():
+            signal.signal(number, handler)

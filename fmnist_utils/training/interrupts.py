@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: answered at once, taken where they lose nothing."""
+"""Ctrl-C, SIGTERM and a closed terminal: answered at once, taken where they lose nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 INTERRUPTED = "Interrupted: what was finished is kept, and the same command goes on from there."
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Ctrl-C, a polite request to end, and a terminal that was closed, which Windows does not tell.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 _acknowledged = False
 
 
@@ -29,7 +32,7 @@ def acknowledge() -> None:
 
 
 def hear_interrupts() -> None:
-    """Have Ctrl-C and SIGTERM acknowledged at once, and raise KeyboardInterrupt.
+    """Have Ctrl-C, SIGTERM and SIGHUP acknowledged at once, and raise KeyboardInterrupt.
 
     Where one is ignored, as in a background job of a shell script, it stays ignored.
     """
@@ -38,7 +41,7 @@ def hear_interrupts() -> None:
         acknowledge()
         raise KeyboardInterrupt
 
-    for number in _SIGNALS:
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
 
@@ -50,8 +53,8 @@ def ctrl_c_at_checks(also: Callable[[], None] | None = None) -> Iterator[Callabl
     TensorFlow turns an interrupt that arrives while it traces a function into a TypeError, and
     Python drops one that arrives inside a destructor. A second Ctrl-C interrupts at once. One that
     no check has met is passed on to whoever handled Ctrl-C before. Where it is ignored, as in a
-    background job of a shell script, it stays ignored. SIGTERM is treated alike where the command
-    hears it.
+    background job of a shell script, it stays ignored. The other signals are treated alike
+    where the command hears them.
 
     `also` is called at every check.
 
@@ -73,7 +76,7 @@ def ctrl_c_at_checks(also: Callable[[], None] | None = None) -> Iterator[Callabl
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold every Ctrl-C and SIGTERM back, a second one too, while something short is saved."""
+    """Hold every interrupt back, a second one too, while something short is saved."""
     with _noted():
         yield
 
@@ -93,7 +96,7 @@ def _noted(at_once_after: int | None = None) -> Iterator[list[int]]:
         noted.append(number)
 
     heard = threading.current_thread() is threading.main_thread()  # no other hears signals
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS if heard}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS if heard}
     # One that nobody handles ends the process, or is ignored: both as the user wants it.
     before = {number: handler for number, handler in handlers.items() if callable(handler)}
     for number in before:
