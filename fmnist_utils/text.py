@@ -276,7 +276,7 @@ def variants_text(report: Report, settings: Collection[tuple[str, str]]) -> str:
     varied = sorted(
         (
             variant
-            for variant in report.variants.values()
+            for variant in report.other_choices.values()
             if any((variant.of, setting) in settings for setting in variant.settings)
         ),
         key=lambda variant: len(variant.settings),

@@ -16,11 +16,11 @@ from fmnist_utils.data.garments import load_synthetic
 from fmnist_utils.models.cost import multiply_adds
 from fmnist_utils.plots.networks import on_front
 from fmnist_utils.reports.load import list_reports, load_report
+from fmnist_utils.reports.report import ONE_PROTOCOL
 from fmnist_utils.runs.record import Method
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import reliability, variance_components
 from fmnist_utils.verdicts.across_reports import (
-    ONE_PROTOCOL,
     choices,
     highest_reported,
     one_protocol,

@@ -224,7 +224,7 @@ def assumption_rows(report: Report) -> list[AssumptionRow]:
             because=item.because,
             variants=[
                 name
-                for name, variant in report.variants.items()
+                for name, variant in report.other_choices.items()
                 if variant.of in names and item.setting in variant.settings
             ],
         )

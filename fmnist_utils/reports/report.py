@@ -119,6 +119,9 @@ class Derivation(Strict):
         return self
 
 
+#: How the ids of variants begin that train the networks of all reports by one protocol.
+ONE_PROTOCOL = "one-protocol-"
+
 #: On how many statements the conclusion of a report may rest.
 MAX_HEADLINES = 3
 
@@ -167,6 +170,15 @@ class Report(Strict):
             for name, variant in self.variants.items()
         }
         return {**self.experiments, **varied}
+
+    @property
+    def other_choices(self) -> dict[str, Variant]:
+        """The variants but those of the one protocol, which choose everything anew at once."""
+        return {
+            name: variant
+            for name, variant in self.variants.items()
+            if not name.startswith(ONE_PROTOCOL)
+        }
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST, count
 from fmnist_utils.models.cost import multiply_adds
+from fmnist_utils.reports.report import ONE_PROTOCOL
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import ranges
 from fmnist_utils.runs.trainings import difference
 from fmnist_utils.stats import Reliability, mean_reach, reliability, variance_components
 from fmnist_utils.tables.table import Stacked, Table
-from fmnist_utils.verdicts.across_reports import ONE_PROTOCOL, Model, highest_reported
+from fmnist_utils.verdicts.across_reports import Model, highest_reported
 
 _TITLE_END = ", one protocol"
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import ONE_PROTOCOL, Report
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.collect import judge_accuracies, judge_report, judge_tested
@@ -77,10 +77,6 @@ def models(store: RunStore) -> Iterator[Model]:
         for name, runs in store.runs_of(report).items():
             if name in report.experiments and len(runs) >= MIN_RUNS:
                 yield Model(report, report.experiments[name], runs)
-
-
-#: How the ids of variants begin that train the networks of all reports by one protocol.
-ONE_PROTOCOL = "one-protocol-"
 
 
 def one_protocol(store: RunStore = STORE) -> list[Model]:
@@ -160,9 +156,8 @@ def choices(store: RunStore) -> Iterator[Choice]:
     """
     for base in models(store):
         left_open = tuple(item.setting for item in base.experiment.assumed)
-        for name, variant in base.report.variants.items():
-            ours = name.startswith(ONE_PROTOCOL)
-            if ours or variant.of != base.experiment.id or not _only(variant.settings, left_open):
+        for name, variant in base.report.other_choices.items():
+            if variant.of != base.experiment.id or not _only(variant.settings, left_open):
                 continue
             runs = store.runs(base.report[name])
             if len(runs) >= MIN_RUNS:
