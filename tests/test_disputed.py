@@ -13,9 +13,11 @@ from fmnist_utils import plots, tables
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.plots.panels import Panels
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.packing import pack_confidences, pack_predictions
+from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.verdicts.disputed import Disputed, disputed
+from fmnist_utils.verdicts.across_reports import one_protocol
+from fmnist_utils.verdicts.disputed import Disputed, disputed, disputed_by
 
 BALTZI = load_report("baltzi")
 DATA = FashionMNIST(
@@ -111,3 +113,23 @@ def test_a_picture_says_the_label_and_what_the_runs_say() -> None:
     page = shown._repr_html_()
     assert page.count('class="photo"') == 2
     assert "at least 95 % of 20 runs say the same other class</figcaption>" in page
+
+
+def test_the_first_of_many_pictures_say_of_how_many() -> None:
+    shown = plots.disputed(SYNTHETIC, FOUND, 0.9, most=2)
+    assert isinstance(shown, Panels)
+    assert [text[:12] for text in shown.alt] == ["Test image 0", "Test image 1"]
+    assert "The first 2 of 3 test images of which at least 90 % of 20 runs" in shown._repr_html_()
+
+
+def test_models_have_a_say_at_their_best_epoch(tmp_path: Path) -> None:
+    item = load_report("baltzi")["one-protocol-cnn-1-conv"]
+    run = make_run(item, best_epoch=3, accuracy=0.5, best_accuracy=1.0, method=Method.of(item))
+    sure = pack_confidences(np.full(len(TEST_LABELS), 0.9, np.float32))
+    right = {"best_predictions": pack_predictions(TEST_LABELS), "best_confidences": sure}
+    store = RunStore(tmp_path / "new", tmp_path)
+    for seed in (1, 2, 3):
+        store.add(run.model_copy(update=right | {"seed": seed}).sealed())
+    found = disputed_by(DATA, one_protocol(store))
+    assert (found.runs, found.experiments, found.networks) == (3, 1, 1)
+    assert not found.wrong.any()

@@ -132,7 +132,9 @@ def _percents(shares: Floats) -> NDArray[np.str_]:
     return np.where(shares < 0.05, "0", np.char.mod("%.1f", shares))
 
 
-def disputed(data: FashionMNIST, found: Disputed, share: float = 1.0) -> Panels | Figure:
+def disputed(
+    data: FashionMNIST, found: Disputed, share: float = 1.0, most: int | None = None
+) -> Panels | Figure:
     """Show the test images of which nearly all runs say the same other class.
 
     Parameters
@@ -142,13 +144,16 @@ def disputed(data: FashionMNIST, found: Disputed, share: float = 1.0) -> Panels 
         What the runs say; see `verdicts.disputed`.
     share : float
         At least so many of the runs agree.
+    most : int, optional
+        Show the first so many, in the order of the data set; all by default.
 
     Examples
     --------
     >>> fu.plots.disputed(data, fu.verdicts.disputed(data))  # no run has seen synthetic images
     <Figure size ... with 1 Axes>
     """
-    picked = found.candidates(share)
+    every = found.candidates(share)
+    picked = every[:most]
     if not len(picked):
         return marked(note("There is no image of which so many runs say the same class."), data)
     names = data.class_names
@@ -162,7 +167,8 @@ def disputed(data: FashionMNIST, found: Disputed, share: float = 1.0) -> Panels 
     for ax in fig.axes[len(picked) :]:
         ax.set_visible(False)
     of = "all" if share == 1 else f"at least {100 * share:.0f} %"
-    caption = f"Test images of which {of} of {found.runs} runs say the same other class"
+    first = f"The first {len(picked)} of {len(every)} test" if len(picked) < len(every) else "Test"
+    caption = f"{first} images of which {of} of {found.runs} runs say the same other class"
     return panels(fig, alt, "photo", caption)
 
 
