@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,7 +43,7 @@ def networks(found: Sequence[Model]) -> Table:
     >>> fu.tables.networks(fu.verdicts.one_protocol()).headers[:2]
     ('', 'network')
     """
-    rows = []
+    rows, alike = [], [_not_apart(found, i) for i in range(len(found))]
     for i, model in enumerate(found):
         scores = accuracies(model.runs, "test", "best")
         built = model.experiment.build()
@@ -53,11 +54,16 @@ def networks(found: Sequence[Model]) -> Table:
             f"{np.mean([run.best.epoch for run in model.runs]):.0f}",
             f"{built.count_params():,}",
             f"{multiply_adds(built) / 1e6:,.2f}",
-            ranges(_not_apart(found, i)),
+            ranges(alike[i]),
         ))  # fmt: skip
     headers = ("", "network", "test accuracy (%)", "best epoch", "parameters",
                "multiply–adds (millions)", "not told apart from")  # fmt: skip
-    return Table(headers, tuple(rows), f"{len(rows)} networks under one protocol")
+    pairs = sum(map(len, alike)) // 2
+    caption = (
+        f"{len(rows)} networks under one protocol; {pairs} of {math.comb(len(rows), 2)} pairs "
+        "cannot be told apart"
+    )
+    return Table(headers, tuple(rows), caption)
 
 
 def _not_apart(found: Sequence[Model], i: int) -> list[int]:
