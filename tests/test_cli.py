@@ -535,10 +535,15 @@ def short_report(tmp_path: Path, real_data_dir: Path) -> dict[str, str]:
 
 
 def start(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    def hear() -> None:  # also where these tests run in the background, which ignores some
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
     return subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=folder,
         env=env,
+        preexec_fn=hear,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

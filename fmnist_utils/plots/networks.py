@@ -43,13 +43,14 @@ def pareto(found: Sequence[Model]) -> Figure:
             reach = mean_reach(scores[i].tolist())
             ax.plot([x, x], [y - reach, y + reach], color=GREY, linewidth=1, zorder=1)
             ax.plot(x, y, **(_ON_FRONT if i in front else _OTHER))
-            ax.annotate(str(i + 1), (x, y), (5, 4), textcoords="offset points", fontsize=10)
+            beside: Any = {"xytext": (-5, 4), "ha": "right"} if i in front else {"xytext": (5, -11)}
+            ax.annotate(str(i + 1), (x, y), textcoords="offset points", fontsize=10, **beside)
         line = sorted((cost[i], means[i]) for i in front)
         ax.plot(*zip(*line, strict=True), color=ORANGE, linewidth=1, zorder=0)
         ax.set_xscale("log")
         ax.set_xlabel("multiplications and additions\nfor one image (millions)")
         ax.set_ylabel("test accuracy (%)")
-        legend(fig, {"no other is better and cheaper": _ON_FRONT, "another one is": _OTHER})
+        legend(fig, {"no other is more accurate and cheaper": _ON_FRONT, "another one is": _OTHER})
     return fig
 
 
