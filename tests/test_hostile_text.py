@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from factories import make_run
+from figures import SYNTHETIC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_book import build, code, make_book, write_chapter
@@ -25,6 +26,7 @@ from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.tables.report_tables import found_table
 from fmnist_utils.tables.table import Table
+from fmnist_utils.verdicts.across_reports import Model
 from fmnist_utils.verdicts.judge import judge
 
 # A difference may be what a report rests on.
@@ -111,7 +113,7 @@ def test_a_report_has_the_name_of_its_folder(hostile: Path) -> None:
 #: Tables that show what a chapter passes, or what is computed, and no text of a report.
 WITHOUT_TEXT = {
     "disputed",  # of the images
-    *("data_summary", "equivalence", "effects", "factorial"),
+    *("data_summary", "equivalence", "effects", "factorial", "settings_worth"),
     *("closest_epochs",),  # of a printed table of numbers
     *("chance_alone", "rule_history", "kinds"),  # of the rule, and of words
 }
@@ -129,6 +131,9 @@ def shown(report: Report) -> Iterator[Table]:
     yield tables.assumptions(report)
     yield from (table() for table in (tables.scoreboard, tables.audit_counts, tables.omissions))
     yield from (table() for table in (tables.directions, tables.seed_noise))
+    alike = [Model(report, item, runs[name]) for name, item in report.experiments.items()]
+    yield from (tables.networks(alike), tables.network_orders(alike))
+    yield tables.calibration(alike, SYNTHETIC)
     yield from (table() for table in (tables.assumption_effects, tables.answers, tables.shares))
     ones, others = (report.experiments[name] for name in ("only", "other"))
     yield tables.differences(ones, runs["only"], others, runs["other"])

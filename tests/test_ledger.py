@@ -188,7 +188,8 @@ def experiments() -> list[list[dict[str, Any]]]:
     for name in list_reports():
         report = yaml.load((REPORTS / name / "report.yaml").read_text(), yaml.BaseLoader)
         for own, item in (report["experiments"] | report.get("variants", {})).items():
-            precision = report["experiments"][item.get("of", own)].get("precision", "float32")
+            base = report["experiments"][item.get("of", own)]
+            precision = item.get("precision", base.get("precision", "float32"))
             files = sorted((REPORTS / name / "runs").glob(f"{own}.seed*.json"))
             read = [json.loads(file.read_text()) for file in files if ".fit." not in file.name]
             runs = [run for run in read if run["provenance"]["precision"] == precision]

@@ -45,7 +45,7 @@ def variance_components(groups: Sequence[ArrayLike]) -> Components:
     >>> from fmnist_utils.stats import variance_components
     >>> found = variance_components([[91.0, 91.2], [92.0, 92.2], [93.0, 93.2]])
     >>> round(found.between, 2), round(found.within, 2), round(found.share, 2)
-    (1.0, 0.14, 0.98)
+    (0.99, 0.14, 0.98)
     """
     samples = [np.asarray(group, float) for group in groups]
     sizes = np.array([len(sample) for sample in samples])

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST, count
 from fmnist_utils.models.cost import multiply_adds
-from fmnist_utils.reports.report import ONE_PROTOCOL
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import ranges
 from fmnist_utils.runs.trainings import difference
@@ -23,7 +22,6 @@ _TITLE_END = ", one protocol"
 
 def network_name(model: Model) -> str:
     """Return the title of a network, without the protocol."""
-    assert ONE_PROTOCOL in model.experiment.id
     return model.experiment.title.removesuffix(_TITLE_END)
 
 

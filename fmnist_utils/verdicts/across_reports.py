@@ -110,6 +110,16 @@ def highest_reported(model: Model) -> float | None:
 
     On test images, or on validation images where none states one on test images; of every
     experiment of every report that trains the same network; None where none states any.
+
+    Parameters
+    ----------
+    model : Model
+        One of `one_protocol`.
+
+    Examples
+    --------
+    >>> fu.verdicts.highest_reported(fu.verdicts.one_protocol()[0])
+    92.51
     """
     for split in ("test", "validation"):
         found = [
