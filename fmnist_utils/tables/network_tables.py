@@ -39,7 +39,7 @@ def networks(found: Sequence[Model]) -> Table:
     Examples
     --------
     >>> fu.tables.networks(fu.verdicts.one_protocol()).headers[:2]
-    ('', 'network')
+    ('no.', 'network')
     """
     rows, alike = [], [_not_apart(found, i) for i in range(len(found))]
     for i, model in enumerate(found):
@@ -54,7 +54,7 @@ def networks(found: Sequence[Model]) -> Table:
             f"{multiply_adds(built) / 1e6:,.2f}",
             ranges(alike[i]),
         ))  # fmt: skip
-    headers = ("", "network", "test accuracy (%)", "best epoch", "parameters",
+    headers = ("no.", "network", "test accuracy (%)", "best epoch", "parameters",
                "multiply–adds (millions)", "not told apart from")  # fmt: skip
     pairs = sum(map(len, alike)) // 2
     caption = (
