@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fmnist_utils.models.build import build
+from fmnist_utils.models.cost import multiply_adds
 from fmnist_utils.models.keras_import import import_keras
 from fmnist_utils.models.spec import CNN, MLP, ConvBlock, DenseBlock
 from fmnist_utils.reports.experiment import Experiment
@@ -276,12 +277,7 @@ def operations(spec: MLP | CNN) -> float:
     Two per weight and place where it is used, three times: forward, and backward to the inputs and
     to the weights.
     """
-    total = 0.0
-    for layer in build(spec).layers:
-        if layer.weights and not layer.name.count("BatchNorm"):
-            places = np.prod(layer.output.shape[1:-1], initial=1.0)
-            total += 2 * np.prod(layer.kernel.shape) * places
-    return 3 * float(total)
+    return 3.0 * 2 * multiply_adds(build(spec))
 
 
 def product_rate(bfloat16: bool, size: int = 2048, seconds: float = 2.0) -> float:

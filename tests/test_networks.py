@@ -156,7 +156,7 @@ def test_a_model_that_is_right_as_often_as_it_says_has_no_error() -> None:
 
 
 def test_components_of_variance_are_found_again() -> None:
-    """Of 60 groups of 20; the interval of the share holds the truth in about 95 % of cases."""
+    """From 8 groups of 5; the interval of the share holds the truth in about 95 % of cases."""
     draw = np.random.default_rng(0)
     inside, between = [], []
     for _ in range(200):

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from fmnist_utils import stats
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.cost import multiply_adds
 from fmnist_utils.plots.labels import legend, marks
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, figure, marked, note, series
 from fmnist_utils.runs.record import accuracies
-from fmnist_utils.stats import mean_reach
-from fmnist_utils.tables.network_tables import network_name, reliability_of, tested_on
+from fmnist_utils.tables.network_tables import answers_of, network_name
 from fmnist_utils.verdicts.across_reports import Model
+from fmnist_utils.verdicts.disputed import tested_on
 
 _ON_FRONT: Any = marks("o", color=ORANGE, markersize=8)
 _OTHER: Any = marks("s", color=BLUE, markersize=5)
@@ -40,7 +41,7 @@ def pareto(found: Sequence[Model]) -> Figure:
     front = on_front(cost, means)
     with figure(height=4.0) as (fig, ax):
         for i, (x, y) in enumerate(zip(cost, means, strict=True)):
-            reach = mean_reach(scores[i].tolist())
+            reach = stats.mean_reach(scores[i].tolist())
             ax.plot([x, x], [y - reach, y + reach], color=GREY, linewidth=1, zorder=1)
             ax.plot(x, y, **(_ON_FRONT if i in front else _OTHER))
             beside: Any = {"xytext": (-5, 4), "ha": "right"} if i in front else {"xytext": (5, -11)}
@@ -83,15 +84,11 @@ def reliability(found: Sequence[Model], data: FashionMNIST) -> Figure:
         ax.plot([0, 100], [0, 100], color="black", linewidth=0.8)
         looks = {}
         for i, model in enumerate(found):
-            each = [reliability_of(run, data.test_labels) for run in model.runs]
-            counts = np.array([one.counts for one in each])
-            total = counts.sum(axis=0)
-            shown = total >= _FEWEST
-            sums = [
-                np.nansum(counts * np.array([getattr(one, name) for one in each]), axis=0)
-                for name in ("confidence", "accuracy")
-            ]
-            x, y = (100 * part[shown] / total[shown] for part in sums)
+            each = [answers_of(run, data.test_labels) for run in model.runs]
+            sure, right = (np.concatenate(part) for part in zip(*each, strict=True))
+            pooled = stats.reliability(sure, right)
+            shown = pooled.counts >= _FEWEST
+            x, y = 100 * pooled.confidence[shown], 100 * pooled.accuracy[shown]
             color, marker = series(i)
             look = {"color": color, "marker": marker, "markersize": 6}
             ax.plot(x, y, **look)

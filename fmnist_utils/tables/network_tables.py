@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.data.fashion_mnist import FashionMNIST, count
+from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.cost import multiply_adds
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import ranges
 from fmnist_utils.runs.trainings import difference
-from fmnist_utils.stats import Reliability, mean_reach, reliability, variance_components
+from fmnist_utils.stats import mean_reach, reliability, variance_components
 from fmnist_utils.tables.table import Stacked, Table
 from fmnist_utils.verdicts.across_reports import Model, highest_reported
+from fmnist_utils.verdicts.disputed import tested_on
 
 _TITLE_END = ", one protocol"
 
@@ -163,22 +164,19 @@ def calibration(found: Sequence[Model], data: FashionMNIST) -> Table:
     """
     rows = []
     for model in found if tested_on(data) else ():
-        each = [reliability_of(run, data.test_labels) for run in model.runs]
-        sure = np.mean([np.nansum(one.counts * one.confidence) / one.counts.sum() for one in each])
+        each = [answers_of(run, data.test_labels) for run in model.runs]
+        sure = np.mean([confidences for confidences, _ in each])
         right = accuracies(model.runs, "test", "best").mean()
-        error = np.mean([one.error for one in each])
+        error = np.mean([reliability(*answers).error for answers in each])
         name = Stacked(network_name(model), model.report.short_name)
         rows.append((name, f"{100 * sure:.1f}", f"{right:.1f}", f"{100 * error:.1f}"))
     headers = ("network", "mean confidence (%)", "accuracy (%)", "calibration error (points)")
     return Table(headers, tuple(rows), "Confidence and accuracy on the test images")
 
 
-def tested_on(data: FashionMNIST) -> bool:
-    """Say whether these are the images that runs were tested on."""
-    return data.source == "real" and len(data.test_labels) == count("test_images")
-
-
-def reliability_of(run: Run, labels: NDArray[np.uint8]) -> Reliability:
-    """Compare how sure a run was at its best epoch with how often it was right."""
+def answers_of(
+    run: Run, labels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return how sure a run was of each test image at its best epoch, and whether it was right."""
     classes, percents = run.at_best()
-    return reliability(percents / 100, classes == labels)
+    return percents / 100, classes == labels

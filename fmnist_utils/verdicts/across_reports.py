@@ -98,10 +98,9 @@ def one_protocol(store: RunStore = STORE) -> list[Model]:
     """
     found = []
     for report in every_report():
-        for name in report.variants:
-            runs = store.runs(report[name]) if name.startswith(ONE_PROTOCOL) else []
-            if len(runs) >= MIN_RUNS:
-                found.append(Model(report, report[name], runs))
+        for item in (report[name] for name in report.variants if name.startswith(ONE_PROTOCOL)):
+            if len(runs := store.runs(item)) >= MIN_RUNS:
+                found.append(Model(report, item, runs))
     return sorted(found, key=lambda model: -accuracies(model.runs, "test", "best").mean())
 
 

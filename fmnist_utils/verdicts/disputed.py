@@ -59,7 +59,7 @@ def disputed(data: FashionMNIST, store: RunStore = STORE) -> Disputed:
     >>> fu.verdicts.disputed(data).runs  # these images are synthetic
     0
     """
-    kept = _distinct(store)
+    kept = _distinct(store) if tested_on(data) else []
     return _disputed(data, kept, [run.predictions for model in kept for run in model.runs])
 
 
@@ -78,15 +78,19 @@ def disputed_by(data: FashionMNIST, found: Sequence[Model]) -> Disputed:
     >>> fu.verdicts.disputed_by(data, fu.verdicts.one_protocol()).runs  # synthetic images
     0
     """
-    return _disputed(data, found, [run.at_best()[0] for model in found for run in model.runs])
+    kept = found if tested_on(data) else []
+    return _disputed(data, kept, [run.at_best()[0] for model in kept for run in model.runs])
+
+
+def tested_on(data: FashionMNIST) -> bool:
+    """Say whether these are the images that runs were tested on."""
+    return data.source == "real" and len(data.test_labels) == count("test_images")
 
 
 def _disputed(
     data: FashionMNIST, kept: Sequence[Model], predicted: Sequence[NDArray[np.uint8]]
 ) -> Disputed:
     images = np.arange(len(data.test_labels))
-    if data.source != "real" or len(images) != count("test_images"):
-        kept, predicted = [], []
     votes = np.array(predicted)
     counts = np.array([(votes == label).sum(axis=0) for label in range(NUM_CLASSES)])
     shares = np.broadcast_to(counts.T / max(len(votes), 1), (len(images), NUM_CLASSES)).copy()
