@@ -100,7 +100,7 @@ def rule_history() -> Table:
     """
     rows = tuple(
         (
-            Stacked(_unbroken(item.date), "runs seen" if item.seen else "no run seen yet"),
+            Stacked(_unbroken(item.date), "runs seen" if item.seen else "none of its runs seen yet"),
             item.part,
             item.effect or "nothing yet",
         )
@@ -150,12 +150,14 @@ def by_chance(store: RunStore = STORE) -> Sentence:
     If all ... numbers that have runs were true, chance would put about ... outside...
     """
     found = chance(tested_verdicts(store))
-    word = Word.NOT_REPRODUCED
+    failed, held = Word.NOT_REPRODUCED, Word.REPRODUCED
     return Sentence(
         f"If all {found.numbers} numbers that have runs were true, chance would put about "
-        f"{found.expected_outside:.0f} outside their 95 % intervals, and about "
-        f"{found.expected[word]:.0f} would be called {word}. In fact {found.outside} lie outside, "
-        f"and {found.words[word]} are called {word}."
+        f"{found.expected_outside:.0f} outside their 95 % intervals; about "
+        f"{found.expected[failed]:.0f} would be called {failed}, and no more than about "
+        f"{found.expected[held]:.0f} {held}. In fact {found.outside} lie outside, of which "
+        f"{found.surviving} stand out when all are tested together; {found.words[failed]} are "
+        f"called {failed}, and {found.words[held]} {held}."
     )
 
 

@@ -96,7 +96,7 @@ def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Word, float]:
     """
     test = verdict.test
     assert test is not None
-    rng = np.random.default_rng(zlib.crc32(verdict.claim.id.encode()))
+    rng = np.random.default_rng(zlib.crc32(f"{verdict.experiment}/{verdict.claim.id}".encode()))
     luck = rng.standard_normal(draws) * np.sqrt(test.known)
     sides, apart = [], luck
     for sign, side in zip((1, -1), test.sides, strict=False):

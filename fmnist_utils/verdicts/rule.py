@@ -219,6 +219,20 @@ HISTORY = (
     ),
     Change(
         "2026-11-26",
+        "That augmentation helps is judged on runs that differ in augmentation alone. It had been "
+        "judged on the report's own columns, which differ in the images as well.",
+        True,
+        "Two sentences of one report went from reproduced to not reproduced.",
+    ),
+    Change(
+        "2026-11-26",
+        "Counts are of statements: a sentence or a table counts once, however many claims it "
+        "holds, and a number printed twice is one claim with two places.",
+        True,
+        "No word changed, but what is counted did.",
+    ),
+    Change(
+        "2026-11-26",
         "Méndez: each run draws the 10,000 images that validate, as the report does not name them. "
         "All had held out the last ones; both networks were trained again, five times each.",
         True,
