@@ -116,6 +116,7 @@ WITHOUT_TEXT = {
     *("data_summary", "equivalence", "effects", "factorial", "settings_worth"),
     *("closest_epochs",),  # of a printed table of numbers
     *("chance_alone", "rule_history", "kinds"),  # of the rule, and of words
+    *("classifiers", "fast_trainings", "tricks", "published"),  # of no report
 }
 
 

@@ -10,8 +10,8 @@ PACKAGE = Path(fmnist_utils.__file__).parent
 #: Low to high; names in one row may import each other, as long as no circle arises.
 FLOORS = (
     ("errors",), ("machine", "records", "stats", "rounding"), ("data",), ("models",), ("reports",),
-    ("runs",), ("training",), ("verdicts",), ("campaign",), ("tuning",), ("text",), ("audit",),
-    ("export",),
+    ("runs",), ("training",), ("verdicts",), ("baselines",), ("campaign",), ("tuning",), ("text",),
+    ("audit",), ("export",),
     ("tables",), ("plots",), ("program",), ("book",), ("shell", "evidence"), ("contribute",),
     ("cli", "__init__"), ("__main__",),
 )  # fmt: skip

@@ -28,7 +28,16 @@ REBUILT = tuple(
     )
 )
 #: Pages of another kind whose numbers are traced too.
-TRACED = (*REBUILT, "dataset", "index", "one-protocol", "rule", "side-by-side", "training")
+TRACED = (
+    *REBUILT,
+    "dataset",
+    "index",
+    "one-protocol",
+    "rule",
+    "side-by-side",
+    "training",
+    "two-cores",
+)
 
 MOST_WORDS = 2_500
 #: Tags of cells of which a reader of the page sees no code, or no output, before unfolding it.
@@ -314,7 +323,7 @@ def test_a_chapter_is_short(path: Path) -> None:
     assert len(words) <= MOST_WORDS
 
 
-@every((*REBUILT, "dataset", "one-protocol", "rule", "side-by-side", "training"))
+@every((*REBUILT, "dataset", "one-protocol", "rule", "side-by-side", "training", "two-cores"))
 def test_code_fits_its_box(path: Path) -> None:
     """At 1280 pixels a page shows so many letters of code; what is folded may scroll."""
     for cell in nbformat.read(path, as_version=4).cells:

@@ -18,7 +18,7 @@ Examples
 ...     fu.plots.ranking(one, baseline="baseline"), fu.plots.equivalence(equal),
 ...     fu.plots.forest(judged), fu.plots.class_scores(experiment, runs), fu.plots.deviations(),
 ...     fu.plots.trial_scores(trials), fu.plots.pareto(fu.verdicts.one_protocol()),
-...     fu.plots.reliability(fu.verdicts.one_protocol(), data),
+...     fu.plots.reliability(fu.verdicts.one_protocol(), data), fu.plots.fast_trainings(),
 ... ]
 >>> fu.plots.panels(fu.plots.learning_curves(runs), alt=["falling loss", "rising accuracy"])
 Panels(alt=('', 'falling loss', 'rising accuracy'))
@@ -31,3 +31,4 @@ from fmnist_utils.plots.images import augmented, confusion_matrix, disputed, mea
 from fmnist_utils.plots.networks import pareto, reliability
 from fmnist_utils.plots.panels import panels
 from fmnist_utils.plots.search_plots import trial_scores
+from fmnist_utils.plots.speed import fast_trainings

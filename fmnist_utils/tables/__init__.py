@@ -29,6 +29,13 @@ from fmnist_utils.tables.across_tables import (
     omissions,
     seed_noise,
 )
+from fmnist_utils.tables.baseline_tables import (
+    classifiers,
+    fast_trainings,
+    in_minutes,
+    published,
+    tricks,
+)
 from fmnist_utils.tables.claim_tables import (
     closest_epochs,
     held_against,

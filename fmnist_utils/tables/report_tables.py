@@ -100,7 +100,7 @@ def rule_history() -> Table:
     """
     rows = tuple(
         (
-            Stacked(_unbroken(item.date), "runs seen" if item.seen else "none of its runs seen yet"),
+            Stacked(_unbroken(item.date), "runs seen" if item.seen else "none of its runs seen"),
             item.part,
             item.effect or "nothing yet",
         )

@@ -155,17 +155,35 @@ def _pooled_word(verdict: Verdict, evidence: Evidence) -> Word | None:
 # --- one number ----------------------------------------------------------------------------------
 
 
-def _values(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge a number by the runs of its experiment."""
-    values = measure(claim, evidence.own_runs, evidence.reading)
+def judge_values(
+    claim: Claim, values: stats.Floats, image_variance: Callable[[float], float] = lambda _: 0.0
+) -> Verdict:
+    """Give the verdict on a number, from what each run gave for it.
+
+    Parameters
+    ----------
+    claim : Claim
+        About one number.
+    values : ndarray of float, shape (runs,)
+        In the claim's unit; fewer than three give ``pending``.
+    image_variance : function, optional
+        Gives, from the mean, the variance between the report's images and ours; see the rule.
+    """
     if pending := _pending(claim, values):
         mean = float(values.mean()) if len(values) and not pending.note else None
         return replace(pending, mean=mean)
-    mean, n = float(values.mean()), len(values)
-    scale = scale_of(claim)
-    known = _image_variance(claim, evidence, mean) * float(scale.slope(mean)) ** 2
+    mean, scale = float(values.mean()), scale_of(claim)
+    known = image_variance(mean) * float(scale.slope(mean)) ** 2
     test = _test(claim, (side_of(claim, values),), scale, known)
-    found = judge_number(claim, test, mean, float(values.std(ddof=1)), n)
+    return judge_number(claim, test, mean, float(values.std(ddof=1)), len(values))
+
+
+def _values(claim: Claim, evidence: Evidence) -> Verdict:
+    """Judge a number by the runs of its experiment."""
+    values = measure(claim, evidence.own_runs, evidence.reading)
+    found = judge_values(claim, values, lambda mean: _image_variance(claim, evidence, mean))
+    if found.word is Word.PENDING:
+        return found
     if claim.about.unit == EPOCHS:
         last = float(evidence.experiment.training.epochs)
         found = replace(found, low=max(found.low or 1.0, 1.0), high=min(found.high or last, last))

@@ -1,0 +1,159 @@
+"""What stands beside the networks of the reports: classic classifiers, and a fast training."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fmnist_utils.baselines.classifiers import CLASSIFIERS, judge_classifier, read_results
+from fmnist_utils.baselines.fast_training import PUBLISHED, read_fast_runs
+from fmnist_utils.stats import mean_reach, welch_interval
+from fmnist_utils.tables.front import Sentence
+from fmnist_utils.tables.table import Badge, Stacked, Table
+
+
+def classifiers() -> Table:
+    """Hold the numbers of the paper on the data set against trainings of the same classifiers.
+
+    Examples
+    --------
+    >>> fu.tables.classifiers().headers
+    ('classifier', 'reported (%)', 'ours (%)', 'seconds', 'verdict')
+    """
+    results, rows = read_results(), []
+    for name, classifier in CLASSIFIERS.items():
+        verdict = judge_classifier(name, results)
+        seconds = [each.seconds for each in results if each.classifier == name]
+        ours = "no runs"
+        if verdict.mean is not None and verdict.sd is not None:
+            ours = f"{100 * verdict.mean:.2f} ± {100 * verdict.sd:.2f}"
+        rows.append((
+            Stacked(classifier.name, classifier.settings),
+            f"{100 * float(classifier.reported):.1f}",
+            Stacked(ours, f"{len(seconds)} runs"),
+            f"{np.median(seconds):.0f}" if seconds else "–",
+            Badge(verdict.word, verdict.note),
+        ))  # fmt: skip
+    headers = ("classifier", "reported (%)", "ours (%)", "seconds", "verdict")
+    caption = "Test accuracy of classic classifiers: the paper's Table 3 and our trainings"
+    return Table(headers, tuple(rows), caption)
+
+
+def fast_trainings() -> Table:
+    """Show how good the fast trainings get and how long they take, recipe by recipe.
+
+    The interval is that of the mean (Student's t).
+
+    Examples
+    --------
+    >>> fu.tables.fast_trainings().headers[:2]
+    ('goal (%)', 'runs')
+    """
+    rows = []
+    for goal, runs in read_fast_runs().items():
+        scores, seconds = ([getattr(run, of) for run in runs] for of in ("accuracy", "seconds"))
+        reached = sum(score >= float(goal) for score in scores)
+        rows.append((
+            goal,
+            f"{len(runs)}",
+            f"{np.mean(scores):.2f} ± {mean_reach(scores):.2f}",
+            f"{min(scores):.2f} to {max(scores):.2f}",
+            f"{reached} of {len(runs)}",
+            f"{np.median(seconds):.0f}",
+            f"{min(seconds):.0f} to {max(seconds):.0f}",
+        ))  # fmt: skip
+    headers = ("goal (%)", "runs", "mean test accuracy (%)", "lowest to highest (%)",
+               "at the goal or above", "median (s)", "shortest to longest (s)")  # fmt: skip
+    return Table(headers, tuple(rows), "Fast trainings on two cores")
+
+
+def tricks(recipe: str = "trial") -> Table:
+    """Show what each part of the fast training gains, in points and in seconds.
+
+    The seconds are those that a longer training would need to make up for the part, by the line
+    through the recipe and its half as many epochs, on the logarithm of the epochs.
+
+    Parameters
+    ----------
+    recipe : str, optional
+        The recipe whose parts were left out, one at a time.
+
+    Examples
+    --------
+    >>> fu.tables.tricks().headers
+    ('left out', 'accuracy (%)', 'it gains (points), 95 % interval', 'it gains (s)')
+    """
+    rows, full = [], read_fast_runs("validation").get(recipe, [])
+    base, half = (_scores(recipe, without) for without in (None, HALF))
+    for part, title in PARTS.items():
+        scores = _scores(recipe, part)
+        gained = welch_interval((1, base), (-1, scores))
+        if gained is None:
+            continue
+        mean, low, high = gained
+        per_doubling = base.mean() - half.mean()
+        longer = np.median([run.seconds for run in full]) * (2 ** (mean / per_doubling) - 1)
+        rows.append((
+            title,
+            f"{scores.mean():.2f}",
+            f"{mean:.2f} [{low:.2f} to {high:.2f}]",
+            f"{longer:.0f}" if part != HALF else "–",
+        ))  # fmt: skip
+    headers = ("left out", "accuracy (%)", "it gains (points), 95 % interval", "it gains (s)")
+    caption = (
+        f"What a small training loses without each part, on validation images; with all parts it "
+        f"has {base.mean():.2f} % ({len(base)} seeds each)"
+    )
+    return Table(headers, tuple(rows), caption)
+
+
+def _scores(recipe: str, without: str | None) -> NDArray[np.float64]:
+    runs = read_fast_runs("validation", without).get(recipe, [])
+    return np.array([run.accuracy for run in runs])
+
+
+HALF = "half-the-epochs"
+#: What was left out of a recipe, in the words of a page.
+PARTS = {
+    "flips": "mirrored images",
+    "shifts": "shifted images",
+    "smoothing": "label smoothing",
+    "muon": "orthogonal steps",
+    "both-ways": "the mirror image at the test",
+    HALF: "half of the epochs",
+}
+
+
+def published() -> Table:
+    """List what others report of networks on this data set.
+
+    Examples
+    --------
+    >>> fu.tables.published().headers
+    ('network', 'parameters', 'augmentation', 'test accuracy (%)')
+    """
+    rows = tuple(
+        (name, parameters, "yes" if augmented else "no", accuracy)
+        for name, parameters, augmented, accuracy in PUBLISHED
+    )
+    headers = ("network", "parameters", "augmentation", "test accuracy (%)")
+    return Table(headers, rows, "Some of the results that users submitted to the data set's README")
+
+
+def in_minutes() -> Sentence:
+    """Say in one line what two cores reach today.
+
+    Examples
+    --------
+    >>> fu.tables.in_minutes()
+    Today two cores of a server ... minutes...
+    """
+    goal, runs = next(iter(read_fast_runs().items()))
+    scores = np.array([run.accuracy for run in runs])
+    reached = int(np.sum(scores >= float(goal)))
+    minutes = np.median([run.seconds for run in runs]) / 60
+    return Sentence(
+        f"Today two cores of a server train a network to a test accuracy of {scores.mean():.2f} % "
+        f"in {minutes:.1f} minutes (mean and median of {len(runs)} runs), of which {reached} "
+        f"reach {goal} %, the highest number of the five reports."
+    )

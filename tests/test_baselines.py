@@ -1,0 +1,184 @@
+"""Classic classifiers and the fast training: what they are, and that their numbers are theirs."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmnist_utils import tables
+from fmnist_utils.baselines import classifiers, fast_training
+from fmnist_utils.baselines.classifiers import CLASSIFIERS, Result
+from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.data.garments import load_synthetic
+from fmnist_utils.verdicts.outcome import Word
+
+ROOT = Path(__file__).parents[1]
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+speedrun = script("speedrun")
+
+
+@pytest.fixture(scope="module")
+def data() -> FashionMNIST:
+    return load_synthetic(400, 100)
+
+
+# --- classifiers ---------------------------------------------------------------------------------
+
+#: Settings of 2017 that scikit-learn spells otherwise today.
+RESPELLED = {"loss=deviance": "loss=log_loss", "penalty=l1": "l1_ratio=1"}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_estimators_have_the_settings_that_the_paper_prints(name: str) -> None:
+    given_ = classifiers.estimator(name, 1).get_params()
+    flat = {key.removeprefix("estimator__"): value for key, value in given_.items()}
+    for printed in CLASSIFIERS[name].settings.replace("[0.1, 0.1, ...]", "").split(", "):
+        key, value = RESPELLED.get(printed, printed).split("=")
+        if key == "multi_class":  # ovr: one classifier for each class
+            assert "estimator" in flat or flat["multi_class"] == value
+        elif value:
+            assert str(flat[key]) == value
+
+
+def test_a_classifier_is_judged_by_its_own_trainings_alone() -> None:
+    near = [Result("mlp", seed, 8710 + seed, 10_000, 1.0) for seed in range(1, 6)]
+    far = [Result("svc", seed, 5000 + seed, 10_000, 1.0) for seed in range(1, 6)]
+    assert classifiers.judge_classifier("mlp", near + far).word is Word.REPRODUCED
+    assert classifiers.judge_classifier("svc", near + far).word is Word.NOT_REPRODUCED
+    assert classifiers.judge_classifier("mlp", near[:2] + far).word is Word.PENDING
+
+
+def test_a_classifier_that_no_seed_changes_is_judged_by_its_margin_alone() -> None:
+    same = [Result("naive-bayes", seed, 5108, 10_000, 1.0) for seed in range(1, 4)]
+    assert classifiers.judge_classifier("naive-bayes", same).word is Word.REPRODUCED
+    other = [each._replace(correct=5200) for each in same]
+    assert classifiers.judge_classifier("naive-bayes", other).word is Word.CLOSE
+
+
+def test_training_a_classifier_depends_on_its_seed_alone(data: FashionMNIST) -> None:
+    once, again = (classifiers.correct_answers("decision-tree", 3, data) for _ in range(2))
+    assert once == again
+    assert once > len(data.test_labels) / 5
+
+
+def test_shipped_trainings_are_of_all_test_images_and_each_seed_once() -> None:
+    shipped = classifiers.read_results()
+    assert {each.images for each in shipped} == {10_000}
+    assert len({(each.classifier, each.seed) for each in shipped}) == len(shipped)
+    for name in {each.classifier for each in shipped}:  # none left out
+        seeds = sorted(each.seed for each in shipped if each.classifier == name)
+        assert seeds == list(range(1, len(seeds) + 1)), name
+
+
+# --- the fast training ---------------------------------------------------------------------------
+
+
+def pictures(n: int) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, 256, (n, 28, 28, 1), dtype=np.uint8)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 40), st.integers(0, 3), st.booleans(), st.integers(0, 2**32))
+def test_augmentation_moves_an_image_and_changes_no_pixel(
+    n: int, shifts: int, flips: bool, seed: int
+) -> None:
+    images = pictures(n)
+    recipe = speedrun.Recipe(shifts=shifts, flips=flips)
+    moved = speedrun.augmented(images, recipe, np.random.default_rng(seed))
+    assert moved.shape == images.shape and moved.dtype == np.uint8
+    size = 28 - 2 * shifts
+    for before, after in zip(images[..., 0], moved[..., 0], strict=True):
+        padded = np.pad(before, shifts)
+        ways = [padded, padded[:, ::-1]] if flips else [padded]
+        corners = [(i, j) for i in range(2 * shifts + 1) for j in range(2 * shifts + 1)]
+        assert any(
+            np.array_equal(way[i : i + 28, j : j + 28], after) for way in ways for i, j in corners
+        )
+    assert size > 0
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(0, 2**32))
+def test_orthogonal_steps_go_about_as_far_in_every_direction(
+    rows: int, columns: int, seed: int
+) -> None:
+    matrix = np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
+    found = np.linalg.svd(speedrun.orthogonal(matrix).numpy(), compute_uv=False)
+    before = np.linalg.svd(matrix, compute_uv=False)
+    large = before > 0.05 * np.linalg.norm(matrix)
+    assert np.all((found[large] > 0.5) & (found[large] < 1.3))
+
+
+def test_a_validated_training_never_reads_a_test_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def images(part: str) -> Any:
+        asked.append(part)
+        return pictures(55_000)[:, :, :, :], np.zeros(55_000, np.int32)
+
+    seen: list[int] = []
+    monkeypatch.setattr(speedrun, "images_and_labels", images)
+    monkeypatch.setattr(speedrun, "train", lambda recipe, images, *_: seen.append(len(images)))
+    monkeypatch.setattr(speedrun, "count_correct", lambda *args: len(args[2]))
+    row = speedrun.run_once("trial", None, validate=True, seed=1)
+    assert asked == ["train"] and seen == [54_000]
+    assert (row["split"], row["images"], row["correct"]) == ("validation", 1_000, 1_000)
+
+
+def test_the_network_learns_garments(data: FashionMNIST) -> None:
+    recipe = speedrun.Recipe(widths=(8, 16, 16), epochs=30)
+    images, labels = data.train_images[..., None], data.train_labels.astype(np.int32)
+    many = np.resize(images, (2 * speedrun.BATCH, 28, 28, 1)), np.resize(labels, 2 * speedrun.BATCH)
+    network = speedrun.train(recipe, *many, seed=1)
+    right = speedrun.count_correct(network, recipe, *many)
+    assert right > 0.5 * len(many[0])
+
+
+def test_parts_are_left_out_of_the_trial_only(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [sys.executable, str(ROOT / "benchmarks/speedrun.py"), "--goal", "95"]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stopped:
+        patch.setattr(sys, "argv", [*argv[1:], "--without", "flips"])
+        speedrun.main()
+    assert stopped.value.code == 2
+    assert "trial only" in capsys.readouterr().err
+
+
+def test_shipped_fast_runs_are_of_known_recipes_and_of_consecutive_seeds() -> None:
+    rows = json.loads(fast_training.RESULTS.read_text())["runs"]
+    groups: dict[Any, list[int]] = {}
+    for row in rows:
+        assert row["goal"] in speedrun.RECIPES and row["without"] in {None, *speedrun.TRICKS}
+        assert row["images"] == {"test": 10_000, "validation": 6_000}[row["split"]]
+        groups.setdefault((row["goal"], row["without"], row["split"]), []).append(row["seed"])
+    for key, seeds in groups.items():
+        assert sorted(seeds) == list(range(1, len(seeds) + 1)), key
+
+
+def test_every_part_that_was_left_out_has_words_on_the_page() -> None:
+    from fmnist_utils.tables.baseline_tables import PARTS
+
+    assert set(PARTS) <= set(speedrun.TRICKS)
+
+
+def test_tables_say_how_many_runs_reach_the_goal() -> None:
+    for row in tables.fast_trainings().rows:
+        runs = fast_training.read_fast_runs()[str(row[0])]
+        reached = sum(run.accuracy >= float(run.goal) for run in runs)
+        assert row[4] == f"{reached} of {len(runs)}"
