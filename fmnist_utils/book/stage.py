@@ -47,8 +47,8 @@ _EXECUTED = "fmnist_executed"
 #: of a search the tables, not the books that its tool keeps.
 _TRAINED = {"runs": "*.json", "searches": "trials.json"}
 
-#: Files of the project that reference pages show whole.
-_INCLUDED = ("CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-TEXT")
+#: Files of the project that pages show, whole or in part.
+_INCLUDED = ("CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-TEXT", "benchmarks/speedrun.py")
 
 _BANNERS = {
     "synthetic": (
