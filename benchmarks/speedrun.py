@@ -36,7 +36,6 @@ class Recipe:
     epochs: int = 11
     flips: bool = True
     shifts: int = 1
-    erase: int = 0
     smoothing: float = 0.1
     muon: bool = True
     both_ways: bool = True
@@ -44,11 +43,10 @@ class Recipe:
 
 
 BATCH = 512
+#: By the test accuracy, in percent, that each is made for; all were chosen by validation images.
 RECIPES = {
     "trial": Recipe(widths=(16, 32, 64), epochs=8),
     "93.61": Recipe(),
-    "94.5": Recipe(widths=(32, 64, 128), epochs=12, erase=8),
-    "95": Recipe(widths=(48, 96, 192), epochs=24, erase=8),
 }
 #: What can be left out of the trial, which is small so that each can be tried with many seeds.
 TRICKS: dict[str, dict[str, Any]] = {
@@ -79,7 +77,7 @@ def images_and_labels(part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def augmented(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """Shift each image, mirror half of them, and erase a square, at random."""
+    """Shift each image, and mirror half of them, at random."""
     n, most = len(images), recipe.shifts
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
     out, steps = np.empty_like(images), 2 * most + 1
@@ -90,12 +88,6 @@ def augmented(images: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> n
     if recipe.flips:
         mirrored = rng.random(n) < 0.5
         out[mirrored] = out[mirrored, :, ::-1]
-    if recipe.erase:
-        top, left = rng.integers(28 - recipe.erase // 2, size=(2, n, 1))
-        here = np.arange(28) + recipe.erase // 2
-        rows = (here >= top) & (here < top + recipe.erase)
-        columns = (here >= left) & (here < left + recipe.erase)
-        out[rows[:, :, None] & columns[:, None, :]] = MEAN
     return out
 
 
@@ -290,17 +282,25 @@ def run_once(goal: str, without: str | None, validate: bool, seed: int) -> dict[
     }  # fmt: skip
 
 
+def seeds_named(text: str) -> range:
+    """Return the seeds that ``3`` or ``1-10`` names."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
 def main() -> None:
     """Train what the results file lacks, each run in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--goal", choices=RECIPES, default="93.61")
-    parser.add_argument("--seeds", default="1-10", help="a first and a last seed, as 1-10")
+    parser.add_argument("--seeds", default="1-10", type=seeds_named, help="one, or as 1-10")
     parser.add_argument("--validate", action="store_true")
     parser.add_argument("--without", choices=TRICKS)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.without and options.goal != "trial":
         parser.error("--without takes parts of the recipe for --goal trial only")
+    if "FMNIST_DATA_DIR" not in os.environ:
+        parser.error("FMNIST_DATA_DIR must name the folder with the four files of the data set")
     if options.one is not None:
         share_cores(by_halves=options.without != "halves")
         row = run_once(options.goal, options.without, options.validate, options.one)
@@ -308,8 +308,7 @@ def main() -> None:
         return
     split = "validation" if options.validate else "test"
     made = json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
-    first, last = (int(part) for part in (options.seeds + f"-{options.seeds}").split("-")[:2])
-    for seed in range(first, last + 1):
+    for seed in options.seeds:
         wanted = (options.goal, options.without, split, seed)
         if wanted in {(row["goal"], row["without"], row["split"], row["seed"]) for row in made}:
             continue

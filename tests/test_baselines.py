@@ -152,7 +152,7 @@ def test_the_network_learns_garments(data: FashionMNIST) -> None:
 
 
 def test_parts_are_left_out_of_the_trial_only(capsys: pytest.CaptureFixture[str]) -> None:
-    argv = [sys.executable, str(ROOT / "benchmarks/speedrun.py"), "--goal", "95"]
+    argv = [sys.executable, str(ROOT / "benchmarks/speedrun.py"), "--goal", "93.61"]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stopped:
         patch.setattr(sys, "argv", [*argv[1:], "--without", "flips"])
         speedrun.main()
