@@ -69,7 +69,7 @@ def experiment(name: str, *claims: Content, epochs: int = 100, **parts: Any) -> 
 TOLD = "not stated again; it is that of another model"
 READINGS = [
     *("reading.pixel scaling", "reading.initialiser", "reading.defaults"),
-    *("reading.weights", "reading.training accuracy", "reading.best epoch"),
+    *("reading.weights", "reading.training accuracy", "reading.best epoch", "reading.layers"),
 ]
 
 

@@ -18,6 +18,7 @@ from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
+from fmnist_utils.verdicts.ledger import printed
 
 SOURCES = Path(__file__).resolve().parents[2] / "shared/reports"
 EACH_REPORT = pytest.mark.parametrize("report_id", list_reports())
@@ -175,6 +176,7 @@ experiments:
       - {setting: reading.weights, chosen: last epoch, because: not stated}
       - {setting: reading.best epoch, chosen: of highest accuracy, because: not stated}
       - {setting: reading.training accuracy, chosen: at the end, because: not stated}
+      - {setting: reading.layers, chosen: those of the other, because: not stated again}
     table:
       where: Figure 1
       layers:
@@ -830,6 +832,48 @@ def test_layers_may_be_those_of_another_experiment(tmp_path: Path) -> None:
     assert "nobody is no experiment with layers of its own" in error(tmp_path, nobody)
     itself = TINY.replace(OTHER, SAME.replace("layers_as: only", "layers_as: other"))
     assert "other is no experiment with layers of its own" in error(tmp_path, itself)
+    untold = TINY.replace(OTHER, SAME).replace("reading.layers", "reading.order of layers")
+    assert "other: reading.layers is neither claimed nor assumed" in error(tmp_path, untold)
+
+
+def test_another_precision_than_that_of_keras_is_assumed(tmp_path: Path) -> None:
+    mixed = TINY.replace("    training: ", "    precision: mixed_bfloat16\n    training: ")
+    assert "experiment only: precision is neither claimed nor assumed" in error(tmp_path, mixed)
+    last = "      - {setting: reading.layers"
+    told = "      - {setting: precision, chosen: mixed_bfloat16, because: to save time}\n"
+    whole = mixed.replace(last, told + last)
+    assert read(tmp_path, whole)["only"].precision == "mixed_bfloat16"
+    wrong = whole.replace("chosen: mixed_bfloat16", "chosen: float32")
+    assert "precision is mixed_bfloat16, assumed float32" in error(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("side", ["of: only, than: other", "of: other, than: only"])
+@pytest.mark.parametrize(
+    ("reading", "asked"), [("final", "reading.weights"), ("best", "reading.best epoch")]
+)
+def test_what_a_comparison_reads_is_assumed_on_both_sides(
+    tmp_path: Path, side: str, reading: str, asked: str
+) -> None:
+    """Also where an experiment states no number of its own, which would ask for it."""
+    text = TINY.replace("of: only, than: other", f"{side}, reading: {reading}")
+    end = text.index("    assumed: *assumed\n")
+    shared = text[text.index("      - {setting: training.validation.fr") : text.index("    table:")]
+    own = "".join(f"{line}\n" for line in shared.splitlines() if f"setting: {asked}," not in line)
+    silent = f"{text[:end]}    assumed:\n{own}    claims: [{BATCH}]\n"
+    assert f"claim gain: {asked} of other is neither claimed" in error(tmp_path, silent)
+    loud = f"{text[:end]}    assumed:\n{shared}    claims: [{BATCH}]\n"
+    assert read(tmp_path, loud)["other"].accuracy("test") is None
+
+
+BATCH = "{id: b, quantity: setting, setting: training.batch_size, value: 128, where: p. 1}"
+
+
+def test_a_training_time_may_be_a_bound(tmp_path: Path) -> None:
+    time = "id: time, quantity: minutes, value: 15, where: p. 1"
+    text = TINY.replace("    claims: &claims\n", f"    claims: &claims\n      - {{{time}}}\n")
+    assert printed(read(tmp_path, text)["only"]["time"]) == "15 min"
+    bound = text.replace(time, f"{time}, relation: at_most")
+    assert printed(read(tmp_path, bound)["only"]["time"]) == "≤ 15 min"
 
 
 def test_a_statement_may_be_about_two_experiments(tmp_path: Path) -> None:

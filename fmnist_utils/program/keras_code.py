@@ -30,7 +30,7 @@ _PARTS = {
     "images": ("model.input_shape", "model.resize", "reading.normalisation", "reading.pixel",
                "reading.data"),
     "split": ("training.validation", "training.images", "reading.1 fold"),
-    "model": ("model", "reading.initialiser"),
+    "model": ("model", "reading.initialiser", "reading.layers"),
     "compile": ("training.optimizer", "training.loss", "training.label_smoothing",
                 "reading.defaults"),
     "fit": ("training", "reading.fill mode"),
@@ -150,9 +150,13 @@ def _settings(chosen: Iterable[tuple[str, Any]], names: Names) -> list[str]:
 
 
 def _assumed(experiment: Experiment, base: Experiment) -> list[Assumption]:
-    """Leave out what a variant sets otherwise than its experiment."""
+    """Leave out what a variant sets otherwise than its experiment, and the precision.
+
+    The program has that of Keras, which its first lines tell.
+    """
     old, new = base.settings, experiment.settings
-    return [item for item in base.assumed if old.get(item.setting) == new.get(item.setting)]
+    kept = [item for item in base.assumed if item.setting != "precision"]
+    return [item for item in kept if old.get(item.setting) == new.get(item.setting)]
 
 
 def _reasons(assumed: Iterable[Assumption], names: Names) -> Reasons:

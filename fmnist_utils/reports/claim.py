@@ -116,8 +116,8 @@ class Claim(Strict):
     than_split : str
         Of a ``gap``: the split whose accuracy is taken off that of `split`.
     relation : str
-        Of a ``bound``: ``at_least`` and ``at_most`` include the value, ``above`` and ``below`` do
-        not.
+        Of a ``bound``, and of ``minutes`` that are one: ``at_least`` and ``at_most`` include the
+        value, ``above`` and ``below`` do not.
     label, predicted : int
         The true class, 0 to 9; the one that is predicted in its place.
     labels, than_labels : tuple of int

@@ -32,16 +32,17 @@ from fmnist_utils.records import (
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.printed import EpochTable, LayerTable, ScoreTable
 from fmnist_utils.reports.protocol import ALWAYS, Precision, Training
-from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.settings import (
     SettingError,
     _as_restored,
     _check_assumption,
     _check_setting,
     account_for,
+    check_reading,
     find,
     key_words,
     look_up,
+    open_readings,
 )
 from fmnist_utils.reports.values import Printed
 
@@ -60,8 +61,9 @@ def _flat(value: Any) -> Any:
 class Experiment(Strict):
     """One model trained under one protocol in one report.
 
-    `precision` is what the book trains it in: our choice, no part of the protocol. `layers_as`
-    names the experiment whose layers are those of this one too, but for what is said here.
+    `precision` is what the book trains it in: our choice, no part of the protocol, and assumed
+    where it is not float32. `layers_as` names the experiment whose layers are those of this one
+    too, but for what is said here; that they are is assumed as ``reading.layers``.
     """
 
     id: Slug
@@ -266,7 +268,7 @@ class Experiment(Strict):
         if claim.epoch is not None and claim.epoch > last:
             problem = f"training ends by epoch {last}, before epoch {claim.epoch}"
             raise WrongAt(f"claim {claim.id}: {problem}", *at)
-        _check_reading(self, claim, *at)
+        check_reading(self, claim, *at)
 
     def _check_assumptions(self) -> None:
         """Every assumption names a setting, with the value used."""
@@ -285,7 +287,7 @@ class Experiment(Strict):
         assumed = {item.setting for item in self.assumed}
         stated = {claim.setting for claim in self.stated if claim.setting}
         paths = [path for path in _paths(self.model, self.training) if not self._implied(path)]
-        account_for(f"experiment {self.id}", [*paths, *self._readings()], stated, assumed)
+        account_for(f"experiment {self.id}", [*paths, *open_readings(self)], stated, assumed)
 
     def _implied(self, path: str) -> bool:
         """Say whether a setting is in the printed layer table, or that of another experiment."""
@@ -304,20 +306,6 @@ class Experiment(Strict):
             and path not in known
             and theirs.get(path) != self.setting(path)
         ]
-
-    def _readings(self) -> Iterator[str]:
-        """Yield what a training, or a claim about one, leaves open unless the report says it."""
-        yield from ("reading.pixel scaling", "reading.initialiser", "reading.defaults")
-        if self.training.augmentation is not None:
-            yield "reading.fill mode"
-        ends = [c for c in self.results if c.about.kind == "measured" and c.about.unit != EPOCHS]
-        ends = [claim for claim in ends if claim.epoch is None]
-        if ends and not self.training.restores_best:
-            yield "reading.weights"
-        if any(claim.split == "train" for claim in ends):
-            yield "reading.training accuracy"
-        if self.training.early_stopping or any(c.reading.startswith("best") for c in ends):
-            yield "reading.best epoch"
 
 
 #: Stands in the id of an experiment that a reader made, before what it changes.
@@ -341,20 +329,6 @@ def _shown(value: Any) -> str:
 
 #: What a variant takes over from its experiment.
 _VARIED = {"report", "where", "model", "training", "precision"}
-
-
-def _check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None:
-    spec, problem = experiment.training, ""
-    if claim.reading.endswith("-all") and not spec.validation.holds_out:
-        problem = (
-            f"{experiment.id} holds no training images out, which reading {claim.reading} adds"
-        )
-    elif spec.validation.take == "none" and claim.split == "validation":
-        problem = f"{experiment.id} has no validation images"
-    elif spec.restores_best and claim.about.is_metric and claim.of and claim.reading == "final":
-        problem = f"{experiment.id} restores the best weights: give it reading: best"
-    if problem:
-        raise WrongAt(f"claim {claim.id}: {problem}", *at)
 
 
 #: What a printed layer table shows of a model.

@@ -150,8 +150,8 @@ def _macro(name: str, metric: str) -> Quantity:
     )  # fmt: skip
 
 
-def _shown(name: str, judge: str, suffix: str) -> Quantity:
-    return Quantity(kind="untested", name=name, judge=judge, suffix=suffix, units={"plain"})
+def _shown(name: str, judge: str, suffix: str, **row: Any) -> Quantity:
+    return Quantity(kind="untested", name=name, judge=judge, suffix=suffix, units={"plain"}, **row)
 
 
 def _comparison(name: str, judge: str, *needs: str, low: int = 0, **row: Any) -> Quantity:
@@ -231,7 +231,7 @@ QUANTITIES = {
     "data": _exact("{fact}", "fact", "fact", role="data", place="any", form="numbers", low=None),
     "cited": Quantity(kind="untested", name="{id}", judge="cited", role="cited", place="any",
                       form="words"),
-    "minutes": _shown("training time", "minutes", " min"),
+    "minutes": _shown("training time", "minutes", " min", takes={"relation"}),
     "seconds": _shown("training time", "seconds", " s"),
     "seconds_per_epoch": _shown("training time of an epoch", "seconds_per_epoch", " s"),
     "megabytes": _shown("size of the model", "megabytes", " MB"),

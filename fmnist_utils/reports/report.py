@@ -11,9 +11,15 @@ from pydantic import BeforeValidator, Field, model_validator
 from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
 from fmnist_utils.reports.claim import Claim, Places, one_or_more
-from fmnist_utils.reports.experiment import Experiment, Variant, _check_reading
+from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.search import Search
-from fmnist_utils.reports.settings import _check_assumption, _check_setting, named_errors
+from fmnist_utils.reports.settings import (
+    _check_assumption,
+    _check_setting,
+    check_compared,
+    check_reading,
+    named_errors,
+)
 from fmnist_utils.reports.values import SCALES, PrintedOrClaim
 from fmnist_utils.rounding import Interval, fill, holds
 
@@ -351,7 +357,9 @@ class Report(Strict):
                 if model is not None and model not in trainable:
                     raise WrongAt(f"claim {claim.id}: there is no experiment {model}", *at, key)
                 if model is not None:
-                    _check_reading(trainable[model], claim, *at)
+                    check_reading(trainable[model], claim, *at)
+                    owner = self.experiments[trainable[model].variant_of or model]
+                    check_compared(owner, claim, *at)
         return self
 
     def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:

@@ -1,4 +1,4 @@
-"""Settings by their dotted paths, and whether a claim or an assumption fits one."""
+"""Settings by their dotted paths, readings, and whether a claim or an assumption fits one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
@@ -15,7 +15,11 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import WrongAt, first_problem
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.protocol import NOT_SUPPORTED, Training
+from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.values import not_whole, same_value
+
+if TYPE_CHECKING:
+    from fmnist_utils.reports.experiment import Experiment
 
 
 class SettingError(FmnistError):
@@ -168,3 +172,50 @@ def _check_setting(subject: HasSettings, claim: Claim, *at: int | str) -> None:
     counted = type(used) is int and claim.unit == "plain"
     if counted and isinstance(claim.value, Decimal) and (problem := not_whole(claim.value)):
         raise WrongAt(f"claim {claim.id}: {problem}", *at, *(["value"] if at else []))
+
+
+# --- readings: what a training, or a claim about one, leaves open -------------------------------
+
+
+def open_readings(experiment: Experiment) -> Iterator[str]:
+    """Yield what an experiment must state or assume besides its model and its protocol."""
+    yield from ("reading.pixel scaling", "reading.initialiser", "reading.defaults")
+    if experiment.precision != "float32":
+        yield "precision"  # another one than Keras has by default
+    if experiment.layers_as is not None:
+        yield "reading.layers"
+    if experiment.training.augmentation is not None:
+        yield "reading.fill mode"
+    measured = [claim for claim in experiment.results if claim.about.kind == "measured"]
+    ends = [c for c in measured if c.about.unit != EPOCHS and c.epoch is None]
+    if ends and not experiment.training.restores_best:
+        yield "reading.weights"
+    if any(claim.split == "train" for claim in ends):
+        yield "reading.training accuracy"
+    if experiment.training.early_stopping or any(c.reading.startswith("best") for c in ends):
+        yield "reading.best epoch"
+
+
+def check_compared(experiment: Experiment, claim: Claim, *at: int | str) -> None:
+    """Refuse a comparison that reads off an experiment what nothing there states or assumes."""
+    best = claim.reading.startswith("best")
+    reading = "reading.best epoch" if best else "reading.weights"
+    told = {item.setting for item in experiment.assumed} | {c.setting for c in experiment.stated}
+    if reading not in told and (best or not experiment.training.restores_best):
+        problem = f"{reading} of {experiment.id} is neither claimed nor assumed"
+        raise WrongAt(f"claim {claim.id}: {problem}", *at)
+
+
+def check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None:
+    """Refuse a claim that cannot be read off the runs of an experiment as it says."""
+    spec, problem = experiment.training, ""
+    if claim.reading.endswith("-all") and not spec.validation.holds_out:
+        problem = (
+            f"{experiment.id} holds no training images out, which reading {claim.reading} adds"
+        )
+    elif spec.validation.take == "none" and claim.split == "validation":
+        problem = f"{experiment.id} has no validation images"
+    elif spec.restores_best and claim.about.is_metric and claim.of and claim.reading == "final":
+        problem = f"{experiment.id} restores the best weights: give it reading: best"
+    if problem:
+        raise WrongAt(f"claim {claim.id}: {problem}", *at)
