@@ -1,14 +1,19 @@
 """Fixtures shared by all tests."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training import interrupts
+from fmnist_utils.verdicts.ledger import every_ledger
 
 # No test may fail because a machine is slow: neither by a deadline, nor for slowly drawn examples.
 settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,6 +33,17 @@ def real_data_dir() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("needs the real Fashion-MNIST images: set FMNIST_DATA_DIR to their folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def ledgers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """Return the ledgers of all reports, from shipped runs alone, as JSON gives them.
+
+    What pages, tables and scripts read; ten seconds for all reports.
+    """
+    store = RunStore(tmp_path_factory.mktemp("runs"))
+    found = {name: [asdict(row) for row in rows] for name, rows in every_ledger(store).items()}
+    return json.loads(json.dumps(found, allow_nan=False))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -38,11 +38,13 @@ class LedgerRow:
     value : float, str, tuple of float, or None
         The value to compute with.
     unit : str
-        Of value, mean and interval: ``percent``, ``points`` or ``plain``.
+        Of value, mean, deviation and interval: ``percent``, ``points`` or ``plain``. Of an ordering
+        and of a bound only of the value: mean and interval are shares of 1 there.
     mean, sd : float or None
-        Mean and standard deviation of our runs, in the unit; of a comparison, the share that holds.
+        Mean and standard deviation of our runs, or of a difference of two models; of an ordering
+        or a bound, the share of pairs or runs in which it holds, without a deviation.
     low, high : float or None
-        Where 95 % of further runs would lie; of a comparison or a bound, the interval of the share.
+        Where 95 % of further runs would lie; of an ordering or a bound, the interval of the share.
     runs : int
         How many runs the verdict rests on.
     run_files : tuple of str
@@ -151,7 +153,8 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         places=claim.where,
         printed=printed(claim),
         value=_plain(claim.value),
-        unit=claim.unit,
+        # No value is stated, and the difference is judged in points.
+        unit="points" if claim.quantity == "match" else claim.unit,
         mean=verdict.mean,
         sd=verdict.sd,
         low=verdict.low,
