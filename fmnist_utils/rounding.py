@@ -112,6 +112,7 @@ def times(shape: Shape) -> str:
 _OPERATORS = {"*": operator.mul, "/": operator.truediv, "+": operator.add, "-": operator.sub}
 _RELATIONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
+    "!=": operator.ne,
 }  # fmt: skip
 _LITERAL = re.compile(r"\d{1,15}(\.\d{1,15})?")
 _PLACEHOLDER = re.compile(r"\{([^{}:]+)(?::\.(\d)f)?\}")

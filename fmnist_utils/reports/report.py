@@ -68,6 +68,7 @@ class Written(Finding):
     ----------
     when : tuple of str
         Relations of formulas that must hold for the finding to be one: ``cnn/test < mlp/test``.
+        What is stated in words is compared by ``=`` with a word: ``cnn/activation = relu``.
     tells : tuple of str
         Ids of findings of the checks in whose place this one stands; without any it is none.
     """
@@ -265,6 +266,11 @@ class Report(Strict):
 
     def holds(self, condition: str) -> bool:
         """Say whether a relation of formulas over claims holds; see `Written`."""
+        path, _, word = condition.partition(" = ")
+        if " " not in path and not path[:1].isdigit() and word:
+            stated = self.claim(path).value
+            if isinstance(stated, str):
+                return stated == word
         return holds(condition, self.number)
 
     def filled(self, item: Written) -> Finding:
