@@ -159,7 +159,9 @@ class Table:
         title = Text(f"\n{self.caption}", "bold")
         table = rich.table.Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
         for header, flush in zip(self.headers, self._flush_right(), strict=True):
-            table.add_column(Text(header), justify="right" if flush else "left")
+            # An id that an ellipsis cuts short names nothing.
+            side = "right" if flush else "left"
+            table.add_column(Text(header), justify=side, overflow="fold")
         for row in self.rows:
             table.add_row(*map(_printed, row))
         yield table
