@@ -23,7 +23,7 @@ from fmnist_utils.text import (
 
 Gap = tuple[Experiment, Assumption]
 
-#: Without these a training cannot be repeated at all.
+#: Where all of these are left out for one model, its training cannot be repeated at all.
 _ESSENTIAL = {"training.epochs", "training.optimizer.name", "training.optimizer.learning_rate"}
 
 
@@ -45,7 +45,10 @@ def unstated_settings(report: Report) -> Iterator[Fault]:
     for part, describe in (("model", _layers), ("training", _trainings), ("reading", _trainings)):
         gaps = found[part]
         if gaps:
-            all_open = {item.setting for _, item in gaps} >= _ESSENTIAL
+            missing: dict[str, set[str]] = defaultdict(set)
+            for experiment, item in gaps:
+                missing[experiment.id].add(item.setting)
+            all_open = any(of_one >= _ESSENTIAL for of_one in missing.values())
             yield Fault(
                 kind=f"unstated-{part}",
                 where=joined(e.table.where if e.table else e.where for e, _ in gaps),
