@@ -208,6 +208,25 @@ def audited(content: Content) -> list[str]:
     return [finding.id for finding in audit.audit(Report.model_validate(content))]
 
 
+def found_in(content: Content) -> list[Any]:
+    return audit.audit(Report.model_validate(content))
+
+
+def alone(*stated: Content, **parts: Any) -> Content:
+    """Return a report of one experiment with these claims."""
+    content = tiny()
+    content["claims"] = content["derivations"] = []
+    # What ends the training is stated, and an accuracy on test images.
+    given = {c["split"] for c in stated if c["quantity"] == "accuracy"}
+    kept = [
+        accuracy(f"kept-{split}", split, value)
+        for split, value in (("validation", "88.75"), ("test", "88.4"))
+        if split not in given
+    ]
+    content["experiments"] = {"small": experiment("small", *stated, *kept, **parts)}
+    return content
+
+
 # --- drawn at random -----------------------------------------------------------------------------
 
 

@@ -12,38 +12,18 @@ from made_up_reports import (
     TOLD,
     Content,
     accuracy,
+    alone,
     audited,
     claim,
     experiment,
+    found_in,
     planted,
     printed_tables,
     tiny,
 )
 
-from fmnist_utils import audit
-from fmnist_utils.reports.report import Report
-
 LARGE = ("experiments", "large")
 SMALL = ("experiments", "small")
-
-
-def found_in(content: Content) -> list[Any]:
-    return audit.audit(Report.model_validate(content))
-
-
-def alone(*stated: Content, **parts: Any) -> Content:
-    """Return a report of one experiment with these claims."""
-    content = tiny()
-    content["claims"] = content["derivations"] = []
-    # What ends the training is stated, and an accuracy on test images.
-    given = {c["split"] for c in stated if c["quantity"] == "accuracy"}
-    kept = [
-        accuracy(f"kept-{split}", split, value)
-        for split, value in (("validation", "88.75"), ("test", "88.4"))
-        if split not in given
-    ]
-    content["experiments"] = {"small": experiment("small", *stated, *kept, **parts)}
-    return content
 
 
 @pytest.mark.parametrize(

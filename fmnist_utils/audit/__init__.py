@@ -86,11 +86,21 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
 def findings_of(report: Report, faults: Sequence[Fault]) -> list[Finding]:
     """Tell what checks found, and what stands in the report's file; the most severe first."""
     written = [item for item in report.findings if all(map(report.holds, item.when))]
-    by_hand = {id_ for item in written for id_ in item.tells}
-    found = told(fault for fault in faults if fault.id not in by_hand)
-    ids = {fault.id for fault in faults}
-    found += [report.filled(item) for item in written if not item.tells or ids & {*item.tells}]
+    found, by_hand = [], set()
+    for item in written:
+        filled = report.filled(item)
+        tells = {fault for fault in faults if fault.id in item.tells and _has_all(filled, fault)}
+        if tells or not item.tells:
+            found.append(filled)
+            by_hand |= tells
+    found = told(fault for fault in faults if fault not in by_hand) + found
     return sorted(found, key=lambda finding: list(SEVERITIES).index(finding.severity))
+
+
+def _has_all(finding: Finding, fault: Fault) -> bool:
+    """Say whether a written finding has every value of a fault; of a later one it knows nothing."""
+    text = f"{finding.claimed}; {finding.because}"
+    return all(value.removesuffix(" %") in text for value in fault.values)
 
 
 def audit_report(report: Report, store: RunStore) -> list[Finding]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.report import SEVERITIES, Finding, Severity
+from fmnist_utils.reports.report import SEVERITIES, Finding, Report, Severity
 from fmnist_utils.text import joined
 
 
@@ -124,6 +125,8 @@ class Fault:
     rests_on : frozenset of str
         Addresses of the numbers that contradict each other; faults that share one are told as one,
         for a single wrong number explains them all. Empty for what is no contradiction.
+    values : tuple of str
+        What contradicts each other, as printed. A written finding tells of the fault if it has all.
     severity : str, optional
         Where it is not that of the kind.
     words : mapping
@@ -136,6 +139,7 @@ class Fault:
     claimed: str
     because: str
     rests_on: frozenset[str] = frozenset()
+    values: tuple[str, ...] = ()
     severity: Severity | None = None
     words: Mapping[str, str] = field(default_factory=dict, hash=False)
 
@@ -165,18 +169,35 @@ class Fault:
 
 
 def told(faults: Iterable[Fault]) -> list[Finding]:
-    """Make findings of faults: those that rest on one number become one, headed by the gravest."""
-    ranks = list(SEVERITIES)
+    """Make findings of faults: those that rest on one number become one, headed by the gravest.
+
+    The number that most of them rest on comes first, for it explains most, and what it explains is
+    not asked again. No two faults become one by way of a third: each may have a number of its own.
+    """
+    left = sorted(faults, key=_rank)
+    order = {id(fault): place for place, fault in enumerate(left)}
     groups: list[list[Fault]] = []
-    for fault in sorted(faults, key=lambda fault: ranks.index(fault.weight)):
-        shared = [g for g in groups if any(fault.rests_on & other.rests_on for other in g)]
-        merged = [*(item for group in shared for item in group), fault]
-        groups = (
-            [merged if g is shared[0] else g for g in groups if g not in shared[1:]]
-            if shared
-            else [*groups, merged]
-        )
+    while left:
+        resting: dict[str, list[Fault]] = defaultdict(list)
+        for fault in left:
+            for number in sorted(fault.rests_on):
+                resting[number].append(fault)
+        # Of several numbers that explain as many faults the one that explains the graver ones.
+        most = max(resting.values(), key=lambda g: (len(g), -sum(map(_rank, g))), default=[])
+        group = most if len(most) > 1 else left[:1]
+        groups.append(group)
+        left = [fault for fault in left if not any(fault is other for other in group)]
+    groups.sort(key=lambda group: order[id(group[0])])
     return [first.finding(others) for first, *others in groups]
+
+
+def _rank(fault: Fault) -> int:
+    return list(SEVERITIES).index(fault.weight)
+
+
+def severity_of(*claims: Claim) -> Severity | None:
+    """Return high where a headline number is among those that contradict each other; else None."""
+    return "high" if any(claim.role == "headline" for claim in claims) else None
 
 
 def place(*claims: Claim) -> str:
@@ -185,10 +206,20 @@ def place(*claims: Claim) -> str:
 
 
 def address(experiment: Experiment | None, claim: Claim) -> str:
-    """Return what identifies a number; all cells of a layer or score table are one."""
+    """Return what identifies a number: all cells of a layer table are one, and all of a class.
+
+    A number that also stands under another experiment is that one's.
+    """
     part = claim.id
+    if "/" in claim.statement:
+        return claim.statement
     if experiment and experiment.table and claim in experiment.table.claims():
         part = "layers"
     elif experiment and experiment.scores and claim in experiment.scores.claims():
-        part = "scores"
+        part = f"scores-{claim.label}"
     return f"{experiment.id}/{part}" if experiment else part
+
+
+def address_at(report: Report, path: str) -> str:
+    """Return what identifies the number of a claim, by the path of the claim in the report."""
+    return address(report.experiments.get(path.rpartition("/")[0]), report.claim(path))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from fmnist_utils.audit.fault import Fault, address, place
+from fmnist_utils.audit.fault import Fault, address, address_at, place, severity_of
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -32,7 +32,9 @@ def wrong_derivations(report: Report) -> Iterator[Fault]:
                 claimed=f"{item.subject} is {_derived_text(report, item, item.stated)}",
                 because=_derivation(report, item, given),
                 rests_on=frozenset(
-                    value for value in (item.stated, *item.given) if isinstance(value, str)
+                    address_at(report, value)
+                    for value in (item.stated, *item.given)
+                    if isinstance(value, str)
                 ),
                 severity=item.severity,
                 words={"of": item.title, "consequence": item.consequence},
@@ -83,28 +85,41 @@ def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
 def wrong_ends(report: Report) -> Iterator[Fault]:
     """Find accuracies and losses that the epoch table of their split does not have.
 
-    One after training must be that of the last epoch, one at the best epoch the highest accuracy.
+    One after training must be that of the last epoch. At the best epoch accuracy is the highest;
+    the loss is that of the same epoch or the lowest, for either can be called the best.
     """
     for experiment in report.experiments.values():
         for table in experiment.epoch_tables:
-            cells = [c for c in table.claims() if c.quantity == "accuracy"]
-            best, last = max(cells, key=lambda cell: cell.interval.middle), cells[-1]
+            cells: dict[str, list[Claim]] = {"accuracy": [], "loss": []}
+            for cell in table.claims():
+                cells[cell.quantity].append(cell)
+            top = max(cells["accuracy"], key=_middle)
+            at_best = [loss for loss, accuracy in zip(cells["loss"], cells["accuracy"], strict=True)
+                       if accuracy.interval.meets(top.interval)]  # fmt: skip
+            lowest = min(cells["loss"], key=_middle)
+            best = {"accuracy": [top], "loss": [lowest, *at_best]}
             for claim in experiment.stated:
-                if (claim.quantity, claim.split) != ("accuracy", table.split) or claim.mean_of:
+                if claim.quantity not in cells or claim.split != table.split or claim.mean_of:
                     continue
-                cell = best if claim.reading.startswith("best") else last
-                if claim.epoch is None and not claim.interval.meets(cell.interval):
-                    yield Fault(
-                        kind="last-epoch",
-                        about=f"{experiment.id}-{claim.id}",
-                        where=joined((place(claim), table.where)),
-                        claimed=f"{stated_value(claim)} {claim.split} accuracy "
-                        f"{'at the best epoch' if cell is best else 'after training'}",
-                        because=f"{table.where} ends at {stated_value(last)}, and its best is "
-                        f"{stated_value(best)}",
-                        rests_on=frozenset({address(experiment, claim), address(experiment, cell)}),
-                        words={"of": experiment.title},
-                    )
+                last, asked = cells[claim.quantity][-1], claim.reading.startswith("best")
+                allowed = best[claim.quantity] if asked else [last]
+                if claim.epoch or any(claim.interval.meets(cell.interval) for cell in allowed):
+                    continue
+                yield Fault(
+                    kind="last-epoch",
+                    about=f"{experiment.id}-{claim.id}",
+                    where=joined((place(claim), table.where)),
+                    claimed=f"{stated_value(claim)} {claim.split} {claim.quantity} "
+                    f"{'at the best epoch' if asked else 'after training'}",
+                    because=f"{table.where} ends at {stated_value(last)}, and its best is "
+                    f"{stated_value(best[claim.quantity][0])}",
+                    rests_on=frozenset(address(experiment, c) for c in (claim, *allowed)),
+                    words={"of": experiment.title},
+                )
+
+
+def _middle(claim: Claim) -> Fraction:
+    return claim.interval.middle
 
 
 def dropped_zeros(report: Report) -> Iterator[Fault]:
@@ -185,6 +200,7 @@ def impossible_accuracies(report: Report) -> Iterator[Fault]:
                 because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}; "
                 f"{_by_chance([claim], n)}",
                 rests_on=frozenset({address(experiment, claim)}),
+                severity=severity_of(claim),
                 words={"of": experiment.title},
             )
 

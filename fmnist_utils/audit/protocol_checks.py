@@ -29,23 +29,34 @@ from fmnist_utils.text import (
 
 
 def impossible_epochs(report: Report) -> Iterator[Fault]:
-    """Find trainings that end neither at their limit nor as early stopping would."""
+    """Find trainings that end neither at their limit nor as early stopping would.
+
+    No epoch of a training can be stated that lies after its stated end.
+    """
     for experiment in report.experiments.values():
+        trained = [c for c in experiment.stated if c.quantity == "epochs_trained"]
+        end = max(trained, default=None, key=lambda claim: claim.number)
         for claim in experiment.stated:
-            if claim.about.unit == EPOCHS and (problem := _no_end(experiment, claim)):
+            if claim.about.unit != EPOCHS:
+                continue
+            problem, numbers = _no_end(experiment, claim), [claim]
+            if not problem and end and claim.interval.low > end.interval.high:
+                problem = f"training ended after epoch {stated_value(end)}"
+                numbers.append(end)
+            if problem:
                 yield Fault(
                     kind="epochs",
                     about=f"{experiment.id}-{claim.id}",
-                    where=place(claim),
+                    where=place(*numbers),
                     claimed=f"{subject_text(claim)} of {experiment.title}: {stated_value(claim)}",
                     because=problem,
-                    rests_on=frozenset({address(experiment, claim)}),
+                    rests_on=frozenset(address(experiment, number) for number in numbers),
                     words={"of": experiment.title},
                 )
 
 
 def _no_end(experiment: Experiment, claim: Claim) -> str:
-    """Say why a training cannot have ended, or been, at an epoch."""
+    """Say why a training cannot have ended, or been, at an epoch, by its settings."""
     limit, stopping = experiment.training.epochs, experiment.training.early_stopping
     if claim.number > limit:
         return f"training is limited to {limit} epochs"
@@ -97,6 +108,12 @@ def unequal_protocols(report: Report) -> Iterator[Fault]:
         where=place(*(found[0][1] for values in unequal.values() for found in values.values())),
         claimed=f"the accuracies of {counted(len(beside), 'model')} are set side by side",
         because=joined(reasons),
+        rests_on=frozenset(
+            address(*one)
+            for values in unequal.values()
+            for found in values.values()
+            for one in found
+        ),
         severity="high" if _compared_apart(report, sizes) else None,
         words={"tried": variants_text(report, [(e.id, path) for e in beside for path in unequal])},
     )

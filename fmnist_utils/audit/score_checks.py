@@ -35,13 +35,14 @@ def impossible_scores(report: Report) -> Iterator[Fault]:
         table = experiment.scores
         if table is None:
             continue
-        rows, problems, every = [], [], []
-        for row in table.rows:
+        rows, problems, every, classes = [], [], [], set()
+        for label, row in enumerate(table.rows):
             found = _counts(row, table)
             if not found:
                 rows.append(f"{row.label}: precision {row.precision}, recall {row.recall}, "
                             f"F1 {row.f1}")  # fmt: skip
                 problems.append(f"{row.label}: {_why_not(row, table)}")
+                classes.add(label)
                 found = _counts(row, table, with_f1=False)
             every.append(found)
         stated = [claim] if (claim := experiment.accuracy(table.split)) else []
@@ -55,6 +56,8 @@ def impossible_scores(report: Report) -> Iterator[Fault]:
         elif right == []:
             problems.append("no numbers of images with these scores add up to all test images")
             rows.append("the scores of ten classes")
+        if wrong or right == []:  # a sum is one of all classes
+            classes = set(range(len(table.rows)))
         if problems:
             yield Fault(
                 kind="scores",
@@ -62,7 +65,7 @@ def impossible_scores(report: Report) -> Iterator[Fault]:
                 where=joined([table.where, *map(place, wrong)]),
                 claimed=joined(rows),
                 because=joined(problems),
-                rests_on=frozenset({f"{experiment.id}/scores"})
+                rests_on=frozenset(f"{experiment.id}/scores-{label}" for label in classes)
                 | {address(experiment, claim) for claim in wrong},
                 words={"of": experiment.title},
             )

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from fmnist_utils.audit.fault import Fault, address, place
+from fmnist_utils.audit.fault import Fault, address, place, severity_of
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import Report, Severity
 from fmnist_utils.reports.values import SCALES
 from fmnist_utils.rounding import Interval
 from fmnist_utils.text import (
@@ -53,6 +53,8 @@ def disagreeing_statements(report: Report) -> Iterator[Fault]:
             if claims[0].numbers == 1
             else "these are not the same",
             rests_on=frozenset(address(experiment, claim) for claim in claims),
+            values=tuple(values) if claims[0].numbers == 1 and not counted else (),
+            severity=severity_of(*claims),
             words=_words(report, experiment, claims[0]),
         )
 
@@ -115,7 +117,7 @@ def otherwise_described(report: Report) -> Iterator[Fault]:
             because=_instead(claim, owner, verdict.ours),
             # How the images are divided is one thing, in however many arrays and shares.
             rests_on=frozenset({f"{owner.id}/images" if owner and kind == "images"
-                                else claim.statement if shared else address(owner, claim)}),
+                                else address(owner, claim)}),
             words=_words(report, subject, claim),
         )  # fmt: skip
 
@@ -214,6 +216,7 @@ def wrong_differences(report: Report) -> Iterator[Fault]:
             yield _about_accuracies(
                 report, claim, "difference", {}, _subtraction(ours, theirs),
                 f"{of} is {stated_value(claim)} above {than} in {claim.split} accuracy",
+                severity_of(claim, ours, theirs),
             )  # fmt: skip
 
 
@@ -232,6 +235,7 @@ def wrong_gaps(report: Report) -> Iterator[Fault]:
                     claimed=f"{claim_text(claim)} of {experiment.title} is {stated_value(claim)}",
                     because=_subtraction(one, other),
                     rests_on=frozenset(address(experiment, c) for c in (claim, one, other)),
+                    severity=severity_of(claim, one, other),
                 )
 
 
@@ -250,6 +254,7 @@ def above_training(report: Report) -> Iterator[Fault]:
             where=place(*(claim for _, *claims in found for claim in claims)),
             claimed=joined(f"{other.split} accuracy of {experiment.title} is above its training "
                            "accuracy" for experiment, other, _ in found),
+            rests_on=frozenset(address(experiment, c) for experiment, *both in found for c in both),
             because=joined([*(_subtraction(other, train) for _, other, train in found),
                             "training accuracy as Keras prints it is a mean over an epoch, with "
                             "dropout on; the others are taken after it, with dropout off"]),
@@ -275,11 +280,18 @@ def broken_bounds(report: Report) -> Iterator[Fault]:
             yield _about_accuracies(
                 report, claim, "bound", {"of": of}, f"it is {stated_value(value)} ({place(value)})",
                 f"{claim.split} accuracy of {of} is {relation} {stated_value(claim)}",
+                severity_of(claim, value),
             )  # fmt: skip
 
 
 def _about_accuracies(
-    report: Report, claim: Claim, kind: str, words: dict[str, str], because: str, claimed: str
+    report: Report,
+    claim: Claim,
+    kind: str,
+    words: dict[str, str],
+    because: str,
+    claimed: str,
+    severity: Severity | None = None,
 ) -> Fault:
     """Return the fault of a comparison, which rests on the accuracies that it compares."""
     sides = zip((claim.of, claim.than), claims_compared(report, claim), strict=True)
@@ -290,8 +302,9 @@ def _about_accuracies(
         claimed=claimed,
         because=because,
         rests_on=frozenset(address(report.experiments[n or ""], c) for n, c in sides if c),
+        severity=severity,
         words=words,
-    )
+    )  # fmt: skip
 
 
 def claims_compared(report: Report, claim: Claim) -> tuple[Claim | None, Claim | None]:
@@ -321,20 +334,29 @@ def false_class_orderings(report: Report) -> Iterator[Fault]:
         for claim in experiment.stated:
             if claim.quantity != "class_ordering":
                 continue
-            for higher, lower in _pairs(claim):
-                above, below = recalls.get(higher), recalls.get(lower)
-                if above and below and above.interval.high < below.interval.low:
-                    better, worse = CLASS_NAMES[higher], CLASS_NAMES[lower]
-                    yield Fault(
-                        kind="class-order",
-                        about=f"{experiment.id}-{claim.id}",
-                        where=joined((place(claim), place(above, below))),
-                        claimed=f"{better} is recognised better than {worse}",
-                        because=f"recall {stated_value(above)} of {better} is less than "
-                        f"{stated_value(below)} of {worse}",
-                        rests_on=frozenset(address(experiment, c) for c in (above, below)),
-                        words={"of": experiment.title},
-                    )
+            false = [
+                (above, below)
+                for above, below in (map(recalls.get, pair) for pair in _pairs(claim))
+                if above and below and above.interval.high < below.interval.low
+            ]
+            if false:
+                scores = [recall for pair in false for recall in pair]
+                yield Fault(
+                    kind="class-order",
+                    about=f"{experiment.id}-{claim.id}",
+                    where=joined((place(claim), place(*scores))),
+                    claimed=joined(f"{_class(above)} is recognised better than {_class(below)}"
+                                   for above, below in false),
+                    because=joined(f"recall {stated_value(above)} of {_class(above)} is less than "
+                                   f"{stated_value(below)} of {_class(below)}"
+                                   for above, below in false),
+                    rests_on=frozenset(address(experiment, recall) for recall in scores),
+                    words={"of": experiment.title},
+                )  # fmt: skip
+
+
+def _class(claim: Claim) -> str:
+    return CLASS_NAMES[claim.label or 0]
 
 
 def _pairs(claim: Claim) -> list[tuple[int, int]]:
