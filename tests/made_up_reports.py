@@ -266,6 +266,14 @@ def consistent_reports(draw: Callable[..., Any]) -> Content:
         text = rounded(draw, value, percent)
         return claim(name, "accuracy", text, split=split, unit=unit)
 
+    def gap(name: str, true: Fraction, than_split: str = "test") -> Content:
+        keys = {"split": "train", "than_split": than_split, "unit": "points"}
+        return claim(name, "gap", rounded(draw, true, True), **keys)
+
+    ends = {
+        name: [epoch_table(draw, split, values[split]) for split in ("train", "validation")]
+        for name, values in right.items()
+    }
     experiments = {
         name: experiment(
             name,
@@ -275,7 +283,13 @@ def consistent_reports(draw: Callable[..., Any]) -> Content:
                 for i in range(draw(st.integers(1, 3)))
             ),
             claim("ended", "epochs_trained", str(draw(st.integers(11, 100)))),
+            *counts_of_images(draw),
+            *class_recalls(draw),
+            gap("gap", values["train"] - values["test"]),
+            gap("gap-again", values["train"] - values["validation"], than_split="validation"),
+            *(table["stated"] for table in ends[name]),
             table=draw(printed_tables()),
+            epoch_tables=[table["printed"] for table in ends[name]],
         )
         for name, values in right.items()
     }
@@ -300,6 +314,47 @@ def consistent_reports(draw: Callable[..., Any]) -> Content:
         "experiments": experiments,
         "derivations": draw(derivations()),
     }
+
+
+def counts_of_images(draw: Callable[..., Any]) -> list[Content]:
+    """State how the images are divided, as counts and as shares."""
+    sizes = {"train": 48_000, "validation": 12_000, "test": 10_000}
+    shares = {split: rounded(draw, Fraction(n, 70_000), True) for split, n in sizes.items()}
+    return [
+        *(claim(f"{split}-count", "images", str(n), split=split) for split, n in sizes.items()),
+        *(claim(f"{split}-share", "images", share, split=split, unit="percent")
+          for split, share in shares.items()),
+    ]  # fmt: skip
+
+
+def class_recalls(draw: Callable[..., Any]) -> list[Content]:
+    """State how many images of some classes are recognised, and which class is better."""
+    right = draw(st.dictionaries(st.integers(0, 9), st.integers(0, 1_000), max_size=4))
+    stated = [
+        claim(f"recall-{label}", "recall", rounded(draw, Fraction(hits, 1_000), True), label=label,
+              split="test", unit="percent")
+        for label, hits in right.items()
+    ]  # fmt: skip
+    ranked = sorted(right, key=lambda label: right[label])
+    if ranked and right[ranked[0]] < right[ranked[-1]]:
+        pair = {"labels": [ranked[-1]], "than_labels": [ranked[0]]}
+        stated.append(claim("ranks", "class_ordering", split="test", **pair))
+    return stated
+
+
+def epoch_table(draw: Callable[..., Any], split: str, last: Fraction) -> dict[str, Content]:
+    """Print accuracies that end at a true one and losses that the errors allow; state the last."""
+    accuracies = [Fraction(draw(st.integers(6_000, 12_000)), 12_000) for _ in range(2)] + [last]
+    # Each error costs ln 2 at least.
+    losses = [(1 - right) * Fraction(7, 10) + Fraction(draw(st.integers(0, 2_000)), 1_000)
+              for right in accuracies]  # fmt: skip
+    printed = {
+        "where": f"Table of {split}", "split": split,
+        "accuracy": [rounded(draw, value, False) for value in accuracies],
+        "loss": [rounded(draw, value, False) for value in losses],
+    }  # fmt: skip
+    stated = claim(f"{split}-loss", "loss", rounded(draw, losses[-1], False), split=split)
+    return {"printed": printed, "stated": stated}
 
 
 @st.composite
