@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from drawn_reports import consistent_reports, printed_scores
 from factories import make_run
 from hypothesis import given
 from made_up_reports import (
     Content,
     audited,
-    consistent_reports,
     derived,
     layers,
-    printed_scores,
     tiny,
 )
 from typer.testing import CliRunner

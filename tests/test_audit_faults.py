@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+from drawn_reports import printed_tables
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_reports import (
@@ -18,7 +19,6 @@ from made_up_reports import (
     experiment,
     found_in,
     planted,
-    printed_tables,
     tiny,
 )
 
