@@ -160,8 +160,7 @@ class Table:
         table = rich.table.Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
         for header, flush in zip(self.headers, self._flush_right(), strict=True):
             # An id that an ellipsis cuts short names nothing.
-            side = "right" if flush else "left"
-            table.add_column(Text(header), justify=side, overflow="fold")
+            table.add_column(Text(header), justify="right" if flush else "left", overflow="fold")
         for row in self.rows:
             table.add_row(*map(_printed, row))
         yield table
