@@ -63,7 +63,7 @@ CLASSIFIERS = {
 
 
 class Result(NamedTuple):
-    """One training: how many of the test images it got right, and in how many seconds."""
+    """One training: how many of the test images it got right, and in how many CPU seconds."""
 
     classifier: str
     seed: int

@@ -78,7 +78,7 @@ def read_fast_runs(
     """
     rows = json.loads(path.read_text())["runs"] if path.exists() else []
     found: dict[str, list[FastRun]] = {}
-    for row in sorted(rows, key=lambda row: (float(row["goal"]), row["seed"])):
+    for row in sorted(rows, key=lambda row: (row["goal"], row["seed"])):
         run = FastRun(**row)
         if (run.split, run.without) == (split, without):
             found.setdefault(run.goal, []).append(run)
