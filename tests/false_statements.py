@@ -59,6 +59,8 @@ def false_comparisons(report: Report) -> Iterator[Planted]:
             better, worse = (a, b) if gap > 0 else (b, a)
             pair = {"split": split, "of": worse.id, "than": better.id}
             yield with_said(report, None, said("rank", "ordering", **pair)), ("ordering",)
+            if any({claim.of, claim.than} == {a.id, b.id} for _, claim in report.all_claims()):
+                continue  # the report states that difference itself: then both disagree, too
             pair = {"split": split, "of": better.id, "than": worse.id}
             wrong = said("gain", "difference", abs(gap) + 2 * POINT, unit="points", **pair)
             yield with_said(report, None, wrong), ("difference", "ordering")

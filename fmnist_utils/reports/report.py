@@ -10,16 +10,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
+from fmnist_utils.reports import settings
 from fmnist_utils.reports.claim import Claim, Places, one_or_more
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.search import Search
-from fmnist_utils.reports.settings import (
-    _check_assumption,
-    _check_setting,
-    check_compared,
-    check_reading,
-    named_errors,
-)
 from fmnist_utils.reports.values import SCALES, PrintedOrClaim
 from fmnist_utils.rounding import Interval, fill, holds
 
@@ -267,10 +261,9 @@ class Report(Strict):
     def holds(self, condition: str) -> bool:
         """Say whether a relation of formulas over claims holds; see `Written`."""
         path, _, word = condition.partition(" = ")
-        if " " not in path and not path[:1].isdigit() and word:
-            stated = self.claim(path).value
-            if isinstance(stated, str):
-                return stated == word
+        in_words = word and " " not in path and not path[:1].isdigit()
+        if in_words and isinstance(stated := self.claim(path).value, str):
+            return stated == word
         return holds(condition, self.number)
 
     def filled(self, item: Written) -> Finding:
@@ -295,14 +288,14 @@ class Report(Strict):
             named = (("stated", item.stated), *(("given", given) for given in item.given))
             for key, value in named:
                 if isinstance(value, str):
-                    with named_errors(f"derivation {item.id}", "derivations", i, key):
+                    with settings.named_errors(f"derivation {item.id}", "derivations", i, key):
                         self.number(value)
             divisor = self.given(item, item.given[-1])
             if item.rule == "ratio" and divisor.low <= 0:
                 problem = f"derivation {item.id}: a ratio is one of numbers above 0"
                 raise WrongAt(problem, "derivations", i, "given", 1)
         for i, finding in enumerate(self.findings):
-            with named_errors(f"finding {finding.id}", "findings", i):
+            with settings.named_errors(f"finding {finding.id}", "findings", i):
                 try:
                     self.filled(finding)
                     list(map(self.holds, finding.when))
@@ -351,7 +344,7 @@ class Report(Strict):
         refuse_duplicates("claim id", ids)
         for name, variant in self.variants.items():
             self._check_of("variants", name, variant.of, self.experiments)
-            with named_errors(f"variant {name}", "variants", name):
+            with settings.named_errors(f"variant {name}", "variants", name):
                 self.experiments[variant.of].varied(name, variant)
         trainable = self.trainable
         for i, claim in enumerate(self.claims):
@@ -363,9 +356,9 @@ class Report(Strict):
                 if model is not None and model not in trainable:
                     raise WrongAt(f"claim {claim.id}: there is no experiment {model}", *at, key)
                 if model is not None:
-                    check_reading(trainable[model], claim, *at)
-                    owner = self.experiments[trainable[model].variant_of or model]
-                    check_compared(owner, claim, *at)
+                    settings.check_reading(trainable[model], claim, *at)
+                    name = trainable[model].variant_of or model
+                    settings.check_compared(self.experiments[name], claim, *at)
         return self
 
     def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:
@@ -393,11 +386,11 @@ class Report(Strict):
                 if claim.quantity != "setting":
                     problem = f"claim {claim.id} must be of quantity setting"
                     raise WrongAt(f"search {name}: {problem}", *at, "claims", i)
-                _check_setting(search, claim, *at, "claims", i)
+                settings._check_setting(search, claim, *at, "claims", i)
             for item in search.assumed:
-                _check_assumption(search, item.setting, item.chosen)
+                settings._check_assumption(search, item.setting, item.chosen)
             for values in ({}, *search.each_alone()):
-                with named_errors(f"search {name}", *at):
+                with settings.named_errors(f"search {name}", *at):
                     varied = search.vary(self.experiments[search.of], values)
                 if varied.training.validation.drawn_by_run:
                     problem = "its trials share one split: give training.validation.seed"

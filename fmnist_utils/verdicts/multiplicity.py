@@ -62,7 +62,7 @@ def chance(verdicts: Iterable[Verdict]) -> Chance:
     >>> verdicts = fu.verdicts.judge_accuracies(report, {experiment.id: runs})
     >>> found = fu.verdicts.chance(verdicts)
     >>> found.numbers, found.outside, round(found.expected_outside, 1)
-    (1, 0, 0.0)
+    (1, 0, 0.1)
     """
     tested = [verdict for verdict in verdicts if verdict.test is not None]
     expected = dict.fromkeys(Word, 0.0)
