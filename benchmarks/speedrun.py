@@ -4,7 +4,7 @@
 
 Each run is a process of its own; its seconds count from the start of that process to the last
 prediction, reading the images included. With --validate the recipe trains on the first 54,000
-training images and is measured on the other 6,000, by which every choice below was made; without,
+training images and is measured on the other 6,000, and no choice below used others; without,
 it trains on all 60,000 and is measured on the test images, once. --without leaves one trick out.
 Every run is kept in the results file, which the book shows; none is trained twice.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -141,11 +142,6 @@ class Network:
     def trained(self) -> list[Any]:
         """The variables that the optimizer changes."""
         return [v for c in self.layers for v in (c.kernel, c.gain, c.shift)] + [self.head]
-
-    @property
-    def variables(self) -> list[Any]:
-        """All variables, with the means and variances of batch normalisation."""
-        return self.trained + [v for c in self.layers for v in (c.mean, c.variance)]
 
     def __call__(self, images: Any, training: bool) -> Any:
         """Return the logits, shape (n, 10), of uint8 images, shape (n, 28, 28, 1)."""
@@ -323,15 +319,18 @@ def main() -> None:
 
 def save(made: list[dict[str, Any]]) -> None:
     """Write all rows, in order, with what made them."""
-    import tensorflow as tf
-
     from fmnist_utils.records import write_whole
     from fmnist_utils.training.provenance import processor
 
     rows = sorted(
         made, key=lambda row: (row["goal"], row["without"] or "", row["split"], row["seed"])
     )
-    told = {"tensorflow": tf.__version__, "processor": processor(), "cores": 2, "runs": rows}
+    told = {
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "processor": processor(),
+        "cores": 2,
+        "runs": rows,
+    }
     write_whole(RESULTS, (json.dumps(told, indent=1) + "\n").encode())
 
 
