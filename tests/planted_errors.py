@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from fmnist_utils.audit.protocol_checks import trials_of
+from fmnist_utils.audit.statement_checks import claims_compared
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import EarlyStopping
@@ -121,6 +122,20 @@ def accuracies_compared(report: Report) -> Iterator[Planted]:
         if owner and owner.id in names and claim is owner.accuracy("test"):
             wrong = claim.value - (5 if claim.unit == "percent" else Decimal("0.05"))
             yield with_claim(report, owner, claim, value=wrong), CONTRADICTIONS
+
+
+def compared_unlike(report: Report) -> Iterator[Planted]:
+    """Take one of two accuracies that are compared at another epoch, or as a mean."""
+    report = report.model_copy(update={"findings": ()})
+    for comparison in report.claims:
+        both = claims_compared(report, comparison)
+        if all(both) and len({(side.reading, side.mean_of) for side in both if side}) == 1:
+            for side, name in zip(both, (comparison.of, comparison.than), strict=True):
+                owner = report.experiments[name or ""]
+                assert side
+                other = "final" if side.reading == "best" else "best"
+                for change in ({"reading": other}, {"mean_of": 3}):
+                    yield with_claim(report, owner, side, **change), ("unlike",)
 
 
 def one_image_too_fine(report: Report) -> Iterator[Planted]:
@@ -340,7 +355,8 @@ def gaps(report: Report) -> Iterator[Planted]:
 
 ERRORS: tuple[Callable[[Report], Iterator[Planted]], ...] = (
     layer_cells, totals, facts, image_counts, settings_of_models, bounds, differences,
-    accuracies_compared, one_image_too_fine, epochs, class_ranks, scores, epoch_cells, trials, gaps,
-    said_twice, counts, shares_of_classes, derivations, numbered_layers, other_protocols, stopped,
-    unsaid, without_a_test, above_training, losses, lost_zeros, untold_trials,
+    accuracies_compared, compared_unlike, one_image_too_fine, epochs, class_ranks, scores,
+    epoch_cells, trials, gaps, said_twice, counts, shares_of_classes, derivations,
+    numbered_layers, other_protocols, stopped, unsaid, without_a_test, above_training, losses,
+    lost_zeros, untold_trials,
 )  # fmt: skip

@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     statement_checks.false_orderings,
     statement_checks.wrong_differences,
     statement_checks.wrong_gaps,
+    statement_checks.compared_unlike,
     statement_checks.above_training,
     statement_checks.broken_bounds,
     statement_checks.false_class_orderings,

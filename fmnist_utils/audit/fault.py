@@ -50,6 +50,8 @@ KINDS = {
         "Runs may confirm the sentence or the numbers, not both."),
     "difference": Kind("A difference that its two numbers do not have", "medium",
         "The difference is judged as printed."),
+    "unlike": Kind("Accuracies are compared that were taken in different ways", "medium",
+        "Each number is measured by its own rule; orderings compare both in the same way."),
     "bound": Kind("{of} breaks a bound that is set for it", "low",
         "The bound fails by the report's own number; ours cannot rescue it."),
     "class-order": Kind("{of}: classes ranked against their own scores", "medium",

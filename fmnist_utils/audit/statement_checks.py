@@ -284,6 +284,33 @@ def broken_bounds(report: Report) -> Iterator[Fault]:
             )  # fmt: skip
 
 
+def compared_unlike(report: Report) -> Iterator[Fault]:
+    """Find accuracies that are compared, and were taken at other epochs or over other runs."""
+    compared = [
+        (claim, ours, theirs)
+        for claim in report.claims
+        for ours, theirs in [claims_compared(report, claim)]
+        if ours and theirs and _measured(ours) != _measured(theirs)
+    ]
+    if compared:
+        sides = dict.fromkeys(side for _, *both in compared for side in both)
+        yield Fault(
+            kind="unlike",
+            where=place(*sides),
+            claimed=joined(f"{_title(report, claim.of)} and {_title(report, claim.than)} are "
+                           f"compared in {claim.split} accuracy" for claim, *_ in compared),
+            because=joined(f"{stated_value(side)} ({place(side)}) is {_measured(side)}"
+                           for side in sides),
+        )  # fmt: skip
+
+
+def _measured(claim: Claim) -> str:
+    """Say at which epoch, and over how many runs, an accuracy was taken."""
+    at, _, how = claim.reading.partition("-")
+    runs = f"a mean of {claim.mean_of} runs" if claim.mean_of else "of one run"
+    return f"{runs}, at the {at} epoch" + (f", {how}" if how else "")
+
+
 def _about_accuracies(
     report: Report,
     claim: Claim,
