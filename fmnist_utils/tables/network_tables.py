@@ -31,6 +31,7 @@ def networks(found: Sequence[Model]) -> Table:
 
     The interval is that of the mean (Student's t). The last column has the numbers of the networks
     from which its mean cannot be told apart: Welch's 95 % interval of the difference contains zero.
+    The time is the median of the trainings', on the machine that stands below it.
 
     Parameters
     ----------
@@ -53,16 +54,23 @@ def networks(found: Sequence[Model]) -> Table:
             f"{np.mean([run.best.epoch for run in model.runs]):.0f}",
             f"{built.count_params():,}",
             f"{multiply_adds(built) / 1e6:,.2f}",
+            _time(model.runs),
             ranges(alike[i]),
         ))  # fmt: skip
     headers = ("no.", "network", "test accuracy (%)", "best epoch", "parameters",
-               "multiply–adds (millions)", "not told apart from")  # fmt: skip
+               "multiply–adds (millions)", "training (s)", "not told apart from")  # fmt: skip
     pairs = sum(map(len, alike)) // 2
     caption = (
         f"{len(rows)} networks under one protocol; {pairs} of {math.comb(len(rows), 2)} pairs "
         "cannot be told apart"
     )
     return Table(headers, tuple(rows), caption)
+
+
+def _time(runs: Sequence[Run]) -> Stacked:
+    """Return the median seconds of trainings, and on what they ran."""
+    seconds = np.median([math.fsum(run.seconds_per_epoch) for run in runs])
+    return Stacked(f"{seconds:.0f}", ", ".join(sorted({run.provenance.device for run in runs})))
 
 
 def _not_apart(found: Sequence[Model], i: int) -> list[int]:
