@@ -130,6 +130,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return root, lines
 
 
+@pytest.mark.slow
 def test_every_page_is_there_and_carries_the_banners(built: tuple[Path, list[str]]) -> None:
     root, lines = built
     for page in ("index", "chapters/one", "chapters/text"):
@@ -140,6 +141,7 @@ def test_every_page_is_there_and_carries_the_banners(built: tuple[Path, list[str
     assert [line.partition(":")[0] for line in lines] == ["chapters/one.ipynb", "index.ipynb"]
 
 
+@pytest.mark.slow
 def test_the_style_sheet_is_used(built: tuple[Path, list[str]]) -> None:
     page = (built[0] / "_build/html/chapters/one.html").read_text()
     assert "_static/book.css" in page
@@ -147,6 +149,7 @@ def test_the_style_sheet_is_used(built: tuple[Path, list[str]]) -> None:
     assert 'class="chart' in page
 
 
+@pytest.mark.slow
 def test_a_chapter_ran_with_its_parameters_in_an_empty_folder(
     built: tuple[Path, list[str]],
 ) -> None:
@@ -171,6 +174,7 @@ def test_unchanged_book_is_left_as_it_is(built: tuple[Path, list[str]]) -> None:
     assert (printed(root), (root / "_build/html/index.html").stat().st_mtime_ns) == before
 
 
+@pytest.mark.slow
 def test_a_warning_fails_and_leaves_the_last_site(built: tuple[Path, list[str]]) -> None:
     root = built[0]
     page = root / "chapters/text.md"
@@ -316,6 +320,7 @@ def test_an_interruption_at_any_step_loses_no_book(
 # --- What makes a chapter run again --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_chapter_runs_again_when_what_it_is_made_from_changed(
     root: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +389,7 @@ def test_what_a_chapter_trains_stays(root: Path) -> None:
     assert (root / table).exists() and (root / "runs/1.json").exists()
 
 
+@pytest.mark.slow
 def test_the_front_page_counts_what_a_chapter_has_just_trained(root: Path) -> None:
     (root / "index.md").unlink()
     count = "import glob; print(len(glob.glob('runs/*.json')))"
@@ -506,6 +512,7 @@ def test_a_kernel_whose_port_is_taken_is_started_again(
             build(root)
 
 
+@pytest.mark.slow
 def test_a_kernel_that_never_starts_is_one_sentence(
     root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -536,12 +543,14 @@ def test_a_failing_cell_is_named_and_replaces_nothing(root: Path) -> None:
         build(root)
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_one_sentence(root: Path) -> None:
     write_chapter(root, code("import os; os._exit(1)"))
     with pytest.raises(BookError, match=r"one.ipynb, cell 1: the kernel died"):
         build(root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cells",
     [

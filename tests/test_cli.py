@@ -117,6 +117,7 @@ def test_a_terminal_that_cannot_show_a_letter_is_told_its_code(command: list[str
         assert any("\u2264" in str(row) for row in json.loads(result.stdout))
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_ends_no_command() -> None:
     command = [*COMMAND, "reports"]
     result = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], capture_output=True)
@@ -159,6 +160,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     assert "_build" in result.stderr and result.stderr.endswith(f"{AGAIN}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "nonsense"])
 def test_a_backend_that_is_not_there_is_one_sentence(
     short_report: dict[str, str], tmp_path: Path, backend: str
@@ -422,6 +424,7 @@ def test_new_runs_are_published_once(published: Path, experiment: Experiment) ->
     assert result.exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_hundred_seeds_are_published_at_once(published: Path, experiment: Experiment) -> None:
     for seed in range(1, 102):
         write_run(make_run(experiment, seed), Path("runs/baltzi"))
@@ -621,6 +624,7 @@ def endless_book(tmp_path: Path) -> Path:
 STOPS = pytest.mark.parametrize("number", SIGNALS, ids=lambda it: it.name)
 
 
+@pytest.mark.slow
 @STOPS
 def test_an_interrupted_book_stages_nothing(endless_book: Path, number: signal.Signals) -> None:
     process = start(endless_book, dict(os.environ), "book", "--data", "synthetic")

@@ -147,15 +147,8 @@ def data_kind():
     return "real" if folder and Path(folder).is_dir() else "synthetic"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        # All others train, or load what trains.
-        pytest.param(path, marks=() if path.stem in ("dataset", "training") else pytest.mark.slow)
-        for path in NOTEBOOKS
-    ],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_smoke_in_an_empty_folder(path, installed, tmp_path):
     result = papermill(path, installed, tmp_path, ("MODE", "smoke"), ("DATA", data_kind()))
     assert result.returncode == 0, result.stderr[-2000:]
@@ -166,11 +159,36 @@ def test_smoke_in_an_empty_folder(path, installed, tmp_path):
     ("name", "value", "sentence"),
     [
         ("MODE", "fast", "ParameterError: MODE is 'fast'; it takes replay, smoke, full."),
-        ("EPOCHS", "3", "ParameterError: There is no parameter EPOCHS; a chapter takes"),
-        ("seeds", "3", "ParameterError: There is no parameter seeds; a chapter takes"),
-        ("Mode", "smoke", "ParameterError: There is no parameter Mode; a chapter takes"),
-        ("epochs", "3", "ParameterError: There is no parameter epochs; a chapter takes"),
-        ("SEEDS", "True", "ParameterError: SEEDS is True; it takes a whole number"),
+        pytest.param(
+            "EPOCHS",
+            "3",
+            "ParameterError: There is no parameter EPOCHS; a chapter takes",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "seeds",
+            "3",
+            "ParameterError: There is no parameter seeds; a chapter takes",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "Mode",
+            "smoke",
+            "ParameterError: There is no parameter Mode; a chapter takes",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "epochs",
+            "3",
+            "ParameterError: There is no parameter epochs; a chapter takes",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "SEEDS",
+            "True",
+            "ParameterError: SEEDS is True; it takes a whole number",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_wrong_parameter_stops_papermill_with_one_sentence(
@@ -185,6 +203,7 @@ def test_a_wrong_parameter_stops_papermill_with_one_sentence(
     assert len(error.traceback) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resealed", [False, True], ids=["edited", "edited and resealed"])
 def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, installed, tmp_path):
     """The digest gives an edited record away; if it did not, the stored tables would."""

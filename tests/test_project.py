@@ -21,6 +21,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pybtex.database import parse_file
+from typer.testing import CliRunner
+
+from fmnist_utils.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -237,15 +240,10 @@ def test_named_fmnist_commands_and_options_exist() -> None:
     for use in uses:
         options.setdefault(use.split()[0], set()).update(re.findall(r"--[a-z-]+", use))
     assert {"book", "data", "run", "report", "status"} <= set(options)
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+    plain = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     for command, wanted in options.items():
-        result = subprocess.run(
-            [sys.executable, "-m", "fmnist_utils", command, "--help"],
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
-        assert result.returncode == 0, f"fmnist {command}: {result.stderr}"
+        result = CliRunner().invoke(app, [command, "--help"], env=plain)
+        assert result.exit_code == 0, f"fmnist {command}: {result.output}"
         assert wanted <= set(re.findall(r"--[a-z-]+", result.stdout)), f"fmnist {command}"
 
 

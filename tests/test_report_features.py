@@ -249,6 +249,7 @@ def test_the_best_epoch_is_that_of_keras(
     assert spec.best_epoch({monitor: curve}) == callback.best_epoch + 1
 
 
+@pytest.mark.slow
 def test_min_delta_ends_a_training_that_improves_too_little(data: FashionMNIST) -> None:
     def trained(delta: float | None, method: Method | None = None) -> Run:
         stopping = {"monitor": "val_loss", "patience": 2, "min_delta": delta}
@@ -262,6 +263,7 @@ def test_min_delta_ends_a_training_that_improves_too_little(data: FashionMNIST) 
     assert early.history["val_loss"][1] < early.history["val_loss"][0]
 
 
+@pytest.mark.slow
 def test_a_plateau_lowers_the_rate_as_keras_does_and_survives_a_break(
     data: FashionMNIST,
     tmp_path: Path,

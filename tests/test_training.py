@@ -254,6 +254,7 @@ def test_a_split_without_a_seed_is_drawn_by_the_run(
         split_rows(spec, 1_000)
 
 
+@pytest.mark.slow
 def test_runs_of_one_seed_share_their_split_and_those_of_two_do_not(data: FashionMNIST) -> None:
     drawn = tiny(validation=Validation(count=100, take="random"))
     longer = drawn.vary(epochs=drawn.training.epochs + 1)
@@ -608,6 +609,7 @@ def test_each_batch_is_moved_anew_by_the_draws_that_are_next() -> None:
         assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
+@pytest.mark.slow
 def test_augmented_training_repeats_itself_and_differs_from_plain(data: FashionMNIST) -> None:
     moved = tiny(CONVOLUTION, augmentation=Augmentation(rotation_degrees=10, shift=0.1))
     first, again = (train(moved, 1, data) for _ in range(2))
