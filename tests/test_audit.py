@@ -36,11 +36,13 @@ def test_a_consistent_report_raises_nothing() -> None:
     assert audited(tiny()) == []
 
 
+@pytest.mark.slow
 @given(consistent_reports())
 def test_honest_rounding_is_never_a_finding(content: Content) -> None:
     assert audited(content) == []
 
 
+@pytest.mark.slow
 @given(printed_scores())
 def test_a_rounded_classification_report_is_never_a_finding(printed: tuple[str, Content]) -> None:
     stated, table = printed
@@ -296,6 +298,7 @@ def test_audit_counts_add_up(tmp_path: Path) -> None:
         assert sum(map(int, counts)) == int(total)
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_report_or_all() -> None:
     one = CliRunner().invoke(cli.app, ["audit", "baltzi"], env={"COLUMNS": "400"})
     assert one.exit_code == 0

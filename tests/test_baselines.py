@@ -142,6 +142,7 @@ def test_a_validated_training_never_reads_a_test_image(monkeypatch: pytest.Monke
     assert (row["split"], row["images"], row["correct"]) == ("validation", 1_000, 1_000)
 
 
+@pytest.mark.slow
 def test_the_network_learns_garments(data: FashionMNIST) -> None:
     recipe = speedrun.Recipe(widths=(8, 16, 16), epochs=30)
     images, labels = data.train_images[..., None], data.train_labels.astype(np.int32)

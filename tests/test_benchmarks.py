@@ -35,6 +35,7 @@ def test_operations_are_two_per_weight_and_place_three_times(throughput: ModuleT
     assert throughput.operations(lenet) == 3 * 2 * (convolutions + dense)
 
 
+@pytest.mark.slow
 def test_every_contender_is_timed_on_one_small_net(
     throughput: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

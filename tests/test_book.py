@@ -160,6 +160,7 @@ def test_a_chapter_ran_with_its_parameters_in_an_empty_folder(
     assert ALTERNATIVE in page
 
 
+@pytest.mark.slow
 def test_nothing_of_the_machine_or_the_moment_is_staged(built: tuple[Path, list[str]]) -> None:
     text = (built[0] / "_build/stage/chapters/one.ipynb").read_text()
     for trace in (str(built[0]), "/tmp", str(Path.home()), "papermill", "start_time", "noise"):
@@ -279,6 +280,7 @@ def site(root: Path) -> str:
     return (root / "_build/html/index.html").read_text().removesuffix(STYLE)
 
 
+@pytest.mark.slow
 def test_an_interruption_at_any_step_loses_no_book(
     rendered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,6 +373,7 @@ def test_the_runs_of_a_search_do_not_make_a_chapter_run_again(root: Path) -> Non
     assert build(root) == ["chapters/one.ipynb: unchanged"]
 
 
+@pytest.mark.slow
 def test_local_runs_and_searches_are_within_reach_of_a_chapter(root: Path) -> None:
     show = "import os; print(sorted(os.listdir()))"
     write_chapter(root, code(PARAMETERS, "parameters"), code(show))
@@ -409,6 +412,7 @@ def test_a_page_that_left_the_book_leaves_the_stage(root: Path) -> None:
     assert not list((root / "_build/stage").rglob("text.md"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chapters", "chapters/one.ipynb", "_static/lost.css", "index.md"])
 def test_a_dangling_link_in_the_stage_is_repaired(root: Path, name: str) -> None:
     build(root)
@@ -423,6 +427,7 @@ def test_a_dangling_link_in_the_stage_is_repaired(root: Path, name: str) -> None
     assert not any(path.is_symlink() for path in (root / "_build/stage").rglob("*"))
 
 
+@pytest.mark.slow
 def test_a_staged_chapter_that_is_cut_short_is_executed_again(root: Path) -> None:
     build(root)
     before = damaged(root / "_build/stage/chapters/one.ipynb", "cut short")
@@ -450,6 +455,7 @@ def meet(root: Path, mine: str, other: str) -> NotebookNode:
     return code("\n".join([*lines, "    time.sleep(0.05)", f"print({mine!r})"]))
 
 
+@pytest.mark.slow
 def test_chapters_run_side_by_side_and_are_told_of_in_order(two_chapters: Path) -> None:
     root = two_chapters
     where = code("import os; print(os.getcwd())")
@@ -468,6 +474,7 @@ def test_chapters_run_side_by_side_and_are_told_of_in_order(two_chapters: Path) 
     assert one != two and not Path(one).exists() and not Path(two).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", ["one", "two"])
 def test_one_that_fails_ends_the_others(two_chapters: Path, failing: str) -> None:
     root = two_chapters
@@ -482,6 +489,7 @@ def test_one_that_fails_ends_the_others(two_chapters: Path, failing: str) -> Non
     assert staged_pages == ([] if failing == "one" else ["one"])
 
 
+@pytest.mark.slow
 def test_what_trains_runs_alone(two_chapters: Path) -> None:
     root = two_chapters
     lines = [f"import pathlib, time; path = pathlib.Path({str(root / 'running')!r})"]
@@ -528,6 +536,7 @@ def test_a_kernel_that_never_starts_is_one_sentence(
 # --- What goes wrong -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_named_and_replaces_nothing(root: Path) -> None:
     build(root)
     before = staged(root)
@@ -568,6 +577,7 @@ def test_a_cell_that_ends_its_kernel_is_named(root: Path, cells: tuple[str, ...]
     assert not list((root / "_build/stage").rglob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_a_cell_that_hangs_is_named(root: Path) -> None:
     write_chapter(root, code("while True: pass"))
     with pytest.raises(
@@ -922,6 +932,7 @@ def test_refresh_stores_outputs_in_the_source_and_leaves_its_parameters(
     assert (root / "chapters/one.ipynb").read_text() == text
 
 
+@pytest.mark.slow
 def test_refresh_leaves_the_source_of_a_chapter_that_fails(root: Path, real_data_dir: Path) -> None:
     write_chapter(root, code(PARAMETERS, "parameters"), code("1 / 0"))
     before = (root / "chapters/one.ipynb").read_bytes()

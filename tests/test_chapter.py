@@ -116,6 +116,7 @@ def test_smoke_computes_in_float32_whatever_the_book_trains_in(
     assert run.provenance.precision == "float32"
 
 
+@pytest.mark.slow
 def test_smoke_shrinks_counts_of_images_with_the_images(few_images, tmp_path):
     report = fu.load_report("mendez")
     assert report["listing"].training.validation.count == 10_000 > len(few_images.train_labels)

@@ -85,7 +85,7 @@ def half_done(path: Path, data: FashionMNIST, what: Experiment, method: Method |
             None,
             marks=pytest.mark.slow,
         ),
-        ({}, Method("mixed_bfloat16")),
+        pytest.param({}, Method("mixed_bfloat16"), marks=pytest.mark.slow),
     ],
 )
 def test_stopped_training_ends_as_if_it_had_not_been_stopped(

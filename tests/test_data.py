@@ -151,6 +151,7 @@ BAD_MIRRORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", BAD_MIRRORS)
 def test_a_bad_mirror_gives_way_to_the_next(
     behaviour: str, mirrors: Mirrors, tmp_path: Path
@@ -164,6 +165,7 @@ def test_a_mirror_that_worked_is_asked_first_from_then_on(mirrors: Mirrors, tmp_
     assert mirrors.requests == ["/missing/images.gz", "/good/images.gz", "/good/labels.gz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("behaviour", "reason"), BAD_MIRRORS.items())
 def test_a_failed_download_leaves_nothing_and_says_why(
     behaviour: str, reason: str, mirrors: Mirrors, tmp_path: Path
@@ -206,6 +208,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(mirrors: Mirrors, tmp_path: Pa
         fetch(tmp_path / "file" / "folder", mirrors.url("good"))
 
 
+@pytest.mark.slow
 def test_a_mirror_that_drips_gives_way_to_the_next(mirrors: Mirrors, tmp_path: Path) -> None:
     # Each byte arrives well within the timeout; and there is no second attempt.
     fetch(tmp_path, mirrors.url("dripping"), mirrors.url("good"), retries=2, deadline=3.0)

@@ -161,6 +161,7 @@ def test_one_page_for_paper_leads_within_itself(tmp_path: Path) -> None:
     assert soup.img and soup.img.attrs == {"src": "_images/a.png"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["browser", "disk"])
 def test_a_pdf_that_cannot_be_printed_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str

@@ -242,6 +242,7 @@ def check(path: Path, text: str) -> None:
         assert isinstance(audit.audit(report), list)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(seed=st.integers(0, 2**32))
 def test_a_mutated_report_is_read_or_refused_in_one_sentence(

@@ -124,6 +124,7 @@ def pictures(fig: Figure) -> list[float]:
     return [Image.open(io.BytesIO(picture)).width * 96 / 144 for picture in taken.pictures]
 
 
+@pytest.mark.slow
 def test_letters_can_be_read_on_a_phone(figure: Figure) -> None:
     """A phone of 360 pixels leaves 312 for an article, to which a wider picture shrinks."""
     sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]

@@ -153,6 +153,7 @@ def check_protocol(wanted: Experiment, fitted: dict[str, Any], names: dict[str, 
     assert stopping is None or len(callbacks) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", QUICK)
 def test_program_is_the_experiment(path: str, fitted: dict[str, Any]) -> None:
     check(experiment(path), fitted)

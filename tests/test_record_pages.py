@@ -217,6 +217,7 @@ def test_rows_are_paged_filtered_sorted_and_searched(page: Any, site: str) -> No
     wait_for_rows(page, [NAMES[63]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["", "?report=a", "?report=b", "?q=nothing"])
 @pytest.mark.parametrize("number", [49, 50])
 def test_an_address_opens_and_marks_its_row(page: Any, site: str, query: str, number: int) -> None:

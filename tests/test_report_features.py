@@ -113,6 +113,7 @@ def test_the_weights_that_are_counted_before_building_are_those_built(name: str)
     )
 
 
+@pytest.mark.slow
 @EACH_NETWORK
 def test_a_network_is_written_as_the_program_that_builds_it(
     name: str,
@@ -312,6 +313,7 @@ def test_a_plateau_lowers_the_rate_as_keras_does_and_survives_a_break(
     assert train(protocol(4, factor=0.9), 1, data).history["loss"][3] != whole.history["loss"][3]
 
 
+@pytest.mark.slow
 def test_a_schedule_lowers_the_rate_from_step_to_step(data: FashionMNIST) -> None:
     def trained(rate: float) -> Run:
         schedule = {"kind": "exponential", "decay_steps": 1, "decay_rate": rate}

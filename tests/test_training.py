@@ -111,6 +111,7 @@ def test_where_the_best_weights_are_restored_their_predictions_are_kept(
     assert not np.array_equal(classes, restored.predictions)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run(data: FashionMNIST, run: Run) -> None:
     other = train(tiny(DROPOUT, epochs=3), 2, data)
     for name, values in run.history.items():
@@ -162,6 +163,7 @@ def test_ctrl_c_ends_the_training_at_the_next_check_and_is_never_lost(data: Fash
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_interrupt_reaches_the_caller(data: FashionMNIST) -> None:
     def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
@@ -170,6 +172,7 @@ def test_interrupt_reaches_the_caller(data: FashionMNIST) -> None:
         train(tiny(), 1, data, interrupt)
 
 
+@pytest.mark.slow
 def test_integer_labels_train_as_one_hot_labels_do(data: FashionMNIST, run: Run) -> None:
     sparse = tiny(DROPOUT, epochs=3, loss="sparse_categorical_crossentropy")
     for name, values in train(sparse, 1, data).history.items():
@@ -340,6 +343,7 @@ def test_size_that_images_cannot_be_brought_to_is_named(
         resized(data, how, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["pad", "bilinear"])
 def test_a_model_for_larger_images_trains(data: FashionMNIST, how: str) -> None:
     model = CONVOLUTION.model_copy(update={"input_shape": (32, 32, 1), "resize": how})
@@ -622,6 +626,7 @@ def test_augmented_training_repeats_itself_and_differs_from_plain(data: FashionM
 # --- the optimizer, and bfloat16 ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
@@ -652,6 +657,7 @@ def test_every_optimizer_is_keras_own_with_its_settings(
     assert run.history["loss"][-1] < run.history["loss"][0]
 
 
+@pytest.mark.slow
 def test_smoothed_labels_cost_what_keras_says(data: FashionMNIST) -> None:
     plain, smooth = (train(tiny(label_smoothing=value, epochs=1), 1, data) for value in (None, 0.2))
     assert smooth.final.test.loss > plain.final.test.loss
@@ -679,6 +685,7 @@ def test_fused_adam_takes_the_steps_that_keras_adam_takes(data: FashionMNIST) ->
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [DROPOUT, CONVOLUTION], ids=["dense", "convolution"])
 def test_bfloat16_computes_in_it_and_keeps_variables_and_output_in_float32(
     model: Any, data: FashionMNIST
@@ -807,6 +814,7 @@ def test_plain_fit_is_keras_own_training(data: FashionMNIST) -> None:
     assert run.fingerprint == fingerprint(experiment), "the experiment is the same"
 
 
+@pytest.mark.slow
 def test_plain_fit_keeps_the_best_epoch_and_stops_early(data: FashionMNIST) -> None:
     stopping = EarlyStopping(monitor="val_accuracy", patience=2)
     protocol = {"epochs": 60, "batch_size": 8, "early_stopping": stopping}
@@ -823,6 +831,7 @@ def test_plain_fit_keeps_the_best_epoch_and_stops_early(data: FashionMNIST) -> N
     assert run.best.validation.accuracy == pytest.approx(max(run.history["val_accuracy"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unseeded", [False, True])
 def test_a_global_seed_freezes_the_order_of_plain_fit(
     data: FashionMNIST, monkeypatch: pytest.MonkeyPatch, unseeded: bool
