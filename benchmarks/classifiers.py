@@ -14,7 +14,6 @@ import argparse
 import json
 import time
 
-import numpy as np
 import sklearn
 
 from fmnist_utils.baselines.classifiers import (
@@ -41,25 +40,22 @@ def main() -> None:
     if unknown := sorted(set(names) - set(CLASSIFIERS)):
         parser.error(f"no classifier {', '.join(unknown)}; there are {', '.join(CLASSIFIERS)}")
     data = load_data()
-    done = read_results()
-    kept = {(each.classifier, each.seed) for each in done}
     for name in names:
         for seed in range(1, options.seeds + 1):
-            if (name, seed) in kept:
+            if (name, seed) in {each[:2] for each in read_results()}:
                 continue
             start = time.process_time()
             correct = correct_answers(name, seed, data)
             seconds = round(time.process_time() - start, 1)
-            done.append(Result(name, seed, correct, len(data.test_labels), seconds))
-            print(f"{name} seed {seed}: {100 * correct / len(data.test_labels):.2f} %, {seconds} s")
-            save(done)
+            images = len(data.test_labels)
+            keep(Result(name, seed, correct, images, seconds, sklearn.__version__, processor()))
+            print(f"{name} seed {seed}: {100 * correct / images:.2f} %, {seconds} s")
 
 
-def save(done: list[Result]) -> None:
-    """Write the results, with what they were computed by."""
-    made_by = {"scikit-learn": sklearn.__version__, "numpy": np.__version__}
-    rows = [each._asdict() for each in sorted(done)]
-    content = {"made_by": made_by, "processor": processor(), "runs": rows}
+def keep(result: Result) -> None:
+    """Add a result to those that the file has now, which another process may have added to."""
+    rows = {each[:2]: each._asdict() for each in (*read_results(), result)}
+    content = {"runs": [rows[key] for key in sorted(rows)]}
     write_whole(RESULTS, (json.dumps(content, indent=1) + "\n").encode())
 
 

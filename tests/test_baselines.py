@@ -17,6 +17,7 @@ from fmnist_utils.baselines import classifiers, fast_training
 from fmnist_utils.baselines.classifiers import CLASSIFIERS, Result
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.data.garments import load_synthetic
+from fmnist_utils.tables import baseline_tables
 from fmnist_utils.verdicts.outcome import Word
 
 ROOT = Path(__file__).parents[1]
@@ -161,6 +162,44 @@ def test_parts_are_left_out_of_the_trial_only(capsys: pytest.CaptureFixture[str]
     assert "trial only" in capsys.readouterr().err
 
 
+def test_the_trial_is_never_measured_on_test_images(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stopped:
+        patch.setattr(sys, "argv", ["speedrun.py", "--goal", "trial", "--without", "flips"])
+        speedrun.main()
+    assert stopped.value.code == 2
+    assert "--validate" in capsys.readouterr().err
+
+
+def test_what_two_processes_find_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speedrun, "RESULTS", tmp_path / "fast.json")
+    row = {"goal": "93.61", "without": None, "split": "test", "correct": 1, "images": 2}
+    for seed in (2, 1):  # neither process knows of the other's
+        speedrun.keep({**row, "seed": seed})
+    assert [key[-1] for key in speedrun.kept()] == [1, 2]
+    program, results = script("classifiers"), tmp_path / "classifiers.json"
+    monkeypatch.setattr(program, "RESULTS", results)
+    monkeypatch.setattr(program, "read_results", lambda: classifiers.read_results(results))
+    for name in ("svc", "mlp"):
+        program.keep(Result(name, 1, 1, 2, 0.5))
+    assert [each.classifier for each in classifiers.read_results(results)] == ["mlp", "svc"]
+
+
+def test_the_start_of_a_process_is_no_part_of_what_a_trick_gains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def runs(split: str, part: str | None) -> dict[str, list[fast_training.FastRun]]:
+        # Ten seconds to start, and five for each of eight or four epochs.
+        accuracy, seconds = (5400, 30.0) if part in ("half-the-epochs", "muon") else (5460, 50.0)
+        seconds = 50.0 if part == "muon" else seconds
+        made = [fast_training.FastRun("trial", part, split, seed, accuracy + seed, 6000, seconds,
+                                      "", "", 2) for seed in (1, 2, 3)]  # fmt: skip
+        return {"trial": made}
+
+    monkeypatch.setattr(baseline_tables, "read_fast_runs", runs)
+    (muon,) = (row for row in tables.tricks().rows if row[0] == "Muon")
+    assert str(muon[3]).startswith("40 [")  # eight epochs more
+
+
 def test_shipped_fast_runs_are_of_known_recipes_and_of_consecutive_seeds() -> None:
     rows = json.loads(fast_training.RESULTS.read_text())["runs"]
     groups: dict[Any, list[int]] = {}
@@ -173,9 +212,7 @@ def test_shipped_fast_runs_are_of_known_recipes_and_of_consecutive_seeds() -> No
 
 
 def test_every_part_that_was_left_out_has_words_on_the_page() -> None:
-    from fmnist_utils.tables.baseline_tables import PARTS
-
-    assert set(PARTS) <= set(speedrun.TRICKS)
+    assert set(baseline_tables.PARTS) <= set(speedrun.TRICKS)
 
 
 def test_tables_say_how_many_runs_reach_the_goal() -> None:

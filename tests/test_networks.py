@@ -91,8 +91,8 @@ def test_networks_come_in_the_order_of_their_accuracy_at_the_best_epoch(tmp_path
 
 def test_the_highest_number_that_any_report_states_of_a_network_counts() -> None:
     found = {model.experiment.id: highest_reported(model) for model in one_protocol()}
-    assert found["one-protocol-cnn-optimised"] == 93.61
-    assert found["one-protocol-four-conv"] == 92.51  # on test images that validate
+    assert found["one-protocol-cnn-optimised"] == (93.61, "test")
+    assert found["one-protocol-four-conv"] == (92.51, "validation")  # on test images that validate
 
 
 # --- arithmetic ----------------------------------------------------------------------------------

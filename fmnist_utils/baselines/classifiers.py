@@ -63,13 +63,15 @@ CLASSIFIERS = {
 
 
 class Result(NamedTuple):
-    """One training: how many of the test images it got right, and in how many CPU seconds."""
+    """One training: how many of the test images it got right, in how many CPU seconds, and how."""
 
     classifier: str
     seed: int
     correct: int
     images: int
     seconds: float
+    scikit_learn: str = ""
+    processor: str = ""
 
 
 def estimator(name: str, seed: int) -> Any:

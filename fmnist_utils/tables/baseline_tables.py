@@ -74,8 +74,8 @@ def tricks(recipe: str = "trial") -> Table:
     """Show what each part of the fast training gains, in points and in seconds.
 
     The seconds are those that a longer training would need to make up for the part, by the line
-    through the recipe and its half as many epochs, on the logarithm of the epochs. Their interval
-    is that of the points; the line counts as known.
+    through the recipe and its half as many epochs, on the logarithm of the epochs. The start of
+    the process is no part of them. Their interval is that of the points; the line counts as known.
 
     Parameters
     ----------
@@ -90,12 +90,18 @@ def tricks(recipe: str = "trial") -> Table:
     every = [read_fast_runs("validation", part).get(recipe, []) for part in (None, *PARTS)]
     base, *without = ([run.accuracy for run in runs] for runs in every)
     rows, doubled = [], np.mean(base) - np.mean(without[list(PARTS).index(HALF)])
-    usual = np.median([run.seconds for runs in every for run in runs if run.without != HALF])
+    usual, half = (
+        np.median(
+            [run.seconds for runs in every for run in runs if (run.without == HALF) is shorter]
+        )
+        for shorter in (False, True)
+    )
+    trained = 2 * (usual - half)  # all but the start, which no longer training repeats
     for part, title, scores in zip(PARTS, PARTS.values(), without, strict=True):
         gained = welch_interval((1, np.array(base)), (-1, np.array(scores)))
         assert gained is not None
         points = "{:.2f} [{:.2f} to {:.2f}]".format(*gained)
-        longer = [usual * (2 ** (each / doubled) - 1) for each in gained]
+        longer = [trained * (2 ** (each / doubled) - 1) for each in gained]
         seconds = "–" if part == HALF else "{:.0f} [{:.0f} to {:.0f}]".format(*longer)
         rows.append((title, f"{np.mean(scores):.2f}", points, seconds))
     headers = ("left out", "accuracy (%)", "it gains (points), 95 % interval",
@@ -110,10 +116,10 @@ def tricks(recipe: str = "trial") -> Table:
 HALF = "half-the-epochs"
 #: What was left out of a recipe, in the words of a page.
 PARTS = {
-    "flips": "mirrored images",
+    "flips": "mirrored images, in training and test",
     "shifts": "shifted images",
     "smoothing": "label smoothing",
-    "muon": "orthogonal steps",
+    "muon": "Muon",
     HALF: "half of the epochs",
 }
 
@@ -127,7 +133,7 @@ def published() -> Table:
     ('network', 'parameters', 'augmentation', 'test accuracy (%)')
     """
     rows = tuple(
-        (name, parameters, "yes" if augmented else "no", accuracy)
+        (name, parameters, {True: "yes", False: "no", None: "not stated"}[augmented], accuracy)
         for name, parameters, augmented, accuracy in PUBLISHED
     )
     headers = ("network", "parameters", "augmentation", "test accuracy (%)")

@@ -99,19 +99,20 @@ def network_orders(found: Sequence[Model]) -> Table:
     >>> fu.tables.network_orders(fu.verdicts.one_protocol()).headers[0]
     'network'
     """
-    stated = [(model, value) for model in found if (value := highest_reported(model)) is not None]
-    reported = [value for _, value in stated]
+    stated = [(model, highest) for model in found if (highest := highest_reported(model))]
+    reported = [highest.value for _, highest in stated]
     ours = [float(accuracies(model.runs, "test", "best").mean()) for model, _ in stated]
     rows = [
         (
-            value,
+            highest.value,
             (
                 Stacked(network_name(model), model.report.short_name),
-                f"{value:.2f}", str(1 + sum(other > value for other in reported)),
+                Stacked(f"{highest.value:.2f}", f"{highest.split} images"),
+                str(1 + sum(other > highest.value for other in reported)),
                 f"{mean:.2f}", str(1 + sum(other > mean for other in ours)),
             ),
         )
-        for (model, value), mean in zip(stated, ours, strict=True)
+        for (model, highest), mean in zip(stated, ours, strict=True)
     ]  # fmt: skip
     rows.sort(key=lambda row: -row[0])
     headers = ("network", "reported (%)", "place", "ours, one protocol (%)", "place")

@@ -104,8 +104,15 @@ def one_protocol(store: RunStore = STORE) -> list[Model]:
     return sorted(found, key=lambda model: -accuracies(model.runs, "test", "best").mean())
 
 
-def highest_reported(model: Model) -> float | None:
-    """Return the highest accuracy, in percent, that a report states of a network.
+class Reported(NamedTuple):
+    """An accuracy that a report states, in percent, and the images that it is of."""
+
+    value: float
+    split: str
+
+
+def highest_reported(model: Model) -> Reported | None:
+    """Return the highest accuracy that a report states of a network.
 
     On test images, or on validation images where none states one on test images; of every
     experiment of every report that trains the same network; None where none states any.
@@ -118,7 +125,7 @@ def highest_reported(model: Model) -> float | None:
     Examples
     --------
     >>> fu.verdicts.highest_reported(fu.verdicts.one_protocol()[0])
-    92.51
+    Reported(value=92.51, split='validation')
     """
     for split in ("test", "validation"):
         found = [
@@ -130,12 +137,12 @@ def highest_reported(model: Model) -> float | None:
             and (claim.quantity, claim.split) == ("accuracy", split)
         ]
         if found:
-            return max(found)
+            return Reported(max(found), split)
     return None
 
 
 def own_runs(model: Model, store: RunStore = STORE) -> list[Run]:
-    """Return the runs of a network by the protocol of its report, the first where it has several.
+    """Return the runs of a network by the protocol of its report, the last where it has several.
 
     Parameters
     ----------
@@ -150,12 +157,12 @@ def own_runs(model: Model, store: RunStore = STORE) -> list[Run]:
     >>> fu.verdicts.own_runs(best)[0].experiment
     'four-conv-padded'
     """
-    alike = (
+    *_, last = (
         experiment
         for experiment in model.report.experiments.values()
         if experiment.model == model.experiment.model
     )
-    return store.runs(next(alike))
+    return store.runs(last)
 
 
 def choices(store: RunStore) -> Iterator[Choice]:
