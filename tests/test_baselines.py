@@ -176,7 +176,7 @@ def test_what_two_processes_find_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     for seed in (2, 1):  # neither process knows of the other's
         speedrun.keep({**row, "seed": seed})
     assert [key[-1] for key in speedrun.kept()] == [1, 2]
-    program, results = script("classifiers"), tmp_path / "classifiers.json"
+    program, results = script("paper_classifiers"), tmp_path / "classifiers.json"
     monkeypatch.setattr(program, "RESULTS", results)
     monkeypatch.setattr(program, "read_results", lambda: classifiers.read_results(results))
     for name in ("svc", "mlp"):

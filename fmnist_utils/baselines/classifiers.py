@@ -14,7 +14,7 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.verdicts.judge import judge_values
 from fmnist_utils.verdicts.outcome import Verdict
 
-#: Where the results of `benchmarks/classifiers.py` ship.
+#: Where the results of `benchmarks/paper_classifiers.py` ship.
 RESULTS = Path(__file__).with_name("classifiers.json")
 
 

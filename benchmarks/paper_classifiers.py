@@ -1,6 +1,6 @@
 """Train the classic classifiers of the paper on the data set, and keep what comes out.
 
-    python benchmarks/classifiers.py [--only svc,mlp] [--seeds 5]
+    python benchmarks/paper_classifiers.py [--only svc,mlp] [--seeds 5]
 
 What the results file has already is not trained again, and each training is kept when it ends, so
 that Ctrl-C loses the present one only. A training takes seconds (naive Bayes) to a quarter of an
