@@ -97,8 +97,8 @@ FOUND = Disputed(
 def test_the_table_counts_for_every_share_of_the_runs() -> None:
     table = tables.disputed(FOUND)
     assert [tuple(map(str, row)) for row in table.rows] == [
-        ("all", "2", "1"), ("99 %", "2", "1"), ("95 %", "3", "2"), ("90 %", "3", "3"),
-        ("50 %", "3", "3"),
+        ("all 20", "2", "1"), ("19 (95 %)", "3", "2"), ("18 (90 %)", "3", "3"),
+        ("10 (50 %)", "3", "3"),  # and 99 % of 20 runs are all
     ]  # fmt: skip
     assert "20 runs of 4 experiments with 3 networks" in table.caption
 

@@ -153,14 +153,16 @@ def disputed(found: Disputed) -> Table:
     >>> fu.tables.disputed(fu.verdicts.disputed(data)).rows  # no run has seen synthetic images
     ()
     """
+    # Of few runs two shares may be as many.
+    needed = {-(-percent * found.runs // 100): percent for percent in reversed(_SHARES)}
     rows = tuple(
         (
-            f"{percent} %" if percent < 100 else "all",
-            str(int((100 * found.wrong >= percent).sum())),
-            str(len(found.candidates(percent / 100))),
+            f"{runs:,} ({percent} %)" if runs < found.runs else f"all {runs:,}",
+            str(int((found.runs * found.wrong >= runs - 0.5).sum())),
+            str(len(found.candidates((runs - 0.5) / found.runs))),
         )
-        for percent in _SHARES
-        if found.runs
+        for runs, percent in sorted(needed.items(), reverse=True)
+        if runs
     )
     headers = ("at least so many of the runs", "give another class", "and give the same one")
     caption = (
