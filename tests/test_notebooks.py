@@ -40,6 +40,14 @@ def outputs(path):
 
 
 @every_notebook
+def test_the_package_itself_is_the_only_door(path):
+    """What a notebook uses stands in one list, and a reader finds it there."""
+    cells = nbformat.read(path, as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert not re.search(r"fmnist_utils\.\w|from fmnist_utils import", code)
+
+
+@every_notebook
 def test_parameters_are_plain_values(path):
     """A value derived in the parameters cell would not follow an injected parameter."""
     (cell,) = tagged(path, "parameters")

@@ -83,8 +83,7 @@ def read_fast_runs(
 
     Examples
     --------
-    >>> from fmnist_utils.baselines.fast_training import read_fast_runs
-    >>> all(run.split == "test" for runs in read_fast_runs().values() for run in runs)
+    >>> all(run.split == "test" for runs in fu.read_fast_runs().values() for run in runs)
     True
     """
     rows = json.loads(path.read_text())["runs"] if path.exists() else []

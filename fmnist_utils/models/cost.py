@@ -22,8 +22,7 @@ def multiply_adds(model: keras.Model) -> int:
 
     Examples
     --------
-    >>> from fmnist_utils.models.cost import multiply_adds
-    >>> multiply_adds(fu.load_report("baltzi")["mlp-1-hidden"].build())  # 784 x 256 + 256 x 10
+    >>> fu.multiply_adds(fu.load_report("baltzi")["mlp-1-hidden"].build())  # 784 x 256 + 256 x 10
     203264
     """
     with_kernel = (layer for layer in model.layers if hasattr(layer, "kernel"))

@@ -56,7 +56,23 @@ def pareto(found: Sequence[Model]) -> Figure:
 
 
 def on_front(cost: Sequence[float], gain: Sequence[float]) -> list[int]:
-    """Find what nothing else beats: is at least as good in both, and better in one."""
+    """Find what nothing else beats: is at least as good in both, and better in one.
+
+    Parameters
+    ----------
+    cost, gain : sequence of float, shape (n,)
+        The less of the first and the more of the second, the better.
+
+    Returns
+    -------
+    list of int
+        Indices from 0, in their order.
+
+    Examples
+    --------
+    >>> fu.plots.on_front([1, 2, 3], [90.0, 89.0, 91.0])
+    [0, 2]
+    """
     pairs = list(zip(cost, gain, strict=True))
     return [
         i

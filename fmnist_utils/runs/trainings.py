@@ -19,6 +19,16 @@ def nested(a: Sequence[Run], b: Sequence[Run]) -> bool:
 
     Where each run draws its split, runs of one seed share it, nested or not. Samples that are not
     nested count as independent all the same, which makes an interval too wide, never too narrow.
+
+    Parameters
+    ----------
+    a, b : sequence of Run
+        The runs of two experiments.
+
+    Examples
+    --------
+    >>> fu.nested(runs, runs)
+    True
     """
     pairs = paired(a, b)
     return bool(pairs) and all(map(_same_beginning, *zip(*pairs, strict=True)))
@@ -50,6 +60,11 @@ def difference(
         Their runs; None is returned where there are not two of each, or two pairs.
     split, at : str
         Of which images, and when; see `accuracies`.
+
+    Examples
+    --------
+    >>> fu.difference(runs, book.runs(report["cnn-2-conv"])).high < 0
+    True
     """
     if in_pairs := nested(ones, others):
         ones, others = zip(*paired(ones, others), strict=True)
