@@ -640,6 +640,7 @@ def test_an_interrupted_book_stages_nothing(endless_book: Path, number: signal.S
     assert not (endless_book / "_build/html").exists()
 
 
+@pytest.mark.slow
 @STOPS
 def test_a_command_that_is_interrupted_while_it_starts_says_so_at_once(
     tmp_path: Path, number: signal.Signals

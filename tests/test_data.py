@@ -124,7 +124,11 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def fetch(folder: Path, *urls: str, retries: int = 0, deadline: float = 60.0) -> Path:
-    return fetch_data(folder, urls, files=FILES, retries=retries, timeout=3.0, deadline=deadline)
+    # Only what never answers, or never ends, meets a limit: no good mirror does on a slow machine.
+    timeout = 3.0 if any("stalling" in url or "hanging" in url for url in urls) else 60.0
+    return fetch_data(
+        folder, urls, files=FILES, retries=retries, timeout=timeout, deadline=deadline
+    )
 
 
 # Fetching
@@ -211,7 +215,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(mirrors: Mirrors, tmp_path: Pa
 @pytest.mark.slow
 def test_a_mirror_that_drips_gives_way_to_the_next(mirrors: Mirrors, tmp_path: Path) -> None:
     # Each byte arrives well within the timeout; and there is no second attempt.
-    fetch(tmp_path, mirrors.url("dripping"), mirrors.url("good"), retries=2, deadline=3.0)
+    fetch(tmp_path, mirrors.url("dripping"), mirrors.url("good"), retries=2, deadline=10.0)
     assert held(tmp_path) == CONTENT
     assert mirrors.requests == ["/dripping/images.gz", "/good/images.gz", "/good/labels.gz"]
 
@@ -243,6 +247,7 @@ def test_a_download_that_was_given_up_leaves_nothing_and_says_why(
     assert held(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_what_a_killed_download_left_is_removed_at_the_next_start(
     mirrors: Mirrors, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ with temporary_folder() as folder:
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_at_the_next_start_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -711,6 +711,7 @@ def test_limit_on_file_size_in_a_real_process(store: RunStore, record: Path) -> 
     assert everything_under(store.written) == []
 
 
+@pytest.mark.slow
 def test_kill_in_mid_write_leaves_no_half_record(
     store: RunStore, experiment: Experiment, record: Path
 ) -> None:

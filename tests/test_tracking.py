@@ -201,7 +201,8 @@ def test_a_package_that_cannot_be_used_is_one_sentence(monkeypatch, module, sent
         make_tracker("mlflow")
 
 
-@pytest.mark.parametrize("keyed", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("keyed", [True, False])
 def test_real_runs_are_on_disk_and_the_key_is_in_none_of_their_files(tmp_path, keyed):
     pytest.importorskip("wandb", reason="needs the wandb extra")
     (tmp_path / "wandb").mkdir()  # from an earlier campaign; it is not the package

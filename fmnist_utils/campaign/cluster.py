@@ -92,7 +92,7 @@ class DaskCrew(Crew):
             of the package.
         """
         try:
-            self._client = self._connect(self._address, timeout=10, set_as_default=False)
+            self._client = self._connect(self._address, timeout=30, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:  # the last for tls:// without certificate
             raise CampaignError(
                 f"No Dask scheduler answers at {self._address}: {error}."
