@@ -106,11 +106,9 @@ def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
     return with_interval(*found) if found else ""
 
 
-def apart_text(
-    ones: Sequence[Run], others: Sequence[Run], split: str = "test", at: str = "final"
-) -> str:
+def apart_text(ones: Sequence[Run], others: Sequence[Run]) -> str:
     """Write by how much one model is more accurate, `runs.trainings.difference`; or nothing."""
-    found = difference(ones, others, split, at)
+    found = difference(ones, others)
     if found is None:
         return ""
     return with_interval(*found[:3]) + " in pairs" * found.in_pairs
@@ -186,27 +184,9 @@ def key_text(path: str) -> str:
     >>> key_text("model.conv.0.kernel"), key_text("training.validation.take")
     ('kernel size of conv layer 1', 'which images are held out')
     """
-    return keys_text([path])
-
-
-def keys_text(paths: Iterable[str]) -> str:
-    """Write several paths as words, and a setting that layers have in common once.
-
-    Examples
-    --------
-    >>> from fmnist_utils.text import keys_text
-    >>> keys_text(["training.loss", "model.conv.0.kernel", "model.conv.1.kernel"])
-    'loss, kernel size of conv layers 1 and 2'
-    """
-    layers: dict[str, list[str]] = {}
-    for path in paths:
-        in_layer = _IN_LAYER.fullmatch(path)
-        name = setting_name(path) + (f" of {in_layer[1]} layer" if in_layer else "")
-        layers.setdefault(name, []).extend([str(int(in_layer[2]) + 1)] if in_layer else [])
-    return ", ".join(
-        f"{name}{'s' * (len(numbers) > 1)} {listed(numbers)}" if numbers else name
-        for name, numbers in layers.items()
-    )
+    in_layer = _IN_LAYER.fullmatch(path)
+    name = setting_name(path)
+    return f"{name} of {in_layer[1]} layer {int(in_layer[2]) + 1}" if in_layer else name
 
 
 def claim_text(claim: Claim) -> str:

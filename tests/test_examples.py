@@ -20,7 +20,7 @@ from fmnist_utils.data import garments
 ROOT = Path(__file__).parents[1]
 #: Look at every report or build many models; check a notebook's own variables.
 WITHOUT = {
-    "check_parameters", "equivalence.compare", "plots.augmented",
+    "check_parameters", "equivalence.compare",
     "tables.assumption_effects", "tables.audit_counts", "tables.omissions", "tables.scoreboard",
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, Stacked, Table, front
-from fmnist_utils.text import setting_name
+from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import (
@@ -170,49 +170,6 @@ def test_runs_without_the_number_are_not_called_no_runs(report, runs):
     assert cells(table, "ours, 95 % interval") == [""]
     (word,) = cells(table, "verdict")
     assert word == "pending (5 of 5 runs diverged or ended before epoch 60)"
-
-
-def test_architecture_sets_printed_beside_built(report):
-    table = tables.architecture(report["mlp-1-hidden"])
-    assert cells(table, "layer")[:4] == ["InputLayer", "Flatten", "Dense", "Dense"]
-    assert cells(table, "params printed") == cells(table, "built")
-    assert set(cells(table, "verdict")) == {"equal"}
-    assert cells(table, "built")[4] == "203,530"
-
-
-def test_architecture_shows_a_wrong_count(report):
-    experiment = report["mlp-1-hidden"]
-    layers = list(experiment.table.layers)
-    layers[2] = layers[2].model_copy(update={"params": 200_961})
-    wrong = experiment.model_copy(
-        update={"table": experiment.table.model_copy(update={"layers": tuple(layers)})}
-    )
-    table = tables.architecture(wrong)
-    assert cells(table, "verdict").count("differs") == 1
-
-
-def test_protocol_names_every_assumption(report):
-    experiment = report["cnn-2-conv"]
-    table = tables.protocol(experiment)
-    named = [str(row[0]) for row in table.rows if row[3] == "assumed"]
-    for item in experiment.assumed:
-        setting = setting_name(item.setting)
-        assert sum(setting in name and item.because in name for name in named) == 1
-    assert "differs" not in cells(table, "verdict")
-
-
-def test_assumptions_alike_share_a_row():
-    report = load_report("anastasopoulos-mpofu-smith")
-    kernels = "kernel size of conv layers 1, 2, 3 and 4"
-    for table in (tables.protocol(report["baseline"]), tables.assumptions(report)):
-        assert sum(str(row[0]).startswith(kernels + " [") for row in table.rows) > 0
-        assert not any(str(row[0]).startswith("kernel size of conv layer 1") for row in table.rows)
-
-
-def test_assumptions_of_all_experiments_stand_once(report):
-    settings = cells(tables.assumptions(report), "setting, and why")
-    assert len(settings) == len(set(settings))
-    assert any(setting.startswith("learning rate [") for setting in settings)
 
 
 def test_readings_start_with_the_one_that_counts(report, runs):
@@ -426,7 +383,9 @@ def test_other_runs_may_explain_the_numbers_of_an_experiment(report, runs):
 
 
 def test_a_setting_that_is_repeated_has_one_row():
-    settings = cells(tables.protocol(load_report("mendez")["listing"]), "setting")
+    listing = load_report("mendez")["listing"]
+    stated = [judge(listing, claim, []) for claim in listing.stated if claim.kind == "exact"]
+    settings = cells(tables.judged(stated), "claim")
     (rate,) = [text for text in settings if text.startswith("learning rate")]
     assert rate == "learning rate [Section 6, list; Section 8, paragraph 1]"
 
@@ -436,12 +395,8 @@ def test_a_difference_has_its_interval():
     one, other = report["tuned"], report["baseline"]
     ones = [make_run(one, i, accuracy=0.90 + i / 1000) for i in (1, 2, 3)]
     others = [make_run(other, i, accuracy=0.90 + i / 500) for i in (1, 2, 3)]
-    table = tables.differences(one, ones, other, others)
-    assert f"{one.title} and {other.title}" in table.caption
-    (last,) = [r for r in table.rows if r[0] == "test, last epoch"]
     # Standard error √(0.1² / 3 + 0.2² / 3) = 0.129, Welch's degrees of freedom 50 / 17 = 2.94.
-    assert last[1:] == ("90.20 ± 0.10", "90.40 ± 0.20", "-0.20 [-0.62, +0.22]")
+    assert apart_text(ones, others) == "-0.20 [-0.62, +0.22]"
     almost = [*ones[:2], make_run(one, 4, accuracy=0.9031)]  # 0.003 points more on average
-    (last,) = [r for r in tables.differences(one, ones, one, almost).rows if "test, last" in r[0]]
-    assert last[3].startswith("+0.00 ["), "a rounded zero has no minus"
-    assert [r[3] for r in tables.differences(one, ones[:1], other, others).rows] == [""] * 4
+    assert apart_text(ones, almost).startswith("+0.00 ["), "a rounded zero has no minus"
+    assert apart_text(ones[:1], others) == ""

@@ -27,7 +27,7 @@ Panels(alt=('', 'falling loss', 'rising accuracy'))
 from fmnist_utils.plots.comparisons import deviations, equivalence, interaction, ranking, seed_strip
 from fmnist_utils.plots.curves import compare_curves, epochs, learning_curves
 from fmnist_utils.plots.forest import class_scores, forest
-from fmnist_utils.plots.images import augmented, confusion_matrix, disputed, mean_images, samples
+from fmnist_utils.plots.images import confusion_matrix, disputed, mean_images, samples
 from fmnist_utils.plots.networks import on_front, pareto, reliability
 from fmnist_utils.plots.panels import panels
 from fmnist_utils.plots.search_plots import trial_scores

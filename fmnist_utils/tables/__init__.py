@@ -11,10 +11,8 @@ Examples
 ...     fu.tables.data_summary(data), fu.tables.architectures_with(44_426),
 ...     fu.tables.study(by_id), fu.tables.directions(), fu.tables.seed_noise(),
 ...     fu.tables.readings(experiment, "test", runs),
-...     fu.tables.architecture(experiment), fu.tables.assumptions(report),
 ...     fu.tables.held_against(experiment, runs, "the same again"),
 ...     fu.tables.closest_epochs(experiment, runs),
-...     fu.tables.differences(experiment, runs, experiment, runs),
 ...     fu.tables.variants(report, by_id), fu.tables.results(report, by_id),
 ...     fu.tables.effects(two, against="none", x="hidden layers", line="model"),
 ...     fu.tables.factorial(four, x="hidden layers", line="dropout"),
@@ -46,14 +44,7 @@ from fmnist_utils.tables.claim_tables import (
 )
 from fmnist_utils.tables.front import answers, result
 from fmnist_utils.tables.headlines import headlines
-from fmnist_utils.tables.model_tables import (
-    architecture,
-    architectures_with,
-    assumptions,
-    data_summary,
-    disputed,
-    protocol,
-)
+from fmnist_utils.tables.model_tables import architectures_with, data_summary, disputed
 from fmnist_utils.tables.network_tables import (
     calibration,
     network_orders,
@@ -69,7 +60,6 @@ from fmnist_utils.tables.report_tables import (
     shares,
 )
 from fmnist_utils.tables.run_tables import (
-    differences,
     effects,
     equivalence,
     factorial,

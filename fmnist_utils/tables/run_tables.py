@@ -9,7 +9,6 @@ import numpy as np
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import SPLIT_WORDS
-from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.tables.table import Coloured, Stacked, Table, ours_cell, verdict_badge
@@ -36,31 +35,6 @@ def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") 
         rows.append((label, str(len(runs)), *map(spread_text, (train, test, train - test))))
     headers = (changed, "seeds", "training (%)", "test (%)", "gap (points)")
     return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
-
-
-def differences(
-    one: Experiment, ones: Sequence[Run], other: Experiment, others: Sequence[Run]
-) -> Table:
-    """Show how much more accurate one model is than another, on validation and test images.
-
-    The interval is Welch's, for two means whose variances may differ; where one training is the
-    beginning of the other, that of the differences in pairs.
-
-    Parameters
-    ----------
-    one, other : Experiment
-        The models.
-    ones, others : sequence of Run
-        Their runs; the interval needs two of each.
-    """
-    rows = []
-    for split in ("validation", "test"):
-        for when, epoch in (("last epoch", "final"), ("best validation epoch", "best")):
-            a, b = (accuracies(runs, split, epoch) for runs in (ones, others))
-            apart = apart_text(ones, others, split, epoch)
-            rows.append((f"{split}, {when}", spread_text(a), spread_text(b), apart))
-    headers = ("accuracy (%)", one.title, other.title, "difference (points), 95 % interval")
-    return Table(headers, tuple(rows), f"{one.title} and {other.title}, mean ± sd")
 
 
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
