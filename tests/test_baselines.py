@@ -32,7 +32,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-speedrun = script("speedrun")
+speedrun, paper_classifiers = script("speedrun"), script("paper_classifiers")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ RESPELLED = {"loss=deviance": "loss=log_loss", "penalty=l1": "l1_ratio=1"}
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_estimators_have_the_settings_that_the_paper_prints(name: str) -> None:
-    given_ = classifiers.estimator(name, 1).get_params()
+    given_ = paper_classifiers.estimator(name, 1).get_params()
     flat = {key.removeprefix("estimator__"): value for key, value in given_.items()}
     for printed in CLASSIFIERS[name].settings.replace("[0.1, 0.1, ...]", "").split(", "):
         key, value = RESPELLED.get(printed, printed).split("=")
@@ -74,7 +74,7 @@ def test_a_classifier_that_no_seed_changes_is_judged_by_its_margin_alone() -> No
 
 
 def test_training_a_classifier_depends_on_its_seed_alone(data: FashionMNIST) -> None:
-    once, again = (classifiers.correct_answers("decision-tree", 3, data) for _ in range(2))
+    once, again = (paper_classifiers.correct_answers("decision-tree", 3, data) for _ in range(2))
     assert once == again
     assert once > len(data.test_labels) / 5
 
@@ -176,11 +176,13 @@ def test_what_two_processes_find_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     for seed in (2, 1):  # neither process knows of the other's
         speedrun.keep({**row, "seed": seed})
     assert [key[-1] for key in speedrun.kept()] == [1, 2]
-    program, results = script("paper_classifiers"), tmp_path / "classifiers.json"
-    monkeypatch.setattr(program, "RESULTS", results)
-    monkeypatch.setattr(program, "read_results", lambda: classifiers.read_results(results))
+    results = tmp_path / "classifiers.json"
+    monkeypatch.setattr(paper_classifiers, "RESULTS", results)
+    monkeypatch.setattr(
+        paper_classifiers, "read_results", lambda: classifiers.read_results(results)
+    )
     for name in ("svc", "mlp"):
-        program.keep(Result(name, 1, 1, 2, 0.5))
+        paper_classifiers.keep(Result(name, 1, 1, 2, 0.5))
     assert [each.classifier for each in classifiers.read_results(results)] == ["mlp", "svc"]
 
 
