@@ -22,7 +22,6 @@ from fmnist_utils.data import transfer
 from fmnist_utils.data.download import fetch_data, load_data, verify_data
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, DataError, official_fingerprint
 from fmnist_utils.data.fashion_mnist import FILES as data_FILES
-from fmnist_utils.data.formats import read_idx
 from fmnist_utils.data.inputs import one_hot, split_indices
 
 
@@ -385,42 +384,6 @@ def test_a_folder_in_place_of_a_file_is_an_error(folder: Path) -> None:
     (folder / "labels.gz").mkdir()
     with pytest.raises(DataError, match=r"Cannot read .*labels\.gz"):
         verify_data(folder, FILES)
-
-
-@given(array=hnp.arrays(np.uint8, hnp.array_shapes(max_dims=3, max_side=5)))
-def test_read_idx_gives_back_what_was_written(
-    array: np.ndarray, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("idx") / "file.gz"
-    path.write_bytes(gzip.compress(idx(array)))
-    read = read_idx(path)
-    assert read.dtype == np.uint8
-    np.testing.assert_array_equal(read, array)
-
-
-GOOD = idx(np.zeros((2, 3), np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (GOOD, "Cannot unpack"),
-        (gzip.compress(GOOD)[:-9], "Cannot unpack"),
-        (gzip.compress(GOOD)[:12] + b"\xff" * 20, "Cannot unpack"),
-        (gzip.compress(b""), "not an IDX file"),
-        (gzip.compress(b"\x00\x00\x0d\x01" + GOOD[4:]), "not an IDX file"),
-        (gzip.compress(GOOD[:9]), "header says"),
-        (gzip.compress(GOOD[:-1]), "header says"),
-        (gzip.compress(GOOD + b"\x00"), "header says"),
-    ],
-    ids=["no gzip", "cut gzip", "bad gzip", "empty", "floats", "cut header", "short", "long"],
-)
-def test_read_idx_rejects_damage(content: bytes, problem: str, tmp_path: Path) -> None:
-    path = tmp_path / "file.gz"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=problem) as caught:
-        read_idx(path)
-    assert str(path) in str(caught.value)
 
 
 # Loading

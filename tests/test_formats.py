@@ -17,7 +17,7 @@ from PIL import Image
 from fmnist_utils.data import formats
 from fmnist_utils.data.download import fetch_data, load_data
 from fmnist_utils.data.fashion_mnist import DataError
-from fmnist_utils.data.formats import Part, Split, read_folder, read_idx
+from fmnist_utils.data.formats import Part, Split, read_folder
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
@@ -348,10 +348,9 @@ def test_only_a_regular_file_is_read(
 ) -> None:
     path = tmp_path / name
     put(path)
-    for read in (read_idx, lambda path: read_folder(path.parent)):
-        with pytest.raises(DataError, match=problem) as caught:
-            read(path)
-        assert str(path) in str(caught.value)
+    with pytest.raises(DataError, match=problem) as caught:
+        read_folder(tmp_path)
+    assert str(path) in str(caught.value)
 
 
 def test_tables_too_must_be_regular_files(tmp_path: Path) -> None:
@@ -366,23 +365,50 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(formats.LARGEST + 1)
     with pytest.raises(DataError, match="more than 67108864 bytes"):
-        read_idx(path)
+        read_folder(tmp_path)
 
 
 def test_a_gzip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "LARGEST", 10_000)
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(idx(np.zeros((100, 28, 28), np.uint8))))
-    for read in (read_idx, lambda path: read_folder(path.parent)):
-        with pytest.raises(DataError, match="unpacks to more than 10000 bytes"):
-            read(path)
+    with pytest.raises(DataError, match="unpacks to more than 10000 bytes"):
+        read_folder(tmp_path)
 
 
 def test_a_header_of_too_many_dimensions_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+    path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(b"\x00\x00\x08\xff" + b"\x00\x00\x00\x01" * 255 + b"\x07")
     with pytest.raises(DataError, match="not an IDX file"):
-        read_idx(path)
+        read_folder(tmp_path)
+
+
+GOOD = idx(TEST_LABELS)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (GOOD, "Cannot unpack"),
+        (gzip.compress(GOOD)[:-9], "Cannot unpack"),
+        (gzip.compress(GOOD)[:12] + b"\xff" * 20, "Cannot unpack"),
+        (gzip.compress(b""), "not an IDX file"),
+        (gzip.compress(b"\x00\x00\x0d\x01" + GOOD[4:]), "not an IDX file"),
+        (gzip.compress(GOOD[:6]), "header says"),
+        (gzip.compress(GOOD[:-1]), "header says"),
+        (gzip.compress(GOOD + b"\x00"), "header says"),
+    ],
+    ids=["no gzip", "cut gzip", "bad gzip", "empty", "floats", "cut header", "short", "long"],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong(
+    content: bytes, problem: str, tmp_path: Path
+) -> None:
+    official(tmp_path)
+    path = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=problem) as caught:
+        read_folder(tmp_path)
+    assert str(path) in str(caught.value)
 
 
 # The constants

@@ -33,8 +33,8 @@ from hypothesis.extra import numpy as hnp
 from mutations import many_mutations, mutations, try_to
 from numpy.typing import NDArray
 
+from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import DataError
-from fmnist_utils.data.formats import read_idx
 from fmnist_utils.models.spec import MLP, DenseBlock
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -840,7 +840,7 @@ def test_shipped_runs_agree_with_themselves() -> None:
 
 
 def test_shipped_predictions_reproduce_confusion_and_accuracy(real_data_dir: Path) -> None:
-    labels = read_idx(real_data_dir / "t10k-labels-idx1-ubyte.gz")
+    labels = load_data(folder=real_data_dir).test_labels
 
     def check(path: Path) -> None:
         run = shipped(path)

@@ -11,7 +11,7 @@ from scipy import optimize
 
 import fmnist_utils
 from fmnist_utils import stats
-from fmnist_utils.data.formats import read_idx
+from fmnist_utils.data.download import load_data
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import loss_sampling_variance
@@ -57,7 +57,7 @@ def test_losses_of_single_images_vary_at_least_as_much_as_assumed(
     real_data_dir: Path, tmp_path: Path
 ) -> None:
     """Confidences give the loss of a right answer; of a wrong one, what the mean leaves for it."""
-    labels = read_idx(real_data_dir / "t10k-labels-idx1-ubyte.gz")
+    labels = load_data(folder=real_data_dir).test_labels
     store, networks = RunStore(tmp_path), 0
     for experiment in (e for r in list_reports() for e in load_report(r).experiments.values()):
         for run in store.runs(experiment)[-1:]:

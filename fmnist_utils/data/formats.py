@@ -181,29 +181,6 @@ def read_file(path: Path, largest: int | None = None) -> bytes:
     return content
 
 
-def read_idx(path: Path) -> Bytes:
-    """Read an IDX file of bytes, gzipped or not (format: http://yann.lecun.com/exdb/mnist/).
-
-    Parameters
-    ----------
-    path : Path
-        A gzip file if its name ends in ``.gz``.
-
-    Returns
-    -------
-    uint8 array
-        Shape as the file's header says.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read or unpacked, its header is not that of an IDX file of bytes, or
-        its length does not match its header.
-    """
-    content = read_file(path)
-    return _parse_idx(_unpack(content, path) if path.suffix == ".gz" else content, path)
-
-
 def _idx_file(folder: Path, part: Part) -> Path | None:
     """Return the IDX file of a part; some programs unpack it with a dot in its name."""
     names = (f"{part.name}.gz", part.name, part.name.replace("-idx", ".idx"))

@@ -67,11 +67,5 @@ def compare(method: Method, store: RunStore = STORE) -> list[Comparison]:
     return comparisons
 
 
-def allowed(method: Method, store: RunStore) -> bool:
-    """Say whether a method was equivalent on every experiment, so that chapters may use it."""
-    differences = [item.difference for item in compare(method, store)]
-    return all(found is not None and found.equivalent for found in differences)
-
-
 def _test_accuracies(runs: Iterable[Run]) -> tuple[float, ...]:
     return tuple(accuracies([run for run in runs if run.seed <= SEEDS], "test").tolist())
