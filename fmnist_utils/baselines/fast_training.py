@@ -67,9 +67,7 @@ class FastRun(NamedTuple):
         return 100 * self.correct / self.images
 
 
-def read_fast_runs(
-    split: str = "test", without: str | None = None, path: Path = RESULTS
-) -> dict[str, list[FastRun]]:
+def read_fast_runs(split: str = "test", without: str | None = None) -> dict[str, list[FastRun]]:
     """Return the runs by goal, the lowest goal first.
 
     Parameters
@@ -78,15 +76,13 @@ def read_fast_runs(
         Of which images the accuracy is.
     without : str, optional
         Those that leave out one part of the recipe.
-    path : Path, optional
-        The file of results.
 
     Examples
     --------
     >>> all(run.split == "test" for runs in fu.read_fast_runs().values() for run in runs)
     True
     """
-    rows = json.loads(path.read_text())["runs"] if path.exists() else []
+    rows = json.loads(RESULTS.read_text())["runs"]
     found: dict[str, list[FastRun]] = {}
     for row in sorted(rows, key=lambda row: (row["goal"], row["seed"])):
         run = FastRun(**row)

@@ -73,8 +73,8 @@ def fit_prior(variances: Sequence[float], runs: Sequence[int]) -> Prior | None:
     return Prior(math.exp(logs.mean() + special.digamma(half) - math.log(half)), 2 * half)
 
 
-def survivors(p_values: ArrayLike, rate: float = 0.05) -> NDArray[np.bool_]:
-    """Say which hypotheses are rejected while a share `rate` of the rejected is false, at most.
+def survivors(p_values: ArrayLike) -> NDArray[np.bool_]:
+    """Say which hypotheses are rejected while at most 5 % of the rejected are false.
 
     Benjamini & Hochberg (1995), Journal of the Royal Statistical Society B 57(1).
 
@@ -86,5 +86,5 @@ def survivors(p_values: ArrayLike, rate: float = 0.05) -> NDArray[np.bool_]:
     p_values = np.asarray(p_values, float)
     if not p_values.size:
         return np.zeros(0, bool)
-    rejected: NDArray[np.bool_] = stats.false_discovery_control(p_values) <= rate
+    rejected: NDArray[np.bool_] = stats.false_discovery_control(p_values) <= 0.05
     return rejected

@@ -8,13 +8,11 @@ import numpy as np
 from scipy import stats
 
 
-def runs_to_tell(
-    sd_a: float, sd_b: float, difference: float, power: float = 0.8, most: int = 1000
-) -> int | None:
+def runs_to_tell(sd_a: float, sd_b: float, difference: float, most: int = 1000) -> int | None:
     """Return how many runs of each of two experiments tell a difference of their means.
 
     That is, with which Welch's t test at the 5 % level, whose 95 % interval then leaves out zero,
-    notices a true `difference` in a share `power` of all cases: Cohen (1988), "Statistical Power
+    notices a true `difference` in 80 % of all cases: Cohen (1988), "Statistical Power
     Analysis for the Behavioral Sciences", chapter 2.
 
     Parameters
@@ -23,8 +21,6 @@ def runs_to_tell(
         Standard deviations of the runs.
     difference : float
         Above 0, in their unit.
-    power : float
-        Between 0 and 1.
     most : int
         No more runs than this.
 
@@ -48,5 +44,5 @@ def runs_to_tell(
     # SciPy answers NaN, each version elsewhere, where fewer than one in 10^13 has the wrong sign.
     wrong_sign = np.nan_to_num(stats.nct.cdf(-critical, freedom, shift))
     noticed = stats.nct.sf(critical, freedom, shift) + wrong_sign
-    enough = runs[noticed >= power]
+    enough = runs[noticed >= 0.8]
     return int(enough[0]) if enough.size else None

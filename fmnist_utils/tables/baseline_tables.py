@@ -72,7 +72,7 @@ def fast_trainings() -> Table:
     return Table(headers, tuple(rows), "Fast trainings on two cores")
 
 
-def tricks(recipe: str = "trial") -> Table:
+def tricks() -> Table:
     """Show what each part of the fast training gains, in points and in seconds.
 
     The seconds are those that a longer training would need to make up for the part, by the line
@@ -80,17 +80,12 @@ def tricks(recipe: str = "trial") -> Table:
     the process is no part of them. Their interval is that of the points; the line counts as known.
     What halves of a batch gain is measured seconds: they are there to be fast.
 
-    Parameters
-    ----------
-    recipe : str, optional
-        The recipe whose parts were left out, one at a time.
-
     Examples
     --------
     >>> fu.tables.tricks().headers
     ('left out', 'accuracy (%)', 'it gains (points), 95 % interval', 'it gains (s), 95 % interval')
     """
-    every = {part: read_fast_runs("validation", part).get(recipe, []) for part in (None, *PARTS)}
+    every = {part: read_fast_runs("validation", part).get("trial", []) for part in (None, *PARTS)}
     base = [run.accuracy for run in every[None]]
     doubled = np.mean(base) - np.mean([run.accuracy for run in every[HALF]])
     alike = [run.seconds for part in every for run in every[part] if part not in (HALF, HALVES)]

@@ -115,7 +115,7 @@ def _unbroken(date: str) -> str:
     return date.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
-def chance_alone(store: RunStore = STORE) -> Table:
+def chance_alone() -> Table:
     """Count the words that numbers got, beside those expected if every number were true.
 
     Examples
@@ -123,7 +123,7 @@ def chance_alone(store: RunStore = STORE) -> Table:
     >>> fu.tables.chance_alone().headers
     ('verdict', 'numbers', 'if every number were true')
     """
-    found = chance(tested_verdicts(store))
+    found = chance(tested_verdicts(STORE))
     # Of a claim drawn anew no one knows whether seeds would settle it.
     open_words = (Word.IMPRECISE, Word.UNSETTLED)
     got = dict(found.words)
@@ -141,7 +141,7 @@ def chance_alone(store: RunStore = STORE) -> Table:
     return Table(("verdict", "numbers", "if every number were true"), rows, caption)
 
 
-def by_chance(store: RunStore = STORE) -> Sentence:
+def by_chance() -> Sentence:
     """Say how many numbers would miss if every one were true, beside how many do.
 
     Examples
@@ -149,7 +149,7 @@ def by_chance(store: RunStore = STORE) -> Sentence:
     >>> fu.tables.by_chance()
     If all ... numbers that have runs were true, chance would put about ... outside...
     """
-    found = chance(tested_verdicts(store))
+    found = chance(tested_verdicts(STORE))
     failed, held = Word.NOT_REPRODUCED, Word.REPRODUCED
     return Sentence(
         f"If all {found.numbers} numbers that have runs were true, chance would put about "
@@ -161,7 +161,7 @@ def by_chance(store: RunStore = STORE) -> Sentence:
     )
 
 
-def shares(store: RunStore = STORE) -> Table:
+def shares() -> Table:
     """Show how many statements of each report hold, with an interval where one can be given.
 
     Examples
@@ -170,7 +170,7 @@ def shares(store: RunStore = STORE) -> Table:
     ('report', 'statements with runs', 'hold', 'experiments', 'share, 95 % interval')
     """
     rows = []
-    ledgers = every_ledger(store)
+    ledgers = every_ledger(STORE)
     subjects = {report.short_name: ledgers[report.id] for report in every_report()}
     for name, ledger in (*subjects.items(), ("all reports", [*chain(*subjects.values())])):
         found = statement_share(ledger)
