@@ -18,8 +18,8 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import chance_factor
 from fmnist_utils.text import counted, experiment_title, joined, listed, stated_value, subject_text
-from fmnist_utils.verdicts.judge import MIN_RUNS, Evidence, hold_against
-from fmnist_utils.verdicts.measure import measure
+from fmnist_utils.verdicts.judge import MIN_RUNS, hold_against
+from fmnist_utils.verdicts.measure import Evidence, measure
 
 Runs = Mapping[str, Sequence[Run]]
 

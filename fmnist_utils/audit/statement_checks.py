@@ -26,7 +26,8 @@ from fmnist_utils.text import (
     subject_text,
     value_text,
 )
-from fmnist_utils.verdicts.judge import Evidence, hold_against
+from fmnist_utils.verdicts.judge import hold_against
+from fmnist_utils.verdicts.measure import Evidence
 from fmnist_utils.verdicts.outcome import Word
 
 _COUNTS = ("total_params", "trainable_params", "non_trainable_params")

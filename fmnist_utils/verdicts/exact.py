@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from fmnist_utils.reports.printed import PrintedLayer
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.values import same_value
+from fmnist_utils.verdicts.measure import Evidence
 from fmnist_utils.verdicts.outcome import Verdict, Word
-
-if TYPE_CHECKING:
-    from fmnist_utils.verdicts.judge import Evidence
 
 
 def _setting(claim: Claim, evidence: Evidence) -> Verdict:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,11 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import EPOCHS, POINTS
-from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.trainings import nested, paired, unstable
 from fmnist_utils.stats import Scale, Side
 from fmnist_utils.verdicts.exact import EXACT
-from fmnist_utils.verdicts.measure import measure, readings, scale_of, side_of
+from fmnist_utils.verdicts.measure import Evidence, measure, readings, scale_of, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 
@@ -31,63 +29,6 @@ MIN_RUNS = 3
 
 #: How the note begins where nested experiments are compared.
 PAIRED = "paired by seed"
-
-#: Gives the prior of variances for what a claim is about.
-PriorOf = Callable[[Claim], stats.Prior | None]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a claim is held against.
-
-    Attributes
-    ----------
-    subject : Experiment, Search or None
-        Whose claim it is; None for one of the whole report.
-    runs : mapping
-        Experiment id to its runs.
-    reading : str, optional
-        Another reading than the claim's own.
-    trials : int
-        How many trials of the search, whose claim it is, were trained.
-    model : keras.Model, optional
-        The experiment's built model, when there is one already.
-    prior : function, optional
-        Gives the prior of variances for what a claim is about; with it, verdicts on numbers also
-        say the word under the pooled standard deviation.
-    """
-
-    subject: Experiment | Search | None = None
-    runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
-    reading: str | None = None
-    trials: int = 0
-    model: Any | None = None
-    prior: PriorOf | None = None
-
-    @property
-    def experiment(self) -> Experiment:
-        """The experiment, where the claim must have one."""
-        assert isinstance(self.subject, Experiment)
-        return self.subject
-
-    @property
-    def own_runs(self) -> Sequence[Run]:
-        """The runs of the experiment."""
-        return self.runs_of(self.subject.id if self.subject else None)
-
-    @property
-    def built(self) -> Any:
-        """The built model."""
-        return self.model or self.experiment.build()
-
-    def runs_behind(self, claim: Claim) -> list[Sequence[Run]]:
-        """Return the runs of every experiment that a claim is about."""
-        owner = self.subject.id if self.subject else None
-        return [self.runs_of(name) for name in (owner, claim.of, claim.than) if name]
-
-    def runs_of(self, experiment_id: str | None) -> Sequence[Run]:
-        """Return the runs of an experiment; none when there are none."""
-        return self.runs.get(experiment_id or "", ())
 
 
 def judge(

@@ -1,8 +1,10 @@
-"""Read off a run what a claim is about."""
+"""What a claim is held against, and how what it is about is read off a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +12,76 @@ from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import POINTS, READINGS
+from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run, Snapshot
-from fmnist_utils.stats import LOG, PLAIN, SCORES, Floats, Scale, Side, class_scores, logit_scale
+from fmnist_utils.stats import (
+    LOG,
+    PLAIN,
+    SCORES,
+    Floats,
+    Prior,
+    Scale,
+    Side,
+    class_scores,
+    logit_scale,
+)
+
+#: Gives the prior of variances for what a claim is about.
+PriorOf = Callable[[Claim], Prior | None]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a claim is held against.
+
+    Attributes
+    ----------
+    subject : Experiment, Search or None
+        Whose claim it is; None for one of the whole report.
+    runs : mapping
+        Experiment id to its runs.
+    reading : str, optional
+        Another reading than the claim's own.
+    trials : int
+        How many trials of the search, whose claim it is, were trained.
+    model : keras.Model, optional
+        The experiment's built model, when there is one already.
+    prior : function, optional
+        Gives the prior of variances for what a claim is about; with it, verdicts on numbers also
+        say the word under the pooled standard deviation.
+    """
+
+    subject: Experiment | Search | None = None
+    runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    reading: str | None = None
+    trials: int = 0
+    model: Any | None = None
+    prior: PriorOf | None = None
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment, where the claim must have one."""
+        assert isinstance(self.subject, Experiment)
+        return self.subject
+
+    @property
+    def own_runs(self) -> Sequence[Run]:
+        """The runs of the experiment."""
+        return self.runs_of(self.subject.id if self.subject else None)
+
+    @property
+    def built(self) -> Any:
+        """The built model."""
+        return self.model or self.experiment.build()
+
+    def runs_behind(self, claim: Claim) -> list[Sequence[Run]]:
+        """Return the runs of every experiment that a claim is about."""
+        owner = self.subject.id if self.subject else None
+        return [self.runs_of(name) for name in (owner, claim.of, claim.than) if name]
+
+    def runs_of(self, experiment_id: str | None) -> Sequence[Run]:
+        """Return the runs of an experiment; none when there are none."""
+        return self.runs.get(experiment_id or "", ())
 
 
 def readings(claim: Claim, experiment: Experiment) -> list[str]:
