@@ -19,14 +19,8 @@ from fmnist_utils.stats import ClaimTest, Side, mean_reach
 from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.collect import judge_experiment, judge_tested
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.ledger import LedgerRow
-from fmnist_utils.verdicts.multiplicity import (
-    Pool,
-    chance,
-    statement_share,
-    survives,
-    words_if_true,
-)
+from fmnist_utils.verdicts.ledger import LedgerRow, statement_share
+from fmnist_utils.verdicts.multiplicity import Pool, chance, survives, words_if_true
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.rule import HISTORY, judge_number
 

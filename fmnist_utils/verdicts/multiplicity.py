@@ -1,17 +1,16 @@
-"""What many experiments and verdicts say together: spread, chance, and shares of statements."""
+"""What many experiments and verdicts say together: spread and chance."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fmnist_utils import stats
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.reports.quantities import COUNTED
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.runs.trainings import at_chance, distinct
@@ -20,14 +19,8 @@ from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import measure, side_of
 from fmnist_utils.verdicts.outcome import Verdict, Word, count_words
 
-if TYPE_CHECKING:
-    from fmnist_utils.verdicts.ledger import LedgerRow
-
 #: Simulated reports; the error of an expected count is then far below one claim.
 DRAWS = 4_000
-
-#: With fewer experiments a bootstrap over them tells nothing.
-MIN_EXPERIMENTS = 5
 
 #: Words for a number outside its interval.
 OUTSIDE = (Word.CLOSE, Word.NOT_REPRODUCED)
@@ -118,61 +111,6 @@ def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Word, float]:
             Word.CLOSE: ~inside & near, Word.NOT_REPRODUCED: ~inside & ~near,
         }  # fmt: skip
     return {word: float(case.mean()) for word, case in cases.items()}
-
-
-class StatementShare(NamedTuple):
-    """How many statements of a report hold, and over which experiments that varies how much.
-
-    `low` and `high` bound the share with 95 % confidence; None with too few experiments.
-    """
-
-    holding: float
-    statements: int
-    experiments: int
-    low: float | None
-    high: float | None
-
-
-def statement_share(rows: Iterable[LedgerRow]) -> StatementShare:
-    """Count statements that hold, not claims, and let whole experiments vary.
-
-    Of a statement that compares, every part must hold; of a printed table, which is one statement,
-    the share of cells that do counts. What rests on the same experiment is not independent, so the
-    interval comes from resampling experiments with all their statements (10,000 times); with fewer
-    than five there is none. A comparison counts with the first experiment that it names.
-
-    Parameters
-    ----------
-    rows : iterable of LedgerRow
-        Of one report, or of several. Only headlines and results count, and of these only those
-        that runs have decided or could.
-    """
-    statements: dict[tuple[str, str], list[LedgerRow]] = {}
-    for row in rows:
-        if row.role in COUNTED and row.runs and row.word in _DECIDED:
-            statements.setdefault((row.report, row.statement), []).append(row)
-    clusters: dict[tuple[str, str], list[float]] = {}
-    for (report, _), parts in statements.items():
-        owner = parts[0].experiment or parts[0].run_files[0].partition(".")[0]
-        held = [part.word == Word.REPRODUCED for part in parts]
-        compared = all(part.value is None for part in parts)
-        share = float(all(held)) if compared else float(np.mean(held))
-        clusters.setdefault((report, owner), []).append(share)
-    sums = np.array([(sum(shares), len(shares)) for shares in clusters.values()]).reshape(-1, 2)
-    holding, count = sums.sum(axis=0)
-    low = high = None
-    if len(clusters) >= MIN_EXPERIMENTS:
-        chosen = np.random.default_rng(0).integers(len(sums), size=(10_000, len(sums)))
-        drawn = sums[chosen].sum(axis=1)
-        low, high = map(float, stats.percentile_interval(drawn[:, 0] / drawn[:, 1]))
-    return StatementShare(float(holding), int(count), len(clusters), low, high)
-
-
-#: Words for what runs were held against.
-_DECIDED = (
-    Word.REPRODUCED, Word.CLOSE, Word.IMPRECISE, Word.UNSETTLED, Word.CONSISTENT,
-    Word.NOT_REPRODUCED, Word.UNSTABLE,
-)  # fmt: skip
 
 
 # --- pooled deviations ---------------------------------------------------------------------------
