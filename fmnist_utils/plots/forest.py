@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fmnist_utils import tables
 from fmnist_utils.plots.labels import (
     ROW_LETTERS,
     folded,
@@ -26,6 +25,7 @@ from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import NATS, POINTS, QUANTITIES, Quantity
 from fmnist_utils.runs.record import Run
+from fmnist_utils.text import claim_text, reported_text
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Verdict, Word
 
@@ -50,10 +50,10 @@ def to_axis(claim: Claim) -> float:
 
 def stated(claim: Claim) -> str:
     """Describe in a few words what a claim states."""
-    reported = tables.reported_text(claim)
+    reported = reported_text(claim)
     number = claim.number if claim.numbers == 1 else 0.0
     return (claim.about.short or "{name} {reported}").format(
-        name=tables.claim_text(claim),
+        name=claim_text(claim),
         part=SPLIT_WORDS[claim.split or "test"],
         reported=reported,
         signed=f"{number:+g} point{'s' * (abs(number) != 1)}",

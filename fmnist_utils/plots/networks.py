@@ -14,8 +14,7 @@ from fmnist_utils.models.cost import multiply_adds
 from fmnist_utils.plots.labels import legend, marks
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, figure, marked, note, series
 from fmnist_utils.runs.record import accuracies
-from fmnist_utils.tables.network_tables import answers_of, network_name
-from fmnist_utils.verdicts.across_reports import Model
+from fmnist_utils.verdicts.across_reports import Model, answers_of, network_name
 from fmnist_utils.verdicts.disputed import tested_on
 
 _ON_FRONT: Any = marks("o", color=ORANGE, markersize=8)

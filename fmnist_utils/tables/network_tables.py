@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.cost import multiply_adds
@@ -15,15 +14,13 @@ from fmnist_utils.runs.status import ranges
 from fmnist_utils.runs.trainings import difference
 from fmnist_utils.stats import mean_reach, reliability, variance_components
 from fmnist_utils.tables.table import Stacked, Table
-from fmnist_utils.verdicts.across_reports import Model, highest_reported
+from fmnist_utils.verdicts.across_reports import (
+    Model,
+    answers_of,
+    highest_reported,
+    network_name,
+)
 from fmnist_utils.verdicts.disputed import tested_on
-
-_TITLE_END = ", one protocol"
-
-
-def network_name(model: Model) -> str:
-    """Return the title of a network, without the protocol."""
-    return model.experiment.title.removesuffix(_TITLE_END)
 
 
 def networks(found: Sequence[Model]) -> Table:
@@ -181,11 +178,3 @@ def calibration(found: Sequence[Model], data: FashionMNIST) -> Table:
         rows.append((name, f"{100 * sure:.1f}", f"{right:.1f}", f"{100 * error:.1f}"))
     headers = ("network", "mean confidence (%)", "accuracy (%)", "calibration error (points)")
     return Table(headers, tuple(rows), "Confidence and accuracy on the test images")
-
-
-def answers_of(
-    run: Run, labels: NDArray[np.uint8]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return how sure a run was of each test image at its best epoch, and whether it was right."""
-    classes, percents = run.at_best()
-    return percents / 100, classes == labels

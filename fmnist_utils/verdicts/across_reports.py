@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import ONE_PROTOCOL, Report
@@ -102,6 +105,19 @@ def one_protocol(store: RunStore = STORE) -> list[Model]:
             if len(runs := store.runs(item)) >= MIN_RUNS:
                 found.append(Model(report, item, runs))
     return sorted(found, key=lambda model: -accuracies(model.runs, "test", "best").mean())
+
+
+def network_name(model: Model) -> str:
+    """Return the title of one of `one_protocol`, without the protocol."""
+    return model.experiment.title.removesuffix(", one protocol")
+
+
+def answers_of(
+    run: Run, labels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return how sure a run was of each test image at its best epoch, and whether it was right."""
+    classes, percents = run.at_best()
+    return percents / 100, classes == labels
 
 
 class Reported(NamedTuple):
