@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import WrongAt, first_problem
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.protocol import NOT_SUPPORTED, Training
 from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.values import not_whole, same_value
-
-if TYPE_CHECKING:
-    from fmnist_utils.reports.experiment import Experiment
 
 
 class SettingError(FmnistError):
@@ -35,6 +32,34 @@ class HasSettings(Protocol):
 
     def setting(self, path: str) -> Any:
         """Look up a setting by its dotted path."""
+
+
+class HasReadings(HasSettings, Protocol):
+    """An experiment, of which readings are stated or assumed: its module imports this one."""
+
+    @property
+    def training(self) -> Training:
+        """The protocol."""
+
+    @property
+    def precision(self) -> str:
+        """What the book trains it in."""
+
+    @property
+    def layers_as(self) -> str | None:
+        """The experiment whose layers are those of this one too."""
+
+    @property
+    def assumed(self) -> Sequence[Assumption]:
+        """What the report leaves open, and what was chosen."""
+
+    @property
+    def stated(self) -> Sequence[Claim]:
+        """The claims of the prose."""
+
+    @property
+    def results(self) -> Sequence[Claim]:
+        """Every claim but the cells of the layer table."""
 
 
 def look_up(value: Any, path: str, owner: str) -> Any:
@@ -177,7 +202,7 @@ def _check_setting(subject: HasSettings, claim: Claim, *at: int | str) -> None:
 # --- readings: what a training, or a claim about one, leaves open -------------------------------
 
 
-def open_readings(experiment: Experiment) -> Iterator[str]:
+def open_readings(experiment: HasReadings) -> Iterator[str]:
     """Yield what an experiment must state or assume besides its model and its protocol."""
     yield from ("reading.pixel scaling", "reading.initialiser", "reading.defaults")
     if experiment.precision != "float32":
@@ -196,7 +221,7 @@ def open_readings(experiment: Experiment) -> Iterator[str]:
         yield "reading.best epoch"
 
 
-def check_compared(experiment: Experiment, claim: Claim, *at: int | str) -> None:
+def check_compared(experiment: HasReadings, claim: Claim, *at: int | str) -> None:
     """Refuse a comparison that reads off an experiment what nothing there states or assumes."""
     best = claim.reading.startswith("best")
     reading = "reading.best epoch" if best else "reading.weights"
@@ -206,7 +231,7 @@ def check_compared(experiment: Experiment, claim: Claim, *at: int | str) -> None
         raise WrongAt(f"claim {claim.id}: {problem}", *at)
 
 
-def check_reading(experiment: Experiment, claim: Claim, *at: int | str) -> None:
+def check_reading(experiment: HasReadings, claim: Claim, *at: int | str) -> None:
     """Refuse a claim that cannot be read off the runs of an experiment as it says."""
     spec, problem = experiment.training, ""
     if claim.reading.endswith("-all") and not spec.validation.holds_out:
