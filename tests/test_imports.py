@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import fmnist_utils
@@ -19,13 +20,15 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
 
 def imports(path: Path) -> set[str]:
-    """Name the modules of the package that a file imports, wherever it does."""
+    """Name the modules of the package that a file imports, wherever it does, be it for types."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fmnist_utils"):
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {item.name for item in node.names if item.name.startswith("fmnist_utils.")}
+            names = {item.name for item in node.names if item.name.startswith("fmnist_utils")}
+            # The bare package stands for all that it offers.
+            found |= {f"{name}.__init__" if name == "fmnist_utils" else name for name in names}
     return found
 
 
@@ -39,6 +42,22 @@ def test_no_module_imports_one_of_a_higher_floor() -> None:
             if FLOOR[name.split(".")[1]] > FLOOR[here]
         ]
     assert upward == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    paths = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    paths |= {name.removesuffix(".__init__"): path for name, path in paths.items()}
+
+    def module(name: str) -> str:
+        """Name the module that is imported, be it whole or a name in it."""
+        return name if name in paths else name.rpartition(".")[0]
+
+    graph = {name: set(map(module, imports(path))) for name, path in paths.items()}
+    assert set().union(*graph.values()) <= graph.keys()
+    TopologicalSorter(graph).prepare()  # a CycleError names the circle
 
 
 def test_no_file_is_long_no_folder_full_and_no_name_there_twice() -> None:

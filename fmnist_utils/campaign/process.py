@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-import fmnist_utils
 from fmnist_utils.campaign.child import ALIVE, GRACE, PAUSED, Order
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run
@@ -104,7 +103,7 @@ def train_in_process(
 @contextmanager
 def _start(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a child on an order; whatever happens, no process is left behind."""
-    root = str(Path(fmnist_utils.__file__).parents[1])  # the very same code as ours
+    root = str(Path(__file__).parents[2])  # the very same code as ours
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     # A training goes on with as many threads as it began with: they decide the last bits.
     threads = begun_with(order.checkpoint) or len(order.cores) or order.threads
