@@ -1,9 +1,11 @@
 """What chapters print."""
 
 import io
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,8 +23,12 @@ from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import (
     COLUMNS,
-    IN_PART,
+    DECIDED,
+    INSIDE,
     OTHER_COLUMNS,
+    OUTSIDE,
+    Column,
+    Side,
     Verdict,
     Word,
     by_statement,
@@ -99,7 +105,7 @@ def test_every_word_has_looks_of_its_own():
 
 def test_every_word_has_a_column_and_the_colours_that_the_stylesheet_gives_it() -> None:
     css = (Path(__file__).parents[1] / "_static/book.css").read_text()
-    assert {word.column for word in Word} == {*COLUMNS, *OTHER_COLUMNS} - {IN_PART}
+    assert {word.column for word in Word} == {*COLUMNS, *OTHER_COLUMNS} - {Column.IN_PART}
     light, dark = (
         dict(re.findall(rf"^{start}\.verdict\.([\w-]+) {{ --verdict: (#\w{{6}}); }}", css, re.M))
         for start in ("", r'html\[data-theme="dark"\] ')
@@ -108,6 +114,22 @@ def test_every_word_has_a_column_and_the_colours_that_the_stylesheet_gives_it() 
     assert dark.keys() == light.keys() and len(set(dark.values())) == len(Word)
     (text,) = re.findall(r"--verdict-text: (#\w{6})", css)
     assert min(contrast(shade, text) for shade in dark.values()) > 4.5
+
+
+def test_the_registry_has_all_that_pages_and_judges_need_of_words_and_columns(monkeypatch) -> None:
+    assert {*COLUMNS, *OTHER_COLUMNS} == {*Column}
+    assert not {*INSIDE} & {*OUTSIDE} and {*INSIDE, *OUTSIDE} <= {*DECIDED}
+    for word in Word:
+        assert isinstance(word.column, Column) and isinstance(word.side, Side)
+        assert word.rank in range(len(Word))
+    # Of columns, the ranks of their words do not overlap.
+    ranked = [word.column for word in sorted(Word, key=lambda word: word.rank) if word.rank < 7]
+    assert len(list(itertools.groupby(ranked))) == len(set(ranked))
+    found = [(None, SimpleNamespace(column=column)) for column in Column]
+    monkeypatch.setattr(front, "every_statement", lambda store: found)
+    _, told = str(front.result()).split("state, ")
+    said = re.split(r", | and ", told.rstrip("."))
+    assert said == [f"1 {column.says[0]}" for column in Column]
 
 
 def test_a_terminal_shows_the_table_of_the_page_and_reads_no_markup() -> None:
@@ -231,7 +253,7 @@ def test_a_table_is_one_statement_with_a_share(report):
     verdicts = [Verdict("m", c, word) for c, word in zip(claims, words, strict=True)]
     whole, part = (tally(found) for found in (verdicts[:2], verdicts))
     assert (whole.statements["reproduced"], whole.shares) == (1, [])
-    assert (part.statements[IN_PART], part.shares) == (1, ["3 of 4 inside"])
+    assert (part.statements[Column.IN_PART], part.shares) == (1, ["3 of 4 inside"])
     assert sum(part.statements.values()) == 1 and not any(part.others.values())
     elsewhere = replace(verdicts[3], experiment="n")
     assert len(by_statement([*verdicts[:3], elsewhere])) == 2

@@ -53,7 +53,7 @@ def kinds(store: RunStore = STORE) -> Table:
         if columns
     )
     caption = f"{sum(map(len, found.values()))} statements of all reports, by what they are about"
-    return Table(("statements about", "all", *COLUMNS), rows, caption)
+    return Table(("statements about", "all", *map(str, COLUMNS)), rows, caption)
 
 
 _SEVERAL = "accuracy and loss of every epoch"

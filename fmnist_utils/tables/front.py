@@ -20,21 +20,7 @@ from fmnist_utils.text import (
     reported_text,
 )
 from fmnist_utils.verdicts.across_reports import every_statement
-from fmnist_utils.verdicts.outcome import IN_PART, StatementVerdict, Verdict
-
-#: What a column of the scoreboard says of so many statements, singular and plural.
-_SAYS = {
-    "reproduced": ("reproduces", "reproduce"),
-    "close": ("is close", "are close"),
-    IN_PART: ("holds in part", "hold in part"),
-    "consistent": (
-        "is neither confirmed nor contradicted",
-        "are neither confirmed nor contradicted",
-    ),
-    "not reproduced": ("does not reproduce", "do not reproduce"),
-    "pending": ("waits for trainings", "wait for trainings"),
-    "not tested": ("cannot be tested", "cannot be tested"),
-}
+from fmnist_utils.verdicts.outcome import Column, StatementVerdict, Verdict
 
 
 @dataclass(frozen=True)
@@ -65,7 +51,7 @@ def result(store: RunStore = STORE) -> Sentence:
     Of the ... results that five reports state, ... reproduce...
     """
     columns = Counter(found.column for _, found in every_statement(store))
-    parts = [f"{n} {words[n > 1]}" for column, words in _SAYS.items() if (n := columns[column])]
+    parts = [f"{n} {column.says[n > 1]}" for column in Column if (n := columns[column])]
     total = sum(columns.values())
     return Sentence(f"Of the {total} results that five reports state, {listed(parts)}.")
 

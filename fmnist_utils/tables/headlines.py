@@ -18,7 +18,7 @@ from fmnist_utils.text import (
     ours_text,
     reported_text,
 )
-from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.outcome import Verdict, Word
 
 #: Where the record of all claims lies, seen from a chapter.
 RECORD = "../record/claims.html"
@@ -45,10 +45,6 @@ class OnInterval(Stacked):
             f'<a href="{html.escape(self.href)}">{html.escape(self.main)}</a>'
             f'{_drawing(self.verdict, words)}<small class="below">{words}</small>'
         )
-
-
-#: Columns of the scoreboard, the worst first: a statement holds when its worst part does.
-_WORST = ("not reproduced", "differs", "pending", "consistent", "close")
 
 
 def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
@@ -91,7 +87,8 @@ def worst_part(parts: Iterable[Verdict]) -> Verdict:
 
 
 def _rank(verdict: Verdict) -> int:
-    return _WORST.index(verdict.word.column) if verdict.word.column in _WORST else len(_WORST)
+    """Rank a verdict as its column: of words that are counted alike none is worse."""
+    return min(word.rank for word in Word if word.column is verdict.word.column)
 
 
 def on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:

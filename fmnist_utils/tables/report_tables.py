@@ -39,7 +39,7 @@ def scoreboard(store: RunStore = STORE) -> Table:
     return Table(("report", *_SCORES), (*rows, ("all reports", *_led("", total))), caption)
 
 
-_SCORES = ("statements", *COLUMNS, "other claims", *OTHER_COLUMNS)
+_SCORES = ("statements", *map(str, COLUMNS), "other claims", *map(str, OTHER_COLUMNS))
 
 
 def _counts(found: Tally) -> list[int]:

@@ -272,13 +272,8 @@ def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
 
     above, below = (map(recalls, labels or ()) for labels in (claim.labels, claim.than_labels))
     found = [_judge_within_runs(claim, *pair) for pair in itertools.product(above, below)]
-    return min(found, key=lambda verdict: (_FROM_WORST.index(verdict.word), verdict.mean or 0.0))
-
-
-#: How a claim of several comparisons fares: as the worst of them.
-_FROM_WORST = (
-    Word.PENDING, Word.NOT_REPRODUCED, Word.UNSETTLED, Word.IMPRECISE, Word.REPRODUCED,
-)  # fmt: skip
+    # One that is pending leaves the claim open, however bad another is.
+    return min(found, key=lambda v: (v.word is not Word.PENDING, v.word.rank, v.mean or 0.0))
 
 
 def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:

@@ -17,8 +17,8 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.collect import judge_report, judge_tested
-from fmnist_utils.verdicts.multiplicity import OUTSIDE, Pool, survives
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.multiplicity import Pool, survives
+from fmnist_utils.verdicts.outcome import DECIDED, OUTSIDE, Verdict, Word
 
 #: With fewer experiments a bootstrap over them tells nothing.
 MIN_EXPERIMENTS = 5
@@ -223,7 +223,7 @@ def statement_share(rows: Iterable[LedgerRow]) -> StatementShare:
     """
     statements: dict[tuple[str, str], list[LedgerRow]] = {}
     for row in rows:
-        if row.role in COUNTED and row.runs and row.word in _DECIDED:
+        if row.role in COUNTED and row.runs and row.word in DECIDED:
             statements.setdefault((row.report, row.statement), []).append(row)
     clusters: dict[tuple[str, str], list[float]] = {}
     for (report, _), parts in statements.items():
@@ -240,10 +240,3 @@ def statement_share(rows: Iterable[LedgerRow]) -> StatementShare:
         drawn = sums[chosen].sum(axis=1)
         low, high = map(float, stats.percentile_interval(drawn[:, 0] / drawn[:, 1]))
     return StatementShare(float(holding), int(count), len(clusters), low, high)
-
-
-#: Words for what runs were held against.
-_DECIDED = (
-    Word.REPRODUCED, Word.CLOSE, Word.IMPRECISE, Word.UNSETTLED, Word.CONSISTENT,
-    Word.NOT_REPRODUCED, Word.UNSTABLE,
-)  # fmt: skip

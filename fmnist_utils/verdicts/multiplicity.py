@@ -17,13 +17,10 @@ from fmnist_utils.runs.trainings import at_chance, distinct
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import measure, side_of
-from fmnist_utils.verdicts.outcome import Verdict, Word, count_words
+from fmnist_utils.verdicts.outcome import OUTSIDE, Verdict, Word, count_words
 
 #: Simulated reports; the error of an expected count is then far below one claim.
 DRAWS = 4_000
-
-#: Words for a number outside its interval.
-OUTSIDE = (Word.CLOSE, Word.NOT_REPRODUCED)
 
 
 class Chance(NamedTuple):

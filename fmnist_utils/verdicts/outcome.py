@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple, Self
 
 from fmnist_utils.reports.claim import Claim
@@ -36,6 +36,49 @@ class Look(NamedTuple):
         }  # fmt: skip
 
 
+class Column(StrEnum):
+    """Where the scoreboard counts a statement; the front page tells of them in this order.
+
+    Attributes
+    ----------
+    says : tuple of str
+        What the front page says of one statement there, and of several.
+    """
+
+    says: tuple[str, str]
+
+    def __new__(cls, text: str, one: str, several: str) -> Self:
+        """Make a column that is its text."""
+        column = str.__new__(cls, text)
+        column._value_ = text
+        column.says = one, several
+        return column
+
+    REPRODUCED = "reproduced", "reproduces", "reproduce"
+    CLOSE = "close", "is close", "are close"
+    #: A statement whose parts got words of different columns.
+    IN_PART = "in part", "holds in part", "hold in part"
+    CONSISTENT = (
+        "consistent",
+        "is neither confirmed nor contradicted",
+        "are neither confirmed nor contradicted",
+    )
+    NOT_REPRODUCED = "not reproduced", "does not reproduce", "do not reproduce"
+    PENDING = "pending", "waits for trainings", "wait for trainings"
+    EXACT = "exact", "is exact", "are exact"
+    DIFFERS = "differs", "differs", "differ"
+    NOT_TESTED = "not tested", "cannot be tested", "cannot be tested"
+
+
+class Side(Enum):
+    """Where a number lies of our interval, by its word."""
+
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+    NO_INTERVAL = "held against runs, without an interval that means anything"
+    UNDECIDED = "not held against runs, or not against enough"
+
+
 class Word(StrEnum):
     """What a verdict says, in the words that every page uses; all about a word stands here.
 
@@ -44,19 +87,27 @@ class Word(StrEnum):
     look : Look
     meaning : str
         One line for the reader.
-    column : str
+    side : Side
+    rank : int
+        0 is the worst: a statement fares as the worst of its parts.
+    column : Column
         Where the scoreboard counts it.
     """
 
     look: Look
     meaning: str
-    column: str
+    side: Side
+    rank: int
+    column: Column
 
-    def __new__(cls, text: str, look: Look, meaning: str, column: str = "") -> Self:
-        """Make a word that is its text; its column is called like it by default."""
+    def __new__(
+        cls, text: str, look: Look, meaning: str, side: Side, rank: int, column: Column
+    ) -> Self:
+        """Make a word that is its text; none can lack what tables and judges need of it."""
         word = str.__new__(cls, text)
         word._value_ = text
-        word.look, word.meaning, word.column = look, meaning, column or text
+        word.look, word.meaning = look, meaning
+        word.side, word.rank, word.column = side, rank, column
         return word
 
     @property
@@ -68,84 +119,118 @@ class Word(StrEnum):
         "reproduced",
         Look("✓", "#c8ecd0", "#00795a", "o"),
         "inside our prediction interval, and that interval is narrow",
+        Side.INSIDE,
+        7,
+        Column.REPRODUCED,
     )
     CLOSE = (
         "close",
         Look("≈", "#e3eebb", "#0173b2", "s"),
         "outside our interval, yet the difference is too small to matter",
+        Side.OUTSIDE,
+        6,
+        Column.CLOSE,
     )
     IMPRECISE = (
         "consistent, imprecise",
         Look("◐", "#fdeab0", "#8a5f00", "o", filled=False),
         "inside our interval; more seeds would tell whether a difference matters",
-        "consistent",
+        Side.INSIDE,
+        4,
+        Column.CONSISTENT,
     )
     UNSETTLED = (
         "consistent, unsettled",
         Look("?", "#f1d9b8", "#87521c", "^", filled=False),
         "inside our interval, but single runs differ by more than the margin, or the number is "
         "printed too coarsely: no number of seeds tells",
-        "consistent",
+        Side.INSIDE,
+        3,
+        Column.CONSISTENT,
     )
     CONSISTENT = (
         "consistent",
         Look("~", "#f6f2c0", "#6f6500", "s", filled=False),
         "inside our interval; no margin is set for this quantity",
+        Side.INSIDE,
+        5,
+        Column.CONSISTENT,
     )
     NOT_REPRODUCED = (
         "not reproduced",
         Look("✗", "#f9cfc9", "#b8400a", "X"),
         "outside our interval, and not shown to lie within the margin",
+        Side.OUTSIDE,
+        0,
+        Column.NOT_REPRODUCED,
     )
     UNSTABLE = (
         "unstable",
         Look("↕", "#f5cce6", "#9b2c73", "P"),
         "some of our runs stayed at chance level, so that no interval means anything",
-        "pending",
+        Side.NO_INTERVAL,
+        2,
+        Column.PENDING,
     )
     PENDING = (
         "pending",
         Look("…", "#e2e2e2", "#6e6e6e", "h", filled=False),
         "fewer than three runs so far, or one that diverged",
+        Side.UNDECIDED,
+        2,
+        Column.PENDING,
     )
     EQUAL = (
         "equal",
         Look("=", "#cbedf0", "#00707d", "v"),
         "an exact quantity, and the same",
-        "exact",
+        Side.UNDECIDED,
+        7,
+        Column.EXACT,
     )
     FOLLOWED = (
         "followed",
         Look("→", "#d4e4f7", "#2a5f9e", ">"),
         "a setting that our runs use as stated",
-        "exact",
+        Side.UNDECIDED,
+        7,
+        Column.EXACT,
     )
     NOT_TESTED = (
         "not tested",
         Look("–", "#e9def3", "#6b4d8a", "<"),
         "from other work, a time on other hardware, or a setting that no run of ours has used",
+        Side.UNDECIDED,
+        7,
+        Column.NOT_TESTED,
     )
     DIFFERS = (
         "differs",
         Look("≠", "#fbc4a4", "#a13a00", "P", filled=False),
         "an exact quantity, and not the same",
+        Side.UNDECIDED,
+        1,
+        Column.DIFFERS,
     )
 
 
-#: Where the scoreboard counts a statement whose parts got words of different columns.
-IN_PART = "in part"
+#: Words for a number inside our interval, and outside it; and for all that runs were held against.
+INSIDE = tuple(word for word in Word if word.side is Side.INSIDE)
+OUTSIDE = tuple(word for word in Word if word.side is Side.OUTSIDE)
+DECIDED = tuple(word for word in Word if word.side is not Side.UNDECIDED)
 
 #: Columns of the scoreboard for statements about results, and for all other claims.
 COLUMNS = (
-    "reproduced", IN_PART, "close", "consistent", "not reproduced", "pending", "not tested",
+    Column.REPRODUCED, Column.IN_PART, Column.CLOSE, Column.CONSISTENT, Column.NOT_REPRODUCED,
+    Column.PENDING, Column.NOT_TESTED,
 )  # fmt: skip
-OTHER_COLUMNS = ("exact", "differs", "not tested")
+OTHER_COLUMNS = (Column.EXACT, Column.DIFFERS, Column.NOT_TESTED)
 
 
-def statement_column(words: Iterable[Word]) -> str:
+def statement_column(words: Iterable[Word]) -> Column:
     """Return where the scoreboard counts a statement whose parts got these words."""
     columns = {word.column for word in words}
-    return columns.pop() if len(columns) == 1 else IN_PART
+    return columns.pop() if len(columns) == 1 else Column.IN_PART
 
 
 @dataclass(frozen=True)
@@ -195,10 +280,6 @@ def count_words(verdicts: Iterable[Verdict]) -> dict[Word, int]:
     return {word: words.count(word) for word in Word}
 
 
-#: Words for a number inside our interval.
-INSIDE = frozenset({Word.REPRODUCED, Word.IMPRECISE, Word.UNSETTLED, Word.CONSISTENT})
-
-
 @dataclass(frozen=True)
 class StatementVerdict:
     """A statement of a report about its results: one claim, or the cells of a table, or a sentence.
@@ -226,7 +307,7 @@ class StatementVerdict:
         return words.pop() if len(words) == 1 else None
 
     @property
-    def column(self) -> str:
+    def column(self) -> Column:
         """Where the scoreboard counts it, once."""
         return statement_column(part.word for part in self.parts)
 
@@ -255,14 +336,14 @@ class Tally(NamedTuple):
     Attributes
     ----------
     statements : dict
-        How many statements about results fall into each column, `IN_PART` among them.
+        How many statements about results fall into each column, `Column.IN_PART` among them.
     shares : list of str
         Of each statement that holds in part, how many of its parts do.
     others : dict
         How many claims about data, models and protocol got each word.
     """
 
-    statements: dict[str, int]
+    statements: dict[Column, int]
     shares: list[str]
     others: dict[Word, int]
 
@@ -281,6 +362,6 @@ def tally(verdicts: Iterable[Verdict]) -> Tally:
     columns = [item.column for item in found]
     return Tally(
         {column: columns.count(column) for column in COLUMNS},
-        [item.share for item in found if item.column == IN_PART],
+        [item.share for item in found if item.column is Column.IN_PART],
         count_words(verdict for verdict in verdicts if verdict.claim.role not in COUNTED),
     )
