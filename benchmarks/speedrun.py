@@ -1,4 +1,4 @@
-"""Train a network to the best accuracy of the five reports in minutes, on two cores.
+"""Train a network to the best accuracy of the reports in minutes, on two cores.
 
     python benchmarks/speedrun.py [--goal 93.61] [--seeds 1-10] [--validate] [--without flips]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Commands,
-    help="Reproduce five reports on Fashion-MNIST, number by number.",
+    help="Reproduce student reports on Fashion-MNIST, number by number.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -248,6 +248,24 @@ def counted(n: int, thing: str) -> str:
     return f"{n} {thing}{'s' * (n != 1)}"
 
 
+_NUMBERS = (
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve",
+)  # fmt: skip
+
+
+def spelled(n: int) -> str:
+    """Write a small number as a word, as in a sentence.
+
+    Examples
+    --------
+    >>> from fmnist_utils.text import spelled
+    >>> spelled(5), spelled(13)
+    ('five', '13')
+    """
+    return _NUMBERS[n] if n < len(_NUMBERS) else str(n)
+
+
 def variants_text(report: Report, settings: Collection[tuple[str, str]]) -> str:
     """Return the end of a sentence: the variants that try another value of a setting.
 

@@ -1,4 +1,4 @@
-"""The audit: consistent reports raise nothing; what the five reports raise, and how it is told."""
+"""The audit: consistent reports raise nothing; what those of the book raise, and how it is told."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import Finding, Report
 from fmnist_utils.text import stated_value
 
-#: Needs runs, `test_audit.py`; or is found in all five reports as they are.
+#: Needs runs, `test_audit.py`; or is found in all reports as they are.
 NOT_PLANTED = {"noise", "other-protocol", "single-runs", "unstated-reading", "derivation"}
 
 

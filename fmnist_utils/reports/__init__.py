@@ -1,1 +1,1 @@
-"""The five source reports as data, one folder each."""
+"""The source reports as data, one folder each."""

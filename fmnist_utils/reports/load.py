@@ -1,4 +1,4 @@
-"""The five source reports as data."""
+"""The source reports as data."""
 
 from __future__ import annotations
 
