@@ -1,4 +1,4 @@
-"""Five student reports on Fashion-MNIST, reproduced number by number.
+"""Student reports on Fashion-MNIST, reproduced number by number.
 
 The names below are all that a notebook needs. They are loaded when first used, so that importing
 the package is quick and imports neither Keras nor a plotting library.
