@@ -252,8 +252,9 @@ def test_the_package_names_what_notebooks_see():
     for name in dir(fu):
         assert getattr(fu, name) is not None
     assert dir(fu) == [
-        "check_parameters", "compare", "equivalence", "keras_code", "load_data", "load_report",
-        "plots", "reproduce", "search", "setup", "tables", "verdicts",
+        "check_parameters", "compare", "difference", "equivalence", "keras_code", "load_data",
+        "load_report", "multiply_adds", "nested", "plots", "read_fast_runs", "reproduce", "search",
+        "setup", "tables", "verdicts",
     ]  # fmt: skip
     with pytest.raises(AttributeError, match="no attribute 'modelz'"):
         _ = fu.modelz
