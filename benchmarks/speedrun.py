@@ -312,7 +312,8 @@ def main() -> None:
         return
     split = "validation" if options.validate else "test"
     for seed in options.seeds:
-        if (options.goal, options.without or "", split, seed) in kept():
+        wanted = {"goal": options.goal, "without": options.without, "split": split, "seed": seed}
+        if key(wanted) in kept():
             continue
         argv = [sys.executable, __file__, *sys.argv[1:], "--one", str(seed)]
         told = subprocess.run(argv, check=True, capture_output=True, text=True).stdout  # noqa: S603
@@ -321,18 +322,26 @@ def main() -> None:
         keep(row)
 
 
-def kept() -> dict[tuple[str, str, str, int], dict[str, Any]]:
-    """Return the rows of the results file by recipe, part left out, split and seed."""
+Key = tuple[str, str, str, int]
+
+
+def key(row: dict[str, Any]) -> Key:
+    """Return what no two rows share: recipe, part left out, split and seed."""
+    return row["goal"], row["without"] or "", row["split"], row["seed"]
+
+
+def kept() -> dict[Key, dict[str, Any]]:
+    """Return the rows of the results file."""
     rows = json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
-    return {(row["goal"], row["without"] or "", row["split"], row["seed"]): row for row in rows}
+    return {key(row): row for row in rows}
 
 
 def keep(row: dict[str, Any]) -> None:
     """Add a row to those that the results file has now, which another process may have added to."""
     from fmnist_utils.records import write_whole
 
-    rows = kept() | {(row["goal"], row["without"] or "", row["split"], row["seed"]): row}
-    content = {"runs": [rows[key] for key in sorted(rows)]}
+    rows = kept() | {key(row): row}
+    content = {"runs": [rows[each] for each in sorted(rows)]}
     write_whole(RESULTS, (json.dumps(content, indent=1) + "\n").encode())
 
 

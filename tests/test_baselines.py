@@ -191,8 +191,8 @@ def test_the_start_of_a_process_is_no_part_of_what_a_trick_gains(
 ) -> None:
     def runs(split: str, part: str | None) -> dict[str, list[fast_training.FastRun]]:
         # Ten seconds to start, and five for each of eight or four epochs.
-        accuracy, seconds = (5400, 30.0) if part in ("half-the-epochs", "muon") else (5460, 50.0)
-        seconds = 50.0 if part == "muon" else seconds
+        accuracy = 5400 if part in ("half-the-epochs", "muon") else 5460
+        seconds = 30.0 if part == "half-the-epochs" else 50.0
         made = [fast_training.FastRun("trial", part, split, seed, accuracy + seed, 6000, seconds,
                                       "", "", 2) for seed in (1, 2, 3)]  # fmt: skip
         return {"trial": made}

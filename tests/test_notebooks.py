@@ -163,41 +163,19 @@ def test_smoke_in_an_empty_folder(path, installed, tmp_path):
     assert sorted(item.name for item in tmp_path.iterdir()) == ["out.ipynb"]
 
 
+WRONG = [
+    ("MODE", "fast", "ParameterError: MODE is 'fast'; it takes replay, smoke, full."),
+    ("EPOCHS", "3", "ParameterError: There is no parameter EPOCHS; a chapter takes"),
+    ("seeds", "3", "ParameterError: There is no parameter seeds; a chapter takes"),
+    ("Mode", "smoke", "ParameterError: There is no parameter Mode; a chapter takes"),
+    ("epochs", "3", "ParameterError: There is no parameter epochs; a chapter takes"),
+    ("SEEDS", "True", "ParameterError: SEEDS is True; it takes a whole number"),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
-    [
-        ("MODE", "fast", "ParameterError: MODE is 'fast'; it takes replay, smoke, full."),
-        pytest.param(
-            "EPOCHS",
-            "3",
-            "ParameterError: There is no parameter EPOCHS; a chapter takes",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "seeds",
-            "3",
-            "ParameterError: There is no parameter seeds; a chapter takes",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "Mode",
-            "smoke",
-            "ParameterError: There is no parameter Mode; a chapter takes",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "epochs",
-            "3",
-            "ParameterError: There is no parameter epochs; a chapter takes",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "SEEDS",
-            "True",
-            "ParameterError: SEEDS is True; it takes a whole number",
-            marks=pytest.mark.slow,
-        ),
-    ],
+    [WRONG[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in WRONG[1:])],
 )
 def test_a_wrong_parameter_stops_papermill_with_one_sentence(
     name, value, sentence, installed, tmp_path

@@ -54,7 +54,7 @@ def disputed(found: Disputed) -> Table:
     >>> fu.tables.disputed(fu.verdicts.disputed(data)).rows  # no run has seen synthetic images
     ()
     """
-    # Of few runs two shares may be as many.
+    # Of few runs two shares may be as many. Half a run less: the shares found are rounded floats.
     needed = {-(-percent * found.runs // 100): percent for percent in reversed(_SHARES)}
     rows = tuple(
         (
