@@ -1,20 +1,13 @@
 """Arithmetic with printed numbers, against other ways to compute the same."""
 
-import itertools
-import math
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fmnist_utils.models.architectures import (
-    USUAL_FILTERS,
-    USUAL_UNITS,
-    architectures_with,
-)
 from fmnist_utils.models.layer_rules import kernel_areas, layer_misfit, windowed
 from fmnist_utils.rounding import Interval, f1, mean, possible_counts, sizes_allowing
 from fmnist_utils.stats import chance_difference
@@ -178,50 +171,3 @@ def test_layer_misfit(
 ) -> None:
     found = layer_misfit(kind, before, shape, parameters)
     assert found.startswith(problem) and bool(found) is bool(problem)
-
-
-# --- the search ----------------------------------------------------------------------------------
-
-
-def count(filters: list[int], kernel: int, features: int, dense: list[int]) -> int:
-    """Count weights and biases layer by layer."""
-    weights = [(kernel**2 * c, n) for c, n in zip([1, *filters], filters, strict=False)]
-    widths = [features, *dense, 10]
-    weights += itertools.pairwise(widths)
-    return sum(math.prod(pair) + pair[1] for pair in weights)
-
-
-@settings(max_examples=30)
-@given(
-    st.lists(st.sampled_from(USUAL_FILTERS), min_size=1, max_size=2),
-    st.sampled_from([2, 3, 5]),
-    st.booleans(),
-    st.lists(st.booleans(), min_size=2, max_size=2),
-    st.lists(st.sampled_from(USUAL_UNITS), max_size=2),
-)
-def test_the_search_finds_the_architecture_that_was_counted(
-    filters: list[int], kernel: int, same: bool, pools: list[bool], dense: list[int]
-) -> None:
-    pools, size = pools[: len(filters)], 28
-    for pool in pools:
-        size = size if same else positions(size, kernel, 1)
-        size = positions(size, 2, 2) if pool else size
-    total = count(filters, kernel, size**2 * filters[-1], dense)
-    found = architectures_with(total)
-    padding = "same" if same else "valid"
-    wanted = (tuple(filters), kernel, padding, tuple(pools), tuple(dense))
-    assert wanted in found
-    assert found == sorted(found, key=lambda item: len(item.filters) + len(item.dense))
-
-
-def test_a_count_that_is_known_to_belong_to_one_architecture() -> None:
-    found = architectures_with(406_270)
-    assert [str(item) for item in found if item.kernel == 3] == [
-        "conv 32, pool, conv 64, pool, dense 120, dense 84 (3 × 3, same)"
-    ]
-
-
-def test_a_convolution_larger_than_its_image_cannot_be_built() -> None:
-    found = architectures_with(count([8, 8, 8], 5, 0, []))
-    shrinking = (5, "valid", (True,) * 3)
-    assert all((item.kernel, item.padding, item.pooled) != shrinking for item in found)

@@ -128,7 +128,6 @@ def shown(report: Report) -> Iterator[Table]:
     yield tables.results(report, runs)
     yield tables.variants(report, runs)
     yield tables.study({item.title: runs[name] for name, item in report.experiments.items()})
-    yield tables.architectures_with(50)
     yield from (table() for table in (tables.scoreboard, tables.audit_counts, tables.omissions))
     yield from (table() for table in (tables.directions, tables.seed_noise))
     alike = [Model(report, item, runs[name]) for name, item in report.experiments.items()]

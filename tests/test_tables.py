@@ -356,13 +356,6 @@ def test_variants_show_only_what_is_asked_for_and_need_no_claim(report, runs):
     assert all(cell.endswith(" %") for cell in cells(table, "ours, 95 % interval"))
 
 
-def test_architectures_with_a_count_are_listed():
-    assert any(
-        "conv 32, pool, conv 64" in cell for (cell,) in tables.architectures_with(406_270).rows
-    )
-    assert tables.architectures_with(11).rows == ()
-
-
 def test_closest_epochs_are_read_off_the_histories():
     report = load_report("mendez")
     listing = report["listing"]

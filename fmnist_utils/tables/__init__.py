@@ -8,7 +8,7 @@ Examples
 >>> by_id, two = {experiment.id: runs}, {("none", "MLP"): runs, ("one", "MLP"): runs}
 >>> four = {(layers, rate): runs for layers in ("none", "one") for rate in ("0", "0.5")}
 >>> tables = [
-...     fu.tables.data_summary(data), fu.tables.architectures_with(44_426),
+...     fu.tables.data_summary(data),
 ...     fu.tables.study(by_id), fu.tables.directions(), fu.tables.seed_noise(),
 ...     fu.tables.readings(experiment, "test", runs),
 ...     fu.tables.held_against(experiment, runs, "the same again"),
@@ -44,7 +44,7 @@ from fmnist_utils.tables.claim_tables import (
 )
 from fmnist_utils.tables.front import answers, result
 from fmnist_utils.tables.headlines import headlines
-from fmnist_utils.tables.model_tables import architectures_with, data_summary, disputed
+from fmnist_utils.tables.model_tables import data_summary, disputed
 from fmnist_utils.tables.network_tables import (
     calibration,
     network_orders,

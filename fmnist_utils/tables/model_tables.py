@@ -1,20 +1,13 @@
-"""The images, those that runs dispute, and the networks of a size."""
+"""The images, and those that runs dispute."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
-from fmnist_utils.models.architectures import architectures_with as find_architectures
 from fmnist_utils.tables.table import Table
 from fmnist_utils.text import value_text
 from fmnist_utils.verdicts.disputed import Disputed
-
-
-def architectures_with(parameters: int) -> Table:
-    """List the plain CNNs of usual widths that have exactly so many parameters."""
-    rows = tuple((str(found),) for found in find_architectures(parameters))
-    return Table(("architecture",), rows, f"{len(rows)} plain CNNs have {parameters:,} parameters")
 
 
 def data_summary(data: FashionMNIST) -> Table:
