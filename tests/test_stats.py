@@ -2,19 +2,33 @@
 
 import doctest
 import importlib
+import math
 import re
 from pathlib import Path
 from types import FunctionType, ModuleType
 
 import numpy as np
+import pytest
 from scipy import optimize
+from scipy.stats import kstest
 
 import fmnist_utils
 from fmnist_utils import stats
 from fmnist_utils.data.download import load_data
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.stats import loss_sampling_variance
+from fmnist_utils.stats import (
+    LOG,
+    PLAIN,
+    ClaimTest,
+    Scale,
+    Side,
+    at_least,
+    cluster_interval,
+    drawn_true,
+    loss_sampling_variance,
+    mean_difference,
+)
 
 FOLDER = Path(stats.__file__).parent
 
@@ -47,10 +61,67 @@ def test_nothing_else_computes_a_quantile() -> None:
         path.parent
         for path in Path(fmnist_utils.__file__).parent.rglob("*.py")
         if re.search(
-            r"\.ppf\(|np\.(nan)?(percentile|quantile)|scipy import stats", path.read_text()
+            r"\.ppf\(|np\.(nan)?(percentile|quantile)|scipy import stats"
+            r"|\.chisquare\(|sqrt\(\w+\.pi\)",
+            path.read_text(),
         )
     }
     assert found == {FOLDER}
+
+
+# --- what chance gives ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scale", "mean"), [(PLAIN, 90.0), (LOG, 4.0)])
+@pytest.mark.parametrize("mean_of", [1, 5])
+def test_p_values_of_claims_drawn_true_are_uniform(scale: Scale, mean: float, mean_of: int) -> None:
+    """Without rounding; so that 5 % of true claims lie outside their 95 % interval."""
+    test = ClaimTest(0.0, 0.0, 1.0, (Side(mean, 0.2, 5),), mean_of=mean_of, scale=scale)
+    true = drawn_true(test, seed=1, draws=20_000)
+    assert kstest(true.p, "uniform").pvalue > 0.01
+
+
+def test_claims_drawn_true_spread_as_runs_do_and_are_rounded() -> None:
+    sides = (Side(91.0, 0.3, 5), Side(90.0, 0.4, 8))
+    true = drawn_true(ClaimTest(1.0, 0.05, 1.0, sides, known=0.25), seed=0, draws=50_000)
+    assert np.allclose(true.value, np.round(true.value, 1), atol=1e-12)
+    assert np.mean(true.value) == pytest.approx(1.0, abs=0.01)
+    rounding = 0.1**2 / 12
+    assert np.var(true.value) == pytest.approx(0.3**2 + 0.4**2 + 0.25 + rounding, rel=0.02)
+    for side, drawn in zip(sides, true.sides, strict=True):
+        assert np.std(drawn.mean) == pytest.approx(side.sd / math.sqrt(side.runs), rel=0.02)
+        assert np.mean(np.square(drawn.sd)) == pytest.approx(side.sd**2, rel=0.02)
+    same = drawn_true(ClaimTest(1.0, 0.05, 1.0, sides, known=0.25), seed=0, draws=50_000)
+    assert np.array_equal(true.value, same.value)
+
+
+def test_a_mean_of_clusters_varies_with_clusters_not_with_what_they_hold() -> None:
+    means = np.random.default_rng(0).normal(0.5, 0.1, 200)
+    low, high = cluster_interval(means, np.ones(200))
+    reach = 1.96 * means.std() / math.sqrt(200)
+    assert (low, high) == pytest.approx((means.mean() - reach, means.mean() + reach), abs=1e-3)
+    assert cluster_interval(means * 64, np.full(200, 64)) == (low, high)
+    assert cluster_interval([1, 2, 3], [2, 4, 6]) == (0.5, 0.5)
+
+
+def test_the_mean_difference_is_that_of_two_draws() -> None:
+    draws = np.random.default_rng(0).normal(90.0, 0.3, (2, 200_000))
+    assert mean_difference(0.3) == pytest.approx(np.abs(draws[0] - draws[1]).mean(), rel=0.01)
+
+
+@pytest.mark.parametrize(("kept", "n", "share"), [(0, 5, 0.2), (3, 7, 0.4), (7, 7, 1.0)])
+def test_the_tail_of_the_binomial_is_its_sum(kept: int, n: int, share: float) -> None:
+    terms = (math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(kept, n + 1))
+    assert at_least(kept, n, share) == pytest.approx(sum(terms))
+
+
+def test_equal_runs_have_no_deviation() -> None:
+    assert Side.of([0.1] * 3).sd == 0 < np.std([0.1] * 3, ddof=1)
+    side = Side.of([2.0, 8.0], LOG)
+    assert side == Side(pytest.approx(math.log(4)), pytest.approx(math.sqrt(2) * math.log(2)), 2)
+
+
+# --- what was told -------------------------------------------------------------------------------
 
 
 def test_losses_of_single_images_vary_at_least_as_much_as_assumed(

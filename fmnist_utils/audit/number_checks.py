@@ -15,6 +15,7 @@ from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.report import Derivation, Report
 from fmnist_utils.reports.values import SCALES
 from fmnist_utils.rounding import Interval, mean, possible_counts, sizes_allowing, total
+from fmnist_utils.stats import at_least
 from fmnist_utils.text import joined, listed, stated_value, subject_text
 
 # --- what follows from other numbers -------------------------------------------------------------
@@ -256,13 +257,10 @@ def _by_chance(shares: list[Claim], n: int) -> str:
     step = min(2 * (claim.interval.high - claim.interval.middle) for claim in shares)
     chance = min(1.0, float(n * step))
     passing = sum(bool(possible_counts(claim.interval, n)) for claim in shares)
-    tail = sum(
-        math.comb(len(shares), k) * chance**k * (1 - chance) ** (len(shares) - k)
-        for k in range(passing, len(shares) + 1)
-    )
     by_chance = f"with so many digits {100 * chance:.0f} % of all numbers are possible"
     if len(shares) == 1:
         return by_chance
+    tail = at_least(passing, len(shares), chance)
     return f"{by_chance}, so that {passing} of {len(shares)} pass by chance (P = {tail:.2f})"
 
 

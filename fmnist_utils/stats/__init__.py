@@ -11,6 +11,8 @@ from fmnist_utils.stats.contrasts import (
     Difference,
     chance_difference,
     chance_factor,
+    cluster_interval,
+    mean_difference,
     mean_reach,
     percentile_interval,
     welch_interval,
@@ -25,6 +27,7 @@ from fmnist_utils.stats.prediction import (
     Floats,
     Scale,
     Side,
+    drawn_true,
     logit_scale,
     loss_sampling_variance,
     prediction_reach,
@@ -32,4 +35,4 @@ from fmnist_utils.stats.prediction import (
     sampling_variance,
 )
 from fmnist_utils.stats.scores import SCORES, class_scores
-from fmnist_utils.stats.shares import exact_share_interval, pairs_interval, pairs_won
+from fmnist_utils.stats.shares import at_least, exact_share_interval, pairs_interval, pairs_won

@@ -27,6 +27,19 @@ def exact_share_interval(kept: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]
     return low, high
 
 
+def at_least(kept: int, n: int, share: float) -> float:
+    """Return how probable it is that `kept` of `n` or more succeed, each with probability `share`.
+
+    The upper tail of the binomial distribution.
+
+    Examples
+    --------
+    >>> at_least(2, 2, 0.5)
+    0.25
+    """
+    return float(stats.binom.sf(kept - 1, n, share))
+
+
 def pairs_won(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
     """Estimate P(A > B) over all pairs of runs, ties counting half.
 

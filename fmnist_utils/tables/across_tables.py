@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable
 
@@ -14,7 +13,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.stats import chance_difference
+from fmnist_utils.stats import chance_difference, mean_difference
 from fmnist_utils.tables.table import Stacked, Table
 from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.across_reports import (
@@ -232,8 +231,7 @@ def seed_noise(store: RunStore = STORE) -> Table:
     rows = []
     for name, found in spreads.items():
         middle = float(np.median(found))
-        # The mean difference of two draws from a normal distribution is 2 sd / sqrt(pi).
-        apart = (2 * middle / math.sqrt(math.pi), chance_difference(middle, middle))
+        apart = (mean_difference(middle), chance_difference(middle, middle))
         values = (min(found), middle, max(found), *apart)
         rows.append((name, str(len(found)), *(f"{value:.2f}" for value in values)))
     headers = ("report", "models", "lowest sd", "median sd", "highest sd",

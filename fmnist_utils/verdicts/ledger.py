@@ -236,7 +236,5 @@ def statement_share(rows: Iterable[LedgerRow]) -> StatementShare:
     holding, count = sums.sum(axis=0)
     low = high = None
     if len(clusters) >= MIN_EXPERIMENTS:
-        chosen = np.random.default_rng(0).integers(len(sums), size=(10_000, len(sums)))
-        drawn = sums[chosen].sum(axis=1)
-        low, high = map(float, stats.percentile_interval(drawn[:, 0] / drawn[:, 1]))
+        low, high = stats.cluster_interval(*sums.T)
     return StatementShare(float(holding), int(count), len(clusters), low, high)

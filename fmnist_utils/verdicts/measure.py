@@ -134,10 +134,7 @@ def side_of(claim: Claim, values: Floats) -> Side:
         images = count("test_images" if claim.label is None else "test_images_per_class")
         half = claim.whole / (2 * images)
         values = np.clip(values, half, claim.whole - half)
-    spread = scale_of(claim).there(values)
-    # Equal runs have no deviation at all; the logarithms' rounding would give them one.
-    sd = 0.0 if np.ptp(values) == 0 else float(spread.std(ddof=1))
-    return Side(float(spread.mean()), sd, len(spread))
+    return Side.of(values, scale_of(claim))
 
 
 def _is_difference(claim: Claim) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,24 +80,12 @@ def survives(verdicts: Sequence[Verdict]) -> list[bool]:
 def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Word, float]:
     """Simulate a claim that is true, by runs as ours are: how often it gets which word.
 
-    Runs and the claimed number are drawn from a normal distribution with our mean and standard
-    deviation, on the scale of the rule; the number is rounded as the report prints it.
+    See `stats.drawn_true`.
     """
     test = verdict.test
     assert test is not None
-    rng = np.random.default_rng(zlib.crc32(f"{verdict.experiment}/{verdict.claim.id}".encode()))
-    luck = rng.standard_normal(draws) * np.sqrt(test.known)
-    sides, apart = [], luck
-    for sign, side in zip((1, -1), test.sides, strict=False):
-        runs, spare = np.asarray(side.runs), side.spare
-        mean = side.mean + side.sd * rng.standard_normal(draws) / np.sqrt(runs)
-        sd = side.sd * np.sqrt(rng.chisquare(spare, draws) / spare)
-        sides.append(side._replace(mean=mean, sd=sd))
-        new = side.mean + side.sd * rng.standard_normal(draws) / np.sqrt(test.mean_of)
-        apart = apart + sign * new
-    value, unit = test.scale.back(apart), 2 * np.asarray(test.half_width)
-    value = np.where(unit > 0, np.round(value / np.where(unit > 0, unit, 1)) * unit, value)
-    true = replace(test, value=value, sides=tuple(sides))
+    seed = zlib.crc32(f"{verdict.experiment}/{verdict.claim.id}".encode())
+    true = stats.drawn_true(test, seed, draws)
     inside, near = true.compatible, true.equivalent
     if np.isnan(test.margin):
         cases = {Word.CONSISTENT: inside, Word.NOT_REPRODUCED: ~inside}
