@@ -54,7 +54,7 @@ def percent_text(claim: Claim) -> str:
 def ours_text(verdict: Verdict) -> str:
     """Write what we found: mean and standard deviation, or the exact value."""
     if verdict.claim.kind == "exact":
-        if verdict.claim.quantity == "setting" and verdict.claim.unit == "percent":
+        if verdict.claim.setting and verdict.claim.unit == "percent":
             return f"{verdict.ours:g} %"
         return value_text(verdict.ours)
     if verdict.mean is None:

@@ -1,6 +1,8 @@
 """The registry of quantities: complete, and all that a new quantity needs."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +12,14 @@ from factories import make_run
 from pydantic import ValidationError
 from sklearn.metrics import precision_recall_fscore_support
 
+import fmnist_utils
 from fmnist_utils import plots, tables
+from fmnist_utils.audit import CHECKS
+from fmnist_utils.audit.number_checks import losses_too_low
 from fmnist_utils.plots.forest import stated
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.reports.quantities import QUANTITIES
+from fmnist_utils.reports.quantities import QUANTITIES, SEVERAL, TOPICS
 from fmnist_utils.stats import SCORES
 from fmnist_utils.verdicts.judge import JUDGES, judge
 from fmnist_utils.verdicts.measure import MEASURES, measure, readings
@@ -45,6 +50,36 @@ def test_a_claim_can_fill_in_the_name_and_the_unit_of_every_row() -> None:
         claim = Claim.model_validate({"id": "i", "quantity": name, "where": "p. 1", **given})
         assert claim.kind == row.kind and claim.about is row
         assert tables.claim_text(claim) and tables.reported_text(claim) and stated(claim)
+
+
+def test_every_row_has_a_topic_and_every_topic_a_row() -> None:
+    topics = {
+        row.topic.format(part=part) for row in QUANTITIES.values() for part in SPLIT_WORDS.values()
+    }
+    assert topics | {SEVERAL} == set(TOPICS)
+
+
+def test_no_other_module_knows_the_name_of_a_quantity() -> None:
+    """Only `Claim.about` asks for it, to find its row, which says what is special about it."""
+
+    def asks(node: ast.AST) -> bool:
+        match node:
+            case ast.Subscript(slice=asked) | ast.Match(subject=asked):
+                parts = ast.walk(asked)
+            case ast.Compare() | ast.Call(func=ast.Attribute(attr="get" | "startswith")):
+                parts = ast.walk(node)
+            case _:
+                return False
+        return any(isinstance(part, ast.Attribute) and part.attr == "quantity" for part in parts)
+
+    package = Path(fmnist_utils.__file__).parent
+    found = [
+        f"{path.name}: {ast.unparse(node)}"
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if asks(node)
+    ]
+    assert found == ["claim.py: QUANTITIES[self.quantity]"]
 
 
 def test_an_unknown_quantity_is_an_error_that_names_the_known_ones() -> None:
@@ -84,6 +119,48 @@ def test_a_new_metric_is_a_row_where_runs_hold_it(monkeypatch: pytest.MonkeyPatc
     (ax,) = plots.forest([verdict]).axes
     assert ax.get_xlabel() == "ours − reported (percentage points)"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["test top-2 accuracy 97.10 %"]
+
+
+def test_a_new_metric_is_drawn_and_looked_up_by_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(QUANTITIES["accuracy"], metric="top2", short="{part} top-2 {reported}")
+    monkeypatch.setitem(QUANTITIES, "top2_accuracy", row)
+    keys = {"unit": "percent", "split": "validation"}
+    stated = (stated_as("accuracy", "88.0", **keys), stated_as("top2_accuracy", "97.0", **keys))
+    experiment = load_report("baltzi")["mlp-1-hidden"].model_copy(update={"stated": stated})
+    _, accuracy = plots.learning_curves([RUN], experiment).axes
+    assert "reported: validation top-2 97.0 %" in [line.get_label() for line in accuracy.lines]
+    top2 = (0.95, 0.96, 0.97, 0.98, 0.99)
+    run = RUN.model_copy(update={"history": {**RUN.history, "val_top2": top2}})
+    assert tables.closest_epochs(experiment, [run]).rows[0][2] == "3"
+    report: Any = SimpleNamespace(experiments={experiment.id: experiment})
+    assert list(losses_too_low(report)) == []
+
+
+def test_a_new_count_is_a_row_and_a_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(
+        QUANTITIES["epochs_trained"], name="wrongly classified images", measure="errors",
+        unit="images", short="{reported} errors", topic="anything else", low=0,
+    )  # fmt: skip
+    monkeypatch.setitem(QUANTITIES, "errors", row)
+    monkeypatch.setitem(
+        MEASURES, "errors", lambda claim, run, reading: 10_000 * (1 - run.final.test.accuracy)
+    )
+    claim = stated_as("errors", "1170")
+    assert claim.interval.low == claim.interval.high == 1170
+    report = load_report("baltzi")
+    experiment = report["mlp-1-hidden"].model_copy(update={"stated": (claim,)})
+    runs = [make_run(experiment, seed, 5, 0.88 + seed / 1000) for seed in range(1, 6)]
+    verdict = judge(experiment, claim, runs)
+    assert (verdict.word, verdict.mean) == (Word.CONSISTENT, pytest.approx(1170))
+    assert verdict.low is not None and verdict.high is not None
+    assert verdict.low * verdict.high == pytest.approx(1170**2, rel=1e-3), "even in logarithms"
+    (ax,) = plots.forest([verdict]).axes
+    assert ax.get_xlabel() == "ours − reported (images)"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1,170 errors"]
+    assert plots.learning_curves(runs, experiment).axes
+    changed = report.model_copy(update={"experiments": {experiment.id: experiment}, "claims": ()})
+    told = [fault for check in CHECKS for fault in check(changed)]
+    assert not [fault for fault in told if fault.about.endswith(f"-{claim.id}")]
 
 
 def test_a_comparison_under_one_experiment_is_refused() -> None:

@@ -71,7 +71,7 @@ def _name(path: str) -> str:
 
 def _measured(experiment: Experiment) -> set[str]:
     """Return the readings without which it is open what a stated accuracy is."""
-    stated = {claim.split for claim in experiment.stated if claim.quantity == "accuracy"}
+    stated = {claim.split for claim in experiment.stated if claim.about.is_accuracy}
     weights = {"reading.weights"} if stated else set()
     return weights | ({"reading.training accuracy"} if "train" in stated else set())
 
@@ -150,7 +150,7 @@ def single_runs(report: Report) -> Iterator[Fault]:
         (experiment, claim)
         for experiment in report.experiments.values()
         for claim in experiment.stated
-        if claim.quantity == "accuracy" and claim.epoch is None and claim.mean_of is None
+        if claim.about.is_accuracy and claim.epoch is None and claim.mean_of is None
         if "/" not in claim.statement
     ]
     if not stated or report.means.seed is not None:
@@ -187,7 +187,7 @@ def untested(report: Report) -> Iterator[Fault]:
         (experiment, claim)
         for experiment in report.experiments.values()
         for claim in experiment.stated
-        if claim.quantity == "accuracy" and "/" not in claim.statement
+        if claim.about.is_accuracy and "/" not in claim.statement
     ]
     if stated and not any(claim.split == "test" for _, claim in stated):
         yield Fault(

@@ -12,6 +12,7 @@ from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
+from fmnist_utils.reports.quantities import NATS
 from fmnist_utils.reports.report import Derivation, Report
 from fmnist_utils.reports.values import SCALES
 from fmnist_utils.rounding import Interval, mean, possible_counts, sizes_allowing, total
@@ -93,27 +94,28 @@ def wrong_ends(report: Report) -> Iterator[Fault]:
         for table in experiment.epoch_tables:
             cells: dict[str, list[Claim]] = {"accuracy": [], "loss": []}
             for cell in table.claims():
-                cells[cell.quantity].append(cell)
+                cells[cell.about.metric].append(cell)
             top = max(cells["accuracy"], key=_middle)
             at_best = [loss for loss, accuracy in zip(cells["loss"], cells["accuracy"], strict=True)
                        if accuracy.interval.meets(top.interval)]  # fmt: skip
             lowest = min(cells["loss"], key=_middle)
             best = {"accuracy": [top], "loss": [lowest, *at_best]}
             for claim in experiment.stated:
-                if claim.quantity not in cells or claim.split != table.split or claim.mean_of:
+                metric = claim.about.metric if claim.about.is_metric else ""
+                if metric not in cells or claim.split != table.split or claim.mean_of:
                     continue
-                last, asked = cells[claim.quantity][-1], claim.reading.startswith("best")
-                allowed = best[claim.quantity] if asked else [last]
+                last, asked = cells[metric][-1], claim.reading.startswith("best")
+                allowed = best[metric] if asked else [last]
                 if claim.epoch or any(claim.interval.meets(cell.interval) for cell in allowed):
                     continue
                 yield Fault(
                     kind="last-epoch",
                     about=f"{experiment.id}-{claim.id}",
                     where=joined((place(claim), table.where)),
-                    claimed=f"{stated_value(claim)} {claim.split} {claim.quantity} "
+                    claimed=f"{stated_value(claim)} {claim.split} {metric} "
                     f"{'at the best epoch' if asked else 'after training'}",
                     because=f"{table.where} ends at {stated_value(last)}, and its best is "
-                    f"{stated_value(best[claim.quantity][0])}",
+                    f"{stated_value(best[metric][0])}",
                     rests_on=frozenset(address(experiment, c) for c in (claim, *allowed)),
                     words={"of": experiment.title},
                 )
@@ -139,7 +141,7 @@ def dropped_zeros(report: Report) -> Iterator[Fault]:
 
 def losses_in_percent(report: Report) -> Iterator[Fault]:
     """Find losses that are stated as percentages."""
-    stated = [c for _, c in report.all_claims() if c.quantity == "loss" and c.unit == "percent"]
+    stated = [c for _, c in report.all_claims() if c.about.unit == NATS and c.unit == "percent"]
     if stated:
         guessing = math.log(count("classes"))
         yield Fault(
@@ -163,11 +165,11 @@ def losses_too_low(report: Report) -> Iterator[Fault]:
         for claim in experiment.results:
             if claim.about.is_metric and not claim.mean_of:
                 key = (claim.split, claim.epoch, claim.reading, claim.machine)
-                ends[key].setdefault(claim.quantity, claim)
+                ends[key].setdefault(claim.about.metric, claim)
         for pair in ends.values():
-            if len(pair) < 2:
+            accuracy, loss = pair.get("accuracy"), pair.get("loss")
+            if accuracy is None or loss is None:
                 continue
-            accuracy, loss = pair["accuracy"], pair["loss"]
             least = (1 - accuracy.interval.high) * _LOSS_OF_AN_ERROR
             if loss.interval.high < least:
                 yield Fault(
@@ -189,7 +191,7 @@ def losses_too_low(report: Report) -> Iterator[Fault]:
 def impossible_accuracies(report: Report) -> Iterator[Fault]:
     """Find accuracies that no number of images gives."""
     for experiment, claim in report.all_claims():
-        if experiment is None or claim.quantity != "accuracy":
+        if experiment is None or not claim.about.is_accuracy:
             continue
         n = _images(experiment, claim) * (claim.mean_of or 1)
         if not possible_counts(claim.interval, n):
@@ -211,9 +213,7 @@ def impossible_class_shares(report: Report) -> Iterator[Fault]:
     n = count("test_images_per_class")
     for experiment in report.experiments.values():
         shares = [
-            claim
-            for claim in experiment.results
-            if claim.quantity in ("recall", "confused") and claim.split == "test"
+            claim for claim in experiment.results if claim.about.of_class and claim.split == "test"
         ]
         impossible = [c for c in shares if not possible_counts(c.interval, n)]
         if impossible:
@@ -236,7 +236,7 @@ def shares_beyond_a_class(report: Report) -> Iterator[Fault]:
     for experiment in report.experiments.values():
         classes: dict[tuple[object, ...], list[Claim]] = defaultdict(list)
         for claim in experiment.stated:
-            if claim.quantity in ("recall", "confused"):
+            if claim.about.of_class:
                 classes[claim.label, claim.split, claim.reading].append(claim)
         for shares in classes.values():
             if total([claim.interval for claim in shares]).low > 1:

@@ -34,7 +34,7 @@ def impossible_epochs(report: Report) -> Iterator[Fault]:
     No epoch of a training can be stated that lies after its stated end.
     """
     for experiment in report.experiments.values():
-        trained = [c for c in experiment.stated if c.quantity == "epochs_trained"]
+        trained = [c for c in experiment.stated if c.about.is_length]
         end = max(trained, default=None, key=lambda claim: claim.number)
         for claim in experiment.stated:
             if claim.about.unit != EPOCHS:
@@ -60,7 +60,7 @@ def _no_end(experiment: Experiment, claim: Claim) -> str:
     limit, stopping = experiment.training.epochs, experiment.training.early_stopping
     if claim.number > limit:
         return f"training is limited to {limit} epochs"
-    if claim.quantity != "epochs_trained" or claim.number == limit:
+    if not claim.about.is_length or claim.number == limit:
         return ""
     if stopping is None:
         return f"nothing ends training before {limit} epochs"
@@ -151,17 +151,18 @@ def unreported_criterion(report: Report) -> Iterator[Fault]:
         stopping = experiment.training.early_stopping
         monitors = [c for c in experiment.stated if c.setting == "training.early_stopping.monitor"]
         if stopping and monitors:
-            quantity = stopping.monitor.removeprefix("val_")
+            metric = stopping.monitor.removeprefix("val_")
             split = "validation" if stopping.monitor.startswith("val_") else "train"
-            stated = {(claim.quantity, claim.split) for claim in experiment.results}
-            if (quantity, split) not in stated:
+            metrics = (claim for claim in experiment.results if claim.about.is_metric)
+            stated = {(claim.about.metric, claim.split) for claim in metrics}
+            if (metric, split) not in stated:
                 silent[stopping.monitor].append(monitors[0])
     for monitor, claims in silent.items():
-        quantity = monitor.removeprefix("val_")
-        subject = f"{'validation' if monitor.startswith('val_') else 'training'} {quantity}"
+        metric = monitor.removeprefix("val_")
+        subject = f"{'validation' if monitor.startswith('val_') else 'training'} {metric}"
         yield Fault(
             kind="criterion",
-            about=quantity if monitor.startswith("val_") else f"train-{quantity}",
+            about=metric if monitor.startswith("val_") else f"train-{metric}",
             where=place(*claims),
             claimed=f"{subject} ends the training of {counted(len(claims), 'model')}",
             because=f"no {subject} is stated for any of them",

@@ -76,9 +76,9 @@ def wrong_macro_recalls(report: Report) -> Iterator[Fault]:
     for experiment in report.experiments.values():
         accuracy = experiment.accuracy("test")
         for claim in experiment.stated:
-            if accuracy is None or (claim.quantity, claim.reading) != (
-                "macro_recall", accuracy.reading
-            ):  # fmt: skip
+            if accuracy is None or (
+                claim.about.measure, claim.about.metric, claim.reading
+            ) != ("macro_score", "recall", accuracy.reading):  # fmt: skip
                 continue
             if not accuracy.interval.meets(claim.interval):
                 told = stated_value(claim), stated_value(accuracy)

@@ -30,9 +30,6 @@ from fmnist_utils.verdicts.judge import hold_against
 from fmnist_utils.verdicts.measure import Evidence
 from fmnist_utils.verdicts.outcome import Word
 
-_COUNTS = ("total_params", "trainable_params", "non_trainable_params")
-
-
 # --- the same thing, said twice ------------------------------------------------------------------
 
 
@@ -41,7 +38,7 @@ def disagreeing_statements(report: Report) -> Iterator[Fault]:
     for experiment, claims in _conflicts(report):
         values = dict.fromkeys(stated_value(claim) for claim in claims)
         table = experiment.table if experiment else None
-        counted = table is not None and claims[0].quantity in _COUNTS
+        counted = table is not None and claims[0].about.judge == "total"
         terms = " + ".join(f"{row.params:,}" for row in table.layers if row.params) if table else ""
         yield Fault(
             kind="miscounted" if counted else "disagreement",
@@ -64,13 +61,14 @@ def _conflicts(report: Report) -> Iterator[tuple[Experiment | None, list[Claim]]
     """Yield the statements of one thing that do not agree, with the experiment they are about."""
     groups: dict[tuple[Any, ...], list[tuple[Experiment | None, Claim]]] = defaultdict(list)
     for experiment, claim in report.all_claims():
-        if claim.kind != "untested" and claim.quantity not in ("ordering", "match", "bound"):
+        # One thing may have several bounds; what states no value does not disagree.
+        if claim.kind != "untested" and claim.value is not None and not claim.relation:
             what = claim.model_dump(
                 mode="json", exclude={"id", "where", "value", "unit", "role", "statement"}
             )
             if experiment and experiment.training.validation.take == "test":
                 what["split"] = claim.split and claim.split.replace("validation", "test")
-            if claim.quantity == "images":  # a share says something else than a count
+            if claim.about.whole:  # a share says something else than a count
                 what["unit"] = claim.unit
             key = (experiment.id if experiment else "", *map(str, what.values()))
             groups[key].append((experiment, claim))
@@ -83,7 +81,7 @@ def _conflicts(report: Report) -> Iterator[tuple[Experiment | None, list[Claim]]
 def _agree(a: Claim, b: Claim) -> bool:
     if isinstance(a.value, Decimal) and isinstance(b.value, Decimal):
         return a.interval.meets(b.interval)
-    if a.quantity == "images":  # arrays and counts of the same images
+    if a.about.counts_images:  # arrays and counts of the same images
         first, second = (c.value[0] if isinstance(c.value, tuple) else c.value for c in (a, b))
         return first == second
     return str(a.value).lower() == str(b.value).lower()
@@ -167,7 +165,7 @@ def false_orderings(report: Report) -> Iterator[Fault]:
     """Find what is said to be higher, and is lower in the report's own numbers."""
     for claim in report.claims:
         above, below = claims_compared(report, claim)
-        if claim.quantity != "ordering" or above is None or below is None:
+        if claim.about.judge != "ordering" or above is None or below is None:
             continue
         if above.interval.high >= below.interval.low:
             continue
@@ -175,7 +173,7 @@ def false_orderings(report: Report) -> Iterator[Fault]:
             place(other)
             for other in report.claims
             if (other.of, other.than, other.split) == (claim.than, claim.of, claim.split)
-            and other.quantity == "ordering"
+            and other.about.judge == "ordering"
         ]
         reasons = [
             f"{stated_value(above)} ({place(above)}) is less than {stated_value(below)} "
@@ -194,7 +192,7 @@ def _built_on(report: Report, ordering: Claim, better: Claim) -> Iterator[str]:
     """Say which stated differences hold from the model wrongly called better alone."""
     for claim in report.claims:
         ours, theirs = claims_compared(report, claim)
-        if claim.quantity != "difference" or ours is None or theirs is None:
+        if claim.about.judge != "difference" or ours is None or theirs is None:
             continue
         if (claim.than, claim.split) != (ordering.of, ordering.split):
             continue
@@ -210,7 +208,7 @@ def wrong_differences(report: Report) -> Iterator[Fault]:
     """Find stated differences that the two numbers do not have."""
     for claim in report.claims:
         ours, theirs = claims_compared(report, claim)
-        if claim.quantity != "difference" or ours is None or theirs is None:
+        if claim.about.judge != "difference" or ours is None or theirs is None:
             continue
         if not (ours.interval - theirs.interval).meets(claim.interval):
             of, than = _title(report, claim.of), _title(report, claim.than)
@@ -226,7 +224,7 @@ def wrong_gaps(report: Report) -> Iterator[Fault]:
     for experiment in report.experiments.values():
         for claim in experiment.stated:
             one, other = map(experiment.accuracy, (claim.split, claim.than_split))
-            if claim.quantity != "gap" or one is None or other is None:
+            if one is None or other is None:
                 continue
             if not (one.interval - other.interval).meets(claim.interval):
                 yield Fault(
@@ -269,7 +267,7 @@ def broken_bounds(report: Report) -> Iterator[Fault]:
     """
     for claim in report.claims:
         value, _ = claims_compared(report, claim)
-        if claim.quantity != "bound" or value is None or not isinstance(claim.value, Decimal):
+        if not claim.relation or value is None or not isinstance(claim.value, Decimal):
             continue
         exact = claim.value * SCALES[claim.unit].numerator / SCALES[claim.unit].denominator
         strict = claim.relation in ("above", "below")
@@ -358,10 +356,10 @@ def _subtraction(ours: Claim, theirs: Claim) -> str:
 def false_class_orderings(report: Report) -> Iterator[Fault]:
     """Find classes that are ranked against the recalls that the report prints."""
     for experiment in report.experiments.values():
-        recalls = {c.label: c for c in experiment.results if c.quantity == "recall"}
+        recalls = {
+            c.label: c for c in experiment.results if c.about.of_class and c.predicted is None
+        }
         for claim in experiment.stated:
-            if claim.quantity != "class_ordering":
-                continue
             false = [
                 (above, below)
                 for above, below in (map(recalls.get, pair) for pair in _pairs(claim))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 
 from fmnist_utils.campaign.jobs import Job, missing_jobs
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.record import Method
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import runs_for_precision
@@ -51,9 +50,9 @@ def jobs_for_precision(
 
 def _seeds_wanted(experiment: Experiment, store: RunStore, method: Method) -> int:
     runs = store.runs(experiment, method)
-    claims = [claim for claim in experiment.stated if claim.quantity == "accuracy"]
+    claims = [claim for claim in experiment.stated if claim.about.is_accuracy]
     claims.sort(key=lambda claim: claim.split != "test")
     if len(runs) < MIN_RUNS or not claims:
         return 0
     points = 100 * float(measure(claims[0], runs).std(ddof=1)) / claims[0].whole
-    return runs_for_precision(points, QUANTITIES["accuracy"].margin or 0.0, MOST_SEEDS) or 0
+    return runs_for_precision(points, claims[0].about.margin or 0.0, MOST_SEEDS) or 0

@@ -92,7 +92,4 @@ def parameter_totals(model: Any) -> dict[str, int]:
     """Count a Keras model's parameters: all, those that are trained, and the others."""
     total = int(model.count_params())
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    return {
-        "total_params": total, "trainable_params": trainable,
-        "non_trainable_params": total - trainable,
-    }  # fmt: skip
+    return {"total": total, "trainable": trainable, "non_trainable": total - trainable}

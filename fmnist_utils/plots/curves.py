@@ -17,6 +17,7 @@ from fmnist_utils.plots.style import BLUE, GREY, ORANGE, Floats, figure, note, s
 from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed import EpochTable
+from fmnist_utils.reports.quantities import NATS, POINTS
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import ClaimTest
 from fmnist_utils.verdicts.judge import MIN_RUNS
@@ -41,6 +42,8 @@ _CURVES = (
     _Curve("training", "", BLUE, "-", "o", BLUE),
     _Curve("validation", "val_", ORANGE, "--", "s", "white"),
 )
+#: Of the left axes, and of the right.
+_UNITS = (NATS, POINTS)
 _REPORTED_MARKERS = {"train": ("D", BLUE), "validation": ("s", ORANGE), "test": ("D", "white")}
 
 
@@ -155,13 +158,13 @@ def _draw_reported(axes: Sequence[Axes], experiment: Experiment, x: float) -> di
     drawn: dict[str, Any] = {}
     claims = {(claim.quantity, claim.split, claim.value): claim for claim in experiment.stated}
     # Where a report says how long it trained, its other numbers stand there.
-    for claim in sorted(claims.values(), key=lambda claim: claim.quantity != "epochs_trained"):
-        if claim.quantity == "epochs_trained":
+    for claim in sorted(claims.values(), key=lambda claim: not claim.about.is_length):
+        if claim.about.is_length:
             x = claim.number
             lines = [ax.axvline(x, color="black", linestyle=":", linewidth=1.2) for ax in axes]
             drawn[f"reported: {claim.value} epochs"] = lines[0]
-        elif claim.about.is_metric and claim.epoch is None:
-            ax = axes[claim.quantity == "accuracy"]
+        elif claim.about.is_metric and claim.about.unit in _UNITS and claim.epoch is None:
+            ax = axes[_UNITS.index(claim.about.unit)]
             marker, fill = _REPORTED_MARKERS[claim.split or "test"]
             label = f"reported: {stated(claim)}"
             (drawn[label],) = ax.plot(
@@ -251,9 +254,9 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     parts = {SPLIT_WORDS[table.split] for table in experiment.epoch_tables}
     curves = [curve for curve in _CURVES if curve.word in parts]
     with figure(1, 2, height=3.5) as (fig, (left, right)):
-        about = {c.quantity: c for table in experiment.epoch_tables for c in table.claims()}
+        about = {c.about.unit: c for table in experiment.epoch_tables for c in table.claims()}
         for ax, curve, histories in _histories((left, right), curves, runs):
-            _draw_band(ax, histories, curve, about["loss" if ax is left else "accuracy"])
+            _draw_band(ax, histories, curve, about[NATS if ax is left else POINTS])
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
         _label_axes(left, right)
@@ -286,7 +289,7 @@ def _draw_table(axes: Sequence[Axes], table: EpochTable) -> None:
     for claim in table.claims():
         marker, fill = _REPORTED_MARKERS[table.split]
         scale = to_axis(claim)
-        axes[claim.quantity == "accuracy"].errorbar(
+        axes[_UNITS.index(claim.about.unit)].errorbar(
             claim.epoch or 0, scale * claim.number, scale * claim.half_width, fmt=marker,
             color="black", elinewidth=1, markersize=4.5, markerfacecolor=fill,
             markeredgewidth=0.8, zorder=3,

@@ -23,7 +23,7 @@ from fmnist_utils.plots.labels import (
 from fmnist_utils.plots.style import GREY, WIDTH, figure, note
 from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.quantities import NATS, POINTS, QUANTITIES, Quantity
+from fmnist_utils.reports.quantities import POINTS, QUANTITIES, Quantity
 from fmnist_utils.runs.record import Run
 from fmnist_utils.text import claim_text, reported_text
 from fmnist_utils.verdicts.judge import judge
@@ -44,8 +44,8 @@ _OURS: Any = {"color": GREY, "marker": "o", "linewidth": 2}
 
 
 def to_axis(claim: Claim) -> float:
-    """Return the factor from the claim's unit to the axis': shares in percent, losses in nats."""
-    return {POINTS: 100.0, NATS: 1.0}.get(claim.about.unit, claim.whole) / claim.whole
+    """Return the factor from the claim's unit to the axis': shares are drawn in percent."""
+    return (100.0 if claim.about.unit == POINTS else 1.0) / claim.whole
 
 
 def stated(claim: Claim) -> str:
@@ -177,8 +177,8 @@ def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     # Three panels need room for two gaps.
     height, width = 1.1 + 0.4 * len(names), WIDTH - 0.3
     with figure(1, 3, height=height, width=width, sharex=True) as (fig, axes):
-        for ax, (quantity, label) in zip(axes, _PANELS.items(), strict=True):
-            _draw_panel(ax, [item for item in verdicts if item.claim.quantity == quantity])
+        for ax, (score, label) in zip(axes, _PANELS.items(), strict=True):
+            _draw_panel(ax, [item for item in verdicts if item.claim.about.metric == score])
             label_rows(ax, names)
             ax.set_xlabel(label)
             ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

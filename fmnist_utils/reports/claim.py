@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, NUM_CLASSES, count
 from fmnist_utils.records import Slug, Strict, WrongAt, check_slug
 from fmnist_utils.reports.quantities import (
-    EPOCHS,
     NOT_MEASURED,
     QUANTITIES,
     Kind,
@@ -188,7 +187,7 @@ class Claim(Strict):
             return ""
         if problem := misfit(self.about, self.value, self.unit, bool(self.mean_of)):
             return problem
-        if self.quantity == "images" and self.unit == "plain":
+        if self.about.counts_images and self.unit == "plain":
             stated = self.value[0] if isinstance(self.value, tuple) and self.value else self.value
             there = count("test_images" if self.split == "test" else "train_images")
             if isinstance(stated, Decimal) and stated > there:
@@ -213,7 +212,7 @@ class Claim(Strict):
     @property
     def comparison(self) -> str:
         """What a comparison without a number says of its first side."""
-        return "as good" if self.quantity == "match" else "higher"
+        return self.about.says
 
     @property
     def sign(self) -> str:
@@ -261,7 +260,7 @@ class Claim(Strict):
         """What the value may stand for: counts and settings are exact, the rest is rounded."""
         if not isinstance(self.value, Decimal):
             raise TypeError(f"claim {self.id} has no single number")
-        if self.unit == "plain" and (self.about.unit == EPOCHS or self.kind == "exact"):
+        if self.unit == "plain" and (self.about.whole or self.kind == "exact"):
             return Interval.exactly(self.value)
         return Interval.printed(self.value, SCALES[self.unit])
 

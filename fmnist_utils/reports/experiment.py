@@ -96,7 +96,7 @@ class Experiment(Strict):
 
     def accuracy(self, split: str | None) -> Claim | None:
         """Return the first claim about the accuracy on a split; None where none is stated."""
-        found = (c for c in self.stated if c.quantity == "accuracy" and c.split == split)
+        found = (c for c in self.stated if c.about.is_accuracy and c.split == split)
         return next(found, None)
 
     def __getitem__(self, claim_id: str) -> Claim:

@@ -383,7 +383,7 @@ class Report(Strict):
             at = ("searches", name)
             self._check_of(*at, search.of, self.trainable)
             for i, claim in enumerate(search.stated):
-                if claim.quantity != "setting":
+                if claim.setting is None:
                     problem = f"claim {claim.id} must be of quantity setting"
                     raise WrongAt(f"search {name}: {problem}", *at, "claims", i)
                 settings._check_setting(search, claim, *at, "claims", i)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from fmnist_utils.models.spec import CNN
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
+from fmnist_utils.reports.quantities import SEVERAL, TOPICS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import STORE, RunStore
@@ -42,10 +43,10 @@ def kinds(store: RunStore = STORE) -> Table:
     >>> fu.tables.kinds().headers[:3]
     ('statements about', 'all', 'reproduced')
     """
-    found: dict[str, list[str]] = {name: [] for name in _KINDS}
+    found: dict[str, list[str]] = {name: [] for name in TOPICS}
     for _, statement in every_statement(store):
-        about = {_kind(part.claim) for part in statement.parts}
-        found[about.pop() if len(about) == 1 else _SEVERAL].append(statement.column)
+        about = {_topic(part.claim) for part in statement.parts}
+        found[about.pop() if len(about) == 1 else SEVERAL].append(statement.column)
     rows = tuple(
         (name, str(len(columns)), *(str(columns.count(column)) for column in COLUMNS))
         for name, columns in found.items()
@@ -55,34 +56,8 @@ def kinds(store: RunStore = STORE) -> Table:
     return Table(("statements about", "all", *map(str, COLUMNS)), rows, caption)
 
 
-_SEVERAL = "accuracy and loss of every epoch"
-
-#: Names of kinds in the order of their rows, with the quantities and splits that they hold.
-_KINDS: dict[str, tuple[set[str], str | None]] = {
-    "training accuracy": ({"accuracy"}, "train"),
-    "validation accuracy": ({"accuracy"}, "validation"),
-    "test accuracy": ({"accuracy"}, "test"),
-    "losses": ({"loss"}, None),
-    _SEVERAL: (set(), None),
-    "single classes": ({"precision", "recall", "f1", "confused", "class_ordering"}, None),
-    "averages of classes": ({"macro_precision", "macro_recall", "macro_f1"}, None),
-    "which model is better, by how much": ({"ordering", "difference", "match", "bound"}, None),
-    "numbers of epochs": (
-        {"epochs_trained", "lowest_val_loss_epoch", "highest_val_accuracy_epoch"},
-        None,
-    ),
-    "gaps between splits": ({"gap"}, None),
-    "training times": ({"minutes", "seconds", "seconds_per_epoch"}, None),
-    "sizes of models": ({"megabytes"}, None),
-    "anything else": (set(), None),
-}
-
-
-def _kind(claim: Claim) -> str:
-    for name, (quantities, split) in _KINDS.items():
-        if claim.quantity in quantities and split in (None, claim.split):
-            return name
-    return "anything else"
+def _topic(claim: Claim) -> str:
+    return claim.about.topic.format(part=SPLIT_WORDS[claim.split or "test"])
 
 
 def directions(store: RunStore = STORE) -> Table:
@@ -179,7 +154,7 @@ def _state(report: Report, experiment: Experiment, pattern: str) -> str:
 
 def _counted(claim: Claim) -> str:
     """Return the setting that a number of images is about: how many validate."""
-    counts = claim.quantity == "images" and claim.split == "validation"
+    counts = claim.about.counts_images and claim.split == "validation"
     return "training.validation.count" if counts else ""
 
 

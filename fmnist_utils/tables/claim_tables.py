@@ -172,7 +172,7 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
     ]
     rows = []
     for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():
-        key = f"{'val_' if claim.split == 'validation' else ''}{claim.quantity}"
+        key = f"{'val_' if claim.split == 'validation' else ''}{claim.about.metric}"
         histories = [claim.whole * np.array(run.history[key]) for run in runs]
         # What diverged is infinitely far away.
         apart = (np.nan_to_num(abs(values - claim.number), nan=np.inf) for values in histories)

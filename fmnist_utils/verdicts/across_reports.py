@@ -150,7 +150,8 @@ def highest_reported(model: Model) -> Reported | None:
             for experiment in report.experiments.values()
             for claim in experiment.stated
             if experiment.model == model.experiment.model
-            and (claim.quantity, claim.split) == ("accuracy", split)
+            and claim.about.is_accuracy
+            and claim.split == split
         ]
         if found:
             return Reported(max(found), split)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _total(claim: Claim, evidence: Evidence) -> Verdict:
-    return _judge_exact(claim, parameter_totals(evidence.built)[claim.quantity])
+    return _judge_exact(claim, parameter_totals(evidence.built)[claim.about.metric])
 
 
 def _layer(claim: Claim, evidence: Evidence) -> Verdict:
@@ -91,21 +92,21 @@ def _cited(claim: Claim, evidence: Evidence) -> Verdict:
     return Verdict(None, claim, Word.NOT_TESTED, note="from other work")
 
 
-def _time(claim: Claim, evidence: Evidence) -> Verdict:
-    """Show our training time beside theirs."""
-    per_epoch = claim.quantity == "seconds_per_epoch"
+def _time(
+    claim: Claim, evidence: Evidence, seconds: int = 1, *, per_epoch: bool = False
+) -> Verdict:
+    """Show our training time beside theirs, in units of so many seconds."""
     times = [
         sum(run.seconds_per_epoch) / (len(run.seconds_per_epoch) if per_epoch else 1)
         for run in evidence.own_runs
     ]
-    scale = 60 if claim.quantity == "minutes" else 1
-    mean = float(np.mean(times)) / scale if times else None
+    mean = float(np.mean(times)) / seconds if times else None
     return Verdict(None, claim, Word.NOT_TESTED, mean, runs=len(times), note="other hardware")
 
 
 def _size(claim: Claim, evidence: Evidence) -> Verdict:
     """Show how large our weights are beside their file, which may hold more."""
-    size = parameter_totals(evidence.built)["total_params"] * 4 / 1e6
+    size = parameter_totals(evidence.built)["total"] * 4 / 1e6
     return Verdict(None, claim, Word.NOT_TESTED, size, note="weights in float32 alone")
 
 
@@ -117,7 +118,9 @@ EXACT: dict[str, Callable[[Claim, Evidence], Verdict]] = {
     "total": _total,
     "layer": _layer,
     "cited": _cited,
-    **dict.fromkeys(("minutes", "seconds", "seconds_per_epoch"), _time),
+    "minutes": partial(_time, seconds=60),
+    "seconds": _time,
+    "seconds_per_epoch": partial(_time, per_epoch=True),
     "megabytes": _size,
 }
 
@@ -135,7 +138,7 @@ def built_cell(claim: Claim, experiment: Experiment, built: Sequence[Layer]) -> 
         return f"{len(built) - len(printed)} more layers follow"
     if i < len(printed) and built[i].type != printed[i].type:
         return built[i].type
-    return built[i].shape if claim.quantity == "layer_shape" else built[i].params
+    return getattr(built[i], claim.about.metric)
 
 
 def aligned_layers(experiment: Experiment, built: Sequence[Layer]) -> list[Layer]:

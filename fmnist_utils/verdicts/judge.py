@@ -135,7 +135,7 @@ def _read_by_column(verdict: Verdict, evidence: Evidence) -> Verdict:
     """Add the word for the other way to read a share of which nobody knows of what images it is."""
     claim, open_reading = verdict.claim, "reading.class percentages"
     left_open = any(item.setting == open_reading for item in evidence.experiment.assumed)
-    if not left_open or evidence.reading or claim.quantity not in ("recall", "confused"):
+    if not left_open or evidence.reading or not claim.about.of_class:
         return verdict
     other = _values(claim, replace(evidence, reading=f"{claim.reading}-predicted"))
     return _noted(verdict, f"{other.word} as a share of the images taken for the class")

@@ -161,7 +161,7 @@ def _row(report: Report, verdict: Verdict, runs: Mapping[str, Sequence[Run]]) ->
         printed=printed(claim),
         value=_plain(claim.value),
         # No value is stated, and the difference is judged in points.
-        unit="points" if claim.quantity == "match" else claim.unit,
+        unit="points" if claim.value is None and claim.about.margin else claim.unit,
         mean=verdict.mean,
         sd=verdict.sd,
         low=verdict.low,
