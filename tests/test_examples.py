@@ -1,9 +1,11 @@
-"""The examples in docstrings: all are run, and whatever a chapter calls has one."""
+"""The examples in docstrings: all are run, and whatever a chapter calls has one of its own."""
 
 import doctest
 import functools
 import importlib
+import inspect
 import json
+import operator
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -15,19 +17,16 @@ import matplotlib as mpl
 import pytest
 
 import fmnist_utils as fu
+from fmnist_utils.book.opening import Chapter
 from fmnist_utils.data import garments
 
 ROOT = Path(__file__).parents[1]
-#: Look at every report or build many models; check a notebook's own variables.
-WITHOUT = {
-    "check_parameters", "equivalence.compare",
-    "tables.assumption_effects", "tables.audit_counts", "tables.omissions", "tables.scoreboard",
-}  # fmt: skip
-
 #: Examples that judge all reports, for seconds each.
 OF_EVERY_REPORT = (
     *("front.answers", "front.result", "ledger.ledger_rows", "opening.Chapter.record"),
-    *("report_tables.chance_alone", "report_tables.shares", "across_tables.kinds"),
+    *("report_tables.chance_alone", "report_tables.shares", "report_tables.scoreboard"),
+    *("report_tables.audit_counts", "across_tables.kinds", "across_tables.directions"),
+    *("across_tables.assumption_effects", "comparisons.deviations"),
 )
 
 
@@ -70,8 +69,10 @@ def test_whatever_a_chapter_calls_has_an_example() -> None:
         if cell["cell_type"] == "code"
     ]
     called = set(re.findall(r"\b((?:fu|book)\.(?!report\.)[a-z_.]+)\(", "\n".join(cells)))
-    files = (ROOT / "fmnist_utils").rglob("*.py")
-    lines = [line for path in files for line in path.read_text().splitlines()]
-    examples = "\n".join(line for line in lines if line.lstrip().startswith((">>>", "...")))
-    without = {name for name in called if f"{name}(" not in examples}
-    assert without <= {f"fu.{name}" for name in WITHOUT}
+    assert len(called) > 70
+    homes = {"fu": fu, "book": Chapter}
+    for name in sorted(called):
+        home, _, path = name.partition(".")
+        found = operator.attrgetter(path)(homes[home])
+        text = inspect.getdoc(found) or ""
+        assert "\nExamples\n--------\n>>> " in text, f"{name} has no example"

@@ -46,6 +46,10 @@ def check_parameters(names: Mapping[str, Any]) -> None:
     ------
     ParameterError
         One sentence that names the parameter and what it takes.
+
+    Examples
+    --------
+    >>> fu.check_parameters({"MODE": "replay", "SEEDS": 3})  # raises for a value that one lacks
     """
     injected = _injected(names.get("In", ()))
     for name, value in names.items():

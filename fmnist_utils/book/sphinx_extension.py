@@ -1,4 +1,4 @@
-"""What Sphinx needs of ours: the style of the bibliography, and shorter texts of modules."""
+"""What Sphinx needs of ours: the style of the bibliography, and no texts of fields."""
 
 from __future__ import annotations
 
@@ -33,22 +33,13 @@ class AuthorYear(Unsorted):  # type: ignore[misc]
     default_label_style = AuthorYearLabels
 
 
-def without_examples(
-    app: Any, what: str, name: str, obj: Any, options: Any, text: list[str]
-) -> None:
-    """Cut the examples off a module's text: they are one test that calls every function."""
-    if what == "module" and "Examples" in text:
-        del text[text.index("Examples") :]
-
-
-def is_alias(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+def _is_alias(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
     """Leave out the fields of a named tuple: their own text is "Alias for field number 0"."""
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Name the style ``author_year``, and listen before numpydoc does; Sphinx calls this."""
+    """Name the style ``author_year``; Sphinx calls this."""
     register_plugin("pybtex.style.formatting", "author_year", AuthorYear)
-    app.connect("autodoc-process-docstring", without_examples, priority=400)
-    app.connect("autodoc-skip-member", is_alias)
+    app.connect("autodoc-skip-member", _is_alias)
     return {"parallel_read_safe": True}

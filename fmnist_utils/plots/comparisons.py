@@ -43,6 +43,11 @@ def seed_strip(
     split : {"train", "validation", "test"}
     at : {"final", "best"}
         After which epoch: the last, or the best one on the validation images.
+
+    Examples
+    --------
+    >>> fu.plots.seed_strip({"MLP": runs}, reported={"MLP": 84.6})
+    <Figure size ... with 1 Axes>
     """
     reported = reported or {}
     if not any(runs_by_label.values()):
@@ -89,6 +94,11 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
     ----------
     comparisons : sequence of Comparison
         Without any run of ours there is nothing to draw.
+
+    Examples
+    --------
+    >>> fu.plots.equivalence(fu.equivalence.compare(fu.equivalence.BFLOAT16))
+    <Figure size ... with 1 Axes>
     """
     if not any(item.ours for item in comparisons):
         return note("There is no run to compare with yet.")
@@ -129,6 +139,12 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
     ------
     FmnistError
         When no model has the baseline's label.
+
+    Examples
+    --------
+    >>> by_label = {"MLP": runs, "CNN": book.runs("cnn-1-conv")}
+    >>> fu.plots.ranking(by_label, baseline="MLP")
+    <Figure size ... with 2 Axes>
     """
     if baseline not in runs_by_label:
         raise FmnistError(
@@ -217,6 +233,12 @@ def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: s
         Name of the first factor, whose values stand along the axis in the order of `groups`.
     line : str
         Name of the second factor, each of whose values has a line.
+
+    Examples
+    --------
+    >>> groups = {("none", "MLP"): runs, ("one", "MLP"): book.runs("mlp-1-hidden")}
+    >>> fu.plots.interaction(groups, x="hidden layers", line="model")
+    <Figure size ... with 1 Axes>
     """
     scores = {key: accuracies(runs, "test").tolist() for key, runs in groups.items() if runs}
     if not scores:
@@ -256,6 +278,11 @@ def deviations(store: RunStore = STORE) -> Figure:
     """Draw how far our mean lies from each reported accuracy, a row for each report and split.
 
     One mark for each model that has three runs or more; colour and shape are the verdict's.
+
+    Examples
+    --------
+    >>> fu.plots.deviations()
+    <Figure size ... with 1 Axes>
     """
     rows: dict[str, list[Verdict]] = {}
     for report, verdict in accuracy_verdicts(store):

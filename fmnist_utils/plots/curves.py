@@ -185,6 +185,11 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
     runs_by_label : mapping of str to sequence of Run
         A model without runs keeps its name in the legend. A mean goes on while at least half of
         the seeds train.
+
+    Examples
+    --------
+    >>> fu.plots.compare_curves({"MLP": runs, "CNN": book.runs("cnn-1-conv")})
+    <Figure size ... with 2 Axes>
     """
     if not any(runs_by_label.values()):
         return note("There is no run of these models yet.")
@@ -248,6 +253,12 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
         Whose printed tables.
     runs : sequence of Run
         Its runs. Without any, only the printed values are drawn.
+
+    Examples
+    --------
+    >>> book = fu.setup({}, "anastasopoulos-mpofu-smith")
+    >>> fu.plots.epochs(book.report["baseline"], book.runs("baseline"))
+    <Figure size ... with 2 Axes>
     """
     if not experiment.epoch_tables:
         return note("The report prints no table of epochs for this experiment.")

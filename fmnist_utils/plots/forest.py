@@ -77,6 +77,11 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
     One panel per unit. Zero is the reported value; our mean stands with the 95 % prediction
     interval of one more run, and the verdict in words. Only numbers that runs were held against
     are drawn, each once: settings, orderings and pending claims are left out.
+
+    Examples
+    --------
+    >>> fu.plots.forest(fu.verdicts.judge_accuracies(report, {experiment.id: runs}))
+    <Figure size ... with 1 Axes>
     """
     named = _named_once([verdict for verdict in verdicts if verdict.word != Word.PENDING])
     panels = [
@@ -165,6 +170,12 @@ def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
         Whose classification report.
     runs : sequence of Run
         Its runs. Without any, only the printed scores are drawn.
+
+    Examples
+    --------
+    >>> book = fu.setup({}, "mendez")
+    >>> fu.plots.class_scores(book.report["listing"], book.runs("listing"))
+    <Figure size ... with 3 Axes>
     """
     if experiment.scores is None:
         return note("The report prints no scores of single classes for this experiment.")

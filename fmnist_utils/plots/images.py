@@ -33,6 +33,11 @@ def samples(data: FashionMNIST, per_class: int = 1) -> Figure:
     ------
     FmnistError
         When a class has fewer images than asked for.
+
+    Examples
+    --------
+    >>> fu.plots.samples(data)
+    <Figure size ... with 10 Axes>
     """
     rng = np.random.default_rng(0)
     picked = np.stack([own[pick(np.arange(len(own)), per_class, rng)] for own in _by_class(data)])
@@ -42,7 +47,13 @@ def samples(data: FashionMNIST, per_class: int = 1) -> Figure:
 
 
 def mean_images(data: FashionMNIST) -> Figure:
-    """Show the mean training image of every class."""
+    """Show the mean training image of every class.
+
+    Examples
+    --------
+    >>> fu.plots.mean_images(data)
+    <Figure size ... with 10 Axes>
+    """
     means = np.stack([own.mean(axis=0) for own in _by_class(data)])
     return marked(grid(means, data.class_names, columns=5), data)
 
@@ -96,6 +107,11 @@ def confusion_matrix(runs: Sequence[Run]) -> Figure:
     ----------
     runs : sequence of Run
         The mean of their counts after the last epoch is taken.
+
+    Examples
+    --------
+    >>> fu.plots.confusion_matrix(runs)
+    <Figure size ... with 1 Axes>
     """
     if not runs:
         return note("There is no run of this experiment yet.")

@@ -31,6 +31,11 @@ def pareto(found: Sequence[Model]) -> Figure:
     ----------
     found : sequence of Model
         See `verdicts.one_protocol`: the most accurate first.
+
+    Examples
+    --------
+    >>> fu.plots.pareto(fu.verdicts.one_protocol())
+    <Figure size ... with 1 Axes>
     """
     if not found:
         return note("There is no run under the one protocol yet.")
@@ -92,6 +97,11 @@ def reliability(found: Sequence[Model], data: FashionMNIST) -> Figure:
         A few of `verdicts.one_protocol`.
     data : FashionMNIST
         The real images: no run was tested on others.
+
+    Examples
+    --------
+    >>> fu.plots.reliability(fu.verdicts.one_protocol(), data)  # no run saw synthetic images
+    <Figure size ... with 1 Axes>
     """
     if not (found and tested_on(data)):
         return marked(note("No run was tested on these images."), data)

@@ -69,6 +69,11 @@ def panels(
     ------
     ValueError
         When there is not one text for each panel.
+
+    Examples
+    --------
+    >>> fu.plots.panels(fu.plots.learning_curves(runs), alt=["falling loss", "rising accuracy"])
+    Panels(alt=('', 'falling loss', 'rising accuracy'))
     """
     pictures, texts, left = [], [], list(alt)
     for fig in [figures] if isinstance(figures, Figure) else figures:

@@ -72,6 +72,12 @@ def trial_scores(trials: Trials | None, reported: Mapping[str, float] | None = N
         Those that could not be built have no score.
     reported : mapping of str to float, optional
         Label to score in percent (a loss in nats); drawn in the order of rank.
+
+    Examples
+    --------
+    >>> trials = fu.search(fu.load_report("anastasopoulos-mpofu-smith"), "as-listed", data)
+    >>> fu.plots.trial_scores(trials)
+    <Figure size ... with 1 Axes>
     """
     if trials is None or not _has_scores(trials):
         return _not_run()

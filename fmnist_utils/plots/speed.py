@@ -17,7 +17,13 @@ _MARKS: tuple[Any, ...] = (
 
 
 def fast_trainings() -> Figure:
-    """Draw the test accuracy of each fast training against its seconds; lines are the goals."""
+    """Draw the test accuracy of each fast training against its seconds; lines are the goals.
+
+    Examples
+    --------
+    >>> fu.plots.fast_trainings()
+    <Figure size ... with 1 Axes>
+    """
     by_goal = read_fast_runs()
     if not by_goal:
         return note("There is no fast training yet.")

@@ -2,22 +2,6 @@
 
 Every function returns a `Table`, which a notebook shows when it is the last expression of a cell.
 What stands in it is text; a verdict has its word besides its colour.
-
-Examples
---------
->>> by_id, two = {experiment.id: runs}, {("none", "MLP"): runs, ("one", "MLP"): runs}
->>> four = {(layers, rate): runs for layers in ("none", "one") for rate in ("0", "0.5")}
->>> tables = [
-...     fu.tables.data_summary(data),
-...     fu.tables.study(by_id), fu.tables.directions(), fu.tables.seed_noise(),
-...     fu.tables.readings(experiment, "test", runs),
-...     fu.tables.held_against(experiment, runs, "the same again"),
-...     fu.tables.closest_epochs(experiment, runs),
-...     fu.tables.variants(report, by_id), fu.tables.results(report, by_id),
-...     fu.tables.effects(two, against="none", x="hidden layers", line="model"),
-...     fu.tables.factorial(four, x="hidden layers", line="dropout"),
-...     fu.tables.equivalence(fu.equivalence.compare(fu.equivalence.BFLOAT16)),
-... ]
 """
 
 from fmnist_utils.tables.across_tables import (

@@ -67,6 +67,11 @@ def directions(store: RunStore = STORE) -> Table:
     is held against two readings of the report counts once, as inside when it is inside for one.
     *Inside* is the prediction interval of one more run. The last column also counts means that are
     lower, yet inside.
+
+    Examples
+    --------
+    >>> [row[0] for row in fu.tables.directions().rows]
+    ['training', 'validation', 'test']
     """
     rows, every = [], accuracy_verdicts(store)
     for split in SPLITS:
@@ -116,6 +121,11 @@ def omissions() -> Table:
 
     A setting counts for the models that have it: only some drop values or augment images. It is
     derivable where no sentence states it, and a layer table or a count leaves one choice.
+
+    Examples
+    --------
+    >>> fu.tables.omissions().rows[0][:3]
+    ('optimizer', 'missing for 1 of 7', 'stated')
     """
     reports = every_report()
     rows = tuple(
@@ -198,6 +208,11 @@ def seed_noise(store: RunStore = STORE) -> Table:
 
     The last columns are about two single trainings of the median model: by how much they differ on
     average, and by more than what in one of twenty cases.
+
+    Examples
+    --------
+    >>> fu.tables.seed_noise().headers[:5]
+    ('report', 'models', 'lowest sd', 'median sd', 'highest sd')
     """
     spreads: dict[str, list[float]] = {}
     for model in models(store):
@@ -221,6 +236,11 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     interval Welch's, or in pairs where one training is the beginning of the other. The last column
     has the verdicts on the model's test accuracy, or on its validation accuracy where the report
     states no other, and says whether the choice changes the word.
+
+    Examples
+    --------
+    >>> fu.tables.assumption_effects().headers
+    ('choice', 'difference (points), 95 % interval', 'verdict on the stated accuracy')
     """
     found = []
     for choice in choices(store):

@@ -103,6 +103,12 @@ def held_against(experiment: Experiment, runs: Sequence[Run], title: str) -> Tab
         Of another experiment, or of a variant.
     title : str
         What was trained instead.
+
+    Examples
+    --------
+    >>> table = fu.tables.held_against(experiment, runs, "the same again")
+    >>> [str(row[-1]) for row in table.rows]
+    ['reproduced', 'reproduced']
     """
     claims = [claim for claim in experiment.stated if claim.about.is_metric]
     found = [judge(experiment, claim, runs) for claim in claims]
@@ -122,6 +128,11 @@ def results(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "tes
         Experiment id to its runs.
     split : {"train", "validation", "test"}
         Of which images.
+
+    Examples
+    --------
+    >>> [str(cell) for cell in fu.tables.results(report, {experiment.id: runs}).rows[0]]
+    ['Baseline', '84.60 %', '84.52 ± 0.19 [84.07 to 84.95]', 'reproduced']
     """
     rows = tuple(
         (report[v.experiment or ""].title, reported_text(v.claim), ours_cell(v), verdict_badge(v))
@@ -143,6 +154,11 @@ def readings(experiment: Experiment, claim_id: str, runs: Sequence[Run]) -> Tabl
         Its id in the report's file.
     runs : sequence of Run
         The experiment's runs.
+
+    Examples
+    --------
+    >>> fu.tables.readings(experiment, "test", runs).rows[0][0]
+    'evaluated with the weights of the last epoch'
     """
     claim = experiment[claim_id]
     ways = possible_readings(claim, experiment)
@@ -164,6 +180,11 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
         Whose claims, each number once; those about the test set have no history.
     runs : sequence of Run
         Of this experiment, or of another that might explain the numbers.
+
+    Examples
+    --------
+    >>> fu.tables.closest_epochs(experiment, runs[:3]).rows[0][2]
+    '32, 32, 37'
     """
     stated = [
         claim

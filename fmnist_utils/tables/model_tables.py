@@ -11,7 +11,13 @@ from fmnist_utils.verdicts.disputed import Disputed
 
 
 def data_summary(data: FashionMNIST) -> Table:
-    """Describe the images: how many, of what shape and type, and how bright (of full scale)."""
+    """Describe the images: how many, of what shape and type, and how bright (of full scale).
+
+    Examples
+    --------
+    >>> [row[0] for row in fu.tables.data_summary(data).rows]
+    ['training', 'test']
+    """
     rows = []
     for name, images, labels in (
         ("training", data.train_images, data.train_labels),

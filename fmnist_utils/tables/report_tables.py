@@ -23,6 +23,11 @@ def scoreboard(store: RunStore = STORE) -> Table:
 
     The first columns count statements: a number that is printed twice is one, and so is a table.
     The last ones count claims about data, models and protocol.
+
+    Examples
+    --------
+    >>> fu.tables.scoreboard().headers[:4]
+    ('report', 'statements', 'reproduced', 'in part')
     """
     reports = every_report()
     tallies = [tally(judge_report(report, store)) for report in reports]
@@ -76,7 +81,13 @@ def found_table(found: Iterable[Finding], caption: str) -> Table:
 
 
 def audit_counts(store: RunStore = STORE) -> Table:
-    """Count the findings of every report by severity."""
+    """Count the findings of every report by severity.
+
+    Examples
+    --------
+    >>> fu.tables.audit_counts().headers
+    ('report', 'high', 'medium', 'low', 'all')
+    """
     rows = []
     for report in every_report():
         found = audit.count_severities(audit.audit_report(report, store))

@@ -28,6 +28,11 @@ def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") 
         Each choice's runs.
     changed : str
         What the labels say, the header of the first column.
+
+    Examples
+    --------
+    >>> fu.tables.study({"none": runs, "one": book.runs("mlp-1-hidden")}, "hidden layers").headers
+    ('hidden layers', 'seeds', 'training (%)', 'test (%)', 'gap (points)')
     """
     rows = []
     for label, runs in runs_by_label.items():
@@ -48,6 +53,12 @@ def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "te
         Runs by id, of variants and of what they vary; a variant that is not there is left out.
     split : str
         On which accuracy to look.
+
+    Examples
+    --------
+    >>> by_id = book.runs_by_id("cnn-1-conv", "cnn-1-conv-dropout-20")
+    >>> [row[0] for row in fu.tables.variants(report, by_id).rows]
+    ['1 CNN Layer + Best MLP', '1 CNN Layer + Best MLP, convolution dropout 0.2']
     """
     rows: list[tuple[Any, ...]] = []
     shown = {name: variant.of for name, variant in report.variants.items() if name in runs}
@@ -73,7 +84,14 @@ def _accuracy_cells(
 
 
 def equivalence(comparisons: Sequence[Comparison]) -> Table:
-    """Show whether another way of training is equivalent to ours, experiment by experiment."""
+    """Show whether another way of training is equivalent to ours, experiment by experiment.
+
+    Examples
+    --------
+    >>> comparisons = fu.equivalence.compare(fu.equivalence.BFLOAT16)
+    >>> [str(row[-1]) for row in fu.tables.equivalence(comparisons).rows]
+    ['equivalent', 'equivalent', 'equivalent']
+    """
     rows = []
     for item in comparisons:
         found = item.difference
@@ -120,6 +138,12 @@ def factorial(groups: Groups, x: str, line: str) -> Table:
     ------
     FmnistError
         When a factor has not two values.
+
+    Examples
+    --------
+    >>> groups = {(layers, rate): runs for layers in ("none", "one") for rate in ("0", "0.5")}
+    >>> str(fu.tables.factorial(groups, x="hidden layers", line="dropout").rows[-1][0])
+    'interaction [second row minus first]'
     """
     few, many = _two_values(x, [place for place, _ in groups])
     off, on = _two_values(line, [name for _, name in groups])
@@ -178,6 +202,12 @@ def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str)
     ------
     FmnistError
         When a line has no group to compare with.
+
+    Examples
+    --------
+    >>> groups = {("none", "MLP"): runs, ("one", "MLP"): book.runs("mlp-1-hidden")}
+    >>> fu.tables.effects(groups, against="none", x="hidden layers", line="model").rows[0][1:]
+    ('none', '10', '84.52 ± 0.19', 'reference')
     """
     rows = []
     for name in dict.fromkeys(name for _, name in groups):

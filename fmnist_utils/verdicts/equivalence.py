@@ -58,6 +58,12 @@ def compare(method: Method, store: RunStore = STORE) -> list[Comparison]:
         Such as `PLAIN_FIT`, `SEEDED_FIT` or `BFLOAT16`.
     store : RunStore
         Where the runs are.
+
+    Examples
+    --------
+    >>> comparisons = fu.equivalence.compare(fu.equivalence.BFLOAT16)
+    >>> [comparison.experiment.id for comparison in comparisons]
+    ['mlp-baseline', 'mlp-1-hidden', 'cnn-1-conv']
     """
     comparisons = []
     for report_id, name in EXPERIMENTS:
