@@ -49,7 +49,7 @@ class Kernels:
         self._started: list[Any] = []
         self._ended = False
 
-    def starting_in(self, folder: Path, errors: IO[bytes]) -> type:
+    def _starting_in(self, folder: Path, errors: IO[bytes]) -> type:
         """Return what papermill is to start a kernel with, in a folder of its own.
 
         Its own way is to change the folder of this whole process, which threads share. What the
@@ -205,7 +205,7 @@ def execute(
     kernels = kernels or Kernels()
     watch = _Watch(page, name, bool(parameters), kernels)
     with tempfile.TemporaryFile() as errors, closing(watch):
-        manager = kernels.starting_in(folder, errors)
+        manager = kernels._starting_in(folder, errors)
         try:
             result = _run(page, parameters, manager, kernels.cell_timeout, watch)
         except Exception as error:

@@ -133,13 +133,13 @@ def _draw_forest(ax: Axes, panel: _Panel, rows: Sequence[tuple[str, Verdict]]) -
         rounding = scale * verdict.claim.half_width
         ax.plot([-rounding, rounding], [y, y], color="black", linewidth=5, solid_capstyle="butt")
         ax.plot(0, y, zorder=2.5, **REPORTED | {"markerfacecolor": "white"})
-        draw_interval(ax, y, verdict, scale, reported)
+        _draw_interval(ax, y, verdict, scale, reported)
         label_end(ax, y, verdict.word.replace(", ", ",\n"), verdict.word.look.color)
     label_rows(ax, [name for name, _ in rows])
     ax.set_xlabel(f"ours − reported ({panel.unit})")
 
 
-def draw_interval(
+def _draw_interval(
     ax: Axes, y: float, verdict: Verdict, scale: float = 1.0, origin: float = 0.0
 ) -> None:
     """Draw our mean and prediction interval at one height, in the looks of the verdict."""
@@ -210,4 +210,4 @@ def _draw_panel(ax: Axes, verdicts: Sequence[Verdict]) -> None:
             color="black", linewidth=3, solid_capstyle="butt",
         )  # fmt: skip
         ax.plot(value, y - 0.17, **REPORTED | {"markerfacecolor": "white", "markersize": 6})
-        draw_interval(ax, y + 0.17, verdict, scale)
+        _draw_interval(ax, y + 0.17, verdict, scale)

@@ -40,9 +40,9 @@ def samples(data: FashionMNIST, per_class: int = 1) -> Figure:
     <Figure size ... with 10 Axes>
     """
     rng = np.random.default_rng(0)
-    picked = np.stack([own[pick(np.arange(len(own)), per_class, rng)] for own in _by_class(data)])
+    picked = np.stack([own[_pick(np.arange(len(own)), per_class, rng)] for own in _by_class(data)])
     if per_class == 1:
-        return marked(grid(picked[:, 0], data.class_names, columns=5), data)
+        return marked(_grid(picked[:, 0], data.class_names, columns=5), data)
     return marked(_montage(picked, data.class_names), data)
 
 
@@ -55,7 +55,7 @@ def mean_images(data: FashionMNIST) -> Figure:
     <Figure size ... with 10 Axes>
     """
     means = np.stack([own.mean(axis=0) for own in _by_class(data)])
-    return marked(grid(means, data.class_names, columns=5), data)
+    return marked(_grid(means, data.class_names, columns=5), data)
 
 
 def _by_class(data: FashionMNIST) -> list[NDArray[np.uint8]]:
@@ -63,14 +63,14 @@ def _by_class(data: FashionMNIST) -> list[NDArray[np.uint8]]:
     return [data.train_images[data.train_labels == i] for i in range(len(data.class_names))]
 
 
-def pick(pool: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def _pick(pool: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Draw without replacement."""
     if not 1 <= count <= len(pool):
         raise FmnistError(f"Cannot draw {count} of {len(pool)} images: ask for 1 to {len(pool)}.")
     return rng.choice(pool, count, replace=False)
 
 
-def grid(images: NDArray[Any], titles: Sequence[str], columns: int) -> Figure:
+def _grid(images: NDArray[Any], titles: Sequence[str], columns: int) -> Figure:
     """Draw grey images of shape (n, 28, 28) row by row, each below its title."""
     rows = math.ceil(len(images) / columns)
     lines = 1 + max(title.count("\n") for title in titles)
@@ -168,7 +168,7 @@ def disputed(
         f"Test image {i}, labelled {given}; {100 * found.agreed[i]:.0f} % of the runs say {said}."
         for i, (given, said) in zip(picked, words, strict=True)
     ]
-    fig = grid(data.test_images[picked], titles, columns=5)
+    fig = _grid(data.test_images[picked], titles, columns=5)
     for ax in fig.axes[len(picked) :]:
         ax.set_visible(False)
     of = "all" if share == 1 else f"at least {100 * share:.0f} %"

@@ -56,7 +56,7 @@ def _number(value: Any) -> Any:
     """Read one number; a text that is none is refused with the right spelling."""
     printed = as_printed(value)
     if isinstance(printed, str):
-        raise ValueError(f"{printed} is not a number: write {spelling(printed) or _EXAMPLE}")
+        raise ValueError(f"{printed} is not a number: write {_spelling(printed) or _EXAMPLE}")
     return printed
 
 
@@ -74,7 +74,7 @@ PrintedOrClaim = Annotated[Decimal | str, BeforeValidator(as_printed), AfterVali
 Count = Annotated[int, Field(ge=0, le=10**10)]
 
 
-def spelling(text: str, whole: bool = False) -> str:
+def _spelling(text: str, whole: bool = False) -> str:
     """Return how to write a number that is spelt as no YAML reader reads it; nothing for words.
 
     `whole` says that a point can only part thousands.
@@ -114,7 +114,7 @@ def misfit(row: Quantity, value: Any, unit: str, mean: bool = False) -> str:
     if unit not in row.units:
         return f"the unit is {' or '.join(sorted(row.units))}, not {unit}"
     if isinstance(value, str):
-        if (right := spelling(value, row.whole)) or row.form != "words":
+        if (right := _spelling(value, row.whole)) or row.form != "words":
             return f"{value} is not a number: write {right or _EXAMPLE}"
         return ""
     if isinstance(value, tuple) and row.form == "number":
@@ -148,7 +148,7 @@ def not_whole(number: Decimal) -> str:
     """Say that a count has a point, and how to write it; nothing when it has none."""
     if int(number.as_tuple().exponent) >= 0:
         return ""
-    right = spelling(str(number), whole=True)
+    right = _spelling(str(number), whole=True)
     whole = right if "." not in right else f"{number:.0f}"
     return f"{number} is not a whole number: write one, such as {whole}"
 
@@ -157,7 +157,7 @@ def not_a_number(text: str, whole: bool) -> str:
     """Say that a text is no number, and how to write it."""
     if isinstance(number := as_printed(text), Decimal) and whole:
         return not_whole(number) or f"{text} is not a whole number"
-    return f"{text} is not a number: write {spelling(text, whole) or _EXAMPLE}"
+    return f"{text} is not a number: write {_spelling(text, whole) or _EXAMPLE}"
 
 
 def same_value(printed: Any, used: Any) -> bool:

@@ -36,12 +36,12 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
     judgements = list(judgements)
     headers = ("claim", "reported", "ours, 95 % interval", "verdict")
     if any(verdict.pooled_word for verdict in judgements):
-        rows = merged_rows(judgements, ours_cell, pooled_cell)
+        rows = _merged_rows(judgements, ours_cell, _pooled_cell)
         return Table((*headers, "with pooled deviation"), rows, caption)
-    return Table(headers, merged_rows(judgements, ours_cell), caption)
+    return Table(headers, _merged_rows(judgements, ours_cell), caption)
 
 
-def pooled_cell(verdict: Verdict) -> str:
+def _pooled_cell(verdict: Verdict) -> str:
     """Say whether the pooled standard deviation changes the word."""
     if verdict.pooled_word is None:
         return ""
@@ -50,7 +50,7 @@ def pooled_cell(verdict: Verdict) -> str:
     )
 
 
-def merged_rows(
+def _merged_rows(
     judgements: Iterable[Verdict], *cells: Callable[[Verdict], Any]
 ) -> tuple[tuple[Any, ...], ...]:
     """Make rows of verdicts; those with equal cells share a row, which lists where each stands.

@@ -64,7 +64,7 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.95
     """
     worst = [(worst_part(parts), different(parts)) for parts in statements]
-    rows = tuple((verdict_badge(v), on_interval(report, v, parts)) for v, parts in worst)
+    rows = tuple((verdict_badge(v), _on_interval(report, v, parts)) for v, parts in worst)
     return Table(_HEADERS, rows, _DRAWN)
 
 
@@ -91,7 +91,7 @@ def _rank(verdict: Verdict) -> int:
     return min(word.rank for word in Word if word.column is verdict.word.column)
 
 
-def on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
+def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
     """Return the cell of a statement, whose worst part is given, with how many parts it has."""
     claim, owner = verdict.claim, verdict.experiment
     name = claim_text(titled(report, claim))

@@ -76,7 +76,7 @@ def _total(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _layer(claim: Claim, evidence: Evidence) -> Verdict:
-    ours = built_cell(claim, evidence.experiment, layer_table(evidence.built))
+    ours = _built_cell(claim, evidence.experiment, layer_table(evidence.built))
     return _judge_exact(claim, ours)
 
 
@@ -128,7 +128,7 @@ EXACT: dict[str, Callable[[Claim, Evidence], Verdict]] = {
 # --- printed layers ------------------------------------------------------------------------------
 
 
-def built_cell(claim: Claim, experiment: Experiment, built: Sequence[Layer]) -> Any:
+def _built_cell(claim: Claim, experiment: Experiment, built: Sequence[Layer]) -> Any:
     """Return what stands in our table where the claim's cell is; words where nothing can."""
     printed, built = _printed(experiment), aligned_layers(experiment, built)
     i = claim.layer or 0

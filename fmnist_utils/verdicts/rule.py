@@ -43,7 +43,7 @@ def judge_number(claim: Claim, test: stats.ClaimTest, mean: float, sd: float, ru
     if not test.compatible:
         note = f"we got {'higher' if mean > claim.number else 'lower'}"
     elif word is Word.IMPRECISE:
-        note = seeds_note(_seeds_for_number(test), " of both" * (len(test.sides) > 1))
+        note = _seeds_note(_seeds_for_number(test), " of both" * (len(test.sides) > 1))
     elif word is Word.UNSETTLED:
         exactly = _seeds_for_number(replace(test, half_width=0.0))
         note = f"{NEVER}: {_TOO_WIDE if exactly is None else _TOO_COARSE}"
@@ -70,12 +70,12 @@ def judge_share(
         word = Word.REPRODUCED if holds[0] else Word.NOT_REPRODUCED
     else:
         seeds = _first(holds | fails)
-        word, note = _open(seeds), seeds_note(seeds)
+        word, note = _open(seeds), _seeds_note(seeds)
     low, high = float(lows[0]), float(highs[0])
     return Verdict(None, claim, word, share, low=low, high=high, runs=runs, note=note)
 
 
-def seeds_note(seeds: int | None, of: str = "") -> str:
+def _seeds_note(seeds: int | None, of: str = "") -> str:
     """Say how many more seeds would settle a claim, if the runs go on as they are."""
     if seeds is None:
         return NEVER
