@@ -85,7 +85,15 @@ def audit(report: Report, runs: Mapping[str, Sequence[Run]] | None = None) -> li
 
 
 def findings_of(report: Report, faults: Sequence[Fault]) -> list[Finding]:
-    """Tell what checks found, and what stands in the report's file; the most severe first."""
+    """Tell what checks found, and what stands in the report's file; the most severe first.
+
+    Parameters
+    ----------
+    report : Report
+        Whose own findings are told too, where what they depend on holds.
+    faults : sequence of Fault
+        What the checks found; a finding of the report that tells one takes its place.
+    """
     written = [item for item in report.findings if all(map(report.holds, item.when))]
     found, by_hand = [], set()
     for item in written:
@@ -105,7 +113,15 @@ def _has_all(finding: Finding, fault: Fault) -> bool:
 
 
 def audit_report(report: Report, store: RunStore) -> list[Finding]:
-    """Audit a report together with the runs that a store has of its experiments and variants."""
+    """Audit a report together with the runs that a store has of its experiments and variants.
+
+    Parameters
+    ----------
+    report : Report
+        The report as data.
+    store : RunStore
+        Where the runs are; without any, all checks that need none are made.
+    """
     return audit(report, {name: store.runs(item) for name, item in report.trainable.items()})
 
 

@@ -211,6 +211,13 @@ def address(experiment: Experiment | None, claim: Claim) -> str:
     """Return what identifies a number: all cells of a layer table are one, and all of a class.
 
     A number that also stands under another experiment is that one's.
+
+    Parameters
+    ----------
+    experiment : Experiment or None
+        Whose claim it is; None for one of the whole report.
+    claim : Claim
+        The number.
     """
     part = claim.id
     if "/" in claim.statement:
@@ -223,5 +230,13 @@ def address(experiment: Experiment | None, claim: Claim) -> str:
 
 
 def address_at(report: Report, path: str) -> str:
-    """Return what identifies the number of a claim, by the path of the claim in the report."""
+    """Return what identifies the number of a claim.
+
+    Parameters
+    ----------
+    report : Report
+        Which states the claim.
+    path : str
+        ``experiment/claim``, or ``claim`` for one of the whole report.
+    """
     return address(report.experiments.get(path.rpartition("/")[0]), report.claim(path))

@@ -192,7 +192,15 @@ def chosen_on_test(report: Report) -> Iterator[Fault]:
 
 
 def trials_of(report: Report, search: Search) -> list[Experiment]:
-    """Return the experiments that a search can have drawn: of the network that it varies."""
+    """Return the experiments that a search can have drawn: of the network that it varies.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments are searched through.
+    search : Search
+        One of its searches.
+    """
     of = report.experiments[search.of]
     shape = _structure(of)
     return [e for e in report.experiments.values() if _structure(e) == shape]

@@ -28,7 +28,15 @@ Runs = Mapping[str, Sequence[Run]]
 
 
 def within_seed_noise(report: Report, runs: Runs) -> Iterator[Fault]:
-    """Find single runs that are ranked, and differ by no more than seeds do."""
+    """Find single runs that are ranked, and differ by no more than seeds do.
+
+    Parameters
+    ----------
+    report : Report
+        Whose orderings are looked at.
+    runs : mapping of str to sequence of Run
+        Id of an experiment to its runs; a pair that lacks some is passed over.
+    """
     pairs: dict[Any, list[Claim]] = defaultdict(list)
     for claim in report.claims:
         sides = claims_compared(report, claim)
@@ -105,7 +113,15 @@ _FAILS, _FITS = 0.5, 0.65
 
 
 def fitting_another_protocol(report: Report, runs: Runs) -> Iterator[Fault]:
-    """Find numbers that our runs miss, and the same network trained otherwise hits."""
+    """Find numbers that our runs miss, and the same network trained otherwise hits.
+
+    Parameters
+    ----------
+    report : Report
+        Whose losses and accuracies are looked at.
+    runs : mapping of str to sequence of Run
+        Id of an experiment or variant to its runs, the trainings to choose from.
+    """
     for experiment in report.experiments.values():
         metrics = {
             (claim.quantity, claim.split): claim

@@ -334,7 +334,15 @@ def _about_accuracies(
 
 
 def claims_compared(report: Report, claim: Claim) -> tuple[Claim | None, Claim | None]:
-    """Return the accuracies that a comparison sets against each other, where they are stated."""
+    """Return the accuracies that a comparison sets against each other, where they are stated.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments state the accuracies.
+    claim : Claim
+        The comparison; None stands for a side of which no accuracy on its split is stated.
+    """
 
     def stated(name: str | None) -> Claim | None:
         experiment = report.experiments.get(name or "")
