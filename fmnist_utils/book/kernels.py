@@ -87,6 +87,19 @@ def side_by_side(
 ) -> Iterator[Iterator[tuple[Path, _Result]]]:
     """Work on pages in so many threads, and end all of them when one fails or on Ctrl-C.
 
+    Parameters
+    ----------
+    work : function
+        What is done with each page, in a thread; its result is yielded.
+    pages : iterable of pathlib.Path
+        The notebooks, in the order of the results.
+    workers : int
+        How many threads.
+    kernels : Kernels
+        Those that `work` starts, to be ended with it.
+    console : Console
+        Where the waiting is shown.
+
     Yields
     ------
     iterator

@@ -32,13 +32,31 @@ def repository(root: Path) -> dict[str, str]:
 
 
 def badge_link(url: str, branch: str, name: Path) -> str:
-    """Return where the Colab badge of a notebook points."""
+    """Return where the Colab badge of a notebook points.
+
+    Parameters
+    ----------
+    url : str
+        Address of the repository on GitHub.
+    branch : str
+        Where Colab opens the notebook.
+    name : pathlib.Path
+        The notebook, seen from the root of the repository.
+    """
     slug = url.removeprefix("https://github.com/")
     return f"https://colab.research.google.com/github/{slug}/blob/{branch}/{name.as_posix()}"
 
 
 def install_address(url: str, branch: str) -> str:
-    """Return what pip installs: the code that belongs to the notebook behind the badge."""
+    """Return what pip installs: the code that belongs to the notebook behind the badge.
+
+    Parameters
+    ----------
+    url : str
+        Address of the repository.
+    branch : str
+        The one whose notebook installs it.
+    """
     return f"git+{url}@{branch}"
 
 

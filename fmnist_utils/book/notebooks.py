@@ -87,7 +87,15 @@ def title(notebook: Notebook) -> str:
 
 
 def adopted(page: Path, ready: Path) -> Notebook:
-    """Read a chapter executed elsewhere: it must be this chapter, and have run to its end."""
+    """Read a chapter executed elsewhere: it must be this chapter, and have run to its end.
+
+    Parameters
+    ----------
+    page : pathlib.Path
+        The chapter in the repository.
+    ready : pathlib.Path
+        The executed notebook, as papermill wrote it.
+    """
     notebook = clean(read_notebook(ready))
     cells = [cell for cell in notebook["cells"] if not has_tag(cell, "injected-parameters")]
     code = [cell for cell in cells if cell["cell_type"] == "code" and source(cell).strip()]
@@ -136,7 +144,15 @@ def _with_palette(png: str) -> str:
 
 
 def has_tag(cell: Mapping[str, Any], tag: str) -> bool:
-    """Return whether a cell carries a tag."""
+    """Return whether a cell carries a tag.
+
+    Parameters
+    ----------
+    cell : mapping
+        One cell of a notebook, as nbformat reads it.
+    tag : str
+        Such as ``parameters``.
+    """
     return tag in cell["metadata"].get("tags", [])
 
 

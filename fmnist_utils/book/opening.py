@@ -203,6 +203,13 @@ class Chapter:
     def judged(self, *claims: str, caption: str = "") -> Table:
         """Return a table of the verdicts on several claims, and of no others.
 
+        Parameters
+        ----------
+        *claims : str
+            As `verdict` takes them.
+        caption : str
+            What stands above the table.
+
         Examples
         --------
         >>> len(book.judged("cnn-1-conv/test", "cnn-2-over-cnn-1", caption="Two claims").rows)

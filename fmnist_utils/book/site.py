@@ -128,10 +128,19 @@ def refresh_chapters(
 ) -> None:
     """Execute notebooks in replay mode and store their outputs in the source itself.
 
-    All of the book, unless names of pages are given, as ``_toc.yml`` spells them.
-
     What is committed this way is what ``pytest --nbval`` holds a later run to: shipped runs only,
     on the real images.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The repository.
+    console : Console, optional
+        Where it is told what goes on.
+    names : sequence of str
+        Pages, as ``_toc.yml`` spells them; all of the book by default.
+    cell_timeout : int, optional
+        How many seconds a cell may take; as in a build of the book by default.
 
     Raises
     ------

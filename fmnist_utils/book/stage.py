@@ -303,7 +303,15 @@ def digest(parts: Any) -> str:
 
 
 def tree_digests(folder: Path, pattern: str = "*") -> list[tuple[str, str]]:
-    """Return the files below a folder, hidden ones left out, each with its digest."""
+    """Return the files below a folder, hidden ones left out, each with its digest.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where to look, at any depth.
+    pattern : str
+        What the names of files match, as in a shell.
+    """
     files = sorted(path for path in folder.rglob(pattern) if path.is_file())
     return [
         (path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest())
