@@ -72,7 +72,15 @@ class Order(NamedTuple):
 
 
 def write_images(data: FashionMNIST, folder: Path) -> Path:
-    """Write images where every child maps them into memory, instead of holding its own copy."""
+    """Write images where every child maps them into memory, instead of holding its own copy.
+
+    Parameters
+    ----------
+    data : FashionMNIST
+        The images and labels.
+    folder : pathlib.Path
+        An empty one, whose path is returned.
+    """
     for name in _ARRAYS:
         np.save(folder / f"{name}.npy", getattr(data, name))
     (folder / "source").write_text(data.source)

@@ -58,6 +58,15 @@ def estimated_seconds(
     comes from experiments with the same network, or from the one that is varied, with the same
     batch size: their runs where the protocol is the same, else scaled to the images and to all
     epochs of the job. Each run starts a process, which takes `START_UP` seconds more.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        What is to be trained.
+    store : RunStore
+        The recorded runs.
+    device : str, optional
+        Only runs on the one of this name count; by default those on any.
     """
     trained = [item for report in load_reports()[0] for item in report.trainable.values()]
     runs: dict[tuple[str, str], list[Run]] = {}
@@ -91,6 +100,13 @@ def estimated_seconds(
 
 def makespan(seconds: Sequence[float], size: int) -> float:
     """Return how long jobs take that are begun in this order, `size` at a time.
+
+    Parameters
+    ----------
+    seconds : sequence of float
+        How long each takes, in the order in which they are begun.
+    size : int
+        How many run at a time.
 
     Examples
     --------

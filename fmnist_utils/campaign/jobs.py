@@ -34,13 +34,37 @@ class Watcher:
         """Hear that a training starts, or goes on from its checkpoint."""
 
     def on_epoch(self, job: Job, epoch: Progress) -> None:
-        """Hear of a finished epoch."""
+        """Hear of a finished epoch.
+
+        Parameters
+        ----------
+        job : Job
+            Whose training goes on.
+        epoch : Progress
+            The epoch's number, metrics and seconds.
+        """
 
     def on_run(self, job: Job, run: Run) -> None:
-        """Hear of a finished run, whose record is written."""
+        """Hear of a finished run, whose record is written.
+
+        Parameters
+        ----------
+        job : Job
+            What was to be trained.
+        run : Run
+            Its record.
+        """
 
     def on_note(self, job: Job, note: str) -> None:
-        """Hear what the user should know; `note` goes on after the job's name."""
+        """Hear what the user should know.
+
+        Parameters
+        ----------
+        job : Job
+            What it is about.
+        note : str
+            The end of a sentence that begins with the job's name.
+        """
 
 
 def missing_jobs(
@@ -51,9 +75,19 @@ def missing_jobs(
 ) -> list[Job]:
     """List the runs that the store lacks, seed by seed.
 
-    `method` says how to train an experiment; by default as the book does. All of them get their
-    first seed before any gets its second, so that a campaign that is cut short leaves comparable
-    evidence for each.
+    All experiments get their first seed before any gets its second, so that a campaign that is cut
+    short leaves comparable evidence for each.
+
+    Parameters
+    ----------
+    store : RunStore
+        Where runs are looked for.
+    experiments : iterable of Experiment
+        What to train, in this order.
+    seeds : iterable of int
+        With which seeds each.
+    method : function
+        Says how an experiment is trained; by default as the book does.
     """
     seeds, chosen = list(seeds), [(experiment, method(experiment)) for experiment in experiments]
     lacking = [

@@ -86,7 +86,15 @@ def train_missing(
 
 
 def written_text(runs: Sequence[Run], store: RunStore) -> str:
-    """Say where new runs are, and how they become evidence, which a reader's own never do."""
+    """Say where new runs are, and how they become evidence, which a reader's own never do.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The new ones.
+    store : RunStore
+        Where they were written.
+    """
     count = f"{len(runs)} run{'s' * (len(runs) != 1)} written to {store.written}"
     if all(OWN in run.experiment for run in runs):
         return f"{count}."
