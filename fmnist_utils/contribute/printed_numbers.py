@@ -33,7 +33,15 @@ def numbers_of(claim: Claim) -> set[Decimal]:
 
 
 def unaccounted(report: Report, text: str) -> Iterator[tuple[int, str]]:
-    """Yield each line, from 1, with the numbers in it that are neither claimed nor ignored."""
+    """Yield each line, from 1, with the numbers in it that are neither claimed nor ignored.
+
+    Parameters
+    ----------
+    report : Report
+        What is claimed and ignored.
+    text : str
+        The report's own text.
+    """
     known = set().union(*(numbers_of(claim) for _, claim in report.all_claims()))
     known |= numbers_in(" ".join(number for item in report.ignored for number in item.number))
     for line, words in enumerate(text.splitlines(), start=1):
