@@ -18,7 +18,17 @@ Resize = Literal["pad", "bilinear"]
 def input_images(
     images: NDArray[np.uint8], input_shape: tuple[int, ...], resize: Resize | None
 ) -> NDArray[np.uint8]:
-    """Give images the shape that a model takes; grey levels stay bytes."""
+    """Give images the shape that a model takes; grey levels stay bytes.
+
+    Parameters
+    ----------
+    images : array of uint8, shape (n, height, width)
+        Grey levels from 0 to 255.
+    input_shape : tuple of int
+        Shape of one image as the model takes it; without channels, with one, or flat.
+    resize : {"pad", "bilinear"} or None
+        How a model of other size is served: zeros all around, or interpolated.
+    """
     size = images.shape[1:]
     if math.prod(input_shape) == math.prod(size):
         return images.reshape(-1, *input_shape)
@@ -98,7 +108,15 @@ def split_indices(
 
 
 def left_to_train(n: int, fraction: float) -> int:
-    """Return how many of n examples are left when a fraction is held out, as Keras rounds."""
+    """Return how many of n examples are left when a fraction is held out, as Keras rounds.
+
+    Parameters
+    ----------
+    n : int
+        Number of examples.
+    fraction : float
+        Share that is held out, from 0 to 1.
+    """
     return math.floor(n * (1.0 - fraction))
 
 
