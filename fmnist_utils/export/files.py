@@ -80,7 +80,15 @@ def contents(tables: Record) -> dict[str, bytes]:
 
 
 def write_record(folder: Path, tables: Record) -> list[Path]:
-    """Write the files of the record, each whole or not at all; return their paths."""
+    """Write the files of the record, each whole or not at all; return their paths.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made when missing; files of the same names are replaced.
+    tables : Record
+        Rows of each table by its name, as `record` collects them.
+    """
     files = contents(tables)
     for name, content in files.items():
         write_whole(folder / name, content)

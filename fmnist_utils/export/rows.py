@@ -197,7 +197,15 @@ class TrainingRow:
 
 
 def finding_rows(report: Report, store: RunStore) -> list[FindingRow]:
-    """List the findings of the audit, the most severe first."""
+    """List the findings of the audit, the most severe first.
+
+    Parameters
+    ----------
+    report : Report
+        What is audited.
+    store : RunStore
+        The runs by which checks tell noise from difference.
+    """
     return [
         FindingRow(
             address=f"{report.id}/{item.id}", report=report.id, title=getattr(item, "title", ""),
@@ -233,7 +241,15 @@ def assumption_rows(report: Report) -> list[AssumptionRow]:
 
 
 def run_rows(report: Report, store: RunStore) -> list[RunRow]:
-    """List every run of a report's experiments and variants, also those that no verdict uses."""
+    """List every run of a report's experiments and variants, also those that no verdict uses.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments.
+    store : RunStore
+        Where the runs are.
+    """
     rows = []
     for experiment in report.trainable.values():
         records = store.all_runs(experiment)
