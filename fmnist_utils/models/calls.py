@@ -19,7 +19,15 @@ class Call(NamedTuple):
     keywords: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
     def make(self, keras: ModuleType, **more: Any) -> Any:
-        """Make the call, with further keywords."""
+        """Make the call.
+
+        Parameters
+        ----------
+        keras : module
+            Keras, which only a caller that needs it imports.
+        **more
+            Further keywords of the call; they win over its own.
+        """
         function: Any = keras
         for name in self.function.split("."):
             function = getattr(function, name)

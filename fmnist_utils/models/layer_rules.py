@@ -16,6 +16,15 @@ def kernel_areas(parameters: int, channels: int, filters: int) -> list[int]:
     """Return of how many pixels a kernel with so many parameters can be: with bias or without.
 
     The channels may be convolved in groups; kernels of a single group come first.
+
+    Parameters
+    ----------
+    parameters : int
+        Of the layer, as a table prints them.
+    channels : int
+        Of its input.
+    filters : int
+        Channels of its output.
     """
     sizes = math.gcd(channels, filters)
     areas = (
@@ -28,7 +37,17 @@ def kernel_areas(parameters: int, channels: int, filters: int) -> list[int]:
 
 
 def windowed(size: int, window: int, stride: int) -> tuple[int, int]:
-    """Return the output size of a convolution or pooling: with valid, and with same padding."""
+    """Return the output size of a convolution or pooling: with valid, and with same padding.
+
+    Parameters
+    ----------
+    size : int
+        Pixels of the input along one side.
+    window : int
+        Pixels of the kernel or pool along that side.
+    stride : int
+        Pixels from one window to the next.
+    """
     return (size - window) // stride + 1, -(-size // stride)
 
 
@@ -165,7 +184,17 @@ def _normalisation(before: Shape, shape: Shape, parameters: int) -> str:
 
 
 def frozen_parameters(kind: str, shape: Shape, parameters: int) -> int:
-    """Return how many parameters of a layer training leaves alone: moving means and variances."""
+    """Return how many parameters of a layer training leaves alone: moving means and variances.
+
+    Parameters
+    ----------
+    kind : str
+        Class of the layer in Keras, such as ``BatchNormalization``.
+    shape : tuple of int
+        Of its output, without the batch.
+    parameters : int
+        All that the layer has.
+    """
     return min(parameters, 2 * shape[-1]) if kind == "BatchNormalization" else 0
 
 
