@@ -40,12 +40,28 @@ def legend(
 
 
 def marks(marker: str, **kwargs: Any) -> dict[str, Any]:
-    """Return the look of marks without a line."""
+    """Return the look of marks without a line.
+
+    Parameters
+    ----------
+    marker : str
+        As matplotlib names them.
+    **kwargs
+        Of the line, such as ``color`` and ``markersize``.
+    """
     return {"marker": marker, "linestyle": "none", **kwargs}
 
 
 def shade(color: str = SHADE, **kwargs: Any) -> Patch:
-    """Return what stands for a shaded area in a legend."""
+    """Return what stands for a shaded area in a legend.
+
+    Parameters
+    ----------
+    color : str
+        Of the area.
+    **kwargs
+        Of the patch, such as ``label``.
+    """
     return Patch(color=color, **kwargs)
 
 
@@ -65,6 +81,8 @@ def row_figure(
         Inches for what stands above and below the rows.
     stretch : float
         By how much rows are higher than their names need.
+    **kwargs
+        Passed to `figure`.
     """
     names = [folded(name, ROW_LETTERS if columns == 1 else _FEW_LETTERS) for name in names]
     height = room + stretch * rows_height(names)
@@ -75,14 +93,34 @@ def row_figure(
 
 
 def mark_zero(ax: Axes, margin: float | None = None) -> None:
-    """Draw a line where nothing differs, and shade the margin around it."""
+    """Draw a line where nothing differs, and shade the margin around it.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose horizontal axis is the difference.
+    margin : float, optional
+        Largest difference that does not matter, in units of the axis; nothing is shaded without it.
+    """
     if margin:
         ax.axvspan(-margin, margin, color=SHADE, linewidth=0, zorder=0)
     ax.axvline(0, color="black", linewidth=0.8, zorder=1)
 
 
 def label_end(ax: Axes, y: int, text: str, color: str) -> None:
-    """Write text at the right end of one row."""
+    """Write text at the right end of one row.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose rows.
+    y : int
+        Which row, from 0 at the top.
+    text : str
+        It may have several lines.
+    color : str
+        Of the text.
+    """
     ax.text(
         1.02, y, text, color=color, va="center_baseline", fontsize=10, linespacing=1,
         transform=ax.get_yaxis_transform(),
@@ -90,7 +128,15 @@ def label_end(ax: Axes, y: int, text: str, color: str) -> None:
 
 
 def folded(name: str, letters: int = 34) -> str:
-    """Break long lines at spaces, keeping the breaks that are there."""
+    """Break long lines at spaces, keeping the breaks that are there.
+
+    Parameters
+    ----------
+    name : str
+        Of a row; a break in it stays.
+    letters : int
+        The most on one line.
+    """
     return "\n".join(
         textwrap.fill(line, letters, break_on_hyphens=False) for line in name.splitlines()
     )
@@ -103,7 +149,15 @@ def rows_height(names: Sequence[str]) -> float:
 
 
 def label_rows(ax: Axes, names: Sequence[str]) -> None:
-    """Name the rows 0, 1, ... from the top."""
+    """Name the rows 0, 1, ... from the top.
+
+    Parameters
+    ----------
+    ax : Axes
+        Which then has a row for each name.
+    names : sequence of str
+        From the top.
+    """
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

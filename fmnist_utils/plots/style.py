@@ -65,6 +65,17 @@ def figure(
     """Open a figure in the book's style and close it, also when drawing fails.
 
     The user's own style changes nothing, and is back in force afterwards.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Number of axes below and beside each other.
+    height : float
+        Of the whole figure, in inches.
+    width : float, optional
+        In inches; by default that of a phone for one column, else of the page.
+    **kwargs
+        Passed to ``plt.subplots``.
     """
     width = width or (NARROW if columns == 1 else WIDTH)
     with mpl.rc_context():
@@ -111,5 +122,13 @@ def watermark(fig: Figure) -> Figure:
 
 
 def marked(fig: Figure, data: FashionMNIST) -> Figure:
-    """Watermark a figure drawn from synthetic images."""
+    """Watermark a figure drawn from synthetic images.
+
+    Parameters
+    ----------
+    fig : Figure
+        Drawn from images.
+    data : FashionMNIST
+        The images, which say where they are from.
+    """
     return watermark(fig) if data.source == "synthetic" else fig
