@@ -40,7 +40,15 @@ def comment(text: str) -> list[str]:
 
 
 def images_lines(experiment: Experiment, why: Reasons) -> list[str]:
-    """Load the images, as the network takes them."""
+    """Load the images, as the network takes them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose network says the shape.
+    why : Reasons
+        Comments on what is assumed.
+    """
     shape = experiment.model.input_shape
     reshape = f".reshape(-1, {', '.join(map(str, shape))})" if shape != (28, 28) else ""
     lines = [
@@ -83,7 +91,15 @@ def _resized(experiment: Experiment) -> list[str]:
 
 
 def split_lines(training: Training, why: Reasons) -> list[str]:
-    """Hold images out, as the protocol does."""
+    """Hold images out, as the protocol does.
+
+    Parameters
+    ----------
+    training : Training
+        The protocol.
+    why : Reasons
+        Comments on what is assumed.
+    """
     sizes, take = split_sizes(training), training.validation.take
     held = sizes["validation"]
     if take == "none":
@@ -118,7 +134,17 @@ def split_lines(training: Training, why: Reasons) -> list[str]:
 
 
 def model_lines(experiment: Experiment, names: Names, why: Reasons) -> list[str]:
-    """Build the network."""
+    """Build the network.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose network.
+    names : Names
+        Our name of a layer to the one that the program gives it.
+    why : Reasons
+        Comments on what is assumed.
+    """
     calls = [Call("Input", (experiment.model.input_shape,), {"name": names["Input"]})]
     for name, call, _ in layer_calls(experiment.model):
         calls.append(call._replace(keywords={**call.keywords, "name": names[name]}))
@@ -147,7 +173,15 @@ def _item(call: Call | str, before: str = " " * 8) -> list[str]:
 
 
 def compile_lines(training: Training, why: Reasons) -> list[str]:
-    """Name optimizer and loss."""
+    """Name optimizer and loss.
+
+    Parameters
+    ----------
+    training : Training
+        The protocol.
+    why : Reasons
+        Comments on what is assumed.
+    """
     return [
         *why["compile"],
         "model.compile(",
@@ -159,7 +193,17 @@ def compile_lines(training: Training, why: Reasons) -> list[str]:
 
 
 def fit_lines(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
-    """Train; with `best`, go back to the best epoch at the end."""
+    """Train.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose protocol; its network says how images are augmented.
+    why : Reasons
+        Comments on what is assumed.
+    best : bool
+        Whether to go back to the best epoch at the end.
+    """
     training, lines = experiment.training, []
     images, validation, size = "x_train, y_train", "(x_val, y_val)", training.batch_size
     if spec := training.augmentation:
@@ -236,7 +280,15 @@ def _moves(spec: Augmentation) -> Iterator[str]:
 
 
 def evaluate_lines(training: Training, why: Reasons) -> list[str]:
-    """Print loss and accuracy of each part of the images."""
+    """Print loss and accuracy of each part of the images.
+
+    Parameters
+    ----------
+    training : Training
+        The protocol, which says whether there is a validation set.
+    why : Reasons
+        Comments on what is assumed.
+    """
     watched = training.validation.take != "none"
     return [
         *why["evaluate"],
