@@ -200,7 +200,15 @@ class Experiment(Strict):
         return varied
 
     def varied(self, variant_id: str, variant: Variant) -> Experiment:
-        """Return this experiment with the settings of a variant, and no claims of its own."""
+        """Return this experiment with the settings of a variant, and no claims of its own.
+
+        Parameters
+        ----------
+        variant_id : str
+            The id that the new experiment gets.
+        variant : Variant
+            Its settings, title and precision; where it has none of the last, ours stays.
+        """
         content = self.model_dump(mode="json", include=_VARIED)
         for path, value in variant.settings.items():
             self.setting(path)

@@ -166,20 +166,13 @@ class Report(Strict):
     @property
     def trainable(self) -> dict[str, Experiment]:
         """All that is trained: the report's experiments, then our variants of them."""
-        varied = {
-            name: self.experiments[variant.of].varied(name, variant)
-            for name, variant in self.variants.items()
-        }
+        varied = {n: self.experiments[v.of].varied(n, v) for n, v in self.variants.items()}
         return {**self.experiments, **varied}
 
     @property
     def other_choices(self) -> dict[str, Variant]:
         """The variants but those of the one protocol, which choose everything anew at once."""
-        return {
-            name: variant
-            for name, variant in self.variants.items()
-            if not name.startswith(ONE_PROTOCOL)
-        }
+        return {n: v for n, v in self.variants.items() if not n.startswith(ONE_PROTOCOL)}
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -199,9 +192,8 @@ class Report(Strict):
             return self.trainable[experiment_id]
         except KeyError:
             known = ", ".join(self.trainable)
-            raise KeyError(
-                f"report {self.id} has no experiment {experiment_id}; it has {known}"
-            ) from None
+            problem = f"report {self.id} has no experiment {experiment_id}; it has {known}"
+            raise KeyError(problem) from None
 
     def _ipython_key_completions_(self) -> list[str]:
         """Complete ``report["cnn`` in a notebook."""
@@ -272,7 +264,15 @@ class Report(Strict):
         return Finding(id=item.id, severity=item.severity, where=item.where, **texts)
 
     def given(self, item: Derivation, value: Decimal | str) -> Interval:
-        """Return what a number that a derivation starts from may stand for."""
+        """Return what a number that a derivation starts from may stand for.
+
+        Parameters
+        ----------
+        item : Derivation
+            Which says in what unit it is.
+        value : Decimal or str
+            The number as printed, or the path of a claim.
+        """
         if isinstance(value, str):
             return self.claim(value).interval
         plain = item.unit == "plain" or item.rule == "ratio"
@@ -328,11 +328,8 @@ class Report(Strict):
 
     @model_validator(mode="after")
     def _headlines_are_few(self) -> Report:
-        headlines = [
-            address
-            for address, parts in self.statements().items()
-            if any(claim.role == "headline" for _, claim in parts)
-        ]
+        found = self.statements().items()
+        headlines = [at for at, parts in found if any(c.role == "headline" for _, c in parts)]
         if len(headlines) > MAX_HEADLINES:
             problem = f"at most {MAX_HEADLINES} statements are headlines"
             raise ValueError(f"{problem}, not {len(headlines)}: {', '.join(headlines)}")

@@ -146,7 +146,15 @@ def key_words(path: str) -> str:
 
 @contextmanager
 def named_errors(what: str, *at: int | str) -> Iterator[None]:
-    """Say in an error about a setting, a claim or a key which part of the report it is about."""
+    """Say in an error about a setting, a claim or a key which part of the report it is about.
+
+    Parameters
+    ----------
+    what : str
+        The beginning of the message, such as "claim test".
+    *at : int or str
+        Keys and indices that lead to the place in the report's file.
+    """
     try:
         yield
     except KeyError as error:
@@ -158,7 +166,19 @@ def named_errors(what: str, *at: int | str) -> Iterator[None]:
 def account_for(
     place: str, paths: Iterable[str], stated: Container[str | None], assumed: Container[str]
 ) -> None:
-    """Raise a ValueError that names all settings that are not either claimed or assumed."""
+    """Raise a ValueError that names all settings that are not either claimed or assumed.
+
+    Parameters
+    ----------
+    place : str
+        The beginning of the message: whose settings they are.
+    paths : iterable of str
+        Dotted paths of all settings in use.
+    stated : container of str
+        Paths that claims name.
+    assumed : container of str
+        Paths that assumptions name.
+    """
     paths, problems = list(paths), []
     for faulty, how in (
         (
@@ -222,7 +242,17 @@ def open_readings(experiment: HasReadings) -> Iterator[str]:
 
 
 def check_compared(experiment: HasReadings, claim: Claim, *at: int | str) -> None:
-    """Refuse a comparison that reads off an experiment what nothing there states or assumes."""
+    """Refuse a comparison that reads off an experiment what nothing there states or assumes.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        One side of the comparison.
+    claim : Claim
+        The comparison.
+    *at : int or str
+        Keys and indices that lead to the claim in the report's file.
+    """
     best = claim.reading.startswith("best")
     reading = "reading.best epoch" if best else "reading.weights"
     told = {item.setting for item in experiment.assumed} | {c.setting for c in experiment.stated}
@@ -232,7 +262,17 @@ def check_compared(experiment: HasReadings, claim: Claim, *at: int | str) -> Non
 
 
 def check_reading(experiment: HasReadings, claim: Claim, *at: int | str) -> None:
-    """Refuse a claim that cannot be read off the runs of an experiment as it says."""
+    """Refuse a claim that cannot be read off the runs of an experiment as it says.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Off whose runs it is read.
+    claim : Claim
+        Which says how, by split, reading and quantity.
+    *at : int or str
+        Keys and indices that lead to the claim in the report's file.
+    """
     spec, problem = experiment.training, ""
     if claim.reading.endswith("-all") and not spec.validation.holds_out:
         problem = (

@@ -154,7 +154,15 @@ def not_whole(number: Decimal) -> str:
 
 
 def not_a_number(text: str, whole: bool) -> str:
-    """Say that a text is no number, and how to write it."""
+    """Say that a text is no number, and how to write it.
+
+    Parameters
+    ----------
+    text : str
+        As it stands in the file.
+    whole : bool
+        Whether only a whole number would do.
+    """
     if isinstance(number := as_printed(text), Decimal) and whole:
         return not_whole(number) or f"{text} is not a whole number"
     return f"{text} is not a number: write {_spelling(text, whole) or _EXAMPLE}"
@@ -164,6 +172,13 @@ def same_value(printed: Any, used: Any) -> bool:
     """Say whether a printed value equals a setting in use; words match in any case.
 
     A list of words is printed as one text, with commas.
+
+    Parameters
+    ----------
+    printed : Any
+        As a report states it: a number, a word, a size.
+    used : Any
+        The value of the setting.
     """
     if isinstance(used, tuple) and isinstance(printed, str):
         used = ", ".join(map(str, used))

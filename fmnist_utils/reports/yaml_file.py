@@ -74,7 +74,15 @@ def read_report(path: Path) -> Report:
 
 
 def line_of(path: Path, *keys: int | str) -> int:
-    """Return the line, from 1, at which something stands in a report's file that can be read."""
+    """Return the line, from 1, at which something stands in a report's file that can be read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The report's file.
+    *keys : int or str
+        Keys and indices that lead there.
+    """
     root = _Loader(path.read_text(encoding="utf-8")).get_single_node()
     return _locate(root, keys)[1] if root else 1
 
