@@ -30,7 +30,15 @@ def pack_confidences(probabilities: NDArray[np.float32]) -> str:
 
 
 def unpack_confidences(text: str, n: int) -> NDArray[np.uint8]:
-    """Undo `pack_confidences`, to whole percents: uint8 of shape ``(n,)``."""
+    """Undo `pack_confidences`, to whole percents: uint8 of shape ``(n,)``.
+
+    Parameters
+    ----------
+    text : str
+        As a record holds it: compressed, in base 64.
+    n : int
+        How many there are, one for each test image.
+    """
     return _inflate(text, n)
 
 

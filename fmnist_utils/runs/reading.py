@@ -73,8 +73,16 @@ def valid_runs(
 ) -> list[Run]:
     """Choose the records of an experiment as it is now, trained by one method, in order of seeds.
 
-    Of several records of one seed the first counts. `method` is by default the one by which the
-    book trains the experiment.
+    Of several records of one seed the first counts.
+
+    Parameters
+    ----------
+    records : iterable of Run
+        Of the experiment, also those of earlier versions of it.
+    experiment : Experiment
+        As it is now.
+    method : Method, optional
+        The one by which the book trains the experiment by default.
 
     Raises
     ------
@@ -107,7 +115,12 @@ def fault(run: Run) -> str | None:
 def protocol_fault(run: Run, experiment: Experiment) -> str | None:
     """Say what the protocol of a run's experiment cannot have given; None when all fits.
 
-    The run has no `fault`.
+    Parameters
+    ----------
+    run : Run
+        One that has no `fault`.
+    experiment : Experiment
+        As it was trained.
     """
     spec, best = experiment.training, run.best.epoch
     stopping = spec.early_stopping
@@ -147,7 +160,15 @@ def _sizes_fault(run: Run, spec: Training) -> str | None:
 
 
 def data_fault(run: Run, experiment: Experiment) -> str | None:
-    """Say what the official images cannot have given; predictions, where the labels are at hand."""
+    """Say what the official images cannot have given; predictions, where the labels are at hand.
+
+    Parameters
+    ----------
+    run : Run
+        One that has no `fault`.
+    experiment : Experiment
+        As it was trained; its protocol says how many images each part has.
+    """
     if run.images != (sizes := split_sizes(experiment.training)):
         return f"it counts other images than the protocol takes, {sizes}"
     counts, labels = np.array(run.final.test_confusion), labels_at_hand()

@@ -250,9 +250,14 @@ def _filename(experiment: str, seed: int, identity: str, method: Method) -> str:
 def fingerprint(experiment: Experiment, images: str | None = None) -> str:
     """Identify what a run of this experiment trains: model, protocol, data and trainer.
 
-    `images` is the fingerprint of the images; that of the official data set by default.
-
     Settings that are None are left out, so that a new optional feature leaves older runs valid.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its title and claims do not count.
+    images : str, optional
+        Fingerprint of the images; that of the official data set by default.
     """
     return sha256(
         {
@@ -265,11 +270,27 @@ def fingerprint(experiment: Experiment, images: str | None = None) -> str:
 
 
 def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count images by true class (row) and predicted class (column): int64, ``(10, 10)``."""
+    """Count images by true class (row) and predicted class (column): int64, ``(10, 10)``.
+
+    Parameters
+    ----------
+    labels, classes : array of uint8, shape (n,)
+        What each image is, and what it is taken for: 0 to 9.
+    """
     pairs = labels.astype(np.int64) * NUM_CLASSES + classes
     return np.bincount(pairs, minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 
 
 def accuracies(runs: Iterable[Run], split: str, at: str = "final") -> NDArray[np.float64]:
-    """Return the accuracies on one split in percent, shape ``(runs,)``: last or best epoch."""
+    """Return the accuracies on one split in percent, shape ``(runs,)``.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+        Each gives one value.
+    split : {"train", "validation", "test"}
+        Of which images.
+    at : {"final", "best"}
+        After which epoch: the last, or the best one on the validation images.
+    """
     return np.array([100 * getattr(getattr(run, at), split).accuracy for run in runs])

@@ -53,7 +53,15 @@ class RunStore:
         return self._published or reports_folder()
 
     def files(self, report_id: str, pattern: str = "*.json") -> Iterator[Path]:
-        """Yield the record files of a report, published ones first."""
+        """Yield the record files of a report, published ones first.
+
+        Parameters
+        ----------
+        report_id : str
+            Whose runs.
+        pattern : str
+            What the names of files match, as in a shell.
+        """
         yield from sorted((self.published / report_id / "runs").glob(pattern))
         yield from sorted((self.written / report_id).glob(pattern))
 
@@ -65,7 +73,12 @@ class RunStore:
     def runs(self, experiment: Experiment, method: Method | None = None) -> list[Run]:
         """Read the valid records of an experiment, one per seed, in order.
 
-        `method` is the one by which the book trains the experiment, unless another is asked for.
+        Parameters
+        ----------
+        experiment : Experiment
+            As it is now; records of what it was before are left out.
+        method : Method, optional
+            The one by which the book trains the experiment by default.
         """
         return valid_runs(self.all_runs(experiment), experiment, method)
 
@@ -79,7 +92,17 @@ class RunStore:
     def missing(
         self, experiment: Experiment, seeds: Iterable[int], method: Method | None = None
     ) -> list[int]:
-        """Return the seeds that have no valid run yet."""
+        """Return the seeds that have no valid run yet.
+
+        Parameters
+        ----------
+        experiment : Experiment
+            What is to be trained.
+        seeds : iterable of int
+            Those that are wanted; their order is kept.
+        method : Method, optional
+            The one by which the book trains the experiment by default.
+        """
         have = {run.seed for run in self.runs(experiment, method)}
         return [seed for seed in seeds if seed not in have]
 
@@ -94,7 +117,17 @@ class RunStore:
         return write_run(run, self.written / run.report)
 
     def path(self, experiment: Experiment, seed: int, method: Method | None = None) -> Path:
-        """Return where the record of a run is written."""
+        """Return where the record of a run is written.
+
+        Parameters
+        ----------
+        experiment : Experiment
+            What is trained; the name holds its fingerprint.
+        seed : int
+            Of the run.
+        method : Method, optional
+            The one by which the book trains the experiment by default.
+        """
         method = method or Method.of(experiment)
         name = _filename(experiment.id, seed, fingerprint(experiment), method)
         return self.written / experiment.report / name
@@ -124,7 +157,15 @@ STORE = RunStore()
 
 
 def write_run(run: Run, folder: Path) -> Path:
-    """Write a sealed run into a folder, atomically, and return the file's path."""
+    """Write a sealed run into a folder, atomically, and return the file's path.
+
+    Parameters
+    ----------
+    run : Run
+        It is sealed here.
+    folder : pathlib.Path
+        Made when missing.
+    """
     path = folder / run.filename
     text = run.sealed().model_dump_json(exclude_unset=True)
     try:

@@ -35,7 +35,13 @@ def nested(a: Sequence[Run], b: Sequence[Run]) -> bool:
 
 
 def paired(a: Sequence[Run], b: Sequence[Run]) -> list[tuple[Run, Run]]:
-    """Return the pairs of runs with the same seed."""
+    """Return the pairs of runs with the same seed.
+
+    Parameters
+    ----------
+    a, b : sequence of Run
+        Those of `a` set the order; a seed that `b` lacks is left out.
+    """
     others = {run.seed: run for run in b}
     return [(run, others[run.seed]) for run in a if run.seed in others]
 

@@ -59,7 +59,15 @@ class Execution(Strict):
 
     @classmethod
     def of(cls, run: Run, objective: str) -> Execution:
-        """Read off a run what a search keeps of it."""
+        """Read off a run what a search keeps of it.
+
+        Parameters
+        ----------
+        run : Run
+            One training of a trial.
+        objective : {"val_accuracy", "val_loss"}
+            By which its best epoch is chosen.
+        """
         history = np.array(run.history[objective])
         score = history if objective == "val_accuracy" else -history
         best = int(np.argmax(np.where(np.isnan(score), -np.inf, score)))
@@ -169,7 +177,15 @@ class Trials(Sealed):
 
 
 def search_fingerprint(report: Report, search: Search) -> str:
-    """Identify what a search tries: its space, draws and trainings, but not how many trials."""
+    """Identify what a search tries: its space, draws and trainings, but not how many trials.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiment is varied.
+    search : Search
+        One of its searches.
+    """
     base = search.vary(report.experiments[search.of], {})
     content = search.model_dump(
         mode="json", include={"tool", "objective", "executions", "seed", "space"}, exclude_none=True
@@ -207,6 +223,15 @@ def read_trials(path: Path) -> Trials:
 def read_table(report: Report, search: Search, path: Path) -> Trials | None:
     """Read the table of a search from where it belongs; None when there is none.
 
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search : Search
+        The one whose table belongs there.
+    path : pathlib.Path
+        The file, which need not exist.
+
     Raises
     ------
     TuningError
@@ -223,6 +248,13 @@ def read_table(report: Report, search: Search, path: Path) -> Trials | None:
 
 def write_trials(table: Trials, path: Path) -> None:
     """Write one table of trials, atomically.
+
+    Parameters
+    ----------
+    table : Trials
+        Written as it is, with its digest.
+    path : pathlib.Path
+        The file, whose folder is made when missing.
 
     Raises
     ------
@@ -267,7 +299,17 @@ def load_trials(report: Report, search_id: str, local: Path | None = None) -> Tr
 def find_trials(
     report: Report, search_id: str, local: Path | None = None
 ) -> tuple[Path, Trials] | None:
-    """Read what `load_trials` reads, and say in which file it stands."""
+    """Read what `load_trials` reads, and say in which file it stands.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search_id : str
+        One of ``report.searches``.
+    local : pathlib.Path, optional
+        Where searches that are run here keep their tables; ``./searches`` by default.
+    """
     search = get_search(report, search_id)
     wanted = search_fingerprint(report, search)
     published = published_path(report, search)
@@ -305,6 +347,13 @@ def search_status(report: Report) -> tuple[list[Status], list[str]]:
 def get_search(report: Report, search_id: str) -> Search:
     """Return a search of a report by its id.
 
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search_id : str
+        One of ``report.searches``.
+
     Raises
     ------
     TuningError
@@ -317,7 +366,15 @@ def get_search(report: Report, search_id: str) -> Search:
 
 
 def published_path(report: Report, search: Search) -> Path:
-    """Return where the published table of a search belongs: package data."""
+    """Return where the published table of a search belongs: package data.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search : Search
+        It need not have a table yet.
+    """
     return reports_folder() / report.id / "searches" / f"{search.id}.json"
 
 
@@ -325,6 +382,15 @@ def table_path(report: Report, search: Search, local: Path | None = None) -> Pat
     """Return where a search that is run here keeps its table.
 
     What is tried is part of the path, so that a changed search never goes on from an older one.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search : Search
+        As it is now.
+    local : pathlib.Path, optional
+        The folder of all searches; ``./searches`` by default.
     """
     name = f"{search.id}.{search_fingerprint(report, search)[:8]}"
     return (local or kept(LOCAL_SEARCHES)) / report.id / name / TABLE
