@@ -94,6 +94,11 @@ def chance_difference(sd_a: float, sd_b: float) -> float:
 
     1.96 sqrt(sd_a² + sd_b²), which for equal deviations is the repeatability limit of ISO 5725.
 
+    Parameters
+    ----------
+    sd_a, sd_b : float
+        Standard deviations over seeds, in the unit of the result.
+
     Examples
     --------
     >>> round(chance_difference(0.3, 0.4), 2)

@@ -245,9 +245,11 @@ def sampling_variance(share: float, images: int, pool: int, whole: float = 1.0) 
     Parameters
     ----------
     share : float
-        The accuracy; `whole` is the highest there can be: 1, or 100 in percent.
+        The accuracy.
     images, pool : int
         How many images are drawn, and from how many.
+    whole : float
+        The highest that an accuracy can be: 1, or 100 in percent.
 
     Examples
     --------
@@ -268,6 +270,13 @@ def loss_sampling_variance(loss: float, images: int, pool: int) -> float:
     The losses of single images deviate by twice their mean, and by 0.6 nats at most: a little less
     than in any network of the reports whose confidences our runs keep, so that the verdict does
     not gain by it.
+
+    Parameters
+    ----------
+    loss : float
+        The mean loss of an image, in nats.
+    images, pool : int
+        How many images are drawn, and from how many.
 
     Examples
     --------

@@ -10,10 +10,17 @@ from fmnist_utils.stats.prediction import Floats
 
 
 def exact_share_interval(kept: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the exact 95 % interval of the share that `kept` of `n` runs are; both broadcast.
+    """Return the exact 95 % interval of the share that `kept` of `n` runs are.
 
     Clopper & Pearson (1934), Biometrika 26(4), by quantiles of the beta distribution, so that a
     tie may count half.
+
+    Parameters
+    ----------
+    kept : array_like of float
+        How many runs it holds for; a tie counts half.
+    n : array_like of int
+        Of how many; broadcasts with `kept`.
 
     Examples
     --------
