@@ -28,6 +28,13 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
     A statement that a report repeats word for word has one row, which lists every place. A last
     column says whether the pooled standard deviation changes the word, where that was asked for.
 
+    Parameters
+    ----------
+    judgements : iterable of Verdict
+        In the order of the rows.
+    caption : str
+        What stands above the table.
+
     Examples
     --------
     >>> len(fu.tables.judged(book.verdicts("cnn-1-conv/train", "cnn-1-conv/test")).rows)

@@ -69,7 +69,15 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
 
 
 def titled(report: Report, claim: Claim) -> Claim:
-    """Name the experiments that a claim compares by their titles, for the reader."""
+    """Name the experiments that a claim compares by their titles, for the reader.
+
+    Parameters
+    ----------
+    report : Report
+        Whose titles.
+    claim : Claim
+        The comparison; a claim about one model comes back as it is.
+    """
     named, titles = {"of": claim.of, "than": claim.than}, report.trainable
     known = {key: titles[name].title for key, name in named.items() if name in titles}
     return claim.model_copy(update=known)
@@ -105,7 +113,15 @@ def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
 
 
 def address(report: Report, verdict: Verdict) -> str:
-    """Return the address of a claim in the record."""
+    """Return the address of a claim in the record.
+
+    Parameters
+    ----------
+    report : Report
+        Which states the claim.
+    verdict : Verdict
+        On that claim.
+    """
     return "/".join(filter(None, (report.id, verdict.experiment, verdict.claim.id)))
 
 

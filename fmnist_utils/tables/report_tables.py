@@ -65,7 +65,15 @@ def _led(query: str, counts: Sequence[int]) -> Iterator[str]:
 
 
 def found_table(found: Iterable[Finding], caption: str) -> Table:
-    """Show findings: severity, title with id, statement with its place, arithmetic and outcome."""
+    """Show findings: severity, title with id, statement with its place, arithmetic and outcome.
+
+    Parameters
+    ----------
+    found : iterable of Finding
+        In the order of the rows; see `audit`.
+    caption : str
+        What stands above the table.
+    """
     rows = tuple(
         (
             severity_badge(item.severity),
