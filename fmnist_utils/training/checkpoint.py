@@ -75,6 +75,13 @@ class Checkpoint:
 
         None, and nothing set, when there is no file, when it is not whole, or when it belongs to
         another training: then training starts anew.
+
+        Parameters
+        ----------
+        whose : dict
+            What identifies the training; as `save` was given it.
+        variables : sequence of keras.Variable
+            Weights, optimizer and random numbers, in the order of `save`.
         """
         if not self.path.is_file():  # a pipe would be waited for
             return None

@@ -61,7 +61,19 @@ class Course:
         spec: Training,
         weights: Callable[[], Arrays],
     ) -> None:
-        """Note one more epoch; one that is the best so far by the protocol keeps its weights."""
+        """Note one more epoch; one that is the best so far by the protocol keeps its weights.
+
+        Parameters
+        ----------
+        metrics : mapping of str to float
+            Loss and accuracy by Keras' names of them.
+        seconds : float
+            How long the epoch took.
+        spec : Training
+            The protocol, which says what is best.
+        weights : function
+            Returns the weights of the model as arrays; only called for the best epoch so far.
+        """
         self.seconds.append(seconds)
         for key, value in metrics.items():
             self.history.setdefault(key, []).append(value)

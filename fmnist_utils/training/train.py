@@ -140,6 +140,13 @@ def compiled_model(experiment: Experiment, method: Method) -> keras.Model:
     """Build the experiment's model and compile it with the experiment's optimizer and loss.
 
     Variables, loss and output stay float32 in either precision.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Its network, optimizer and loss.
+    method : Method
+        Says in which precision layers compute, and whether Keras' own optimizer is used.
     """
     keras = import_keras()
     spec = experiment.training
@@ -175,7 +182,18 @@ def split_parts(
 ) -> dict[str, Part]:
     """Split the images as the protocol says, shaped for the model: train, validation, test.
 
-    `seed` is that of the run, needed where each run draws a split of its own.
+    Parameters
+    ----------
+    data : FashionMNIST
+        All images.
+    spec : Training
+        The protocol.
+    input_shape : tuple of int
+        Shape of one image as the model takes it.
+    resize : {"pad", "bilinear"}, optional
+        How images get another size; see `input_images`.
+    seed : int, optional
+        Of the run; needed where each run draws a split of its own.
 
     Raises
     ------
