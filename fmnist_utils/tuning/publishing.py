@@ -71,7 +71,17 @@ def check_trials(report: Report, table: Trials, search: Search | None = None) ->
 
 
 def fault(report: Report, search: Search, trial: Trial) -> str | None:
-    """Say why a trial is no evidence for a search; None when it is."""
+    """Say why a trial is no evidence for a search; None when it is.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiment is varied.
+    search : Search
+        What the trial must be a draw of.
+    trial : Trial
+        One row of the table.
+    """
     who, settings = f"trial {trial.number}", trial.settings
     if settings.keys() != search.space.keys():
         return f"{who} does not set what the search varies"

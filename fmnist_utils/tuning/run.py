@@ -57,10 +57,12 @@ def run_search(
         What to search.
     trials : int, optional
         Stop after so many; by default, and at most, the search's own number.
+    data : FashionMNIST, optional
+        As `train_missing` takes it.
     local : pathlib.Path, optional
         Where the table and the run records go.
-    data, at_once, scheduler, console
-        See `train_missing`.
+    at_once, scheduler, console
+        As `train_missing` takes them.
 
     Returns
     -------
