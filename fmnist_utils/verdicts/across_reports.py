@@ -115,7 +115,15 @@ def network_name(model: Model) -> str:
 def answers_of(
     run: Run, labels: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return how sure a run was of each test image at its best epoch, and whether it was right."""
+    """Return how sure a run was of each test image at its best epoch, and whether it was right.
+
+    Parameters
+    ----------
+    run : Run
+        One that keeps its predictions.
+    labels : array of uint8, shape (10000,)
+        Of the test images.
+    """
     classes, percents = run.at_best()
     return percents / 100, classes == labels
 

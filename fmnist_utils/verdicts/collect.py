@@ -20,7 +20,17 @@ from fmnist_utils.verdicts.outcome import Verdict
 def judge_experiment(
     experiment: Experiment, runs: Sequence[Run], prior: PriorOf | None = None
 ) -> list[Verdict]:
-    """Give the verdicts on all claims an experiment states outside its layer table."""
+    """Give the verdicts on all claims an experiment states outside its layer table.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose claims.
+    runs : sequence of Run
+        Its own.
+    prior : function, optional
+        Gives the prior of variances for a claim; see `Evidence`.
+    """
     evidence = Evidence(experiment, {experiment.id: runs}, prior=prior)
     return [hold_against(claim, evidence) for claim in experiment.results]
 
@@ -42,7 +52,15 @@ def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdi
 
 
 def judge_search(report: Report, search: Search) -> list[Verdict]:
-    """Give the verdicts on what a report states about a search: whether our trials follow it."""
+    """Give the verdicts on what a report states about a search: whether our trials follow it.
+
+    Parameters
+    ----------
+    report : Report
+        Whose search.
+    search : Search
+        Its table of trials is read.
+    """
     table = load_trials(report, search.id)
     evidence = Evidence(search, trials=len(table.scores) if table else 0)
     return [hold_against(claim, evidence) for claim in search.claims]
@@ -53,14 +71,29 @@ def judge_claims(
 ) -> list[Verdict]:
     """Give the verdicts on a report's claims about the data and about several experiments.
 
-    `runs` has those of every model that a claim names, variants included; see `RunStore.runs_of`.
+    Parameters
+    ----------
+    report : Report
+        Whose claims.
+    runs : mapping of str to sequence of Run
+        Those of every model that a claim names, variants included; see `RunStore.runs_of`.
+    prior : function, optional
+        Gives the prior of variances for a claim; see `Evidence`.
     """
     evidence = Evidence(runs=runs, prior=prior)
     return [hold_against(claim, evidence) for claim in report.claims]
 
 
 def judge_tested(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verdict]:
-    """Give the verdicts on all claims that runs decide; no model is built."""
+    """Give the verdicts on all claims that runs decide; no model is built.
+
+    Parameters
+    ----------
+    report : Report
+        Whose claims.
+    runs : mapping of str to sequence of Run
+        Those of every model; see `RunStore.runs_of`.
+    """
     verdicts = []
     for experiment, claim in report.all_claims():
         if claim.kind in ("measured", "comparison"):
@@ -70,7 +103,15 @@ def judge_tested(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[Verd
 
 
 def accuracy_claims(report: Report, split: str = "test") -> dict[str, Claim]:
-    """Return each experiment's first claim about its accuracy on a split, by experiment id."""
+    """Return each experiment's first claim about its accuracy on a split, by experiment id.
+
+    Parameters
+    ----------
+    report : Report
+        Whose experiments.
+    split : {"train", "validation", "test"}
+        Of which images; an experiment that states no such accuracy is left out.
+    """
     stated = {name: item.accuracy(split) for name, item in report.experiments.items()}
     return {name: claim for name, claim in stated.items() if claim}
 
@@ -122,6 +163,15 @@ def judge_report(report: Report, store: RunStore, prior: PriorOf | None = None) 
     """Give the verdict on every number and ordering that a report states.
 
     Builds every model to check the layer tables, so it needs Keras and a few seconds.
+
+    Parameters
+    ----------
+    report : Report
+        Whose claims.
+    store : RunStore
+        Where the runs are.
+    prior : function, optional
+        Gives the prior of variances for a claim; see `Evidence`.
     """
     runs = store.runs_of(report)
     verdicts = judge_claims(report, runs, prior)

@@ -142,7 +142,15 @@ def _built_cell(claim: Claim, experiment: Experiment, built: Sequence[Layer]) ->
 
 
 def aligned_layers(experiment: Experiment, built: Sequence[Layer]) -> list[Layer]:
-    """Leave the input row out of ours where the printed table leaves it out."""
+    """Leave the input row out of ours where the printed table leaves it out.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose printed table.
+    built : sequence of Layer
+        Our table, from the built model.
+    """
     printed = _printed(experiment)
     left_out = bool(printed) and printed[0].type != "InputLayer"
     return [layer for layer in built if not (left_out and layer.type == "InputLayer")]

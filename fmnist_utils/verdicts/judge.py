@@ -75,7 +75,15 @@ def judge_comparison(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Verdict
 
 
 def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
-    """Give the verdict on any claim, by the judge that its quantity names."""
+    """Give the verdict on any claim, by the judge that its quantity names.
+
+    Parameters
+    ----------
+    claim : Claim
+        Of any quantity.
+    evidence : Evidence
+        What is there to hold it against, runs above all.
+    """
     found = JUDGES[claim.about.judge](claim, evidence)
     tested = claim.kind in ("measured", "comparison") and found.word is not Word.PENDING
     if tested and (note := unstable(evidence.runs_behind(claim))):

@@ -102,6 +102,13 @@ def ledger_rows(report: Report, store: RunStore) -> list[LedgerRow]:
     deviation and the survivors: it needs Keras and some ten seconds. For several reports
     `every_ledger` takes hardly longer.
 
+    Parameters
+    ----------
+    report : Report
+        Whose claims.
+    store : RunStore
+        Where the runs of all reports are.
+
     Examples
     --------
     >>> from fmnist_utils.runs.store import STORE

@@ -88,6 +88,13 @@ def readings(claim: Claim, experiment: Experiment) -> list[str]:
     """List the ways in which a measured claim can be read, the claim's own one first.
 
     Where no training images are held out, none of the readings counts those in.
+
+    Parameters
+    ----------
+    claim : Claim
+        A measured one has several ways, if it is about no single epoch.
+    experiment : Experiment
+        Whose protocol says what can be read off a run.
     """
     if not claim.about.is_metric or claim.epoch:
         return [claim.reading]
@@ -129,7 +136,15 @@ def scale_of(claim: Claim) -> Scale:
 
 
 def side_of(claim: Claim, values: Floats) -> Side:
-    """Describe our runs on that scale; a share of 0 or 1 stands half an image away from it."""
+    """Describe our runs on that scale; a share of 0 or 1 stands half an image away from it.
+
+    Parameters
+    ----------
+    claim : Claim
+        What the values are of, and in which unit.
+    values : array of float, shape (runs,)
+        One of each run, as `measure` reads them.
+    """
     if claim.about.unit == POINTS and not _is_difference(claim):
         images = count("test_images" if claim.label is None else "test_images_per_class")
         half = claim.whole / (2 * images)

@@ -81,6 +81,13 @@ def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Word, float]:
     """Simulate a claim that is true, by runs as ours are: how often it gets which word.
 
     See `stats.drawn_true`.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        One on a number, with its test.
+    draws : int
+        How many times.
     """
     test = verdict.test
     assert test is not None

@@ -36,7 +36,19 @@ def number_word(test: stats.ClaimTest) -> Word:
 
 
 def judge_number(claim: Claim, test: stats.ClaimTest, mean: float, sd: float, runs: int) -> Verdict:
-    """Give the verdict on a number; mean and deviation are those of the runs, on no scale."""
+    """Give the verdict on a number.
+
+    Parameters
+    ----------
+    claim : Claim
+        Which states the number.
+    test : ClaimTest
+        The number and our runs, on the scale of the rule.
+    mean, sd : float
+        Those of the runs, in the claim's own unit.
+    runs : int
+        How many there are.
+    """
     low, high = map(float, test.ends())
     word = number_word(test)
     note = ""
@@ -60,7 +72,16 @@ def judge_share(
 ) -> Verdict:
     """Give the verdict on what holds for a share of runs, or of pairs of runs.
 
-    `interval` returns the 95 % interval of the share for each number of additional runs.
+    Parameters
+    ----------
+    claim : Claim
+        Which says what holds.
+    share : float
+        For which it holds, from 0 to 1.
+    interval : function
+        Gives the ends of the 95 % interval of the share for each number of additional runs.
+    runs : int
+        How many there are.
     """
     lows, highs = interval(np.arange(MOST_SEEDS + 1))
     holds = (lows > 0.5) & (share >= ORDERING_THRESHOLD)
