@@ -105,7 +105,17 @@ def first_problem(error: ValidationError) -> str:
 
 
 def refuse_duplicates(what: str, names: Iterable[str], how: str = "stands twice") -> None:
-    """Raise a ValueError that names the first, in alphabetical order, of the names that recur."""
+    """Raise a ValueError that names the first, in alphabetical order, of the names that recur.
+
+    Parameters
+    ----------
+    what : str
+        What the error calls each of them, such as "claim".
+    names : iterable of str
+        Those that must differ.
+    how : str
+        The end of the sentence.
+    """
     if recurring := [name for name, times in Counter(names).items() if times > 1]:
         raise ValueError(f"{what} {min(recurring)} {how}")
 
@@ -132,6 +142,13 @@ def write_whole(path: Path, content: bytes) -> None:
     """Replace a file atomically, its folder made when missing.
 
     A process that is killed, or a disk that is full, leaves what was there before.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    content : bytes
+        What it holds afterwards.
 
     Raises
     ------

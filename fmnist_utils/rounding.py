@@ -30,9 +30,16 @@ class Interval:
 
     @classmethod
     def printed(cls, value: Decimal, scale: Fraction = Fraction(1)) -> Interval:
-        """Return what rounds to `value`; `scale` brings it to its unit (1/100 for percentages).
+        """Return what rounds to `value`.
 
         Half of the last printed digit to either side, and what float32 leaves open.
+
+        Parameters
+        ----------
+        value : Decimal
+            With all digits that are printed, zeros at the end included.
+        scale : Fraction
+            Brings it to its unit: 1/100 for percentages.
         """
         half = Fraction(10) ** int(value.as_tuple().exponent) / 2
         half += abs(Fraction(value)) * _FLOAT32
@@ -66,7 +73,15 @@ def total(parts: Sequence[Interval]) -> Interval:
 
 
 def mean(parts: Sequence[Interval], weights: Sequence[int] | None = None) -> Interval:
-    """Return the mean, weighted by counts if they are given."""
+    """Return the mean, weighted by counts if they are given.
+
+    Parameters
+    ----------
+    parts : sequence of Interval
+        What each part may be.
+    weights : sequence of int, optional
+        How many things each part counts; all the same by default.
+    """
     weights = weights or [1] * len(parts)
     return total(
         [
@@ -77,7 +92,13 @@ def mean(parts: Sequence[Interval], weights: Sequence[int] | None = None) -> Int
 
 
 def f1(precision: Interval, recall: Interval) -> Interval:
-    """Return what F1 can be; it grows with precision and with recall, so the ends meet the ends."""
+    """Return what F1 can be; it grows with precision and with recall, so the ends meet the ends.
+
+    Parameters
+    ----------
+    precision, recall : Interval
+        Shares from 0 to 1.
+    """
 
     def harmonic(p: Fraction, r: Fraction) -> Fraction:
         return 2 * p * r / (p + r) if p + r > 0 else Fraction()
@@ -89,15 +110,30 @@ def f1(precision: Interval, recall: Interval) -> Interval:
 
 
 def possible_counts(share: Interval, images: int) -> range:
-    """Return how many of `images` a printed share can be; empty when it is no such share.
+    """Return the counts that a printed share can stand for; empty when it is no such share.
 
     The GRIM test: a proportion of n things is a multiple of 1/n (Brown & Heathers 2017).
+
+    Parameters
+    ----------
+    share : Interval
+        What the printed share may be, from 0 to 1.
+    images : int
+        Of how many it is a share.
     """
     return range(math.ceil(share.low * images), math.floor(share.high * images) + 1)
 
 
 def sizes_allowing(shares: Iterable[Interval], sizes: Iterable[int]) -> list[int]:
-    """Return those group sizes of which every one of `shares` can be the share."""
+    """Return those group sizes of which every one of `shares` can be the share.
+
+    Parameters
+    ----------
+    shares : iterable of Interval
+        What the printed shares of one group may be, from 0 to 1.
+    sizes : iterable of int
+        Numbers of things that the group may have.
+    """
     shares = list(shares)
     return [n for n in sizes if all(possible_counts(share, n) for share in shares)]
 
@@ -124,7 +160,12 @@ LookUp = Callable[[str], Decimal]
 def evaluate(formula: str, look_up: LookUp) -> Decimal:
     """Return what a formula of names, numbers and operators comes to; ``*`` and ``/`` bind closer.
 
-    Spaces part operators from names, which may hold hyphens and slashes.
+    Parameters
+    ----------
+    formula : str
+        Spaces part operators from names, which may hold hyphens and slashes.
+    look_up : function
+        Gives the number that a name stands for.
 
     Raises
     ------
@@ -159,7 +200,15 @@ def evaluate(formula: str, look_up: LookUp) -> Decimal:
 
 
 def holds(condition: str, look_up: LookUp) -> bool:
-    """Say whether a relation of two formulas holds: ``a - b > 2 * c``."""
+    """Say whether a relation of two formulas holds.
+
+    Parameters
+    ----------
+    condition : str
+        Such as ``a - b > 2 * c``.
+    look_up : function
+        Gives the number that a name stands for.
+    """
     for sign, relation in _RELATIONS.items():
         sides = condition.split(f" {sign} ")
         if len(sides) == 2:
@@ -171,7 +220,12 @@ def holds(condition: str, look_up: LookUp) -> bool:
 def fill(text: str, look_up: LookUp) -> str:
     """Replace each ``{formula}`` of a text by its value, with as many digits as its numbers have.
 
-    ``{formula:.2f}`` rounds it, to two digits here.
+    Parameters
+    ----------
+    text : str
+        ``{formula:.2f}`` in it is rounded, to two digits here.
+    look_up : function
+        Gives the number that a name stands for.
     """
 
     def value(found: re.Match[str]) -> str:

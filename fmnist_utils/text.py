@@ -107,7 +107,13 @@ def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
 
 
 def apart_text(ones: Sequence[Run], others: Sequence[Run]) -> str:
-    """Write by how much one model is more accurate, `runs.trainings.difference`; or nothing."""
+    """Write by how much one model is more accurate, `runs.trainings.difference`; or nothing.
+
+    Parameters
+    ----------
+    ones, others : sequence of Run
+        The model, and the one it is compared with.
+    """
     found = difference(ones, others)
     if found is None:
         return ""
@@ -115,7 +121,15 @@ def apart_text(ones: Sequence[Run], others: Sequence[Run]) -> str:
 
 
 def with_interval(apart: float, low: float, high: float) -> str:
-    """Write a difference with its sign, and the ends of its interval."""
+    """Write a difference with its sign, and the ends of its interval.
+
+    Parameters
+    ----------
+    apart : float
+        The difference of the means, in percentage points.
+    low, high : float
+        Ends of its interval.
+    """
     # Adding zero turns the -0.0 that rounding may leave into 0.0.
     mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (apart, low, high))
     return f"{mean} [{', '.join(ends)}]"
@@ -219,7 +233,15 @@ def subject_text(claim: Claim) -> str:
 
 
 def experiment_title(report: Report, experiment_id: str | None) -> str:
-    """Return the title of an experiment or of a variant."""
+    """Return the title of an experiment or of a variant.
+
+    Parameters
+    ----------
+    report : Report
+        Whose.
+    experiment_id : str or None
+        Id of either, as a verdict has it.
+    """
     variant = report.variants.get(experiment_id or "")
     return variant.title if variant else report.experiments[experiment_id or ""].title
 
@@ -244,7 +266,15 @@ def listed(items: Iterable[str]) -> str:
 
 
 def counted(n: int, thing: str) -> str:
-    """Write how many there are of a thing, with a plural where it needs one."""
+    """Write how many there are of a thing, with a plural where it needs one.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    thing : str
+        In the singular; its plural ends in s.
+    """
     return f"{n} {thing}{'s' * (n != 1)}"
 
 
@@ -270,6 +300,13 @@ def variants_text(report: Report, settings: Collection[tuple[str, str]]) -> str:
     """Return the end of a sentence: the variants that try another value of a setting.
 
     Those that change the least come first, and three are named: studies may have dozens.
+
+    Parameters
+    ----------
+    report : Report
+        Whose variants.
+    settings : collection of (str, str)
+        Id of an experiment, and dotted path of a setting of it.
     """
     varied = sorted(
         (
