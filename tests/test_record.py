@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fmnist_utils.book import record_pages
-from fmnist_utils.book.record_pages import Build, Entry, fragments, grid, spans
+from fmnist_utils.book.record_pages import Build, fragments, spans
 from fmnist_utils.cli import app
 from fmnist_utils.export import files
+from fmnist_utils.export.addressed_table import Entry, grid
 from fmnist_utils.export.files import TABLES, Record, columns, contents, record, schema
 from fmnist_utils.export.rows import run_rows, training_rows
 from fmnist_utils.reports.load import load_report

@@ -15,8 +15,8 @@ import yaml
 
 from fmnist_utils.book import record_pages, stage
 from fmnist_utils.book.kernels import Kernels
-from fmnist_utils.book.record_pages import Entry, grid
 from fmnist_utils.book.stage import Images, Stage
+from fmnist_utils.export.addressed_table import Entry, grid
 
 ROOT = Path(__file__).resolve().parents[1]
 

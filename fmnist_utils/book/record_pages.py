@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fmnist_utils.export.addressed_table import Entry, grid
 from fmnist_utils.export.files import TABLES, Record, columns, contents, record
 from fmnist_utils.export.rows import AssumptionRow, FindingRow, TrainingRow
 from fmnist_utils.reports.claim import Claim
@@ -34,17 +35,6 @@ from fmnist_utils.verdicts.outcome import Verdict, Word, statement_column
 _WORDS = {str(word): word for word in Word}
 
 
-class Entry(NamedTuple):
-    """One row of a page: its address, what the filters choose by, and its cells.
-
-    A cell is HTML, or a pair of HTML and what it is sorted by.
-    """
-
-    address: str
-    keys: Mapping[str, str]
-    cells: tuple[Any, ...]
-
-
 class Build(NamedTuple):
     """How one page of this build was made.
 
@@ -68,7 +58,14 @@ class Build(NamedTuple):
 def staged_files(store: RunStore, builds: Iterable[Build], cite: str) -> dict[str, bytes]:
     """Return the files of the record by name: HTML that its pages include, and downloads.
 
-    `cite` says how the book is cited; `_static/record.js` writes it behind a row.
+    Parameters
+    ----------
+    store : RunStore
+        Where the runs are.
+    builds : iterable of Build
+        The pages that this build has made so far.
+    cite : str
+        How the book is cited; `_static/record.js` writes it behind a row.
     """
     tables = record(store)
     pages = fragments(tables, builds)
@@ -82,7 +79,15 @@ def staged_files(store: RunStore, builds: Iterable[Build], cite: str) -> dict[st
 
 
 def fragments(tables: Record, builds: Iterable[Build]) -> dict[str, str]:
-    """Return the HTML that the pages of the record include, by name."""
+    """Return the HTML that the pages of the record include, by name.
+
+    Parameters
+    ----------
+    tables : Record
+        Rows of each table by its name; see `export.files.record`.
+    builds : iterable of Build
+        The pages that this build has made so far.
+    """
     return {
         "claims": _claims(tables["claims"]),
         "findings": _findings(tables["findings"]),
@@ -314,40 +319,6 @@ def _cited(page: str, cite: str) -> str:
 
 
 # --- HTML ----------------------------------------------------------------------------------------
-
-
-def grid(name: str, caption: str, headers: Sequence[str], entries: Iterable[Entry]) -> str:
-    """Write a table whose rows have addresses; `_static/record.js` filters, sorts and pages it.
-
-    The second column names the row: the first holds what a phone must show first.
-    """
-    entries = list(entries)
-    filters = " ".join(entries[0].keys) if entries else ""
-    rows = "\n".join(_row(entry, headers) for entry in entries)
-    head = "".join(f'<th scope="col">{header}</th>' for header in headers)
-    return (
-        f'<div class="record-table"><table class="record" id="{name}" data-filters="{filters}">\n'
-        f"<caption>{_text(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{rows}\n</tbody>\n</table></div>\n"
-    )
-
-
-def _row(entry: Entry, headers: Sequence[str]) -> str:
-    cells, address = [], html.escape(entry.address)
-    for i, (cell, header) in enumerate(zip(entry.cells, headers, strict=True)):
-        text, order = cell if isinstance(cell, tuple) else (cell, None)
-        by = "" if order is None else f' data-order="{order}"'
-        if i == 1:
-            name, small, below = text.partition("<small>")
-            link = '<span class="tools"><a class="address" aria-label="Address" '
-            link += f'href="#{address}"></a></span>'
-            cells.append(f'<th scope="row">{name} {link}{small}{below}</th>')
-        elif text:
-            cells.append(f'<td data-label="{header}"{by}>{text}</td>')
-        else:
-            cells.append(f"<td{by}></td>")
-    keys = "".join(f' data-{key}="{value}"' for key, value in entry.keys.items())
-    return f'<tr id="{address}"{keys}>{"".join(cells)}</tr>'
 
 
 def _plain(caption: str, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
