@@ -66,9 +66,16 @@ class Side(NamedTuple):
 
     @classmethod
     def of(cls, values: ArrayLike, scale: Scale = PLAIN) -> Side:
-        """Describe a sample, shape (runs,), on a scale.
+        """Describe a sample on a scale.
 
         Equal runs have no deviation at all; the rounding of their mean would give them one.
+
+        Parameters
+        ----------
+        values : array_like, shape (runs,)
+            One value of each run.
+        scale : Scale
+            On which mean and deviation are taken.
 
         Examples
         --------

@@ -35,9 +35,16 @@ def exact_share_interval(kept: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]
 
 
 def at_least(kept: int, n: int, share: float) -> float:
-    """Return how probable it is that `kept` of `n` or more succeed, each with probability `share`.
+    """Return how probable so many successes or more are: the upper tail of the binomial.
 
-    The upper tail of the binomial distribution.
+    Parameters
+    ----------
+    kept : int
+        How many succeed.
+    n : int
+        Of how many.
+    share : float
+        With which probability each does.
 
     Examples
     --------
