@@ -9,22 +9,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from fmnist_utils.contribute.commands import check, new_report
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.evidence import export_runs, publish_runs
 from fmnist_utils.shell import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
 
 if TYPE_CHECKING:
-    from fmnist_utils.reports.experiment import Experiment
     from fmnist_utils.reports.report import Report
 
 app = typer.Typer(
@@ -36,7 +33,7 @@ app = typer.Typer(
 )
 # In a file or a pipe a table is not folded at 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 160)
-for command in (export_runs, publish_runs, new_report, check):
+for command in (new_report, check):
     app.command()(command)
 
 
@@ -179,47 +176,31 @@ def run(
     ] = "none",
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
-    from fmnist_utils.campaign.jobs import missing_jobs
-    from fmnist_utils.campaign.precision import jobs_for_precision
-    from fmnist_utils.campaign.start import train_missing, written_text
+    from fmnist_utils.campaign.start import train_experiments, written_text
+    from fmnist_utils.reports.load import load_experiments
     from fmnist_utils.reports.yaml_file import parse_settings
-    from fmnist_utils.runs.contrast import compare
-    from fmnist_utils.runs.record import Method, Run
+    from fmnist_utils.runs.contrast import own_and_theirs
+    from fmnist_utils.runs.record import Method
     from fmnist_utils.runs.store import RunStore
 
     if unseeded and not plain_fit:
         raise FmnistError("--unseeded belongs to --plain-fit: our trainer shuffles every epoch.")
-    chosen = _chosen(report, experiments)
     if settings and not experiments:
         raise FmnistError("--set changes the experiments that are named: name one.")
-    changed = [item.vary(parse_settings(settings)) for item in chosen] if settings else chosen
-    chosen, theirs = changed, chosen
-    augmented = [item.id for item in chosen if item.training.augmentation]
-    if plain_fit and augmented:
-        raise FmnistError(f"--plain-fit takes no augmentation: leave out {', '.join(augmented)}.")
-
-    def method(experiment: Experiment) -> Method:
-        own = Method.of(experiment)
-        return Method(precision or own.precision, plain_fit, unseeded)
-
-    store, trained = RunStore(), list[Run]()
-    missing = missing_jobs(store, chosen, range(1, seeds + 1), method)
-    if until_precise and not missing:
-        missing = jobs_for_precision(store, chosen, method)
-    while missing:
-        runs = train_missing(
-            missing, store, at_once=jobs, scheduler=scheduler, tracker=tracker, console=console
-        )
-        trained += runs
-        missing = jobs_for_precision(store, chosen, method) if until_precise else []
+    theirs, store = load_experiments(report, experiments), RunStore()
+    chosen = [item.vary(parse_settings(settings)) for item in theirs] if settings else theirs
+    method = partial(Method.of, precision=precision, plain_fit=plain_fit, unseeded=unseeded)
+    trained = train_experiments(
+        chosen, seeds, store, method=method, until_precise=until_precise,
+        at_once=jobs, scheduler=scheduler, tracker=tracker, console=console,
+    )  # fmt: skip
     if trained:
         _say(written_text(trained, store))
     else:
         more = ", and is precise enough or would need too many" * until_precise
         _say(f"Nothing to train: every experiment has its {seeds} seeds{more}.")
-    for own, base in zip(chosen, theirs, strict=True) if settings else ():
-        if (mine := store.runs(own, method(own))) and (others := store.runs(base, method(base))):
-            _say(str(compare(mine, others)))
+    for contrast in own_and_theirs(store, chosen, theirs, method) if settings else ():
+        _say(str(contrast))
 
 
 @app.command()
@@ -235,29 +216,15 @@ def search(
     scheduler: Scheduler = None,
 ) -> None:
     """Run a report's hyperparameter search, or go on where it stopped."""
+    from fmnist_utils.campaign.start import run_search
     from fmnist_utils.reports.load import load_report
-    from fmnist_utils.tuning import TuningError, get_search, run_search
+    from fmnist_utils.tuning import get_searches
 
     loaded = load_report(report)
-    chosen = [get_search(loaded, search_id)] if search_id else list(loaded.searches.values())
-    if not chosen:
-        raise TuningError(f"Report {report} has no searches.")
-    for item in chosen:
+    for item in get_searches(loaded, search_id):
         _say(f"{report}/{item.id}: {trials or item.trials} trials with {item.tool}")
         table = run_search(loaded, item, trials, at_once=jobs, scheduler=scheduler, console=console)
         _say(f"{len(table.trials)} trials finished, {len(table.failed)} could not be built.")
-
-
-def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment]:
-    from fmnist_utils.reports.load import load_report
-
-    report = load_report(report_id)
-    trainable = report.trainable
-    for name in experiment_ids or []:
-        if name not in trainable:
-            known = ", ".join(trainable)
-            raise FmnistError(f"Report {report_id} has no experiment {name!r}; it has {known}.")
-    return [trainable[name] for name in experiment_ids or trainable]
 
 
 # --- Runs ----------------------------------------------------------------------------------------
@@ -266,25 +233,57 @@ def _chosen(report_id: str, experiment_ids: list[str] | None) -> list[Experiment
 @app.command()
 def status() -> None:
     """Show which runs and trials there are, which are stale, and which records are damaged."""
-    from fmnist_utils.runs.status import runs_status, stray_records
-    from fmnist_utils.tuning import search_status
+    from fmnist_utils.tables.run_tables import status_of
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("experiment", "valid", "seeds", "epochs", "device", "stale"):
-        table.add_column(name, justify="right" if name in ("valid", "epochs", "stale") else "left")
-    problems = stray_records()
     with _all_reports() as reports:
-        both = (part for report in reports for part in (runs_status(report), search_status(report)))
-        for rows, found in both:
-            for name, valid, *others, stale in rows:
-                # As Text: rich would read markup into what a report or a record states.
-                count = Text(str(valid), "" if valid else "yellow")
-                table.add_row(Text(name), count, *map(Text, others), Text(stale, "red"))
-            problems += found
+        table, problems = status_of(reports)
         if table.rows:
             console.print(table)
         for problem in problems:
             _say(problem)
+
+
+@app.command()
+def export_runs(
+    file: Annotated[Path, typer.Argument(help="What to write, e.g. runs.zip.")],
+) -> None:
+    """Write new runs and searches into one file, to send in."""
+    from fmnist_utils.runs.archive import pack
+    from fmnist_utils.runs.store import LOCAL_RUNS, kept
+    from fmnist_utils.tuning import LOCAL_SEARCHES
+
+    count = pack(file, map(kept, (LOCAL_RUNS, LOCAL_SEARCHES)))
+    links = metadata.metadata("fmnist-utils").get_all("Project-URL", [])
+    address = dict(line.split(", ") for line in links)["Repository"]
+    records = f"{count} record{'s' * (count != 1)}"
+    print(f"{records} written to {file}: attach it to an issue at {address}/issues.")
+
+
+@app.command()
+def publish_runs(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where new runs and searches are; by default ./runs and ./searches."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Take them from a file of fmnist export-runs."),
+    ] = None,
+) -> None:
+    """Check new runs and searches and copy them into the package, where they are evidence."""
+    from fmnist_utils.tuning import publish_new
+
+    runs, tables = publish_new(folder, file)
+    refused = runs.refused + tables.refused
+    for sentence in refused:
+        print(f"Refused: {sentence}", file=sys.stderr)
+    also = f" and {tables.new} tables of trials" if any(tables) else ""
+    print(
+        f"{runs.new} runs{also} published, {runs.known + tables.known} already there, "
+        f"{len(refused)} refused."
+    )
+    if refused:
+        raise typer.Exit(1)
 
 
 # --- Reports -------------------------------------------------------------------------------------
@@ -311,23 +310,20 @@ def report(
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.runs.places import mixed_runs
     from fmnist_utils.runs.store import RunStore
-    from fmnist_utils.tables import judged
+    from fmnist_utils.tables.claim_tables import judged_by_experiment
     from fmnist_utils.verdicts.collect import judge_report
     from fmnist_utils.verdicts.ledger import ledger_rows
     from fmnist_utils.verdicts.multiplicity import Pool
     from fmnist_utils.verdicts.outcome import tally
 
-    loaded = load_report(report_id)
+    loaded, store = load_report(report_id), RunStore()
     if as_json:
-        rows = [asdict(row) for row in ledger_rows(loaded, RunStore())]
+        rows = [asdict(row) for row in ledger_rows(loaded, store)]
         print(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False))
         return
-    store = RunStore()
     verdicts = judge_report(loaded, store, Pool.of(store).prior)
-    # The report's own claims come first; those of each experiment stand together.
-    for experiment, group in itertools.groupby(verdicts, lambda verdict: verdict.experiment):
-        title = loaded[experiment].title if experiment else f"{loaded.title}: data, comparisons"
-        console.print(judged(group, title))
+    for table in judged_by_experiment(loaded, verdicts):
+        console.print(table)
     _say(str(tally(verdicts)))
     if mixed := mixed_runs(itertools.chain(*store.runs_of(loaded).values())):
         _say(f"They rest on trainings of several places{mixed}.")
@@ -342,8 +338,9 @@ def code(
 ) -> None:
     """Print an experiment as a program in plain Keras, which needs nothing of this package."""
     from fmnist_utils.program.keras_code import keras_code
+    from fmnist_utils.reports.load import load_experiments
 
-    print(keras_code(_chosen(report_id, [experiment_id])[0]), end="")
+    print(keras_code(load_experiments(report_id, [experiment_id])[0]), end="")
 
 
 @app.command()

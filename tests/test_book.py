@@ -338,8 +338,9 @@ def test_a_chapter_runs_again_when_what_it_is_made_from_changed(
         (root / "runs/baltzi/mlp.json").write_text("{}")
 
     def add_trial() -> None:
-        (root / "searches/tiny/tuner").mkdir(parents=True)
-        (root / "searches/tiny/tuner/trials.json").write_text("{}")
+        folder = root / "searches/tiny/tuner/executions/tiny"
+        folder.mkdir(parents=True)
+        (folder / "tuner-1.seed01.json").write_text("{}")
 
     changes = [
         lambda: None,
@@ -365,14 +366,6 @@ def test_stored_outputs_do_not_make_a_chapter_run_again(root: Path) -> None:
     assert build(root)[0] == "chapters/one.ipynb: unchanged"
 
 
-def test_the_runs_of_a_search_do_not_make_a_chapter_run_again(root: Path) -> None:
-    build(root)
-    folder = root / "searches/tiny/tuner/executions/tiny"
-    folder.mkdir(parents=True)
-    (folder / "tuner-1.seed01.json").write_text("{}")
-    assert build(root) == ["chapters/one.ipynb: unchanged"]
-
-
 @pytest.mark.slow
 def test_local_runs_and_searches_are_within_reach_of_a_chapter(root: Path) -> None:
     show = "import os; print(sorted(os.listdir()))"
@@ -384,12 +377,12 @@ def test_local_runs_and_searches_are_within_reach_of_a_chapter(root: Path) -> No
 
 
 def test_what_a_chapter_trains_stays(root: Path) -> None:
-    table = "searches/tiny/tuner/trials.json"
-    lines = ["from pathlib import Path", f"path = Path('{table}')"]
+    trial = "searches/tiny/tuner/executions/tiny/tuner-1.seed01.json"
+    lines = ["from pathlib import Path", f"path = Path('{trial}')"]
     lines += ["path.parent.mkdir(parents=True)", "path.touch()", "Path('runs/1.json').touch()"]
     write_chapter(root, code("\n".join(lines)))
     build(root, mode="full")
-    assert (root / table).exists() and (root / "runs/1.json").exists()
+    assert (root / trial).exists() and (root / "runs/1.json").exists()
 
 
 @pytest.mark.slow

@@ -230,7 +230,7 @@ def test_full_mode_goes_on_with_a_search(some_trials, monkeypatch):
         return some_trials
 
     asked = []
-    monkeypatch.setattr("fmnist_utils.book.chapter.run_search", run_search)
+    monkeypatch.setattr("fmnist_utils.campaign.start.run_search", run_search)
     report, real = load_report("anastasopoulos-mpofu-smith"), SimpleNamespace(source="real")
     for _ in range(2):  # the second time all are there
         assert fu.search(report, "as-listed", real, mode="full") is some_trials

@@ -33,12 +33,12 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import reading as run_reading
 from fmnist_utils.runs import store as run_store
-from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.reading import read_run
 from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.shell import AGAIN
 from fmnist_utils.training.interrupts import INTERRUPTED, SIGNALS
+from fmnist_utils.tuning import trials
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-m", "fmnist_utils"]
@@ -56,7 +56,7 @@ def experiment() -> Experiment:
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, with package data elsewhere; return that folder of runs."""
-    for module in (run_store, run_trials):
+    for module in (run_store, trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.setattr(run_reading, "labels_at_hand", lambda: TEST_LABELS)
     monkeypatch.chdir(tmp_path)
@@ -700,7 +700,9 @@ def test_plain_fit_keeps_the_precision_of_the_experiment(trained: list[Method]) 
 def test_plain_fit_refuses_augmentation_before_anything_is_trained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(campaign_jobs, "missing_jobs", lambda *_: pytest.fail("was about to train"))
+    monkeypatch.setattr(
+        campaign_start, "missing_jobs", lambda *_: pytest.fail("was about to train")
+    )
     result = fmnist("run", "fashion-mnist-report", "lenet-5", "four-conv-padded", "--plain-fit")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "--plain-fit takes no augmentation: leave out four-conv-padded.\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import TEST_LABELS, FakeCrew, Training, make_run
+from factories import TEST_LABELS, FakeCrew, Training, make_run, of_revision
 from test_tuning import IMAGES, TINY, read, search_with, told
 from typer.testing import CliRunner, Result
 
@@ -17,10 +17,11 @@ from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs import reading as run_reading
 from fmnist_utils.runs import store as run_store
-from fmnist_utils.runs import trials as run_trials
+from fmnist_utils.runs.reading import read_run
 from fmnist_utils.runs.store import write_run
 from fmnist_utils.training.interrupts import INTERRUPTED
-from fmnist_utils.tuning import Trial
+from fmnist_utils.tuning import LocalSearch, Trials
+from fmnist_utils.tuning import trials as tuning_trials
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Training) -> 
     both = {"tiny": report, "bare": bare}
     monkeypatch.setattr(load, "load_report", both.__getitem__)
     monkeypatch.setattr(load, "list_reports", lambda: list(both))
-    for module in (run_store, run_trials):
+    for module in (run_store, tuning_trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.setattr(run_reading, "labels_at_hand", lambda: TEST_LABELS)
     (tmp_path / "package").mkdir()
@@ -55,7 +56,12 @@ def publish(*arguments: str) -> Result:
     return CliRunner().invoke(cli.app, ["publish-runs", *arguments])
 
 
-def test_each_trial_is_one_line_and_the_table_is_where_load_trials_finds_it() -> None:
+def local_table() -> Trials:
+    report = load.load_report("tiny")
+    return LocalSearch(report, report.searches["tuner"]).table()
+
+
+def test_each_trial_is_one_line_and_load_trials_finds_them_all() -> None:
     result = fmnist("tiny", "tuner")
     assert (result.exit_code, result.stderr) == (0, ""), result.output
     lines = result.stdout.splitlines()
@@ -66,8 +72,8 @@ def test_each_trial_is_one_line_and_the_table_is_where_load_trials_finds_it() ->
     assert sum(line.startswith(f"{runs} runs") and "GB free" in line for line in lines) == 1
     assert sum("test accuracy" in line for line in lines) == runs
     assert lines[-1] == f"6 trials finished, {failed} could not be built."
-    (path,) = Path("searches/tiny").glob("tuner.*/trials.json")
-    assert len(tuning.read_trials(path).trials) == 6
+    found = tuning.load_trials(load.load_report("tiny"), "tuner")
+    assert found == local_table() and len(found.trials) == 6
 
 
 def test_it_stops_after_so_many_and_goes_on_from_there() -> None:
@@ -134,11 +140,6 @@ def test_ctrl_c_says_that_the_search_goes_on(trained: Training) -> None:
 PUBLISHED = Path("package/tiny/searches/tuner.json")
 
 
-def table_file() -> Path:
-    (path,) = Path("searches/tiny").glob("tuner.*/trials.json")
-    return path
-
-
 def test_a_search_is_published_as_it_grows_and_the_runs_of_its_trials_are_not() -> None:
     fmnist("tiny", "--trials", "2")
     assert list(Path("searches").rglob("*.seed*.json"))
@@ -147,14 +148,14 @@ def test_a_search_is_published_as_it_grows_and_the_runs_of_its_trials_are_not() 
     for sentence in (first, again):
         result = publish()
         assert (result.exit_code, result.stdout, result.stderr) == (0, sentence, "")
-    assert PUBLISHED.read_bytes() == table_file().read_bytes()
+    assert tuning.read_trials(PUBLISHED) == local_table()
     fmnist("tiny")
     assert publish("searches/tiny").stdout == first
-    assert PUBLISHED.read_bytes() == table_file().read_bytes()
+    assert tuning.read_trials(PUBLISHED) == local_table()
 
 
 def test_runs_and_searches_are_published_together(tiny: Report) -> None:
-    fmnist("tiny", "--trials", "1")
+    fmnist("tiny", "--trials", "2")
     for seed in (1, 2):
         write_run(make_run(tiny["cnn"], seed), Path("runs/tiny"))
     assert publish().stdout.startswith("2 runs and 1 tables of trials published, 0 already")
@@ -187,68 +188,62 @@ def damaged(path: Path) -> None:
 
 
 def edited(path: Path) -> None:
-    path.write_text(path.read_text().replace('"number":1', '"number":2', 1))
+    path.write_text(path.read_text().replace('"accuracy":0.', '"accuracy":0.1', 1))
 
 
 def of_a_gone_search(path: Path) -> None:
-    table = tuning.read_trials(path).model_copy(update={"search": "gone"})
-    tuning.write_trials(table.sealed(), path)
+    folder = path.parents[2]
+    folder.rename(folder.with_name(f"gone{folder.suffix}"))
+
+
+def of_an_older_search(path: Path) -> None:
+    path.parents[2].rename(path.parents[2].with_suffix(".01234567"))
 
 
 def of_a_gone_report(path: Path) -> None:
-    table = tuning.read_trials(path).model_copy(update={"report": "gone"})
-    tuning.write_trials(table.sealed(), path)
+    path.parents[3].rename("searches/gone")
 
 
-def first_trained(path: Path) -> Trial:
-    return next(trial for trial in tuning.read_trials(path).trials if trial.provenance)
+def change(path: Path, **fields: Any) -> None:
+    """Change a record, by one who knows how the digest is made."""
+    write_run(read_run(path).model_copy(update=fields), path.parent)
 
 
-def change_first(path: Path, **change: Any) -> None:
-    """Change the first trial that was trained, by one who knows how the digest is made."""
-    table, first = tuning.read_trials(path), first_trained(path)
-    trials = list(table.trials)
-    trials[first.number - 1] = first.model_copy(update=change)
-    tuning.write_trials(table.model_copy(update={"trials": tuple(trials)}).sealed(), path)
+def of_other_images(path: Path) -> None:
+    report, run = load.load_report("tiny"), read_run(path)
+    plan = LocalSearch(report, report.searches["tuner"]).plan
+    (experiment,) = (item.experiment for item in plan if item.experiment.id == run.experiment)
+    labels = TEST_LABELS[::-1]
+    write_run(make_run(experiment, run.seed, 2, best_epoch=1, labels=labels), path.parent)
 
 
-def better(path: Path) -> None:
-    best, *others = first_trained(path).executions
-    change_first(path, executions=(best.model_copy(update={"score": 0.99}), *others))
-
-
-def without_its_runs(path: Path) -> None:
-    for record in path.parent.rglob("*.seed*.json"):
-        record.unlink()
-
-
-def said_not_to_fit(path: Path) -> None:
-    change_first(path, executions=(), provenance=None, failure="too small")
+def of_another_trial(path: Path) -> None:
+    change(path, fingerprint=f"0123{read_run(path).fingerprint}"[:16])
 
 
 def dirty(path: Path) -> None:
-    provenance = first_trained(path).provenance
-    assert provenance is not None
-    provenance = provenance.model_copy(update={"revision": "0123-dirty"})
-    change_first(path, provenance=provenance)
+    for record in path.parent.iterdir():
+        change(record, provenance=of_revision(read_run(record), "0123-dirty").provenance)
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (damaged, "is no table of trials"),
+        (damaged, "is not a run record"),
         (edited, "does not fit its own digest"),
         (of_a_gone_search, "has no search 'gone'"),
+        (of_an_older_search, "is stale: it is not what tiny/tuner tries now"),
         (of_a_gone_report, "there is no report gone"),
-        (better, "is not what its run records in"),
-        (without_its_runs, "there are not all of its run records in"),
-        (said_not_to_fit, "can be built, and says that it cannot"),
+        (of_other_images, "which cannot be: the predictions do not give"),
+        (of_another_trial, "has other settings than keras-tuner draws now"),
         (dirty, "by code of no commit (0123-dirty)"),
     ],
 )
-def test_a_table_that_is_no_evidence_is_refused(fault: Callable[[Path], None], reason: str) -> None:
+def test_a_search_that_is_no_evidence_is_refused(
+    fault: Callable[[Path], None], reason: str
+) -> None:
     fmnist("tiny", "--trials", "4")
-    fault(table_file())
+    fault(min(Path("searches").rglob("*.seed*.json")))
     result = publish()
     assert result.exit_code == 1
     assert result.stdout == "0 runs and 0 tables of trials published, 0 already there, 1 refused.\n"
@@ -257,9 +252,18 @@ def test_a_table_that_is_no_evidence_is_refused(fault: Callable[[Path], None], r
     assert not PUBLISHED.exists()
 
 
+def test_a_trial_without_its_runs_is_not_published() -> None:
+    fmnist("tiny", "--trials", "4")
+    every = local_table().trials
+    for path in Path("searches").rglob("tuner-3.seed*.json"):
+        path.unlink()
+    assert publish().stdout.startswith("0 runs and 1 tables of trials published")
+    assert tuning.read_trials(PUBLISHED).trials == every[:2] and len(every) == 4
+
+
 def status_row(name: str) -> list[str]:
     lines = CliRunner().invoke(cli.app, ["status"]).stdout.splitlines()
-    return next(line.split() for line in lines if line.startswith(name))
+    return next(line.split() for line in lines if line.split()[:1] == [name])
 
 
 def test_status_counts_trials_and_says_where_they_are() -> None:
@@ -272,10 +276,10 @@ def test_status_counts_trials_and_says_where_they_are() -> None:
     assert status_row("tiny/tuner") == ["tiny/tuner", "4", "of", "6", "trials,", "local", "cpu"]
 
 
-def test_status_names_a_table_that_is_damaged() -> None:
-    fmnist("tiny", "--trials", "1")
-    damaged(table_file())
+def test_status_names_a_record_of_a_trial_that_is_damaged() -> None:
+    fmnist("tiny", "--trials", "2")
+    damaged(min(Path("searches").rglob("*.seed*.json")))
     result = CliRunner().invoke(cli.app, ["status"])
     assert result.exit_code == 0
-    assert "trials.json is no table of trials" in result.stdout
+    assert "is not a run record" in result.stdout
     assert status_row("tiny/tuner") == ["tiny/tuner", "0", "of", "6", "trials"]

@@ -18,9 +18,8 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs import archive, reading
 from fmnist_utils.runs import store as run_store
-from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.store import LOCAL_RUNS, RunStore, write_run
-from fmnist_utils.runs.trials import table_path
+from fmnist_utils.tuning import LocalSearch, trials
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def mlp() -> Experiment:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder; return the package data elsewhere, without runs."""
-    for module in (run_store, run_trials):
+    for module in (run_store, trials):
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.setattr(reading, "labels_at_hand", lambda: TEST_LABELS)
     (tmp_path / "package/baltzi/runs").mkdir(parents=True)
@@ -81,16 +80,16 @@ def test_what_is_sent_in_is_checked_like_any_run(package: Path, mlp: Experiment)
     assert shipped(package) == []
 
 
-def test_tables_of_trials_are_sent_in_with_the_runs_beside_them(package: Path) -> None:
+def test_the_runs_of_trials_are_sent_in_where_a_search_finds_them(package: Path) -> None:
     report = load_report("anastasopoulos-mpofu-smith")
-    table = table_path(report, report.searches["as-listed"])
-    trial = table.parent / "executions" / report.id / "a.seed01.0.json"
-    for path in (table, trial):
+    here = LocalSearch(report, report.searches["as-listed"])
+    trials = [here.folder / report.id / f"as-listed-{n}.seed01.0.json" for n in (1, 2)]
+    for path in trials:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
     assert fmnist("export-runs", "new.zip").stdout.startswith("2 records written")
     with archive.unpacked(Path("new.zip")) as folder:
-        assert (folder / table).is_file() and (folder / trial).is_file()
+        assert all((folder / path).is_file() for path in trials)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +234,7 @@ def test_runs_are_kept_in_drive_once_it_is_mounted(
     path = store.add(make_run(mlp))
     assert path.is_relative_to(drive) and store.runs(mlp) == [make_run(mlp)]
     report = load_report("anastasopoulos-mpofu-smith")
-    assert table_path(report, report.searches["as-listed"]).is_relative_to(drive)
+    assert LocalSearch(report, report.searches["as-listed"]).folder.is_relative_to(drive)
     assert fmnist("export-runs", "new.zip").stdout.startswith("1 record written to new.zip")
     assert fmnist("publish-runs").stdout.startswith("1 runs published")
 

@@ -23,9 +23,9 @@ from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs import store as run_store
-from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.tables.report_tables import found_table
 from fmnist_utils.tables.table import Table
+from fmnist_utils.tuning import trials as run_trials
 from fmnist_utils.verdicts.across_reports import Model
 from fmnist_utils.verdicts.judge import judge
 
@@ -164,7 +164,8 @@ CHAPTER = """\
 from pathlib import Path
 from test_hostile_text import SCRIPT, read, shown, with_text
 from fmnist_utils.reports import load
-from fmnist_utils.runs import store, trials
+from fmnist_utils.runs import store
+from fmnist_utils.tuning import trials
 folder = Path({folder!r})
 for module in (load, store, trials):
     module.reports_folder = lambda: folder

@@ -11,9 +11,9 @@ PACKAGE = Path(fmnist_utils.__file__).parent
 #: Low to high; names in one row may import each other, as long as no circle arises.
 FLOORS = (
     ("errors",), ("machine", "records", "stats", "rounding"), ("data",), ("models",), ("reports",),
-    ("runs",), ("training",), ("verdicts",), ("baselines",), ("campaign",), ("tuning",), ("text",),
+    ("runs",), ("tuning",), ("training",), ("verdicts",), ("baselines",), ("campaign",), ("text",),
     ("audit",), ("export",),
-    ("tables",), ("plots",), ("program",), ("book",), ("shell", "evidence"), ("contribute",),
+    ("tables",), ("plots",), ("program",), ("book",), ("shell",), ("contribute",),
     ("cli", "__init__"), ("__main__",),
 )  # fmt: skip
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -22,12 +22,12 @@ from fmnist_utils.reports.settings import SettingError
 from fmnist_utils.reports.yaml_file import parse_settings
 from fmnist_utils.runs import reading as run_reading
 from fmnist_utils.runs import store as run_store
-from fmnist_utils.runs import trials as run_trials
 from fmnist_utils.runs.contrast import ContrastError, compare
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.stats import runs_to_tell, welch_interval
 from fmnist_utils.training.train import compiled_model
+from fmnist_utils.tuning import trials as run_trials
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_status_lists_them_apart(shipped: Path, cnn: Experiment, tmp_path: Path)
         write_run(make_run(mine, seed), tmp_path / "runs/baltzi")
     result = fmnist("status")
     (line,) = (line for line in result.output.splitlines() if mine.id in line)
-    assert line.split()[1:3] == ["2", "1–2"] and line.endswith("no evidence")
+    assert line.split()[1:3] == ["2", "1–2"] and line.rstrip().endswith("no evidence")
     assert "runs of no experiment" not in result.output
 
 

@@ -19,7 +19,6 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from factories import Training, fake_run, resealed, with_value
-from filelock import FileLock, Timeout
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import many_mutations, mutations, try_to
@@ -31,6 +30,7 @@ from fmnist_utils import tuning
 from fmnist_utils.campaign import start
 from fmnist_utils.campaign.campaign import CampaignError
 from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.start import _Teller, run_search
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import build
@@ -43,28 +43,28 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.runs import record
-from fmnist_utils.runs import trials as run_trials
-from fmnist_utils.runs.store import TRIAL_RUNS, RunStore
+from fmnist_utils.runs.reading import read_run
+from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.store import RunStore, write_run
 from fmnist_utils.training.course import TrainingError
 from fmnist_utils.tuning import (
+    LocalSearch,
     Trial,
     Trials,
     TuningError,
     check_trials,
-    find_trials,
     get_search,
     load_trials,
     publish_trials,
     published_path,
     read_trials,
-    run_search,
     search_fingerprint,
-    table_path,
+    search_status,
+    trials,
     write_trials,
 )
 from fmnist_utils.tuning.draw import draw
-from fmnist_utils.tuning.publishing import fault
-from fmnist_utils.tuning.run import _Table
+from fmnist_utils.tuning.trials import fault
 from fmnist_utils.verdicts.collect import judge_search
 from fmnist_utils.verdicts.outcome import Word
 
@@ -447,6 +447,11 @@ def run_quietly(report: Report, search: Search, folder: Path, trials: int | None
     return run_search(report, search, trials, IMAGES, folder, console=Console(quiet=True))
 
 
+def local_table(report: Report, search: Search, folder: Path) -> Trials:
+    """Compute what a search has found in a folder, as another command does."""
+    return LocalSearch(report, search, folder).table()
+
+
 def jobs_of(report: Report, search: Search) -> list[Job]:
     """List what is trained for a search of the tiny report."""
     return [
@@ -471,13 +476,13 @@ def test_each_trial_is_one_row_and_its_score_the_mean_of_the_best_epochs(
     class Out(io.StringIO):
         def write(self, text: str) -> int:
             for number in told(text):
-                known = read_trials(table_path(tiny, search, tmp_path)).trials
+                known = LocalSearch(tiny, search, tmp_path).finished()
                 assert number in [trial.number for trial in known]
                 numbers.append(number)
             return len(text)
 
     table = run_search(tiny, search, None, IMAGES, tmp_path, console=Console(file=Out(), width=200))
-    assert table == read_trials(table_path(tiny, search, tmp_path))
+    assert table == local_table(tiny, search, tmp_path)
     assert [trial.number for trial in table.trials] == numbers == [1, 2, 3, 4, 5, 6]
     assert [trial.settings for trial in table.trials] == draw(search, 6)
     assert table.failed and all(trial.settings["pool"] == (14, 4) for trial in table.failed)
@@ -506,7 +511,7 @@ def test_a_search_cut_short_goes_on_to_the_same_table(
     trained.errors[seeds[3]] = fault
     with pytest.raises(type(fault)):
         run_quietly(tiny, random, tmp_path / "cut")
-    kept = read_trials(table_path(tiny, random, tmp_path / "cut"))
+    kept = local_table(tiny, random, tmp_path / "cut")
     assert kept.trials == whole.trials[: len(kept.trials)] and kept.scores
     assert trained.seeds() == seeds[:4]
     assert run_quietly(tiny, random, tmp_path / "cut") == whole
@@ -573,7 +578,7 @@ def test_fewer_trials_are_the_first_of_all(
     assert every.trials[:2] == few.trials and len(every.trials) == 6
     assert len(trained.seeds()) == 2 * (len(every.scores) - len(few.scores))
     assert run_quietly(tiny, random, tmp_path, trials=2) == every, "a table never shrinks"
-    assert read_trials(table_path(tiny, random, tmp_path)) == every
+    assert local_table(tiny, random, tmp_path) == every
     for wrong in (0, 7):
         with pytest.raises(TuningError, match="has 6 trials"):
             run_quietly(tiny, random, tmp_path, trials=wrong)
@@ -623,7 +628,7 @@ def test_a_trial_that_is_overtaken_keeps_its_place(
     trained.side_by_side = others + 1
     with pytest.raises(KeyboardInterrupt):
         run_quietly(tiny, random, tmp_path)
-    assert not table_path(tiny, random, tmp_path).exists()
+    assert not local_table(tiny, random, tmp_path).trials
     trained.seeds()
     table = run_quietly(tiny, random, tmp_path)
     assert [trial.number for trial in table.trials] == [1, 2, 3, 4, 5, 6]
@@ -644,7 +649,7 @@ def test_a_training_that_fails_costs_no_other(
 def test_what_another_command_has_trained_is_taken_in(
     tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    store = RunStore(table_path(tiny, random, tmp_path).parent / TRIAL_RUNS)
+    store = RunStore(LocalSearch(tiny, random, tmp_path).folder)
 
     def before(job: Job, checkpoint: Path) -> None:
         for other in jobs_of(tiny, random):
@@ -659,15 +664,15 @@ def test_what_another_command_has_trained_is_taken_in(
 def test_what_another_command_finishes_before_ours_begins_is_taken_in(
     tiny: Report, random: Search, tmp_path: Path, trained: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = RunStore(table_path(tiny, random, tmp_path).parent / TRIAL_RUNS)
-    missing_jobs = _Table.missing_jobs
+    store = RunStore(LocalSearch(tiny, random, tmp_path).folder)
+    tell = _Teller.tell
 
-    def late(table: _Table) -> list[Job]:
+    def late(teller: _Teller) -> None:
+        tell(teller)
         for other in jobs_of(tiny, random):
             store.add(fake_run(other.experiment, other.seed))
-        return missing_jobs(table)
 
-    monkeypatch.setattr(_Table, "missing_jobs", late)
+    monkeypatch.setattr(_Teller, "tell", late)
     assert len(run_quietly(tiny, random, tmp_path).trials) == 6
     assert trained.seeds() == []
 
@@ -676,32 +681,25 @@ def test_a_damaged_file_is_named_and_costs_only_what_it_held(
     tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
     whole = run_quietly(tiny, random, tmp_path)
-    table = table_path(tiny, random, tmp_path)
     (run,) = tmp_path.rglob("*.seed02.*.json")
     trained.seeds()
-    for path, reason, again in (
-        (table, "is no table of trials; delete it", []),
-        (run, r"seed02.* is not a run record[^\n]*delete it", [2]),
-    ):
-        table.unlink(missing_ok=True)
-        path.write_bytes(b"{")
-        with pytest.raises(FmnistError, match=reason):
-            run_quietly(tiny, random, tmp_path)
-        path.unlink()
-        assert run_quietly(tiny, random, tmp_path) == whole
-        assert trained.seeds() == again
+    run.write_bytes(b"{")
+    with pytest.raises(FmnistError, match=r"seed02.* is not a run record[^\n]*delete it"):
+        run_quietly(tiny, random, tmp_path)
+    run.unlink()
+    assert run_quietly(tiny, random, tmp_path) == whole
+    assert trained.seeds() == [2]
 
 
-@pytest.mark.parametrize("name", [TRIAL_RUNS, "trials.json/x"])
 def test_a_folder_that_cannot_be_written_is_one_sentence(
-    tiny: Report, random: Search, tmp_path: Path, name: str, trained: Training
+    tiny: Report, random: Search, tmp_path: Path, trained: Training
 ) -> None:
-    place = table_path(tiny, random, tmp_path).parent / name
+    place = LocalSearch(tiny, random, tmp_path).folder
     place.parent.mkdir(parents=True)
     place.write_text("in the way")
     with pytest.raises(FmnistError, match=r"tuner\.[^\n]*$"):
         run_quietly(tiny, random, tmp_path)
-    assert len(trained.jobs) <= 2
+    assert not trained.jobs
 
 
 def test_a_changed_search_does_not_go_on_from_an_older_one(
@@ -736,7 +734,7 @@ def test_a_real_search_trains_and_repeats(
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Publish into an empty folder."""
-    monkeypatch.setattr(run_trials, "reports_folder", lambda: tmp_path / "package")
+    monkeypatch.setattr(trials, "reports_folder", lambda: tmp_path / "package")
     return tmp_path / "package"
 
 
@@ -752,7 +750,7 @@ def test_a_search_takes_over_the_published_trials(
     known, seeds = 2 * len(first(whole, 4).scores), trained.seeds()
     console = Console(file=out, width=200)
     fresh = run_search(tiny, random, None, IMAGES, tmp_path / "clone", console=console)
-    assert fresh == whole and told(out.getvalue()) == [1, 2, 3, 4, 5, 6]
+    assert fresh == whole and told(out.getvalue()) == [5, 6], "the others were told elsewhere"
     assert trained.seeds() == seeds[known:] and known
     # Somebody published more than this folder has.
     run_quietly(tiny, random, tmp_path / "behind", trials=2)
@@ -799,52 +797,43 @@ def test_other_published_trials_are_not_taken_over(
     assert len(trained.seeds()) == once > 0
 
 
-@pytest.mark.parametrize("change", [other_settings, stale, half_precision])
-def test_a_finished_table_that_the_search_would_not_make_is_never_overwritten(
+def other_draw(run: Run) -> Run:
+    return run.model_copy(update={"fingerprint": "0123456789abcdef"})
+
+
+def in_half_precision(run: Run) -> Run:
+    half = run.provenance.model_copy(update={"precision": "mixed_bfloat16"})
+    return run.model_copy(update={"provenance": half})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_draw, "Trial 1 in .* has other settings than optuna draws now: use the version"),
+        (in_half_precision, None),
+    ],
+)
+def test_runs_that_the_search_would_not_make_are_kept_and_do_not_count(
     tiny: Report,
     random: Search,
-    change: Callable[[Trials], Trials],
+    change: Callable[[Run], Run],
+    message: str | None,
     tmp_path: Path,
     trained: Training,
 ) -> None:
     whole = run_quietly(tiny, random, tmp_path)
-    path, seeds = table_path(tiny, random, tmp_path), trained.seeds()
-    write_trials(change(whole), path)
-    before = path.read_bytes()
-    with pytest.raises(TuningError):
-        run_quietly(tiny, random, tmp_path)
-    assert path.read_bytes() == before and seeds and not trained.seeds()
-
-
-def test_a_longer_table_of_another_command_is_kept_and_another_is_refused(
-    tiny: Report, random: Search, tmp_path: Path, trained: Training
-) -> None:
-    whole = run_quietly(tiny, random, tmp_path / "first")
-    for table, message in ((whole, None), (other_settings(whole), "Trial 1 in .* is another")):
-        folder = tmp_path / str(message)
-        path = table_path(tiny, random, folder)
-        trained.before = lambda *_, table=table, path=path: write_trials(table, path)  # type: ignore[misc]
-        if message is None:
-            run_quietly(tiny, random, folder, trials=2)
-        else:
-            with pytest.raises(TuningError, match=message):
-                run_quietly(tiny, random, folder, trials=2)
-        assert read_trials(path) == table
-
-
-def test_a_table_is_written_under_a_lock(
-    tiny: Report, random: Search, tmp_path: Path, trained: Training, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written = []
-
-    def write(table: Trials, path: Path) -> None:
-        with pytest.raises(Timeout):  # as it would be for another command
-            FileLock(path.with_suffix(".lock")).acquire(timeout=0)
-        written.append(len(table.trials))
-
-    monkeypatch.setattr("fmnist_utils.tuning.run.write_trials", write)
-    run_quietly(tiny, random, tmp_path)
-    assert written[-1] == 6
+    for path in tmp_path.rglob("*.seed*.json"):
+        write_run(change(read_run(path)), path.parent)
+        path.unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.seed*.json")}
+    seeds = trained.seeds()
+    if message is None:
+        assert run_quietly(tiny, random, tmp_path) == whole and trained.seeds() == seeds
+    else:
+        with pytest.raises(TuningError, match=message):
+            run_quietly(tiny, random, tmp_path)
+    assert before and {path: path.read_bytes() for path in before} == before
+    assert not trained.seeds()
 
 
 BESIDE = """
@@ -879,7 +868,7 @@ def test_two_searches_in_one_folder_train_each_run_once_and_leave_one_table(
     said = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0, 0], said
     assert sorted(int(seed) for out, _ in said for seed in out.split()) == sorted(trained.seeds())
-    assert read_trials(table_path(tiny, search, tmp_path)) == whole
+    assert local_table(tiny, search, tmp_path) == whole
 
 
 # --- publishing ----------------------------------------------------------------------------------
@@ -1063,38 +1052,33 @@ def table(tiny: Report) -> Trials:
 
 
 def test_of_published_and_local_trials_the_longer_table_counts(
-    tiny: Report, table: Trials, tmp_path: Path, package: Path
+    tiny: Report, tmp_path: Path, package: Path, trained: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     search = tiny.searches["tuner"]
-    published, local = published_path(tiny, search), table_path(tiny, search, tmp_path)
-    (trial,) = table.trials
-    tables = [
-        table.model_copy(update={"trials": trials}).sealed()
-        for trials in (
-            (trial,),
-            (trial.model_copy(update={"failure": "smaller"}),),
-            (trial, trial.model_copy(update={"number": 2})),
-        )
-    ]
-    assert load_trials(tiny, "tuner", tmp_path) is None
-    write_trials(tables[0], local)
-    assert find_trials(tiny, "tuner", tmp_path) == (local, tables[0])
-    write_trials(tables[1], published)
-    assert find_trials(tiny, "tuner", tmp_path) == (published, tables[1])
-    write_trials(tables[2], local)
-    assert load_trials(tiny, "tuner", tmp_path) == tables[2]
-    write_trials(stale(tables[2]), local)
-    assert load_trials(tiny, "tuner", tmp_path) == tables[1]
+
+    def where() -> str:
+        ((row,), _) = search_status(tiny)
+        return row.seeds
+
+    assert load_trials(tiny, "tuner") is None and where() == "of 6 trials"
+    three = run_quietly(tiny, search, tuning.LOCAL_SEARCHES, trials=3)
+    assert load_trials(tiny, "tuner") == three and where().endswith("local")
+    write_trials(three, published_path(tiny, search))
+    assert load_trials(tiny, "tuner") == three and where().endswith("published")
+    whole = run_quietly(tiny, search, tuning.LOCAL_SEARCHES)
+    assert load_trials(tiny, "tuner") == whole != three and where().endswith("local")
+    # What is here of an earlier version of the search does not count.
+    monkeypatch.setattr(
+        "fmnist_utils.tuning.local.search_fingerprint", lambda *_: three.fingerprint[::-1]
+    )
+    assert not LocalSearch(tiny, search).folder.exists()
 
 
-def test_a_stale_published_table_is_refused(
-    tiny: Report, table: Trials, tmp_path: Path, package: Path
-) -> None:
-    search = tiny.searches["tuner"]
-    write_trials(table, table_path(tiny, search, tmp_path))
-    write_trials(stale(table), published_path(tiny, search))
+def test_a_stale_published_table_is_refused(tiny: Report, table: Trials, package: Path) -> None:
+    write_trials(stale(table), published_path(tiny, tiny.searches["tuner"]))
     with pytest.raises(TuningError, match="is stale"):
-        load_trials(tiny, "tuner", tmp_path)
+        load_trials(tiny, "tuner")
 
 
 def test_an_edited_or_damaged_table_is_refused(table: Trials, tmp_path: Path) -> None:
@@ -1141,13 +1125,13 @@ def test_a_number_that_no_search_gives_is_refused_though_the_digest_fits(
 
 
 def test_a_table_of_another_search_is_refused_where_it_lies(
-    tiny: Report, table: Trials, tmp_path: Path, package: Path
+    tiny: Report, table: Trials, package: Path
 ) -> None:
     for change in ({"report": "other"}, {"search": "other"}):
         other = table.model_copy(update=change).sealed()
-        write_trials(other, table_path(tiny, tiny.searches["tuner"], tmp_path))
+        write_trials(other, published_path(tiny, tiny.searches["tuner"]))
         with pytest.raises(TuningError, match=r"of another search than tiny/tuner: move it"):
-            load_trials(tiny, "tuner", tmp_path)
+            load_trials(tiny, "tuner")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from fmnist_utils.reports.protocol import Training
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tuning import Trials, get_search, load_trials, run_search
+from fmnist_utils.tuning import Trials, get_search, load_trials
 
 MODES = ("replay", "smoke", "full")
 PARAMETERS = {"MODE": MODES, "DATA": ("real", "synthetic"), "SEEDS": None, "TRACKER": TRACKERS}
@@ -125,8 +125,12 @@ def reproduce(
     check_parameters({"MODE": mode, "SEEDS": seeds, "TRACKER": tracker})
     if mode == "smoke":
         return [_smoke(experiment, data)]
-    if mode == "full":
-        _train_missing(experiment, data, seeds, store, tracker)
+    if mode == "full" and store.missing(experiment, range(1, seeds + 1)):
+        from fmnist_utils.campaign.start import train_experiments, written_text
+
+        refuse_synthetic(data.source)
+        trained = train_experiments([experiment], seeds, store, data, tracker=tracker)
+        print(written_text(trained, store))
     return [run for run in store.runs(experiment) if run.seed <= seeds]
 
 
@@ -163,6 +167,8 @@ def search(
     found, wanted = load_trials(report, search_id), get_search(report, search_id)
     if mode != "full" or (found is not None and len(found.trials) == wanted.trials):
         return found
+    from fmnist_utils.campaign.start import run_search
+
     refuse_synthetic(data.source)
     return run_search(report, wanted, data=data)
 
@@ -210,17 +216,6 @@ def _shortened(protocol: Training, images: int) -> Training:
         held_out = held_out.model_copy(update={"count": part})
     changes = {"epochs": _SMOKE_EPOCHS, "validation": held_out, "images": None}
     return protocol.model_copy(update=changes)
-
-
-def _train_missing(
-    experiment: Experiment, data: FashionMNIST, seeds: int, store: RunStore, tracker: str
-) -> None:
-    from fmnist_utils.campaign.jobs import missing_jobs
-    from fmnist_utils.campaign.start import train_missing, written_text
-
-    if jobs := missing_jobs(store, [experiment], range(1, seeds + 1)):
-        refuse_synthetic(data.source)
-        print(written_text(train_missing(jobs, store, data, tracker=tracker), store))
 
 
 def refuse_synthetic(source: str) -> None:

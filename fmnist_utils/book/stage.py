@@ -43,9 +43,8 @@ _MADE_FROM = "fmnist_made_from"
 #: Key of the metadata that says when that was, by which commit and in how many seconds.
 _EXECUTED = "fmnist_executed"
 
-#: Where a chapter in full mode leaves what it trains, and which files there a page depends on:
-#: of a search the tables, not the books that its tool keeps.
-_TRAINED = {"runs": "*.json", "searches": "trials.json"}
+#: Where a chapter in full mode leaves what it trains: a page depends on the records there.
+_TRAINED = ("runs", "searches")
 
 #: Files of the project that pages show, whole or in part.
 _INCLUDED = ("CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-TEXT", "benchmarks/speedrun.py")
@@ -204,7 +203,7 @@ class Stage:
         # Not *.js: those Jupyter Book loads on every page, and not as a module.
         self._put(Path("_static/datatables.mjs"), bundle)
         builds = [self._build(page) for page in chapters(self._root)]
-        trained = [tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
+        trained = [tree_digests(self._root / name, "*.json") for name in _TRAINED]
         made_from, stamp = digest([self._world, trained, builds]), Path("record/.made-from")
         known = _known_files(self.folder / stamp)
         if known.pop("", None) == made_from and known == _digests(self.folder, known):
@@ -248,7 +247,7 @@ class Stage:
         return {name: given[name] for name in declared_parameters(page) if name in given}
 
     def _made_from(self, page: Path, parameters: dict[str, Any]) -> str:
-        trained = [tree_digests(self._root / name, files) for name, files in _TRAINED.items()]
+        trained = [tree_digests(self._root / name, "*.json") for name in _TRAINED]
         return digest([self._world, trained, _cells(page), parameters])
 
     @contextmanager

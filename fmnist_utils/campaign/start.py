@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
 
 from rich.console import Console
 
 from fmnist_utils.campaign.campaign import run_jobs
 from fmnist_utils.campaign.crew import Crew, LocalCrew, jobs_at_once
 from fmnist_utils.campaign.estimate import plan_text
-from fmnist_utils.campaign.jobs import Job, Watcher
+from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
+from fmnist_utils.campaign.precision import jobs_for_precision
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.tracking import make_tracker
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST
-from fmnist_utils.reports.experiment import OWN
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.experiment import OWN, Experiment
+from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.publish import is_checkout
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import DRIVE, RunStore
 from fmnist_utils.training.provenance import hardware
+from fmnist_utils.tuning import LocalSearch, Trials, TuningError
 
 #: The line that has Colab show the user's Drive, where runs then go.
 MOUNT = f'from google.colab import drive; drive.mount("{DRIVE.parent}")'
@@ -64,10 +72,7 @@ def train_missing(
         As they were finished. Errors are those of `run_jobs`, `DaskCrew` and `make_tracker`.
     """
     console = console or Console()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     watching = make_tracker(tracker, say)
     size = jobs_at_once(at_once, jobs)
     crew: Crew
@@ -85,6 +90,48 @@ def train_missing(
         return run_jobs(jobs, store, crew, (progress, watching, *watchers))
 
 
+def train_experiments(
+    experiments: Sequence[Experiment],
+    seeds: int,
+    store: RunStore,
+    data: FashionMNIST | None = None,
+    *,
+    method: Callable[[Experiment], Method] = Method.of,
+    until_precise: bool = False,
+    **how: Any,
+) -> list[Run]:
+    """Train what the store lacks of seeds 1 to `seeds` of some experiments.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+        In the order in which they are trained.
+    seeds : int
+        Seeds 1 to this.
+    store : RunStore
+        What has the runs already, and gets the new ones.
+    data : FashionMNIST, optional
+        As `train_missing` takes it.
+    method : callable
+        Says how an experiment is trained.
+    until_precise : bool
+        Go on as `jobs_for_precision` says.
+    **how
+        See `train_missing`, which also says what is raised.
+    """
+    augmented = [x.id for x in experiments if x.training.augmentation and method(x).plain_fit]
+    if augmented:
+        raise FmnistError(f"--plain-fit takes no augmentation: leave out {', '.join(augmented)}.")
+    trained: list[Run] = []
+    missing = missing_jobs(store, experiments, range(1, seeds + 1), method)
+    if until_precise and not missing:
+        missing = jobs_for_precision(store, experiments, method)
+    while missing:
+        trained += train_missing(missing, store, data=data, **how)
+        missing = jobs_for_precision(store, experiments, method) if until_precise else []
+    return trained
+
+
 def written_text(runs: Sequence[Run], store: RunStore) -> str:
     """Say where new runs are, and how they become evidence, which a reader's own never do.
 
@@ -100,3 +147,67 @@ def written_text(runs: Sequence[Run], store: RunStore) -> str:
         return f"{count}."
     how = "publish with" if is_checkout() else "to send them in:"
     return f"{count}; {how} fmnist {'publish-runs' if is_checkout() else 'export-runs runs.zip'}."
+
+
+def run_search(
+    report: Report,
+    search: Search,
+    trials: int | None = None,
+    data: FashionMNIST | None = None,
+    local: Path | None = None,
+    *,
+    console: Console | None = None,
+    **how: Any,
+) -> Trials:
+    """Run a search, or go on where it stopped, and return all before the first unfinished trial.
+
+    Every training of a trial is a job of a campaign: it leaves checkpoints and a run record. Trials
+    that are published are not trained again.
+
+    Parameters
+    ----------
+    report, search
+        What to search.
+    trials : int, optional
+        Stop after so many; by default, and at most, the search's own number.
+    data : FashionMNIST, optional
+        As `train_missing` takes it.
+    local : pathlib.Path, optional
+        Where run records go; see `LocalSearch`.
+    console, **how
+        See `train_missing`, which also says what is raised, as `LocalSearch` does.
+    """
+    wanted = search.trials if trials is None else trials
+    if not 1 <= wanted <= search.trials:
+        raise TuningError(f"Search {search.id} has {search.trials} trials: ask for 1 to as many.")
+    here, console = LocalSearch(report, search, local), console or Console()
+    known = len(here.table().trials)
+    teller = _Teller(here, known, wanted, console)
+    teller.tell()
+    jobs = []
+    for planned in here.plan[known:wanted]:
+        there = {run.seed for run in here.runs(planned)}
+        jobs += [Job(planned.experiment, seed) for seed in planned.seeds if seed not in there]
+    if jobs:
+        store = RunStore(here.folder)
+        train_missing(jobs, store, data, console=console, watchers=[teller], **how)
+    teller.tell()  # of what another command has trained, or had when we looked what is missing
+    return here.table(wanted)
+
+
+class _Teller(Watcher):
+    """Tells of the trials of a search as they are finished, in their order."""
+
+    def __init__(self, here: LocalSearch, known: int, wanted: int, console: Console) -> None:
+        self._here, self._told, self._wanted, self._console = here, known, wanted, console
+
+    def on_run(self, job: Job, run: Run) -> None:
+        """Tell of the trials that are finished with this run."""
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell of the finished trials that have not been told of."""
+        for trial in islice(self._here.finished(self._told), max(0, self._wanted - self._told)):
+            self._told = trial.number
+            sentence = trial.sentence(self._wanted)
+            self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)

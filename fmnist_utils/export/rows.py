@@ -20,8 +20,8 @@ from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.reading import valid_runs
 from fmnist_utils.runs.record import Provenance, Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.runs.trials import load_trials
 from fmnist_utils.text import value_text
+from fmnist_utils.tuning import load_trials
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
+from fmnist_utils.errors import FmnistError
+from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 
@@ -61,3 +64,21 @@ def load_report(report_id: str) -> Report:
     if report.id != report_id:
         raise ReportError(f"{path}: id: it is {report.id}, and must be as its folder's name")
     return report
+
+
+def load_experiments(report_id: str, names: Iterable[str] | None = None) -> list[Experiment]:
+    """Load experiments and variants of a report by their ids; all of them when none is named.
+
+    Parameters
+    ----------
+    report_id : str
+        A report of the book.
+    names : iterable of str, optional
+        Ids of experiments and variants.
+    """
+    trainable = load_report(report_id).trainable
+    for name in names or ():
+        if name not in trainable:
+            known = ", ".join(trainable)
+            raise FmnistError(f"Report {report_id} has no experiment {name!r}; it has {known}.")
+    return [trainable[name] for name in names or trainable]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import SPLIT_WORDS
+from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.places import place
-from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.runs.record import Method, Run, accuracies
+from fmnist_utils.runs.store import RunStore
 from fmnist_utils.runs.trainings import difference, paired
 from fmnist_utils.stats import prediction_reach, runs_to_tell
 
@@ -148,6 +150,29 @@ def compare(
         seeds=seeds,
         notes=tuple(notes),
     )
+
+
+def own_and_theirs(
+    store: RunStore,
+    own: Iterable[Experiment],
+    theirs: Iterable[Experiment],
+    method: Callable[[Experiment], Method],
+) -> Iterator[Contrast]:
+    """Compare experiments of one's own with the report's, pair by pair, where both have runs.
+
+    Parameters
+    ----------
+    store : RunStore
+        Has the runs of both.
+    own, theirs : iterable of Experiment
+        What is compared with what.
+    method : callable
+        Says how the runs of an experiment were trained.
+    """
+    for pair in zip(own, theirs, strict=True):
+        mine, others = (store.runs(experiment, method(experiment)) for experiment in pair)
+        if mine and others:
+            yield compare(mine, others)
 
 
 def _predicted(a: np.ndarray, b: np.ndarray) -> tuple[float | None, float | None]:

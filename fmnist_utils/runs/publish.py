@@ -26,7 +26,7 @@ class Published(NamedTuple):
 
 
 def publish_files(
-    folders: Iterable[Path], pattern: str, publish: Callable[[Path], bool]
+    folders: Iterable[Path], pattern: str, publish: Callable[[Path], bool | None]
 ) -> Published:
     """Publish every file of a pattern below some folders, and collect why one is refused.
 
@@ -36,12 +36,12 @@ def publish_files(
     pattern : str
         Such as ``*.seed*.json``.
     publish : callable
-        Publishes one file, and returns False when it is published already.
+        Publishes one file, or folder, and returns False when it is published already.
     """
     outcomes, refused = [], []
     paths = itertools.chain(*(folder.rglob(pattern) for folder in folders))
     for path in sorted(paths, key=_by_numbers):
-        if TRIAL_RUNS in path.parts:  # a search publishes its table, not each training
+        if TRIAL_RUNS in path.parent.parts:  # a search publishes its table, not each training
             continue
         try:
             outcomes.append(publish(path))

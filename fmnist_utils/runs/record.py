@@ -55,9 +55,27 @@ class Method(NamedTuple):
         return f"{short}{fit}{'.unseeded' if self.unseeded else ''}.json"
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Method:
-        """Return how the book trains an experiment."""
-        return cls(experiment.precision)
+    def of(
+        cls,
+        experiment: Experiment,
+        precision: Precision | None = None,
+        plain_fit: bool = False,
+        unseeded: bool = False,
+    ) -> Method:
+        """Return how the book trains an experiment, but for what is asked for.
+
+        Parameters
+        ----------
+        experiment : Experiment
+            Its own precision counts where none is asked for.
+        precision : {"float32", "mixed_bfloat16"}, optional
+            In which layers compute.
+        plain_fit : bool
+            Train by ``model.fit`` instead.
+        unseeded : bool
+            Leave out the global seed that plain fit would be given.
+        """
+        return cls(precision or experiment.precision, plain_fit, unseeded)
 
 
 class RunError(FmnistError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,21 @@ def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:
         rows = _merged_rows(judgements, ours_cell, _pooled_cell)
         return Table((*headers, "with pooled deviation"), rows, caption)
     return Table(headers, _merged_rows(judgements, ours_cell), caption)
+
+
+def judged_by_experiment(report: Report, judgements: Iterable[Verdict]) -> Iterator[Table]:
+    """Show a report's verdicts: its own claims first, then those of each experiment together.
+
+    Parameters
+    ----------
+    report : Report
+        Which has the titles.
+    judgements : iterable of Verdict
+        Its own, in the order of its claims.
+    """
+    for name, group in itertools.groupby(judgements, lambda verdict: verdict.experiment):
+        title = report[name].title if name else f"{report.title}: data, comparisons"
+        yield judged(group, title)
 
 
 def _pooled_cell(verdict: Verdict) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,29 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.runs.status import runs_status, stray_records
 from fmnist_utils.tables.table import Coloured, Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.text import apart_text, contrast_text, reported_text, spread_text, with_interval
+from fmnist_utils.tuning import search_status
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
+
+
+def status_of(reports: Iterable[Report]) -> tuple[Table, list[str]]:
+    """Show which runs and trials there are, and say what is wrong with other records."""
+    rows: list[tuple[Any, ...]] = []
+    problems = stray_records()
+    for report in reports:
+        for found, wrong in (runs_status(report), search_status(report)):
+            problems += wrong
+            for name, valid, *others, stale in found:
+                count = str(valid) if valid else Coloured("0", Word.PENDING)
+                marked = Coloured(stale, Word.NOT_REPRODUCED) if stale else ""
+                rows.append((name, count, *others, marked))
+    headers = ("experiment", "valid", "seeds", "epochs", "device", "stale")
+    return Table(headers, tuple(rows), "Runs of experiments, trials of searches"), problems
 
 
 def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") -> Table:

@@ -1,25 +1,21 @@
-"""The reports' hyperparameter searches: drawn by KerasTuner or Optuna, kept as a table of trials.
+"""The reports' hyperparameter searches: drawn by KerasTuner or Optuna, trained as jobs.
 
-The tool draws all combinations first; their trainings are jobs of a campaign, with run records of
-their own. The table is written anew after every trial: reading it needs neither tool.
+What its trials have found follows from the draw and from their run records; it is published as one
+table, which is read without the tools.
 """
 
-from fmnist_utils.runs.trials import (
-    LOCAL_SEARCHES,
-    TABLE,
+from fmnist_utils.tuning.local import LOCAL_SEARCHES, LocalSearch, load_trials, search_status
+from fmnist_utils.tuning.publishing import publish_new, publish_trials
+from fmnist_utils.tuning.trials import (
     Execution,
     Trial,
     Trials,
     TuningError,
-    find_trials,
+    check_trials,
     get_search,
-    load_trials,
+    get_searches,
     published_path,
     read_trials,
     search_fingerprint,
-    search_status,
-    table_path,
     write_trials,
 )
-from fmnist_utils.tuning.publishing import check_trials, publish_table, publish_trials
-from fmnist_utils.tuning.run import run_search

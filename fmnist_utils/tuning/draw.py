@@ -14,7 +14,7 @@ from typing import Any
 
 from fmnist_utils.models.keras_import import import_keras
 from fmnist_utils.reports.search import Parameter, Scalar, Search, Setting
-from fmnist_utils.runs.trials import TuningError
+from fmnist_utils.tuning.trials import TuningError
 
 
 def draw(search: Search, n: int) -> list[dict[str, Setting]]:

@@ -11,7 +11,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.runs.trials import load_trials
+from fmnist_utils.tuning import load_trials
 from fmnist_utils.verdicts.judge import hold_against, judge
 from fmnist_utils.verdicts.measure import Evidence, PriorOf
 from fmnist_utils.verdicts.outcome import Verdict

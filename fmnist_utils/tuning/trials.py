@@ -1,4 +1,4 @@
-"""What a search leaves behind: one table of trials, and where it is kept."""
+"""The trials of a search: what each has found, and the table that is published."""
 
 from __future__ import annotations
 
@@ -23,13 +23,8 @@ from fmnist_utils.records import (
 )
 from fmnist_utils.reports.load import reports_folder
 from fmnist_utils.reports.report import Report
-from fmnist_utils.reports.search import Objective, Search, Setting
+from fmnist_utils.reports.search import Objective, Parameter, Search, Setting
 from fmnist_utils.runs.record import Epoch, Provenance, Run, Seconds, Seed, fingerprint
-from fmnist_utils.runs.status import Status
-from fmnist_utils.runs.store import kept
-
-LOCAL_SEARCHES = Path("searches")
-TABLE = "trials.json"
 
 
 class TuningError(FmnistError):
@@ -168,13 +163,6 @@ class Trials(Sealed):
             return f"seed {twice[0]} stands twice"
         return None
 
-    def differing(self, other: Trials) -> int | None:
-        """Return the number of the first trial that another table has too, and otherwise."""
-        for ours, theirs in zip(self.trials, other.trials, strict=False):
-            if ours.model_dump_json() != theirs.model_dump_json():  # as text, for NaN is not NaN
-                return ours.number
-        return None
-
 
 def search_fingerprint(report: Report, search: Search) -> str:
     """Identify what a search tries: its space, draws and trainings, but not how many trials.
@@ -220,23 +208,22 @@ def read_trials(path: Path) -> Trials:
     return table
 
 
-def read_table(report: Report, search: Search, path: Path) -> Trials | None:
-    """Read the table of a search from where it belongs; None when there is none.
+def published_trials(report: Report, search: Search) -> Trials | None:
+    """Read the published table of a search; None when there is none.
 
     Parameters
     ----------
     report : Report
         Whose search.
     search : Search
-        The one whose table belongs there.
-    path : pathlib.Path
-        The file, which need not exist.
+        One of ``report.searches``.
 
     Raises
     ------
     TuningError
         When it is another search's, and what `read_trials` raises.
     """
+    path = published_path(report, search)
     table = read_trials(path) if path.exists() else None
     if table and (table.report, table.search) != (report.id, search.id):
         raise TuningError(
@@ -269,79 +256,82 @@ def write_trials(table: Trials, path: Path) -> None:
         ) from error
 
 
-def load_trials(report: Report, search_id: str, local: Path | None = None) -> Trials | None:
-    """Read the trials of a search: the published or the local ones, whichever are more.
-
-    There may be fewer than ``search.trials``: a search that is not finished is of use already.
+def check_trials(report: Report, table: Trials) -> Search:
+    """Check that a table of trials is evidence for a search as it is now, and return the search.
 
     Parameters
     ----------
     report : Report
-    search_id : str
-        One of ``report.searches``.
-    local : pathlib.Path, optional
-        Where `fmnist search` writes, one folder per report; see `kept`.
-
-    Returns
-    -------
-    Trials or None
-        None when there are none yet.
+        The report that the table claims to be of.
+    table : Trials
+        Finished, or the first trials only.
 
     Raises
     ------
     TuningError
-        When there is no such search, or a table is damaged, or the published one is stale.
+        When the table is edited or stale, of no search of the report, leaves a trial out, or holds
+        one that the search cannot have drawn or trained.
     """
-    found = find_trials(report, search_id, local)
-    return found[1] if found else None
+    name = f"{report.id}/{table.search}"
+    search = get_search(report, table.search)
+    if not table.is_intact:
+        raise TuningError(f"The table of {name} does not fit its own digest: it was edited.")
+    if table.fingerprint != search_fingerprint(report, search):
+        raise TuningError(f"The table of {name} is stale: it is not what the search tries now.")
+    if table.objective != search.objective:
+        raise TuningError(f"The table of {name} says that the objective is {table.objective}.")
+    if not table.trials:
+        raise TuningError(f"The table of {name} holds no trial.")
+    numbers = [trial.number for trial in table.trials]
+    # As with the seeds of runs: nobody can leave out the trials that do not please.
+    if numbers != list(range(1, min(len(numbers), search.trials) + 1)):
+        raise TuningError(
+            f"The trials of {name} are not numbered from 1 to at most {search.trials} without "
+            "a gap: finish the search first."
+        )
+    for what in (fault(report, search, trial) for trial in table.trials):
+        if what is not None:
+            raise TuningError(f"{name}: {what}; delete the table and search again.")
+    return search
 
 
-def find_trials(
-    report: Report, search_id: str, local: Path | None = None
-) -> tuple[Path, Trials] | None:
-    """Read what `load_trials` reads, and say in which file it stands.
+def fault(report: Report, search: Search, trial: Trial) -> str | None:
+    """Say why a trial is no evidence for a search; None when it is.
 
     Parameters
     ----------
     report : Report
-        Whose search.
-    search_id : str
-        One of ``report.searches``.
-    local : pathlib.Path, optional
-        Where searches that are run here keep their tables; ``./searches`` by default.
+        Whose experiment is varied.
+    search : Search
+        What the trial must be a draw of.
+    trial : Trial
+        One row of the table.
     """
-    search = get_search(report, search_id)
-    wanted = search_fingerprint(report, search)
-    published = published_path(report, search)
-    paths = (published, table_path(report, search, local))
-    found = {path: read_table(report, search, path) for path in paths}
-    tables = {path: table for path, table in found.items() if table}
-    if published in tables and tables[published].fingerprint != wanted:
-        raise TuningError(
-            f"{report.id}/searches/{published.name} is stale: it is not what the search tries "
-            f"now; delete it and run fmnist search {report.id} {search.id} again."
-        )
-    valid = [item for item in tables.items() if item[1].fingerprint == wanted]
-    return max(valid, key=lambda item: len(item[1].trials), default=None)
+    who, settings = f"trial {trial.number}", trial.settings
+    if settings.keys() != search.space.keys():
+        return f"{who} does not set what the search varies"
+    for name, item in search.space.items():
+        if not _can_be_drawn(item, settings[name]):
+            return f"{who} has {name} {settings[name]!r:.60}, which the search cannot draw"
+    times_trained = 0 if trial.failure else search.executions
+    if len(trial.executions) != times_trained:
+        return f"{who} was trained {len(trial.executions)} times, not {times_trained}"
+    if not trial.executions:
+        return None
+    base = report.experiments[search.of]
+    last = search.vary(base, settings).training.epochs
+    if any(item.epoch > last for item in trial.executions):
+        return f"{who} is best after more than its {last} epochs"
+    precision = base.precision
+    if trial.provenance is None or trial.provenance.precision != precision:
+        return f"{who} was not trained in {precision}, as the experiment is"
+    return None
 
 
-def search_status(report: Report) -> tuple[list[Status], list[str]]:
-    """Return a row for each search of a report, and which of its tables are damaged."""
-    rows, problems = [], []
-    for search in report.searches.values():
-        found = None
-        try:
-            found = find_trials(report, search.id)
-        except TuningError as error:
-            problems.append(str(error))
-        trials = found[1].trials if found else ()
-        shipped = found and found[0] == published_path(report, search)
-        where = "" if not found else ", published" if shipped else ", local"
-        devices = {trial.provenance.trained_on for trial in trials if trial.provenance}
-        seeds = f"of {search.trials} trials{where}"
-        name, device = f"{report.id}/{search.id}", ", ".join(sorted(devices))
-        rows.append(Status(name, len(trials), seeds, device=device))
-    return rows, problems
+def _can_be_drawn(item: Parameter, value: Setting) -> bool:
+    if item.step is not None or item.low is None or item.high is None:
+        return value in item.values
+    return isinstance(value, int | float) and item.low <= value <= item.high
 
 
 def get_search(report: Report, search_id: str) -> Search:
@@ -365,6 +355,23 @@ def get_search(report: Report, search_id: str) -> Search:
     return report.searches[search_id]
 
 
+def get_searches(report: Report, search_id: str | None = None) -> list[Search]:
+    """Return a search of a report by its id, or all of them; a TuningError where there is none.
+
+    Parameters
+    ----------
+    report : Report
+        Whose searches.
+    search_id : str, optional
+        One of ``report.searches``.
+    """
+    if search_id:
+        return [get_search(report, search_id)]
+    if not report.searches:
+        raise TuningError(f"Report {report.id} has no searches.")
+    return list(report.searches.values())
+
+
 def published_path(report: Report, search: Search) -> Path:
     """Return where the published table of a search belongs: package data.
 
@@ -376,21 +383,3 @@ def published_path(report: Report, search: Search) -> Path:
         It need not have a table yet.
     """
     return reports_folder() / report.id / "searches" / f"{search.id}.json"
-
-
-def table_path(report: Report, search: Search, local: Path | None = None) -> Path:
-    """Return where a search that is run here keeps its table.
-
-    What is tried is part of the path, so that a changed search never goes on from an older one.
-
-    Parameters
-    ----------
-    report : Report
-        Whose search.
-    search : Search
-        As it is now.
-    local : pathlib.Path, optional
-        The folder of all searches; ``./searches`` by default.
-    """
-    name = f"{search.id}.{search_fingerprint(report, search)[:8]}"
-    return (local or kept(LOCAL_SEARCHES)) / report.id / name / TABLE
