@@ -397,6 +397,58 @@ def test_the_front_page_counts_what_a_chapter_has_just_trained(root: Path) -> No
         assert "".join(front) == f"{seed}\n"
 
 
+@pytest.mark.slow
+def test_a_page_runs_again_for_those_reports_that_it_looked_at(root: Path, package: Path) -> None:
+    reports, toc = package / "reports", {"format": "jb-book", "root": "index"}
+    names = ("one", "two", "all", "none")
+    (root / "_toc.yml").write_text(
+        yaml.safe_dump(toc | {"chapters": [{"file": f"chapters/{name}"} for name in names]})
+    )
+    looks = {
+        "one": f"open('{reports}/baltzi/report.yaml')",
+        "two": "glob('runs/mendez/*.json')",
+        "all": f"glob('{reports}/*/runs/*.json')",
+        "none": f"glob('{reports}/*')",
+    }
+    for name, look in looks.items():
+        write(root / f"chapters/{name}.ipynb", code(f"from glob import glob\n_ = {look}"))
+    for report in ("baltzi", "mendez"):
+        (reports / report / "runs").mkdir(parents=True)
+        (reports / report / "report.yaml").touch()
+
+    def executed(folder: Path, name: str) -> set[str]:
+        """Name the pages that run again when a file is written."""
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+        lines = build(root)
+        assert [line.rpartition(": ")[2] for line in build(root)] == ["unchanged"] * 4
+        return {Path(line.partition(".")[0]).name for line in lines if ": executed in" in line}
+
+    assert executed(reports, "baltzi/report.yaml") == {*names}
+    assert executed(reports, "baltzi/runs/mlp.seed01.json") == {"one", "all"}
+    assert executed(root, "searches/baltzi/tuner/trials.json") == {"one", "all"}
+    assert executed(reports, "mendez/runs/mlp.seed01.json") == {"two", "all"}
+    assert executed(root, "runs/mendez/mlp.seed01.json") == {"two", "all"}
+    assert executed(reports, "tiny-mlp/report.yaml") == {*names}
+    shutil.rmtree(reports / "mendez")
+    assert executed(reports, "baltzi/report.yaml") == {*names}
+    shutil.rmtree(reports)
+
+
+@pytest.mark.slow
+def test_a_page_whose_looks_were_not_noted_runs_again_for_every_report(
+    root: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_NOTING", "raise SystemError  # {names} {notes}")
+    report = package / "reports/baltzi/report.yaml"
+    report.parent.mkdir(parents=True)
+    for content in ("id: baltzi", "id: mendez"):
+        report.write_text(content)
+        assert build(root)[0].startswith("chapters/one.ipynb: executed in")
+    assert build(root) == ["chapters/one.ipynb: unchanged"]
+    shutil.rmtree(package / "reports")
+
+
 def test_a_page_that_left_the_book_leaves_the_stage(root: Path) -> None:
     build(root)
     (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")

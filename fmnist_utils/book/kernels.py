@@ -190,6 +190,7 @@ def execute(
     folder: Path,
     logs: Path,
     kernels: Kernels | None = None,
+    first: str = "",
 ) -> Notebook:
     """Execute a notebook with papermill, and return it cleaned.
 
@@ -207,6 +208,8 @@ def execute(
         Where the traceback of a failed cell goes.
     kernels : Kernels, optional
         Whose kernel it is, so that it can be ended from another thread; with the limit on a cell.
+    first : str
+        A line that the kernel runs before the notebook, whatever comes of it.
 
     Raises
     ------
@@ -220,7 +223,7 @@ def execute(
     with tempfile.TemporaryFile() as errors, closing(watch):
         manager = kernels._starting_in(folder, errors)
         try:
-            result = _run(page, parameters, manager, kernels.cell_timeout, watch)
+            result = _run(page, parameters, manager, kernels.cell_timeout, watch, first)
         except Exception as error:
             errors.seek(0)
             last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
@@ -261,7 +264,12 @@ def _sentence(
 
 
 def _run(
-    page: Path, parameters: dict[str, Any], manager: type, cell_timeout: int | None, watch: _Watch
+    page: Path,
+    parameters: dict[str, Any],
+    manager: type,
+    cell_timeout: int | None,
+    watch: _Watch,
+    first: str,
 ) -> Any:
     """Run papermill; again when a kernel dies at its start, for another program took its port."""
     import papermill
@@ -284,7 +292,7 @@ def _run(
                 on_cell_start=watch.begin,
                 on_cell_executed=watch.end,
                 # A kernel writes to the terminal about its sockets, most of all when interrupted.
-                extra_arguments=["--log-level=CRITICAL"],
+                extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={first}"],
             )
         except DeadKernelError:
             raise

@@ -57,9 +57,9 @@ def build_book(
 ) -> Path:
     """Execute the chapters that changed and render the book, every warning an error.
 
-    A chapter is executed again only when its cells, its parameters, the package with its reports
-    and runs, or a library version changed. Whatever fails or is interrupted, ``_build/html`` holds
-    the last book that was complete.
+    A chapter is executed again only when its cells, its parameters, the package, a library version,
+    or file or runs of a report at which it looked changed. Whatever fails or is interrupted,
+    ``_build/html`` holds the last book that was complete.
 
     Parameters
     ----------

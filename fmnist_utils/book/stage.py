@@ -46,6 +46,9 @@ _EXECUTED = "fmnist_executed"
 #: Where a chapter in full mode leaves what it trains: a page depends on the records there.
 _TRAINED = ("runs", "searches")
 
+#: What a kernel runs before a chapter, so that the stage knows at which reports it looked.
+_NOTING = "__import__('fmnist_utils.book').book.note_looks({names!r}, {notes!r})"
+
 #: Files of the project that pages show, whole or in part.
 _INCLUDED = ("CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-TEXT", "benchmarks/speedrun.py")
 
@@ -143,7 +146,8 @@ class Stage:
         self.folder = root / "_build/stage"
         self._root, self._mode, self._images = root, mode, images
         self._executed, self._kernels = executed, kernels
-        self._world = digest([tree_digests(Path(__file__).parents[1]), versions()])
+        self._package = tree_digests(package := Path(__file__).parents[1])
+        self._reports = sorted(path.parent.name for path in package.glob("reports/*/report.yaml"))
         self._staged: set[Path] = set()
         # Nothing staged is a link: one that stands here would lead what is written elsewhere.
         for path in (self.folder, *self.folder.rglob("*")):
@@ -173,19 +177,22 @@ class Stage:
         parameters = self._parameters(page)
         start = time.perf_counter()
         ready = self._executed / page.name if self._executed is not None else None
+        known = _known_origin(self.folder / name)
         if ready is not None and ready.exists():
             notebook = adopted(page, ready)
             outcome = "taken as executed"
-        elif _known_origin(self.folder / name) == self._made_from(page, parameters):
+        elif known == self._made_from(page, parameters, known[1:]):
             self._staged.add(self.folder / name)
             return "unchanged"
         else:
             with self._own_folder() as folder:
-                logs = self._root / "_build/logs"
-                notebook = execute(page, name, parameters, folder, logs, self._kernels)
+                logs, notes = self._root / "_build/logs", folder.parent / "looks"
+                first = _NOTING.format(names=self._reports, notes=str(notes))
+                notebook = execute(page, name, parameters, folder, logs, self._kernels, first)
+                looks = notes.read_text().splitlines() if notes.exists() else self._reports
             # Looked at anew: in full mode the chapter may just have added to the runs.
             seconds = time.perf_counter() - start
-            notebook["metadata"][_MADE_FROM] = self._made_from(page, parameters)
+            notebook["metadata"][_MADE_FROM] = self._made_from(page, parameters, looks)
             notebook["metadata"][_EXECUTED] = _now() | {"seconds": round(seconds)}
             outcome = f"executed in {seconds:.0f} s"
         self._put(name, dump(notebook))
@@ -203,8 +210,7 @@ class Stage:
         # Not *.js: those Jupyter Book loads on every page, and not as a module.
         self._put(Path("_static/datatables.mjs"), bundle)
         builds = [self._build(page) for page in chapters(self._root)]
-        trained = [tree_digests(self._root / name, "*.json") for name in _TRAINED]
-        made_from, stamp = digest([self._world, trained, builds]), Path("record/.made-from")
+        made_from, stamp = digest([self._seen(self._reports), builds]), Path("record/.made-from")
         known = _known_files(self.folder / stamp)
         if known.pop("", None) == made_from and known == _digests(self.folder, known):
             self._staged.update(self.folder / name for name in (stamp, *map(Path, known)))
@@ -246,20 +252,32 @@ class Stage:
         given = {"MODE": self._mode, "DATA": self._images.source}
         return {name: given[name] for name in declared_parameters(page) if name in given}
 
-    def _made_from(self, page: Path, parameters: dict[str, Any]) -> str:
-        trained = [tree_digests(self._root / name, "*.json") for name in _TRAINED]
-        return digest([self._world, trained, _cells(page), parameters])
+    def _made_from(self, page: Path, parameters: Any, looks: Iterable[str]) -> list[str]:
+        """Return one digest of what a chapter is made from, and at which reports it looked."""
+        looks = sorted({*looks})
+        return [digest([self._seen(looks), _cells(page), parameters]), *looks]
+
+    def _seen(self, looks: Iterable[str]) -> list[Any]:
+        """Return versions, reports by name, and all files but those of reports not looked at."""
+        files = list(self._package)
+        for folder in _TRAINED:
+            found = tree_digests(self._root / folder, "*.json")
+            files += ((f"{folder}/{name}", content) for name, content in found)
+        unseen = {*self._reports}.difference(looks)
+        own = tuple(f"{folder}/{name}/" for folder in ("reports", *_TRAINED) for name in unseen)
+        return [versions(), self._reports, [file for file in files if not file[0].startswith(own)]]
 
     @contextmanager
     def _own_folder(self) -> Iterator[Path]:
         """Provide a folder to run in, empty but for the project's own new runs and searches."""
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as parent:
+            (folder := Path(parent) / "chapter").mkdir()
             for own in (self._root / name for name in _TRAINED):
                 if self._mode == "full":
                     own.mkdir(exist_ok=True)
                 if own.is_dir():
-                    (Path(folder) / own.name).symlink_to(own, target_is_directory=True)
-            yield Path(folder)
+                    (folder / own.name).symlink_to(own, target_is_directory=True)
+            yield folder
 
 
 def _known_files(stamp: Path) -> dict[str, str]:
@@ -285,12 +303,13 @@ def _now() -> dict[str, str]:
     return {"date": today, "revision": revision()}
 
 
-def _known_origin(staged: Path) -> str | None:
-    """Return what a staged chapter was made from; None when there is none, or none that we made."""
+def _known_origin(staged: Path) -> list[str]:
+    """Return what a staged chapter was made from; nothing without one, or one that we made."""
     try:
-        return read_notebook(staged)["metadata"].get(_MADE_FROM) if staged.exists() else None
+        known = read_notebook(staged)["metadata"].get(_MADE_FROM) if staged.exists() else None
     except BookError:  # cut short
-        return None
+        return []
+    return known if isinstance(known, list) else []
 
 
 # --- What a chapter is made from -----------------------------------------------------------------
