@@ -18,6 +18,8 @@ ARCHITECTURE = PAGES[0].read_text()
 SOURCES = "\n".join(path.read_text() for path in (ROOT / "fmnist_utils").rglob("*.py"))
 FILES = "py|md|ya?ml|css|ipynb|toml|txt|cff|json"
 _TEST = re.compile(r"(?m)^def (test_\w+)")
+CHECKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+HOOKS = {hook["id"]: hook for repository in CHECKS["repos"] for hook in repository["hooks"]}
 #: Made by commands that the pages name.
 MADE = {".venv", "_build/", "_build/html", "runs/", "searches/", ".venv/"}
 
@@ -67,11 +69,12 @@ def test_commands_of_the_pages_name_files_that_exist() -> None:
 
 
 def test_every_hook_before_a_commit_is_local_and_its_notebook_checks_are_quick() -> None:
-    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (repository,) = CHECKS["repos"]
     assert repository["repo"] == "local"
-    hooks = {hook["id"]: hook for hook in repository["hooks"]}
-    assert {hook["language"] for hook in hooks.values()} == {"system"}
-    program, *arguments = shlex.split(hooks["notebooks"]["entry"])
+    languages = {name: hook["language"] for name, hook in HOOKS.items()}
+    assert languages.pop("message") == "pygrep"  # pre-commit's own
+    assert set(languages.values()) == {"system"}
+    program, *arguments = shlex.split(HOOKS["notebooks"]["entry"])
     command = ["-m", program.rpartition("/")[2], "--collect-only", *arguments]
     listed = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True
@@ -79,3 +82,66 @@ def test_every_hook_before_a_commit_is_local_and_its_notebook_checks_are_quick()
     found = set(re.findall(r"::(test_\w+)", listed))
     assert {"test_cells_are_short", "test_parameters_are_plain_values"} <= found
     assert not [name for name in found if re.search("smoke|papermill|nbval", name)]
+
+
+def is_accepted(message: str) -> bool:
+    """Look at a message as pre-commit does: at its bytes, before git takes out its comments."""
+    hook = HOOKS["message"]
+    assert hook["stages"] == ["commit-msg"] and hook["args"] == ["--negate", "--multiline"]
+    pattern = re.compile(hook["entry"].encode(), re.MULTILINE | re.DOTALL)
+    return pattern.search(message.encode()) is not None
+
+
+BODY = "\n\nNobody had noticed that it was missing.\n"
+COMMENTS = "# Please enter the message.\n# --- >8 ---\ndiff --git a/x b/x\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"runs: add ten seeds{BODY}",
+        f"tests, fashion-mnist-report: bring back a line{BODY}{COMMENTS}",
+        f"book: pass on what was said\n{BODY}",
+        f"tables: focus on one row{BODY}",
+        "a: b" + "c" * 68 + BODY,
+        "a: b" + "é" * 68 + BODY,
+        "Merge branch 'main' into runs\n",
+        "fixup! runs: add ten seeds\n",
+    ],
+)
+def test_a_message_of_the_agreed_form_is_accepted(message: str) -> None:
+    assert is_accepted(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "runs: add ten seeds\n",
+        f"runs: add ten seeds\n\n{COMMENTS}",
+        "runs: add ten seeds\nwithout an empty line\n\nbefore this.\n",
+        f"\nruns: add ten seeds{BODY}",
+        f"add ten seeds{BODY}",
+        f"Runs: add ten seeds{BODY}",
+        f"runs:add ten seeds{BODY}",
+        f"runs: {BODY}",
+        f"runs: Add ten seeds{BODY}",
+        *(f"runs: {word} ten seeds{BODY}" for word in ("adds", "added", "adding", "stores")),
+        "a: b" + "c" * 69 + BODY,
+        "a: b" + "é" * 69 + BODY,
+    ],
+)
+def test_any_other_message_is_refused(message: str) -> None:
+    assert not is_accepted(message)
+
+
+def test_installing_the_checks_installs_that_of_messages_and_it_is_of_messages_alone() -> None:
+    assert CHECKS["default_install_hook_types"] == ["pre-commit", "commit-msg"]
+    assert CHECKS["default_stages"] == ["pre-commit"]
+
+
+def test_messages_that_the_page_shows_are_of_the_agreed_form() -> None:
+    lines = re.findall("git commit (.*)", (ROOT / "CONTRIBUTING.md").read_text())
+    options = [shlex.split(line) for line in lines]
+    assert options and {name for words in options for name in words[::2]} == {"--message"}
+    assert all(is_accepted("\n\n".join(words[1::2])) for words in options)
