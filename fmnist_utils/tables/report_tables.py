@@ -15,7 +15,7 @@ from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.ledger import every_ledger, statement_share
 from fmnist_utils.verdicts.multiplicity import chance
 from fmnist_utils.verdicts.outcome import COLUMNS, OTHER_COLUMNS, Tally, Word, tally
-from fmnist_utils.verdicts.rule import HISTORY
+from fmnist_utils.verdicts.rule import history
 
 
 def scoreboard(store: RunStore = STORE) -> Table:
@@ -123,7 +123,7 @@ def rule_history() -> Table:
             item.part,
             item.effect or "nothing yet",
         )
-        for item in HISTORY
+        for item in history()
     )
     headers = ("date", "what the rule says since then", "what it changed")
     return Table(headers, rows, "When each part of the rule was fixed")

@@ -11,4 +11,3 @@ from fmnist_utils.verdicts.collect import judge_accuracies, reported_accuracies
 from fmnist_utils.verdicts.disputed import Disputed, disputed, disputed_by
 from fmnist_utils.verdicts.ledger import every_ledger, ledger_rows, statement_share
 from fmnist_utils.verdicts.multiplicity import chance
-from fmnist_utils.verdicts.rule import HISTORY

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from fmnist_utils import stats
@@ -143,130 +146,8 @@ class Change(NamedTuple):
     effect: str = ""
 
 
-#: From the first part to the last, by the times of the commits. Counts are of the 244 claims about
-#: measured numbers and comparisons that the five reports had until 2026-11-26.
-HISTORY = (
-    Change(
-        "2026-11-21 01:33",
-        "Single numbers: 95 % prediction interval, equivalence within 1 percentage point of "
-        "accuracy or 10 % of a loss; numbers of a random validation split get the variance of "
-        "drawing images. Orderings: a share of pairs of at least 0.75, and an interval above "
-        "0.5. The first runs were published at 02:04.",
-        False,
-    ),
-    Change(
-        "2026-11-21 03:41",
-        "Ten seeds instead of five for every Baltzi model, whatever the verdicts said.",
-        True,
-        "Four claims went from consistent, imprecise to reproduced, one from not reproduced "
-        "to consistent, imprecise.",
-    ),
-    Change(
-        "2026-11-21 04:32",
-        "Scores of classes: a margin of 3 percentage points. The mean of several trainings "
-        "varies less than one.",
-        False,
-    ),
-    Change(
-        "2026-11-21 17:03",
-        "Bounds: the exact interval of Clopper and Pearson instead of a bootstrap.",
-        True,
-        "No word changed.",
-    ),
-    Change(
-        "2026-11-26",
-        "Equivalence counts rounding against itself: a number printed to whole percents had "
-        "counted as reproduced in up to 62 % of cases in which it was off by the margin.",
-        True,
-        "Seven claims went from reproduced to consistent, imprecise, 33 from reproduced to "
-        "consistent, unsettled, one from close to not reproduced; nearly all are epochs of "
-        "one report.",
-    ),
-    Change(
-        "2026-11-26",
-        "Open verdicts say whether more seeds would settle them, and how many. Where none "
-        "would, the word is consistent, unsettled.",
-        True,
-        "32 claims are called so instead of consistent, imprecise.",
-    ),
-    Change(
-        "2026-11-26",
-        "Unknown splits: Satterthwaite's degrees of freedom, the correction for a finite pool "
-        "of images, losses as well as accuracies, and every split that a report leaves open.",
-        True,
-        "Three claims went from consistent, imprecise to reproduced, one from close to "
-        "reproduced, one from consistent, imprecise to not reproduced, and with the rule on "
-        "rounding one from close to not reproduced.",
-    ),
-    Change(
-        "2026-11-26",
-        "Intervals of shares on the logit scale, of losses and epochs on the log scale, so "
-        "that none leaves its range.",
-        True,
-        "One claim went from close to reproduced, one from not reproduced to consistent, "
-        "imprecise, one from consistent, imprecise to not reproduced, one from reproduced to "
-        "consistent, imprecise, and with the rule on rounding two more.",
-    ),
-    Change(
-        "2026-11-26",
-        "Orderings: Newcombe's interval instead of a bootstrap that had no width where every "
-        "pair is won. Differences: Welch's and Satterthwaite's degrees of freedom instead of "
-        "pairs of seeds; nested trainings are compared in pairs.",
-        True,
-        "No word changed.",
-    ),
-    Change(
-        "2026-11-26",
-        "Over 92 means above 92: such a bound leaves nothing to rounding. An experiment of "
-        "which some runs stay at chance level is unstable.",
-        True,
-        "One bound went from reproduced to consistent, imprecise: two of ten runs are below 92.",
-    ),
-    Change(
-        "2026-11-26",
-        "Orderings: the interval is corrected for continuity, so that it leaves out one half only "
-        "where a rank test does. Without, equal models had counted as ordered in 5 % of cases "
-        "with three runs of each, and in 2.8 % with five, where 2.5 % were meant.",
-        True,
-        "Five comparisons of three runs with three went from reproduced to consistent, imprecise.",
-    ),
-    Change(
-        "2026-11-26",
-        "Orderings of classes: two classes are compared within each run, by the exact interval "
-        "of the share of runs. They had counted as independent samples.",
-        True,
-        "Three sentences that hold in all of five runs went from reproduced to consistent, "
-        "imprecise: a coin shows one side five times, too.",
-    ),
-    Change(
-        "2026-11-26",
-        "That augmentation helps is judged on runs that differ in augmentation alone. It had been "
-        "judged on the report's own columns, which differ in the images as well.",
-        True,
-        "Two sentences of one report went from reproduced to not reproduced.",
-    ),
-    Change(
-        "2026-11-26",
-        "Counts are of statements: a sentence or a table counts once, however many claims it "
-        "holds, and a number printed twice is one claim with two places.",
-        True,
-        "No word changed, but what is counted did.",
-    ),
-    Change(
-        "2026-11-26",
-        "Méndez: each run draws the 10,000 images that validate, as the report does not name them. "
-        "All had held out the last ones; both networks were trained again, five times each.",
-        True,
-        "14 words of that report changed: five became not reproduced, one that was is open now, "
-        "three are no longer reproduced, one is, and four are open for another reason.",
-    ),
-    Change(
-        "2026-11-27",
-        "Anastasopoulos, Mpofu and Smith: each run of the baseline and of the tuned network draws "
-        "the 12,000 images that validate. All had held out one set, as the trials of a search do.",
-        True,
-        "31 words of that report changed, nearly all of single epochs: ten are reproduced now and "
-        "six no longer, four became not reproduced, two that were are open, and nine are open for "
-        "another reason.",
-    ),
-)
+@functools.cache
+def history() -> tuple[Change, ...]:
+    """Return the parts of the rule from the first to the last, from ``rule_history.yaml``."""
+    text = Path(__file__).with_name("rule_history.yaml").read_text(encoding="utf-8")
+    return tuple(Change(**item) for item in yaml.safe_load(text))
