@@ -1,4 +1,4 @@
-"""What trains and evaluates a model: compiled epochs on TensorFlow and JAX, else plain Keras."""
+"""What trains and evaluates a model: compiled epochs, on TensorFlow and on JAX."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fmnist_utils.models.keras_import import BackendError, import_keras
 
 if TYPE_CHECKING:
     import keras
@@ -98,9 +100,6 @@ class Engine(ABC):
     def _all_rows(self, name: str) -> NDArray[np.int32]:
         return np.arange(len(self._parts[name].labels), dtype=np.int32)
 
-    def _evaluation_augment(self, name: str) -> Augment | None:
-        return self._augmenters.validation if name == "validation" else None
-
 
 def make_engine(
     model: keras.Model,
@@ -123,12 +122,20 @@ def make_engine(
         Called about once a second; what it raises ends the training.
     augmenters : Augmenters, optional
         Applied to whole batches, outside the model.
-    """
-    import keras
 
+    Raises
+    ------
+    BackendError
+        When Keras computes with another library.
+    """
+    backend = import_keras().backend.backend()
     kinds: dict[str, type[Engine]] = {"tensorflow": TensorFlowEngine, "jax": JaxEngine}
-    kind = kinds.get(keras.backend.backend(), KerasEngine)
-    return kind(model, parts, batch_size, check, augmenters)
+    if backend not in kinds:
+        raise BackendError(
+            f"Runs are trained with TensorFlow or JAX, not with {backend}: set "
+            "KERAS_BACKEND=tensorflow."
+        )
+    return kinds[backend](model, parts, batch_size, check, augmenters)
 
 
 class TensorFlowEngine(Engine):
@@ -229,7 +236,7 @@ class JaxEngine(Engine):
 
     def evaluate(self, name: str) -> dict[str, float]:
         """Return loss and accuracy of one split."""
-        augment = self._evaluation_augment(name)
+        augment = self._augmenters.validation if name == "validation" else None
         return self._call("test_step", name, self._all_rows(name), EVALUATION_BATCH, augment)
 
     def predict(self, name: str) -> Floats:
@@ -287,56 +294,3 @@ class JaxEngine(Engine):
             return jax.lax.fori_loop(0, count, body, state)
 
         return jax.jit(steps, static_argnums=0)
-
-
-class KerasEngine(Engine):
-    """Plain ``fit``, ``evaluate`` and ``predict``: works on every Keras backend."""
-
-    def train_epoch(self, order: NDArray[np.int32]) -> dict[str, float]:
-        """Take one optimizer step per batch of the order; return the running metrics."""
-        import keras
-
-        batches = self._batches("train", order, self._batch_size, self._augmenters.train)
-        checking = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: self._check()
-        )
-        history = self._model.fit(
-            batches, epochs=1, shuffle=False, verbose=0, callbacks=[checking]
-        ).history
-        return {key: float(values[0]) for key, values in history.items()}
-
-    def evaluate(self, name: str) -> dict[str, float]:
-        """Return loss and accuracy of one split."""
-        self._check()
-        batches = self._batches(name, augment=self._evaluation_augment(name))
-        result = self._model.evaluate(batches, verbose=0, return_dict=True)
-        return {key: float(value) for key, value in result.items()}
-
-    def predict(self, name: str) -> Floats:
-        """Return class probabilities of one split, float32 of shape ``(n, 10)``."""
-        return np.asarray(self._model.predict(self._batches(name), verbose=0))
-
-    def _batches(
-        self,
-        name: str,
-        order: NDArray[np.int32] | None = None,
-        size: int = EVALUATION_BATCH,
-        augment: Augment | None = None,
-    ) -> Any:
-        import keras
-
-        part = self._parts[name]
-        rows = self._all_rows(name) if order is None else order
-
-        class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-            def __len__(self) -> int:
-                return -(-len(rows) // size)
-
-            def __getitem__(self, i: int) -> tuple[Floats, NDArray[Any]]:
-                chosen = rows[i * size : (i + 1) * size]
-                images: Any = part.images[chosen].astype(np.float32) / 255.0
-                if augment is not None:
-                    images = keras.ops.convert_to_numpy(augment(images))
-                return images, part.labels[chosen]
-
-        return Batches()

@@ -21,7 +21,7 @@ from fmnist_utils.runs.record import Evaluation, Method, Run, Snapshot, confusio
 from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.checkpoint import Checkpoint
 from fmnist_utils.training.course import Course, Progress
-from fmnist_utils.training.epochs import Augmenters, Engine, KerasEngine, Part, make_engine
+from fmnist_utils.training.epochs import Augmenters, Engine, Part, make_engine
 from fmnist_utils.training.interrupts import ctrl_c_at_checks
 from fmnist_utils.training.keras_fit import _plain_fit
 from fmnist_utils.training.optimizers import (
@@ -99,16 +99,15 @@ def train(
         model = compiled_model(experiment, method)
         resize = experiment.model.resize if isinstance(experiment.model, CNN) else None
         parts = split_parts(data, spec, experiment.model.input_shape, resize, seed)
+        augmenters = _augmenters(spec.augmentation, seed)
+        engine = make_engine(model, parts, spec.batch_size, check, augmenters)
         if method.plain_fit:
-            engine: Engine = KerasEngine(model, parts, spec.batch_size, check)
             if method.unseeded and keras.backend.backend() == "tensorflow":
                 import tensorflow as tf
 
                 tf.random.set_seed(None)  # the weights are drawn; only the order is left to chance
             course = _plain_fit(model, parts, spec, check, on_epoch)
         else:
-            augmenters = _augmenters(spec.augmentation, seed)
-            engine = make_engine(model, parts, spec.batch_size, check, augmenters)
             whose = {"seed": seed, "of": identity, "by": environment}
             resumable = _Resumable.of(checkpoint, model, augmenters, whose) if checkpoint else None
             images = parts["train"].labels.shape[0]
