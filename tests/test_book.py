@@ -548,16 +548,16 @@ def test_what_trains_runs_alone(two_chapters: Path) -> None:
 def test_a_kernel_whose_port_is_taken_is_started_again(
     root: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    import papermill
+    from nbclient import NotebookClient
 
-    execute, calls = papermill.execute_notebook, itertools.count(1)
+    start, calls = NotebookClient.setup_kernel, itertools.count(1)
 
     def taken(*arguments: Any, **settings: Any) -> Any:
         if next(calls) <= times:
             raise RuntimeError("Kernel died before replying to kernel_info")
-        return execute(*arguments, **settings)
+        return start(*arguments, **settings)
 
-    monkeypatch.setattr(papermill, "execute_notebook", taken)
+    monkeypatch.setattr(NotebookClient, "setup_kernel", taken)
     if times == 2:
         assert build(root)[0].startswith("chapters/one.ipynb: executed in")
     else:
@@ -643,15 +643,15 @@ def test_a_cell_that_hangs_is_named(root: Path) -> None:
 def test_a_cell_has_a_limit_where_nothing_is_trained(
     root: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], limit: int | None
 ) -> None:
-    import papermill
+    from nbclient import NotebookClient
 
     asked = []
 
-    def execute(*_: Any, execution_timeout: int | None, **others: Any) -> None:
-        asked.append(execution_timeout)
+    def start(client: NotebookClient, **_: Any) -> None:
+        asked.append(client.timeout)
         raise RuntimeError("enough seen")
 
-    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    monkeypatch.setattr(NotebookClient, "setup_kernel", start)
     with pytest.raises(BookError, match="enough seen"):
         build(root, **settings)
     assert set(asked) == {limit}

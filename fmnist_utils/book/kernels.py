@@ -1,9 +1,10 @@
-"""Execute notebooks with papermill, each in a kernel of its own, side by side."""
+"""Execute notebooks, each in a kernel of its own, side by side."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,6 @@ from fmnist_utils.book.notebooks import (
     clean,
     has_tag,
     plain_text,
-    read_notebook,
 )
 from fmnist_utils.records import write_whole
 
@@ -41,40 +41,24 @@ class Kernels:
     ----------
     cell_timeout : int, optional
         How many seconds a cell may take; without it as long as it likes.
+    environment : dict, optional
+        Environment variables that a kernel has besides those of this process.
     """
 
-    def __init__(self, cell_timeout: int | None = None) -> None:
-        self.cell_timeout = cell_timeout
+    def __init__(
+        self, cell_timeout: int | None = None, environment: dict[str, str] | None = None
+    ) -> None:
+        self.cell_timeout, self.environment = cell_timeout, environment or {}
         self.running: dict[str, str] = {}
-        self._started: list[Any] = []
-        self._ended = False
-
-    def _starting_in(self, folder: Path, errors: IO[bytes]) -> type:
-        """Return what papermill is to start a kernel with, in a folder of its own.
-
-        Its own way is to change the folder of this whole process, which threads share. What the
-        kernel itself says, such as that its port is taken, goes into a file, not to the terminal.
-        """
-        from jupyter_client.manager import AsyncKernelManager
-
-        kernels = self
-
-        class Manager(AsyncKernelManager):
-            async def _async_launch_kernel(self, kernel_cmd: list[str], **settings: Any) -> None:
-                settings |= {"cwd": str(folder), "stdout": errors, "stderr": errors}
-                await super()._async_launch_kernel(kernel_cmd, **settings)
-                provisioner: Any = self.provisioner
-                kernels._started.append(provisioner.process)
-                if kernels._ended:
-                    provisioner.process.kill()
-
-        return Manager
+        self.started: list[Any] = []
+        self.ended = False
 
     def end(self) -> None:
-        """Kill those that run, and any that starts later; their notebooks fail."""
-        self._ended = True
-        for process in self._started:
-            process.kill()
+        """Kill those that run; one that is starting ends at its first cell."""
+        self.ended = True
+        for manager in self.started:
+            if process := getattr(manager.provisioner, "process", None):
+                process.kill()
 
 
 @contextmanager
@@ -148,17 +132,13 @@ class _LeftError(Exception):
 class _Watch:
     """Follows a notebook from cell to cell, by nbclient's hooks."""
 
-    def __init__(self, page: Path, name: Path, injected: bool, kernels: Kernels) -> None:
+    def __init__(self, notebook: Any, name: Path, kernels: Kernels) -> None:
         self.name, self._kernels = name, kernels
-        kinds = [
-            (cell["cell_type"] == "code", has_tag(cell, "parameters"))
-            for cell in read_notebook(page)["cells"]
-        ]
-        self._code = [is_code for is_code, _ in kinds]
         # Where papermill injects parameters there is a cell more, which no reader sees.
-        declared = [i for i, (_, has_parameters) in enumerate(kinds) if has_parameters]
-        if injected and declared:
-            self._code.insert(declared[0] + 1, False)
+        self._code = [
+            cell["cell_type"] == "code" and not has_tag(cell, "injected-parameters")
+            for cell in notebook["cells"]
+        ]
         self._index = 0
 
     @property
@@ -168,11 +148,13 @@ class _Watch:
 
     def begin(self, cell: Any, cell_index: int) -> None:
         """Note which cell is running."""
+        if self._kernels.ended:
+            raise CancelledError
         self._index = cell_index
         self._kernels.running[str(self.name)] = f"{self.place} of {sum(self._code)}"
 
     def end(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
-        """Refuse what papermill lets pass: a cell after which the others do not run."""
+        """Refuse a cell that ends its kernel: the others after it do not run."""
         reply = execute_reply["content"]
         asked = [item.get("source") for item in reply.get("payload", [])]
         if reply.get("ename") == "SystemExit" or "ask_exit" in asked:
@@ -192,7 +174,7 @@ def execute(
     kernels: Kernels | None = None,
     first: str = "",
 ) -> Notebook:
-    """Execute a notebook with papermill, and return it cleaned.
+    """Execute a notebook, and return it cleaned.
 
     Parameters
     ----------
@@ -219,11 +201,11 @@ def execute(
     import nbformat
 
     kernels = kernels or Kernels()
-    watch = _Watch(page, name, bool(parameters), kernels)
+    notebook = _with_parameters(page, parameters)
+    watch = _Watch(notebook, name, kernels)
     with tempfile.TemporaryFile() as errors, closing(watch):
-        manager = kernels._starting_in(folder, errors)
         try:
-            result = _run(page, parameters, manager, kernels.cell_timeout, watch, first)
+            _run(notebook, folder, errors, kernels, watch, first)
         except Exception as error:
             errors.seek(0)
             last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
@@ -231,21 +213,31 @@ def execute(
             if sentence is None:
                 raise
             raise BookError(sentence) from error
-    return clean(json.loads(nbformat.writes(result)))  # type: ignore[no-untyped-call]
+    return clean(json.loads(nbformat.writes(notebook)))  # type: ignore[no-untyped-call]
+
+
+def _with_parameters(page: Path, parameters: dict[str, Any]) -> Any:
+    """Read a notebook, and set its parameters as papermill does."""
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # one without parameters is no news
+    notebook = load_notebook_node(str(page))
+    if not parameters:
+        return notebook
+    return parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
 
 
 def _sentence(
     error: Exception, watch: _Watch, kernels: Kernels, last: str, logs: Path
 ) -> str | None:
     """Say where a notebook failed and why; None for an error that has no business here."""
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     match error:
-        case papermill.PapermillExecutionError():
+        case CellExecutionError():
             log = logs / f"{watch.name.with_suffix('').as_posix().replace('/', '.')}.log"
-            traceback = "\n".join(error.traceback)
-            write_whole(log, plain_text(f"{error.source}\n\n{traceback}\n").encode())
+            write_whole(log, plain_text(f"{error.traceback}\n").encode())
             message = plain_text(f"{error.ename}: {error.evalue}").splitlines()[0]
             where = log.relative_to(logs.parents[1])
             return f"{watch.place}: {message} (whole traceback in {where})"
@@ -264,39 +256,41 @@ def _sentence(
 
 
 def _run(
-    page: Path,
-    parameters: dict[str, Any],
-    manager: type,
-    cell_timeout: int | None,
-    watch: _Watch,
-    first: str,
-) -> Any:
-    """Run papermill; again when a kernel dies at its start, for another program took its port."""
-    import papermill
+    notebook: Any, folder: Path, errors: IO[bytes], kernels: Kernels, watch: _Watch, first: str
+) -> None:
+    """Execute all cells; again when a kernel dies at its start, for another took its port.
+
+    What the kernel itself says, such as that its port is taken, goes into a file, not to the
+    terminal.
+    """
+    from nbclient import NotebookClient
     from nbclient.exceptions import DeadKernelError
 
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # errors are told by whom they reach
     for start in range(1, _STARTS + 1):
+        client: Any = NotebookClient(
+            notebook,
+            kernel_name="python3",
+            timeout=kernels.cell_timeout,
+            startup_timeout=_PATIENCE,
+            iopub_timeout=_PATIENCE,
+            raise_on_iopub_timeout=True,
+            on_cell_start=watch.begin,
+            on_cell_executed=watch.end,
+            # A kernel writes to the terminal about its sockets, most of all when interrupted.
+            extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={first}"],
+        )
+        kernels.started.append(client.create_kernel_manager())
+        where = {"cwd": str(folder), "env": os.environ | kernels.environment}
         try:
-            return papermill.execute_notebook(
-                str(page),
-                None,
-                parameters,
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                start_timeout=_PATIENCE,
-                iopub_timeout=_PATIENCE,
-                execution_timeout=cell_timeout,
-                kernel_manager_class=manager,
-                on_cell_start=watch.begin,
-                on_cell_executed=watch.end,
-                # A kernel writes to the terminal about its sockets, most of all when interrupted.
-                extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={first}"],
-            )
+            with client.setup_kernel(stdout=errors, stderr=errors, **where):
+                about = client.wait_for_reply(client.kc.kernel_info())["content"]
+                notebook.metadata.language_info = about["language_info"]
+                for index, cell in enumerate(notebook.cells):
+                    client.execute_cell(cell, index)
+                client.set_widgets_metadata()
+            return
         except DeadKernelError:
             raise
         except RuntimeError:
             if start == _STARTS:
                 raise
-    return None

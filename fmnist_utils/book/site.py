@@ -99,17 +99,15 @@ def build_book(
         raise BookError(f"There is no folder {executed} with executed notebooks.")
     with _alone(root):
         images = _find_images(data, console)
-        kernels = Kernels(cell_timeout or (CELL_TIMEOUT if mode == "replay" else None))
+        limit = cell_timeout or (CELL_TIMEOUT if mode == "replay" else None)
+        kernels = Kernels(limit, _environment(images))
         stage = Stage(root, mode, images, executed, kernels)
         stage.add_spine()
         # Side by side where nothing is trained: two trainings would share one GPU's memory.
         cores = core_count() if mode == "replay" else 1
         # The front page comes last: it counts what the chapters may just have trained.
         in_order = (*others, front)
-        with (
-            _environment(images),
-            side_by_side(stage.add, in_order, cores, kernels, console) as results,
-        ):
+        with side_by_side(stage.add, in_order, cores, kernels, console) as results:
             for page, outcome in results:
                 if outcome:
                     _say(console, f"{page.relative_to(root)}: {outcome}")
@@ -154,7 +152,6 @@ def refresh_chapters(
     root = root.resolve()
     notebooks = _named(root, names)
     _check_tools()
-    kernels = Kernels(cell_timeout or CELL_TIMEOUT)
 
     def refreshed(page: Path) -> None:
         name = page.relative_to(root)
@@ -162,13 +159,12 @@ def refresh_chapters(
             notebook = execute(page, name, {}, Path(folder), root / "_build/logs", kernels)
         write_whole(page, dump(notebook))
 
-    with (
-        _alone(root),
-        _environment(_find_images("real", console)),
-        side_by_side(refreshed, notebooks, core_count(), kernels, console) as results,
-    ):
-        for page, _ in results:
-            _say(console, f"{page.relative_to(root)}: refreshed")
+    with _alone(root):
+        images = _find_images("real", console)
+        kernels = Kernels(cell_timeout or CELL_TIMEOUT, _environment(images))
+        with side_by_side(refreshed, notebooks, core_count(), kernels, console) as results:
+            for page, _ in results:
+                _say(console, f"{page.relative_to(root)}: refreshed")
 
 
 def _named(root: Path, names: Sequence[str]) -> list[Path]:
@@ -226,18 +222,10 @@ def _say(console: Console, sentence: str) -> None:
     console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
-@contextmanager
-def _environment(images: Images) -> Iterator[None]:
-    """Set the environment variables of the kernels that are started meanwhile."""
-    before = dict(os.environ)
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    if images.folder is not None:
-        os.environ["FMNIST_DATA_DIR"] = str(images.folder)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _environment(images: Images) -> dict[str, str]:
+    """Return the environment variables of the kernels."""
+    folder = {} if images.folder is None else {"FMNIST_DATA_DIR": str(images.folder)}
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **folder}
 
 
 # --- Rendering -----------------------------------------------------------------------------------
