@@ -120,8 +120,14 @@ def refuse_duplicates(what: str, names: Iterable[str], how: str = "stands twice"
         raise ValueError(f"{what} {min(recurring)} {how}")
 
 
-def read_regular(path: Path) -> bytes:
-    """Read a record's file, unless it has no end or is far too large for one.
+def read_regular(path: Path, largest: int = LARGEST) -> bytes:
+    """Read a file, unless it has no end or is far too large.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    largest : int
+        How many bytes it may have.
 
     Raises
     ------
@@ -133,8 +139,8 @@ def read_regular(path: Path) -> bytes:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
-        if about.st_size > LARGEST:
-            raise OSError(errno.EFBIG, f"it has more than {LARGEST:,} bytes")
+        if about.st_size > largest:
+            raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
         return file.read()
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fmnist_utils.data import transfer
-from fmnist_utils.data.download import fetch_data, load_data, verify_data
+from fmnist_utils.data.download import fetch_data, load_data
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, DataError, official_fingerprint
 from fmnist_utils.data.fashion_mnist import FILES as data_FILES
 from fmnist_utils.data.inputs import one_hot, split_indices
@@ -383,7 +383,7 @@ def test_a_folder_in_place_of_a_file_is_an_error(folder: Path) -> None:
     (folder / "labels.gz").unlink()
     (folder / "labels.gz").mkdir()
     with pytest.raises(DataError, match=r"Cannot read .*labels\.gz"):
-        verify_data(folder, FILES)
+        fetch(folder)
 
 
 # Loading

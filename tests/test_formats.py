@@ -337,7 +337,7 @@ def a_loop(path: Path) -> None:
     [
         (a_fifo, "no regular file"),
         (a_device, "no regular file"),
-        (Path.mkdir, "a folder"),
+        (Path.mkdir, "Is a directory"),
         (a_loop, "Cannot read"),
         (unreadable, "Cannot read"),
         (Path.touch, "is empty"),
@@ -364,7 +364,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "train-images-idx3-ubyte"
     with path.open("wb") as file:
         file.truncate(formats.LARGEST + 1)
-    with pytest.raises(DataError, match="more than 67108864 bytes"):
+    with pytest.raises(DataError, match="more than 67,108,864 bytes"):
         read_folder(tmp_path)
 
 

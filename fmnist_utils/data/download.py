@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FILES, DataError, FashionMNIST
-from fmnist_utils.data.formats import FORMS, exists, read_file, read_folder
+from fmnist_utils.data.formats import exists, read_file, read_folder
 from fmnist_utils.data.transfer import GivenUpError, Transfer, quiet_pooch, short_reason
 
 MIRRORS: tuple[str, ...] = (
@@ -121,7 +121,13 @@ def fetch_data(
             _fetch_missing(folder, mirrors, files, retries, timeout, deadline)
         except OSError as error:
             raise DataError(_cannot_write(folder, error)) from error
-    verify_data(folder, files)
+    for name, expected in files.items():
+        found = hashlib.md5(read_file(folder / name), usedforsecurity=False).hexdigest()
+        if found != expected:
+            raise DataError(
+                f"{folder / name} is not the official file: expected MD5 {expected}, found "
+                f"{found}; delete it and fetch it again."
+            )
     return folder
 
 
@@ -214,33 +220,6 @@ def _named_folder(folder: str | Path | None) -> Path | None:
         problem = "and that is no folder" if exists(found) else "and there is no such folder"
         raise DataError(f"{what} {str(value)!r}{meant}, {problem}: give the full path of one.")
     return found
-
-
-def verify_data(folder: Path, files: Mapping[str, str] = FILES) -> None:
-    """Check that a folder holds every official data file, unchanged.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the files lie.
-    files : mapping of str to str
-        File name to expected MD5 sum.
-
-    Raises
-    ------
-    DataError
-        Naming the first file that is missing, unreadable or not the official one.
-    """
-    for name, expected in files.items():
-        path = folder / name
-        if not exists(path):
-            raise DataError(f"{name} is missing in {folder}: {FORMS}.")
-        found = hashlib.md5(read_file(path), usedforsecurity=False).hexdigest()
-        if found != expected:
-            raise DataError(
-                f"{path} is not the official file: expected MD5 {expected}, found {found}; delete "
-                "it and fetch it again."
-            )
 
 
 def labels_at_hand() -> NDArray[np.uint8] | None:

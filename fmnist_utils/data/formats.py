@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import math
-import stat
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import FILES, DataError
+from fmnist_utils.records import read_regular
 from fmnist_utils.rounding import times
 
 if TYPE_CHECKING:
@@ -146,38 +146,23 @@ def read_file(path: Path, largest: int | None = None) -> bytes:
 
     Parameters
     ----------
-    path : Path
-        What to read; it is not opened if it is a FIFO, a device or a folder.
+    path : pathlib.Path
+        Nothing is read of a FIFO, a device or a folder.
     largest : int, optional
         In bytes, `LARGEST` by default.
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------
     DataError
         If it is no such file or cannot be read.
     """
-    largest = LARGEST if largest is None else largest
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-            raise DataError(f"Cannot read {path} (it is {kind}): put the data file in its place.")
-        with path.open("rb") as file:
-            content = file.read(largest + 1)
+        content = read_regular(path, LARGEST if largest is None else largest)
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"Cannot read {path} ({reason}): check the file and its folder.") from error
     if not content:
         raise DataError(f"{path} is empty: fetch it again.")
-    if len(content) > largest:
-        raise DataError(
-            f"{path} has more than {largest} bytes, and no file of the data set does: fetch it "
-            "again."
-        )
     return content
 
 
@@ -328,8 +313,6 @@ def _read_parquet(path: Path, split: Split) -> tuple[Bytes, Bytes]:
 
 def _parquet_frame(content: bytes, path: Path, rows: int) -> pd.DataFrame:
     """Read a Parquet file, after a look at what it says that it has."""
-    import pandas as pd
-
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -337,8 +320,8 @@ def _parquet_frame(content: bytes, path: Path, rows: int) -> pd.DataFrame:
             f"Reading {path} needs pyarrow: pip install pyarrow, or use the official .gz files."
         ) from error
     try:
-        facts = pyarrow.parquet.ParquetFile(io.BytesIO(content))
-        names, found = facts.schema_arrow.names, facts.metadata.num_rows
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+        names, found = file.schema_arrow.names, file.metadata.num_rows
     except Exception as error:
         reason = _on_one_line(error)
         raise DataError(f"{path} is no Parquet file ({reason}): fetch it again.") from error
@@ -351,7 +334,7 @@ def _parquet_frame(content: bytes, path: Path, rows: int) -> pd.DataFrame:
     if found != rows:
         raise DataError(f"{path} has {found} rows, and Fashion-MNIST has {rows}: fetch it again.")
     try:
-        return pd.read_parquet(io.BytesIO(content), engine="pyarrow", columns=["image", "label"])
+        return file.read(["image", "label"]).to_pandas()
     except Exception as error:
         reason = _on_one_line(error)
         raise DataError(f"Cannot unpack {path} ({reason}): fetch it again.") from error
