@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -168,6 +168,29 @@ class Fault:
             because=joined(fault.because for fault in every),
             consequence=kind.consequence.format(**self.words),
         )
+
+
+def fault_of(kind: str, experiment: Experiment, claims: Sequence[Claim], **told: Any) -> Fault:
+    """Return the fault of numbers of an experiment: named by the first, it rests on all of them.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    experiment : Experiment
+        Whose numbers.
+    claims : sequence of Claim
+        The numbers, which contradict each other.
+    **told
+        What else a `Fault` takes, or takes otherwise.
+    """
+    usual: dict[str, Any] = {
+        "about": f"{experiment.id}-{claims[0].id}",
+        "where": place(*claims),
+        "rests_on": frozenset(address(experiment, claim) for claim in claims),
+        "words": {"of": experiment.title},
+    }
+    return Fault(kind=kind, **usual | told)
 
 
 def told(faults: Iterable[Fault]) -> list[Finding]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from fmnist_utils.audit.fault import Fault, address, address_at, place, severity_of
+from fmnist_utils.audit.fault import Fault, address_at, fault_of, place, severity_of
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -108,17 +108,14 @@ def wrong_ends(report: Report) -> Iterator[Fault]:
                 allowed = best[metric] if asked else [last]
                 if claim.epoch or any(claim.interval.meets(cell.interval) for cell in allowed):
                     continue
-                yield Fault(
-                    kind="last-epoch",
-                    about=f"{experiment.id}-{claim.id}",
+                yield fault_of(
+                    "last-epoch", experiment, (claim, *allowed),
                     where=joined((place(claim), table.where)),
                     claimed=f"{stated_value(claim)} {claim.split} {metric} "
                     f"{'at the best epoch' if asked else 'after training'}",
                     because=f"{table.where} ends at {stated_value(last)}, and its best is "
                     f"{stated_value(best[metric][0])}",
-                    rests_on=frozenset(address(experiment, c) for c in (claim, *allowed)),
-                    words={"of": experiment.title},
-                )
+                )  # fmt: skip
 
 
 def _middle(claim: Claim) -> Fraction:
@@ -172,17 +169,13 @@ def losses_too_low(report: Report) -> Iterator[Fault]:
                 continue
             least = (1 - accuracy.interval.high) * _LOSS_OF_AN_ERROR
             if loss.interval.high < least:
-                yield Fault(
-                    kind="loss",
-                    about=f"{experiment.id}-{loss.id}",
-                    where=place(loss, accuracy),
+                yield fault_of(
+                    "loss", experiment, (loss, accuracy),
                     claimed=f"{subject_text(loss)} of {experiment.title} is {stated_value(loss)}, "
                     f"{subject_text(accuracy)} {stated_value(accuracy)}",
                     because="each error costs ln 2 at least, so the loss is above "
                     f"{float(least):.3f}",
-                    rests_on=frozenset(address(experiment, claim) for claim in (loss, accuracy)),
-                    words={"of": experiment.title},
-                )
+                )  # fmt: skip
 
 
 # --- what no count of images gives (GRIM; Brown & Heathers 2017) ---------------------------------
@@ -195,17 +188,13 @@ def impossible_accuracies(report: Report) -> Iterator[Fault]:
             continue
         n = _images(experiment, claim) * (claim.mean_of or 1)
         if not possible_counts(claim.interval, n):
-            yield Fault(
-                kind="grim",
-                about=f"{experiment.id}-{claim.id}",
-                where=place(claim),
+            yield fault_of(
+                "grim", experiment, (claim,),
                 claimed=f"{subject_text(claim)} of {experiment.title} is {stated_value(claim)}",
                 because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}; "
                 f"{_by_chance([claim], n)}",
-                rests_on=frozenset({address(experiment, claim)}),
                 severity=severity_of(claim),
-                words={"of": experiment.title},
-            )
+            )  # fmt: skip
 
 
 def impossible_class_shares(report: Report) -> Iterator[Fault]:
@@ -218,16 +207,13 @@ def impossible_class_shares(report: Report) -> Iterator[Fault]:
         impossible = [c for c in shares if not possible_counts(c.interval, n)]
         if impossible:
             counts = [f"{float(n * claim.interval.middle):,.2f}" for claim in impossible]
-            yield Fault(
-                kind="class-shares",
+            yield fault_of(
+                "class-shares", experiment, impossible,
                 about=experiment.id,
-                where=place(*impossible),
                 claimed=f"{listed(map(stated_value, impossible))} of the {n:,} test images of a "
                 "class",
                 because=joined([f"that is {listed(counts)} images", _by_chance(shares, n),
                                 *_sizes_of_classes(shares, n)]),
-                rests_on=frozenset(address(experiment, claim) for claim in impossible),
-                words={"of": experiment.title},
             )  # fmt: skip
 
 
@@ -240,16 +226,12 @@ def shares_beyond_a_class(report: Report) -> Iterator[Fault]:
                 classes[claim.label, claim.split, claim.reading].append(claim)
         for shares in classes.values():
             if total([claim.interval for claim in shares]).low > 1:
-                yield Fault(
-                    kind="class-shares",
-                    about=f"{experiment.id}-{shares[0].id}",
-                    where=place(*shares),
+                yield fault_of(
+                    "class-shares", experiment, shares,
                     claimed=f"{' + '.join(map(stated_value, shares))} of the images of "
                     f"{CLASS_NAMES[shares[0].label or 0]}",
                     because="recognised, or taken for other classes, are more than all of them",
-                    rests_on=frozenset(address(experiment, claim) for claim in shares),
-                    words={"of": experiment.title},
-                )
+                )  # fmt: skip
 
 
 def _by_chance(shares: list[Claim], n: int) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from fmnist_utils.audit.fault import Fault, address, place
+from fmnist_utils.audit.fault import Fault, address, fault_of, place
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import split_sizes
@@ -44,15 +44,8 @@ def impossible_epochs(report: Report) -> Iterator[Fault]:
                 problem = f"training ended after epoch {stated_value(end)}"
                 numbers.append(end)
             if problem:
-                yield Fault(
-                    kind="epochs",
-                    about=f"{experiment.id}-{claim.id}",
-                    where=place(*numbers),
-                    claimed=f"{subject_text(claim)} of {experiment.title}: {stated_value(claim)}",
-                    because=problem,
-                    rests_on=frozenset(address(experiment, number) for number in numbers),
-                    words={"of": experiment.title},
-                )
+                told = f"{subject_text(claim)} of {experiment.title}: {stated_value(claim)}"
+                yield fault_of("epochs", experiment, numbers, claimed=told, because=problem)
 
 
 def _no_end(experiment: Experiment, claim: Claim) -> str:

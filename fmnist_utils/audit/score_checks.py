@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from fmnist_utils.audit.fault import Fault, address, place
+from fmnist_utils.audit.fault import Fault, address, fault_of, place
 from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.reports.printed import ClassScores, ScoreTable
 from fmnist_utils.reports.report import Report
@@ -82,15 +82,11 @@ def wrong_macro_recalls(report: Report) -> Iterator[Fault]:
                 continue
             if not accuracy.interval.meets(claim.interval):
                 told = stated_value(claim), stated_value(accuracy)
-                yield Fault(
-                    kind="scores",
-                    about=f"{experiment.id}-{claim.id}",
-                    where=place(claim, accuracy),
+                yield fault_of(
+                    "scores", experiment, (claim, accuracy),
                     claimed="macro recall {}, accuracy {}".format(*told),
                     because="each class has 1,000 test images, so that the two are one number",
-                    rests_on=frozenset(address(experiment, c) for c in (claim, accuracy)),
-                    words={"of": experiment.title},
-                )
+                )  # fmt: skip
 
 
 def _counts(row: ClassScores, table: ScoreTable, *, with_f1: bool = True) -> Counts:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from fmnist_utils.audit.fault import Fault, address, place, severity_of
+from fmnist_utils.audit.fault import Fault, address, fault_of, place, severity_of
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -227,15 +227,13 @@ def wrong_gaps(report: Report) -> Iterator[Fault]:
             if one is None or other is None:
                 continue
             if not (one.interval - other.interval).meets(claim.interval):
-                yield Fault(
-                    kind="difference",
-                    about=f"{experiment.id}-{claim.id}",
+                yield fault_of(
+                    "difference", experiment, (claim, one, other),
                     where=place(claim),
                     claimed=f"{claim_text(claim)} of {experiment.title} is {stated_value(claim)}",
                     because=_subtraction(one, other),
-                    rests_on=frozenset(address(experiment, c) for c in (claim, one, other)),
                     severity=severity_of(claim, one, other),
-                )
+                )  # fmt: skip
 
 
 def above_training(report: Report) -> Iterator[Fault]:
@@ -375,8 +373,8 @@ def false_class_orderings(report: Report) -> Iterator[Fault]:
             ]
             if false:
                 scores = [recall for pair in false for recall in pair]
-                yield Fault(
-                    kind="class-order",
+                yield fault_of(
+                    "class-order", experiment, scores,
                     about=f"{experiment.id}-{claim.id}",
                     where=joined((place(claim), place(*scores))),
                     claimed=joined(f"{_class(above)} is recognised better than {_class(below)}"
@@ -384,8 +382,6 @@ def false_class_orderings(report: Report) -> Iterator[Fault]:
                     because=joined(f"recall {stated_value(above)} of {_class(above)} is less than "
                                    f"{stated_value(below)} of {_class(below)}"
                                    for above, below in false),
-                    rests_on=frozenset(address(experiment, recall) for recall in scores),
-                    words={"of": experiment.title},
                 )  # fmt: skip
 
 
