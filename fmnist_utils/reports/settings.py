@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import WrongAt, first_problem
 from fmnist_utils.reports.claim import Assumption, Claim
-from fmnist_utils.reports.protocol import NOT_SUPPORTED, Training
+from fmnist_utils.reports.protocol import NOT_SUPPORTED, Precision, Training
 from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.values import not_whole, same_value
 
@@ -26,9 +26,7 @@ class SettingError(FmnistError):
 class HasSettings(Protocol):
     """What has settings: an experiment, or a search."""
 
-    @property
-    def id(self) -> str:
-        """Its name in the report's file."""
+    id: str
 
     def setting(self, path: str) -> Any:
         """Look up a setting by its dotted path."""
@@ -37,25 +35,11 @@ class HasSettings(Protocol):
 class HasReadings(HasSettings, Protocol):
     """An experiment, of which readings are stated or assumed: its module imports this one."""
 
-    @property
-    def training(self) -> Training:
-        """The protocol."""
-
-    @property
-    def precision(self) -> str:
-        """What the book trains it in."""
-
-    @property
-    def layers_as(self) -> str | None:
-        """The experiment whose layers are those of this one too."""
-
-    @property
-    def assumed(self) -> Sequence[Assumption]:
-        """What the report leaves open, and what was chosen."""
-
-    @property
-    def stated(self) -> Sequence[Claim]:
-        """The claims of the prose."""
+    training: Training
+    precision: Precision
+    layers_as: str | None
+    assumed: tuple[Assumption, ...]
+    stated: tuple[Claim, ...]
 
     @property
     def results(self) -> Sequence[Claim]:
