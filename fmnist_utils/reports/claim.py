@@ -241,9 +241,13 @@ class Claim(Strict):
     @property
     def number(self) -> float:
         """The value as a float, in the claim's unit."""
+        return float(self._single)
+
+    @property
+    def _single(self) -> Decimal:
         if not isinstance(self.value, Decimal):
             raise TypeError(f"claim {self.id} has no single number")
-        return float(self.value)
+        return self.value
 
     @property
     def whole(self) -> float:
@@ -258,18 +262,14 @@ class Claim(Strict):
     @property
     def interval(self) -> Interval:
         """What the value may stand for: counts and settings are exact, the rest is rounded."""
-        if not isinstance(self.value, Decimal):
-            raise TypeError(f"claim {self.id} has no single number")
         if self.unit == "plain" and (self.about.whole or self.kind == "exact"):
-            return Interval.exactly(self.value)
-        return Interval.printed(self.value, SCALES[self.unit])
+            return Interval.exactly(self._single)
+        return Interval.printed(self._single, SCALES[self.unit])
 
     @property
     def half_width(self) -> float:
         """Half of the last printed digit, in the claim's unit: what rounding may have hidden."""
-        if not isinstance(self.value, Decimal):
-            raise TypeError(f"claim {self.id} has no single number")
-        return 0.5 * 10.0 ** int(self.value.as_tuple().exponent)
+        return 0.5 * 10.0 ** int(self._single.as_tuple().exponent)
 
 
 class Assumption(Strict):

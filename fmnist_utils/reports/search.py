@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from fmnist_utils.records import Slug, Strict, refuse_duplicates
-from fmnist_utils.reports.claim import Assumption, Claim
+from fmnist_utils.reports.claim import Assumption, Claim, one_or_more
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.protocol import Epochs, Seed
 from fmnist_utils.reports.settings import account_for, look_up
@@ -29,10 +29,6 @@ def _plain(value: Any) -> Any:
         except ValueError:
             continue
     return value
-
-
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 Scalar = bool | int | float | str
@@ -73,7 +69,7 @@ class Parameter(Strict):
         What the report states as the default; a random search never uses it.
     """
 
-    sets: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    sets: Annotated[tuple[str, ...], BeforeValidator(one_or_more), Field(min_length=1)]
     choices: Annotated[tuple[Choice, ...], Field(min_length=1)] | None = None
     low: Bound | None = None
     high: Bound | None = None
