@@ -16,8 +16,9 @@ from fmnist_utils.book import chapter, opening
 from fmnist_utils.book.chapter import ParameterError
 from fmnist_utils.book.opening import Chapter
 from fmnist_utils.campaign import start
+from fmnist_utils.campaign.jobs import Watcher
 from fmnist_utils.campaign.progress import CampaignProgress
-from fmnist_utils.campaign.tracking import Tracker, TrackingError
+from fmnist_utils.campaign.tracking import TrackingError
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.runs.store import RunStore
@@ -198,7 +199,7 @@ def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkey
     fu.reproduce(experiment, real, mode="full", seeds=1, store=store, tracker="none")
     with pytest.raises(TrackingError, match=r"pip install fmnist-utils\[wandb\]"):
         fu.reproduce(experiment, real, mode="full", seeds=1, store=store, tracker="wandb")
-    assert heard == [CampaignProgress, Tracker]
+    assert heard == [CampaignProgress, Watcher]
 
 
 def test_replay_and_smoke_mode_track_nothing(experiment, few_images, tmp_path, monkeypatch):

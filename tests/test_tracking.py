@@ -15,9 +15,9 @@ from factories import FakeCrew, make_run
 
 from fmnist_utils.campaign import tracking
 from fmnist_utils.campaign.campaign import CampaignError, run_jobs
-from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.campaign.process import ProcessLostError
-from fmnist_utils.campaign.tracking import Tracker, TrackingError, make_tracker
+from fmnist_utils.campaign.tracking import TrackingError, make_tracker
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Run, fingerprint
 from fmnist_utils.runs.store import RunStore
@@ -194,7 +194,7 @@ def test_the_mode_is_the_users_and_offline_without_a_key(
 )
 def test_a_package_that_cannot_be_used_is_one_sentence(monkeypatch, module, sentence):
     monkeypatch.setitem(sys.modules, "wandb", module)
-    assert type(make_tracker("none")) is Tracker
+    assert type(make_tracker("none")) is Watcher
     with pytest.raises(TrackingError, match=sentence):
         make_tracker("wandb")
     with pytest.raises(TrackingError, match=r"no tracker 'mlflow'; there are none, wandb\.$"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import Method, Run
@@ -25,10 +25,17 @@ class Job(NamedTuple):
 
 
 class Watcher:
-    """Is told what happens in a campaign; this one keeps nothing.
+    """Is told what happens in a campaign, around which it is entered; this one keeps nothing.
 
     All calls come from the thread that runs the campaign.
     """
+
+    def __enter__(self) -> Self:
+        """Begin a campaign."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End a campaign, which an exception may have cut short."""
 
     def on_start(self, job: Job) -> None:
         """Hear that a training starts, or goes on from its checkpoint."""

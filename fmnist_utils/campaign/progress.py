@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -51,7 +52,7 @@ class CampaignProgress(Watcher):
         self._written: dict[str, float] = {}
         self._silent = True
 
-    def __enter__(self) -> CampaignProgress:
+    def __enter__(self) -> Self:
         """Show the bars."""
         self._bars.start()
         return self

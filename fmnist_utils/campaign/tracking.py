@@ -33,18 +33,7 @@ class TrackingError(FmnistError):
     """A tracker that was asked for and cannot be used."""
 
 
-class Tracker(Watcher):
-    """Hears of every training of a campaign; this one keeps nothing."""
-
-    def __enter__(self) -> Self:
-        """Begin a campaign."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """End a campaign, which an exception may have cut short."""
-
-
-def make_tracker(name: str, say: Callable[[str], None] = print) -> Tracker:
+def make_tracker(name: str, say: Callable[[str], None] = print) -> Watcher:
     """Return a tracker; a context manager around the campaign that it is given to.
 
     Parameters
@@ -62,13 +51,13 @@ def make_tracker(name: str, say: Callable[[str], None] = print) -> Tracker:
         When the package wandb is missing or too old, or there is no such tracker.
     """
     if name == "none":
-        return Tracker()
+        return Watcher()
     if name == "wandb":
         return WandbTracker(say)
     raise TrackingError(f"There is no tracker {name!r}; there are {', '.join(TRACKERS)}.")
 
 
-class WandbTracker(Tracker):
+class WandbTracker(Watcher):
     """One wandb run per training, written by a thread, for which no training ever waits."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
