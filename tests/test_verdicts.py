@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from scipy import special, stats
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models.build import build
 from fmnist_utils.models.spec import MLP, DenseBlock
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -627,8 +626,7 @@ def test_fact_of_the_data_is_equal_or_differs(
 
 def test_layer_table_is_checked_cell_by_cell(report: Report) -> None:
     experiment = report["mlp-1-hidden"]
-    model = experiment.build()
-    verdicts = judge_layers(experiment, model)
+    verdicts = judge_layers(experiment)
     assert len(verdicts) == 2 * 4 + 3
     assert {verdict.word for verdict in verdicts} == {Word.EQUAL}
 
@@ -642,10 +640,10 @@ def test_layer_table_is_checked_cell_by_cell(report: Report) -> None:
         planted = rows.copy()
         planted[i] = rows[i].model_copy(update=change)
         table = experiment.table.model_copy(update={"layers": tuple(planted)})
-        verdicts = judge_layers(experiment.model_copy(update={"table": table}), model)
+        verdicts = judge_layers(experiment.model_copy(update={"table": table}))
         assert {v.claim.id for v in verdicts if v.word == Word.DIFFERS} == wrong
     table = experiment.table.model_copy(update={"total": 203_531, "layers": (*rows, rows[-1])})
-    verdicts = judge_layers(experiment.model_copy(update={"table": table}), model)
+    verdicts = judge_layers(experiment.model_copy(update={"table": table}))
     assert {v.claim.id for v in verdicts if v.word == Word.DIFFERS} == {
         "layer-5-shape", "layer-5-params", "total-params",
     }  # fmt: skip
@@ -683,7 +681,7 @@ def test_a_layer_that_is_built_but_not_printed_differs() -> None:
     dropped = MLP(builder="mlp", hidden=(DenseBlock(units=256),))
     with_dropout = MLP(builder="mlp", hidden=(DenseBlock(units=256, dropout=0.4),))
     for spec, wrong in ((dropped, 0), (with_dropout, 2)):
-        found = judge_layers(experiment, build(spec))
+        found = judge_layers(experiment.model_copy(update={"model": spec}))
         assert sum(verdict.word is Word.DIFFERS for verdict in found) == wrong
 
 

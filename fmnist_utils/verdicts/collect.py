@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -35,19 +34,11 @@ def judge_experiment(
     return [hold_against(claim, evidence) for claim in experiment.results]
 
 
-def judge_layers(experiment: Experiment, model: Any | None = None) -> list[Verdict]:
-    """Hold the printed layer table against the built model, cell by cell.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The experiment; without a printed table the list is empty.
-    model : keras.Model, optional
-        Its built model, when there is one already.
-    """
+def judge_layers(experiment: Experiment) -> list[Verdict]:
+    """Hold the printed layer table, if there is one, against the built model, cell by cell."""
     if experiment.table is None:
         return []
-    evidence = Evidence(experiment, model=model or experiment.build())
+    evidence = Evidence(experiment)
     return [hold_against(claim, evidence) for claim in experiment.table.claims()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,6 @@ class Evidence:
         Another reading than the claim's own.
     trials : int
         How many trials of the search, whose claim it is, were trained.
-    model : keras.Model, optional
-        The experiment's built model, when there is one already.
     prior : function, optional
         Gives the prior of variances for what a claim is about; with it, verdicts on numbers also
         say the word under the pooled standard deviation.
@@ -55,7 +54,6 @@ class Evidence:
     runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
     reading: str | None = None
     trials: int = 0
-    model: Any | None = None
     prior: PriorOf | None = None
 
     @property
@@ -69,10 +67,10 @@ class Evidence:
         """The runs of the experiment."""
         return self.runs_of(self.subject.id if self.subject else None)
 
-    @property
+    @cached_property
     def built(self) -> Any:
         """The built model."""
-        return self.model or self.experiment.build()
+        return self.experiment.build()
 
     def runs_behind(self, claim: Claim) -> list[Sequence[Run]]:
         """Return the runs of every experiment that a claim is about."""
