@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -107,18 +108,10 @@ def _article(site: Path, name: Path, names: list[Path]) -> Tag:
         address, _, anchor = str(element.get(kind, "")).partition("#")
         if re.match(r"\w+:", address):
             continue
-        target = name if not address else Path(_joined(name.parent, address))
+        target = name if not address else Path(os.path.normpath(name.parent / address))
         element[kind] = f"#{_within(target, anchor)}" if target in names else target.as_posix()
         element.attrs.pop("loading", None)
     return article
-
-
-def _joined(folder: Path, address: str) -> str:
-    """Resolve an address of a page in a folder, without touching a disk."""
-    parts: list[str] = list(folder.parts)
-    for part in address.split("/"):
-        parts = parts[:-1] if part == ".." else [*parts, part]
-    return "/".join(parts)
 
 
 def _within(name: Path, anchor: str = "") -> str:

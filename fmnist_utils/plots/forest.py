@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -60,15 +60,12 @@ def stated(claim: Claim) -> str:
     )
 
 
-class _Panel(NamedTuple):
-    """Claims that share an axis of the forest plot."""
+#: What claims share that share an axis of the forest plot: their unit and margin.
+_Panel = tuple[str, float | None]
 
-    unit: str
-    margin: float | None
 
-    @classmethod
-    def of(cls, row: Quantity) -> _Panel:
-        return cls(row.unit, None if row.relative else row.margin)
+def _panel_of(row: Quantity) -> _Panel:
+    return row.unit, None if row.relative else row.margin
 
 
 def forest(verdicts: Sequence[Verdict]) -> Figure:
@@ -86,8 +83,8 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
     named = _named_once([verdict for verdict in verdicts if verdict.word != Word.PENDING])
     panels = [
         (panel, rows)
-        for panel in dict.fromkeys(_Panel.of(row) for row in QUANTITIES.values() if row.unit)
-        if (rows := [row for row in named if _Panel.of(row[1].claim.about) == panel])
+        for panel in dict.fromkeys(_panel_of(row) for row in QUANTITIES.values() if row.unit)
+        if (rows := [row for row in named if _panel_of(row[1].claim.about) == panel])
     ]
     if not panels:
         return note("No claim with at least three runs to hold it against yet.")
@@ -102,7 +99,7 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
             "ours: mean, 95 % prediction interval": _OURS,
             "reported, with its rounding": reported,
         }
-        if any(panel.margin for panel, _ in panels):
+        if any(margin for (_, margin), _ in panels):
             looks["close enough: within the margin"] = shade()
         legend(fig, looks)
     return fig
@@ -127,7 +124,8 @@ def _owner(verdict: Verdict) -> str:
 
 def _draw_forest(ax: Axes, panel: _Panel, rows: Sequence[tuple[str, Verdict]]) -> None:
     """Draw the claims of one panel, the first on top."""
-    mark_zero(ax, panel.margin)
+    unit, margin = panel
+    mark_zero(ax, margin)
     for y, (_, verdict) in enumerate(rows):
         scale, reported = to_axis(verdict.claim), verdict.claim.number
         rounding = scale * verdict.claim.half_width
@@ -136,7 +134,7 @@ def _draw_forest(ax: Axes, panel: _Panel, rows: Sequence[tuple[str, Verdict]]) -
         _draw_interval(ax, y, verdict, scale, reported)
         label_end(ax, y, verdict.word.replace(", ", ",\n"), verdict.word.look.color)
     label_rows(ax, [name for name, _ in rows])
-    ax.set_xlabel(f"ours − reported ({panel.unit})")
+    ax.set_xlabel(f"ours − reported ({unit})")
 
 
 def _draw_interval(

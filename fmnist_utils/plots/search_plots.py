@@ -17,14 +17,6 @@ from fmnist_utils.plots.style import BLUE, GREY, Floats, figure, note
 from fmnist_utils.tuning import Trials
 
 
-def _not_run() -> Figure:
-    return note("This search has not been run yet.")
-
-
-def _has_scores(trials: Trials) -> bool:
-    return any(map(math.isfinite, trials.scores))
-
-
 def _is_loss(trials: Trials) -> bool:
     return trials.objective == "val_loss"
 
@@ -79,8 +71,8 @@ def trial_scores(trials: Trials | None, reported: Mapping[str, float] | None = N
     >>> fu.plots.trial_scores(trials)
     <Figure size ... with 1 Axes>
     """
-    if trials is None or not _has_scores(trials):
-        return _not_run()
+    if trials is None or not any(map(math.isfinite, trials.scores)):
+        return note("This search has not been run yet.")
     ranked, loss = trials.ranked, _is_loss(trials)
     printed = sorted((reported or {}).items(), key=lambda item: item[1], reverse=not loss)
     names = [f"{rank}. trial {trial.number}" for rank, trial in enumerate(ranked, start=1)]
