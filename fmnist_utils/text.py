@@ -265,6 +265,11 @@ def listed(items: Iterable[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
+def sentence(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def counted(n: int, thing: str) -> str:
     """Write how many there are of a thing, with a plural where it needs one.
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fmnist_utils.book import record_pages
-from fmnist_utils.book.record_pages import Build, fragments, spans
+from fmnist_utils.book.record_pages import Build, fragments
 from fmnist_utils.cli import app
 from fmnist_utils.export import files
 from fmnist_utils.export.addressed_table import Entry, grid
@@ -26,6 +26,7 @@ from fmnist_utils.export.files import TABLES, Record, columns, contents, record,
 from fmnist_utils.export.rows import run_rows, training_rows
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Method
+from fmnist_utils.runs.status import ranges
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.text import percent_text
 from fmnist_utils.verdicts.ledger import ledger_rows
@@ -214,7 +215,7 @@ def test_a_run_of_another_precision_is_listed_and_not_used(tmp_path: Path) -> No
     [([], ""), ([1], "1"), ([1, 2, 3, 5], "1 to 3, 5"), ([2, 4, 5], "2, 4 to 5")],
 )
 def test_seeds_are_written_in_few_words(numbers: list[int], text: str) -> None:
-    assert spans(numbers) == text
+    assert ranges(numbers, " to ") == text
 
 
 @given(text=st.text(), address=st.text(min_size=1))

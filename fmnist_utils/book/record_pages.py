@@ -17,6 +17,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import COUNTED, ROLES
 from fmnist_utils.reports.report import SEVERITIES, Report
 from fmnist_utils.reports.search import Search
+from fmnist_utils.runs.status import ranges
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, severity_badge
 from fmnist_utils.text import (
@@ -27,6 +28,7 @@ from fmnist_utils.text import (
     ours_text,
     percent_text,
     reported_text,
+    sentence,
 )
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow
@@ -202,7 +204,7 @@ def _findings(rows: Sequence[FindingRow]) -> str:
             (
                 (severity_badge(severity).html(), list(SEVERITIES).index(severity)),
                 (_title(row) + _small(about), None),
-                _text(_sentence(row.because)),
+                _text(sentence(row.because)),
                 _text(row.consequence),
             ),
         )
@@ -212,7 +214,7 @@ def _findings(rows: Sequence[FindingRow]) -> str:
 
 
 def _title(row: FindingRow) -> str:
-    claimed = _text(_sentence(row.claimed))
+    claimed = _text(sentence(row.claimed))
     return f"<strong>{_text(row.title)}</strong><br>{claimed}" if row.title else claimed
 
 
@@ -258,7 +260,7 @@ def _trainings(rows: Sequence[TrainingRow]) -> str:
             row.address,
             {"report": row.report, "kind": row.kind},
             (
-                (count + _small(f"{spans(row.seeds)}"), len(row.seeds)),
+                (count + _small(ranges(row.seeds, " to ")), len(row.seeds)),
                 (_text(row.title) + _small(f"{_names()[row.report]} · {row.kind}"), None),
                 (minutes + spread + _small(each), row.seconds),
                 _text(machine) + _small(unknown, ", ".join(row.precisions)),
@@ -349,10 +351,6 @@ def _code(text: str) -> str:
     return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", html.escape(text))
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _number(value: Any, scale: int) -> float | None:
     return round(scale * value, 4) if isinstance(value, int | float) else None
 
@@ -360,12 +358,3 @@ def _number(value: Any, scale: int) -> float | None:
 @functools.cache
 def _names() -> dict[str, str]:
     return {report.id: report.short_name for report in every_report()}
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Write whole numbers in few words: ``1 to 5, 7``."""
-    found = []
-    for _, group in itertools.groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
-        run = [number for _, number in group]
-        found.append(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}")
-    return ", ".join(found)

@@ -76,12 +76,19 @@ def _row(name: str, valid: Sequence[Run]) -> Status:
     )
 
 
-def ranges(numbers: Sequence[int]) -> str:
-    """Write ascending numbers as ``1–5, 7``."""
+def ranges(numbers: Sequence[int], to: str = "–") -> str:
+    """Write ascending numbers as ``1–5, 7``.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+    to : str
+        What stands between two ends.
+    """
     groups: list[list[int]] = []
     for number in numbers:
         if groups and number == groups[-1][-1] + 1:
             groups[-1].append(number)
         else:
             groups.append([number])
-    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
+    return ", ".join(f"{g[0]}{to}{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)

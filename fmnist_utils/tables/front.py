@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.store import STORE, RunStore
+from fmnist_utils.runs.store import STORE
 from fmnist_utils.tables.headlines import address, in_words, titled, worst_part
 from fmnist_utils.tables.table import Badge, Linked, Table
 from fmnist_utils.text import (
@@ -38,35 +38,25 @@ class Sentence:
         return f'<p class="answer"><strong>{html.escape(self.text)}</strong></p>'
 
 
-def result(store: RunStore = STORE) -> Sentence:
+def result() -> Sentence:
     """Say in one sentence what became of all results that the reports state.
-
-    Parameters
-    ----------
-    store : RunStore, optional
-        Where the runs are; the shipped ones and ``./runs`` by default.
 
     Examples
     --------
     >>> fu.tables.result()
     Of the ... results that ... reports state, ... reproduce...
     """
-    columns = Counter(found.column for _, found in every_statement(store))
+    columns = Counter(found.column for _, found in every_statement(STORE))
     parts = [f"{n} {column.says[n > 1]}" for column in Column if (n := columns[column])]
     total, reports = sum(columns.values()), spelled(len(every_report()))
     return Sentence(f"Of the {total} results that {reports} reports state, {listed(parts)}.")
 
 
-def answers(store: RunStore = STORE) -> Table:
+def answers() -> Table:
     """Draw the headline statements of all reports as one forest plot, each with its verdict.
 
     A number stands by how far our runs lie from it, in margins: one point of an accuracy, a tenth
     of a loss. A comparison or a bound stands by the share of our runs that it is true of.
-
-    Parameters
-    ----------
-    store : RunStore, optional
-        Where the runs are; the shipped ones and ``./runs`` by default.
 
     Examples
     --------
@@ -74,7 +64,7 @@ def answers(store: RunStore = STORE) -> Table:
     ('claim', 'our runs', 'verdict')
     """
     rows = tuple(
-        _answer(report, found) for report, found in every_statement(store) if found.is_headline
+        _answer(report, found) for report, found in every_statement(STORE) if found.is_headline
     )
     caption = (
         "What the reports rest on. ● Our runs minus the reported number, with the 95 % interval; "

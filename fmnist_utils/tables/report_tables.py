@@ -10,6 +10,7 @@ from fmnist_utils.reports.report import SEVERITIES, Finding
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.front import Sentence
 from fmnist_utils.tables.table import Badge, Linked, Stacked, Table, severity_badge
+from fmnist_utils.text import sentence
 from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
 from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.ledger import every_ledger, statement_share
@@ -78,8 +79,8 @@ def found_table(found: Iterable[Finding], caption: str) -> Table:
         (
             severity_badge(item.severity),
             Stacked(item.title, item.id),
-            Stacked(_sentence(item.claimed), item.where),
-            Stacked(_sentence(item.because), item.consequence),
+            Stacked(sentence(item.claimed), item.where),
+            Stacked(sentence(item.because), item.consequence),
         )
         for item in found
     )
@@ -103,10 +104,6 @@ def audit_counts(store: RunStore = STORE) -> Table:
     meanings = "; ".join(f"{word}: {meaning}" for word, meaning in SEVERITIES.items())
     headers = ("report", *SEVERITIES, "all")
     return Table(headers, tuple(rows), f"Findings of the audit, report by report ({meanings})")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def rule_history() -> Table:

@@ -12,7 +12,7 @@ from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import runs_status, stray_records
-from fmnist_utils.tables.table import Coloured, Stacked, Table, ours_cell, verdict_badge
+from fmnist_utils.tables.table import Badge, Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.text import apart_text, contrast_text, reported_text, spread_text, with_interval
 from fmnist_utils.tuning import search_status
 from fmnist_utils.verdicts.collect import accuracy_claims
@@ -29,8 +29,8 @@ def status_of(reports: Iterable[Report]) -> tuple[Table, list[str]]:
         for found, wrong in (runs_status(report), search_status(report)):
             problems += wrong
             for name, valid, *others, stale in found:
-                count = str(valid) if valid else Coloured("0", Word.PENDING)
-                marked = Coloured(stale, Word.NOT_REPRODUCED) if stale else ""
+                count = str(valid) if valid else Badge(Word.PENDING, text="0")
+                marked = Badge(Word.NOT_REPRODUCED, text=stale) if stale else ""
                 rows.append((name, count, *others, marked))
     headers = ("experiment", "valid", "seeds", "epochs", "device", "stale")
     return Table(headers, tuple(rows), "Runs of experiments, trials of searches"), problems
@@ -114,14 +114,12 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
         found = item.difference
         seeds = min(len(item.other), len(item.ours))
         interval = ""
-        decided = Coloured(f"undecided, {seeds} of {SEEDS} seeds", Word.PENDING)
+        decided = Badge(Word.PENDING, text=f"undecided, {seeds} of {SEEDS} seeds")
         if found is not None:
             interval = with_interval(found.mean, found.low, found.high)
-            decided = (
-                Coloured("equivalent", Word.REPRODUCED)
-                if found.equivalent
-                else Coloured("not equivalent", Word.NOT_REPRODUCED)
-            )
+            decided = Badge(Word.NOT_REPRODUCED, text="not equivalent")
+            if found.equivalent:
+                decided = Badge(Word.REPRODUCED, text="equivalent")
         other, ours = (spread_text(np.array(values)) for values in (item.other, item.ours))
         rows.append((Stacked(item.experiment.title, f"{other} against {ours}"), interval, decided))
     headers = ("experiment, other against ours (%)", "difference, 90 % interval", "verdict")

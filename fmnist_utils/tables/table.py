@@ -24,47 +24,29 @@ _NUMERIC = re.compile(r"([\d\s.,±≤≥%-]|to|points?|no runs yet)*")
 
 @dataclass(frozen=True)
 class Badge:
-    """A verdict's word, coloured and in words."""
+    """A verdict's word in its colour, with its note; or other words in that colour."""
 
     word: Word
     note: str = ""
+    text: str = ""
 
     def __str__(self) -> str:
         """Return the words alone."""
-        return f"{self.word} ({self.note})" if self.note else str(self.word)
+        return f"{self.text or self.word}{f' ({self.note})' if self.note else ''}"
 
     def html(self) -> str:
-        """Return the coloured badge, its note behind it."""
-        mark = f'<span aria-hidden="true">{self.word.look.mark}</span>&nbsp;'
-        return _coloured(mark + self.word, self.word) + _below(self.note)
+        """Return the badge, coloured also where the style sheet is missing; the note is below."""
+        look = self.word.look
+        style = f"background:{look.shade};color:#111;padding:0 .4em;border-radius:.4em"
+        text = self.text or f'<span aria-hidden="true">{look.mark}</span>&nbsp;{self.word}'
+        badge = f'<span class="verdict {self.word.badge}" style="{style}">{text}</span>'
+        return badge + _below(self.note)
 
 
-@dataclass(frozen=True)
-class Coloured:
-    """Words that are no verdict, in the colour of one."""
-
-    text: str
-    word: Word
-
-    def __str__(self) -> str:
-        """Return the words alone."""
-        return self.text
-
-    def html(self) -> str:
-        """Return the coloured badge."""
-        return _coloured(self.text, self.word)
-
-
-def severity_badge(severity: Severity) -> Coloured:
+def severity_badge(severity: Severity) -> Badge:
     """Return how much a finding of the audit matters."""
     alike = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
-    return Coloured(severity, alike[severity])
-
-
-def _coloured(text: str, word: Word) -> str:
-    """Write text on the colour of a verdict, also where the style sheet is missing."""
-    style = f"background:{word.look.shade};color:#111;padding:0 .4em;border-radius:.4em"
-    return f'<span class="verdict {word.badge}" style="{style}">{text}</span>'
+    return Badge(alike[severity], text=severity)
 
 
 def _below(text: str) -> str:
@@ -172,7 +154,7 @@ class Table:
             for header, flush in zip(self.headers, right, strict=True)
         )
         judged = [
-            any(isinstance(cell, Badge | Coloured) for cell in column)
+            any(isinstance(cell, Badge) for cell in column)
             for column in zip(*self.rows, strict=True)
         ]
         body = "\n".join(f"<tr>{_row(row, right, judged)}</tr>" for row in self.rows)
