@@ -23,10 +23,10 @@ from factories import FakeCrew, make_run
 from filelock import FileLock
 from rich.console import Console
 
-from fmnist_utils.campaign.campaign import CampaignError, run_jobs
+from fmnist_utils.campaign.campaign import run_jobs
 from fmnist_utils.campaign.child import Order, write_images
 from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once
-from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
+from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher, missing_jobs
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.data.fashion_mnist import FashionMNIST

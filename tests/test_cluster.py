@@ -16,9 +16,9 @@ import pytest
 from test_campaign import Log, trained_for
 
 import fmnist_utils
-from fmnist_utils.campaign.campaign import CampaignError, run_jobs
+from fmnist_utils.campaign.campaign import run_jobs
 from fmnist_utils.campaign.cluster import DaskCrew
-from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.data.download import load_data
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report

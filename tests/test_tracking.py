@@ -14,8 +14,8 @@ import pytest
 from factories import FakeCrew, make_run
 
 from fmnist_utils.campaign import tracking
-from fmnist_utils.campaign.campaign import CampaignError, run_jobs
-from fmnist_utils.campaign.jobs import Job, Watcher
+from fmnist_utils.campaign.campaign import run_jobs
+from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher
 from fmnist_utils.campaign.process import ProcessLostError
 from fmnist_utils.campaign.tracking import TrackingError, make_tracker
 from fmnist_utils.reports.load import load_report

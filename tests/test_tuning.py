@@ -28,8 +28,7 @@ from test_project import faults
 
 from fmnist_utils import tuning
 from fmnist_utils.campaign import start
-from fmnist_utils.campaign.campaign import CampaignError
-from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.start import _Teller, run_search
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fmnist_utils.campaign.crew import Crew
-from fmnist_utils.campaign.jobs import Job, Watcher
+from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher
 from fmnist_utils.campaign.process import ProcessLostError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, RunError
@@ -25,10 +25,6 @@ from fmnist_utils.training.interrupts import ctrl_c_at_checks, uninterrupted
 TRIES = 3
 #: Seconds between two looks at what has happened.
 _LOOK = 0.2
-
-
-class CampaignError(FmnistError):
-    """Runs that could not be made."""
 
 
 def run_jobs(

@@ -11,6 +11,7 @@ to stop and one that was killed look alike.
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import signal
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,8 +31,7 @@ from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.training.checkpoint import Checkpoint
-from fmnist_utils.training.course import Course
+from fmnist_utils.training.checkpoint import Checkpoint, PauseError
 from fmnist_utils.training.train import train
 
 #: What a child says besides epochs, errors and runs.
@@ -58,7 +58,7 @@ class Order(NamedTuple):
         A folder that `write_images` has filled; without it the child loads the official data set.
     every : float
         How many seconds of work may be lost, besides the epoch that is cut short.
-    pause : float, optional
+    pause : float
         End with the first epoch after so many seconds, as if interrupted, checkpoint written.
     """
 
@@ -68,7 +68,7 @@ class Order(NamedTuple):
     threads: int | None = None
     images: Path | None = None
     every: float = 60.0
-    pause: float | None = None
+    pause: float = math.inf
 
 
 def write_images(data: FashionMNIST, folder: Path) -> Path:
@@ -90,24 +90,6 @@ def write_images(data: FashionMNIST, folder: Path) -> Path:
 def _read_images(folder: Path) -> FashionMNIST:
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     return FashionMNIST(**arrays, source=(folder / "source").read_text())  # type: ignore[arg-type]
-
-
-class _PauseError(Exception):
-    """The training may pause: its checkpoint has just been written."""
-
-
-class _PausingCheckpoint(Checkpoint):
-    def __init__(self, path: Path, every: float, pause: float) -> None:
-        super().__init__(path, every)
-        self._end = time.monotonic() + pause
-
-    def save(self, whose: dict[str, Any], course: Course, variables: Sequence[Any]) -> None:
-        over = time.monotonic() >= self._end
-        if over:
-            self._seconds = 0.0
-        super().save(whose, course, variables)
-        if over:
-            raise _PauseError
 
 
 def main() -> None:
@@ -174,11 +156,7 @@ def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> 
             send(ALIVE)
 
     order.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint = (
-        Checkpoint(order.checkpoint, order.every)
-        if order.pause is None
-        else _PausingCheckpoint(order.checkpoint, order.every, order.pause)
-    )
+    checkpoint = Checkpoint(order.checkpoint, order.every, order.pause)
     locks = order.checkpoint.parent.parent / ".locks"
     # A child that lost its parent may still be at its last batch.
     with _held(FileLock(locks / f"{order.checkpoint.stem}.training.lock"), check):
@@ -188,5 +166,5 @@ def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> 
             return train(
                 experiment, seed, data, send, method=method, checkpoint=checkpoint, on_check=check
             )
-        except _PauseError:
+        except PauseError:
             return PAUSED

@@ -14,10 +14,9 @@ from typing import Any, Self
 
 import pooch
 
-from fmnist_utils.campaign.campaign import CampaignError
 from fmnist_utils.campaign.child import Order
 from fmnist_utils.campaign.crew import Crew, Tell
-from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.machine import core_count
 from fmnist_utils.records import write_whole
@@ -33,10 +32,10 @@ PATIENCE = 60.0
 class DaskCrew(Crew):
     """The workers of a Dask cluster.
 
-    A job trains on one worker, with the worker's cores divided by its threads. Its checkpoint comes
-    back every few minutes, so that another worker can go on; until then it is in the worker's cache
-    folder, where the same worker finds it again. The package and the data set must be at hand on
-    every worker.
+    Its size is how many threads all workers have together. A job trains on one worker, with the
+    worker's cores divided by its threads. Its checkpoint comes back every few minutes, so that
+    another worker can go on; until then it is in the worker's cache folder, where the same worker
+    finds it again. The package and the data set must be at hand on every worker.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ class DaskCrew(Crew):
         self._connect: Any = Client
         self._address, self._patience, self._say = address, patience, say
         self._times = {"pause": pause, "every": every}
-        self._size, self._looked, self._manned = 0, 0.0, time.monotonic()
+        self.size, self._looked, self._manned = 0, 0.0, time.monotonic()
         self._listeners: dict[str, tuple[Job, Tell]] = {}
         self._topic = f"fmnist-{uuid.uuid4().hex}"
 
@@ -111,11 +110,6 @@ class DaskCrew(Crew):
         super().__exit__(*error)
         self._client.close()
 
-    @property
-    def size(self) -> int:
-        """How many threads all workers have together."""
-        return self._size
-
     def check(self) -> None:
         """Count the workers every other second.
 
@@ -130,8 +124,8 @@ class DaskCrew(Crew):
         if now - self._looked > 2.0:
             self._looked = now
             with self._asking():
-                self._size = sum(self._client.nthreads().values())
-            self._manned = now if self._size else self._manned
+                self.size = sum(self._client.nthreads().values())
+            self._manned = now if self.size else self._manned
         if now - self._manned > self._patience:
             raise CampaignError(
                 f"The Dask cluster at {self._address} has lost its workers: start one with "

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from fmnist_utils.campaign.child import Order, write_images
-from fmnist_utils.campaign.jobs import Job
+from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.process import train_in_process
 from fmnist_utils.data.fashion_mnist import FashionMNIST
-from fmnist_utils.errors import FmnistError
 from fmnist_utils.machine import core_count, free_memory, temporary_folder, usable_cores
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.course import Progress
@@ -25,16 +24,13 @@ MEMORY = 2 * 1024**3
 Tell = Callable[[Job, Progress], None]
 
 
-class CrewError(FmnistError):
-    """Nobody can train."""
-
-
 class Crew(ABC):
     """Trains jobs side by side, each watched by a thread of its own.
 
-    A context manager, at whose end no training goes on.
+    A context manager, at whose end no training goes on. `size` is how many jobs it takes at a time.
     """
 
+    size: int
     _threads: ThreadPoolExecutor
 
     def __init__(self) -> None:
@@ -69,11 +65,6 @@ class Crew(ABC):
         """
         return self._threads.submit(self._train, job, checkpoint.absolute(), tell)
 
-    @property
-    @abstractmethod
-    def size(self) -> int:
-        """How many jobs it takes at a time."""
-
     def check(self) -> None:  # noqa: B027 (for most crews there is nothing to check)
         """Raise a `CampaignError` when nobody can train any more."""
 
@@ -97,7 +88,7 @@ class LocalCrew(Crew):
 
     def __init__(self, data: FashionMNIST, size: int, every: float = 60.0) -> None:
         super().__init__()
-        self._data, self._size, self._every = data, size, every
+        self._data, self.size, self._every = data, size, every
         cores, count = usable_cores(), core_count()
         self._threads_each = max(1, count // size)
         share = max(1, len(cores) // size)
@@ -105,24 +96,19 @@ class LocalCrew(Crew):
         if count < len(cores):  # a share of the time on all of them, which others share too
             self._shares = [()] * size
 
-    @property
-    def size(self) -> int:
-        """How many jobs it takes at a time."""
-        return self._size
-
     def __enter__(self) -> Self:
         """Write the images where all processes find them.
 
         Raises
         ------
-        CrewError
+        CampaignError
             When there is no room for them.
         """
         with ExitStack() as stack:
             try:
                 self._images = write_images(self._data, stack.enter_context(temporary_folder()))
             except OSError as error:
-                raise CrewError(
+                raise CampaignError(
                     f"The images, {self._data.nbytes / 1e6:.0f} MB, cannot be written to the "
                     f"temporary folder ({error.strerror or error}): make room there, or name "
                     "another folder in TMPDIR."

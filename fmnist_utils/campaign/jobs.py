@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
+from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training.course import Progress
+
+
+class CampaignError(FmnistError):
+    """Runs that could not be made."""
 
 
 class Job(NamedTuple):

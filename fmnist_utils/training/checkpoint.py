@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +22,10 @@ class CheckpointError(FmnistError):
     """A checkpoint that cannot be written."""
 
 
+class PauseError(Exception):
+    """The training may pause: its checkpoint has just been written."""
+
+
 class Checkpoint:
     """The file of one training.
 
@@ -31,11 +36,14 @@ class Checkpoint:
     seconds : float, optional
         How much work a stopped training may lose, besides the epoch it is in. One that takes less
         never writes.
+    pause : float, optional
+        End the training with the first epoch after so many seconds.
     """
 
-    def __init__(self, path: Path, seconds: float = 60.0) -> None:
+    def __init__(self, path: Path, seconds: float = 60.0, pause: float = math.inf) -> None:
         self.path, self._seconds = path, seconds
         self._written = time.monotonic()
+        self._end = self._written + pause
 
     def save(self, whose: dict[str, Any], course: Course, variables: Sequence[Any]) -> None:
         """Write the file anew, unless that was done a short while ago.
@@ -53,8 +61,11 @@ class Checkpoint:
         ------
         CheckpointError
             When the folder cannot be written, or the disk is full.
+        PauseError
+            When it is time to pause, and the file is written.
         """
-        if time.monotonic() - self._written < self._seconds:
+        now = time.monotonic()
+        if now < self._end and now - self._written < self._seconds:
             return
         notes = asdict(course) | {"best_weights": len(course.best_weights), "whose": whose}
         arrays = [*course.best_weights, *map(np.asarray, variables)]
@@ -69,6 +80,8 @@ class Checkpoint:
                 f"{error.strerror or error}."
             ) from error
         self._written = time.monotonic()
+        if now >= self._end:
+            raise PauseError
 
     def load(self, whose: dict[str, Any], variables: Sequence[Any]) -> Course | None:
         """Set the variables as they were, and return the course.
