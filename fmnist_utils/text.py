@@ -15,7 +15,6 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.settings import key_words
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.trainings import difference
-from fmnist_utils.stats import welch_interval
 from fmnist_utils.verdicts.outcome import Verdict
 
 # --- values --------------------------------------------------------------------------------------
@@ -92,18 +91,6 @@ def spread_text(values: np.ndarray) -> str:
     if values.size < 2:
         return f"{values[0]:.2f}" if values.size else ""
     return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
-
-
-def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
-    """Write a weighted sum of means with its 95 % interval, `welch_interval`; or nothing.
-
-    Parameters
-    ----------
-    *terms : pairs of float and float array, shape (n,)
-        Weight and sample; one of fewer than two values leaves the text empty.
-    """
-    found = welch_interval(*terms)
-    return with_interval(*found) if found else ""
 
 
 def apart_text(ones: Sequence[Run], others: Sequence[Run]) -> str:

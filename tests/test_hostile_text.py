@@ -113,7 +113,7 @@ def test_a_report_has_the_name_of_its_folder(hostile: Path) -> None:
 #: Tables that show what a chapter passes, or what is computed, and no text of a report.
 WITHOUT_TEXT = {
     "disputed",  # of the images
-    *("data_summary", "equivalence", "effects", "factorial", "settings_worth"),
+    *("data_summary", "equivalence", "effects", "settings_worth"),
     *("closest_epochs",),  # of a printed table of numbers
     *("chance_alone", "rule_history", "kinds"),  # of the rule, and of words
     *("classifiers", "fast_trainings", "tricks", "published"),  # of no report

@@ -1,4 +1,4 @@
-"""What chapters print of our own studies, and of training times."""
+"""What chapters print of our own studies."""
 
 import re
 
@@ -8,13 +8,13 @@ from factories import make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from test_tables import cells
 
 from fmnist_utils import tables
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Run
-from fmnist_utils.text import contrast_text
+from fmnist_utils.stats import welch_interval
+from fmnist_utils.text import with_interval
 
 REPORT = load_report("fashion-mnist-report")
 ONE_CONV = REPORT["one-conv-fold"]
@@ -27,6 +27,11 @@ def seeds(*accuracies: float, epochs: int = 3) -> list[Run]:
 
 def numbers(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"[+-]\d+\.\d\d", text)]
+
+
+def contrast_text(*terms: tuple[float, np.ndarray]) -> str:
+    found = welch_interval(*terms)
+    return with_interval(*found) if found else ""
 
 
 # --- contrasts -----------------------------------------------------------------------------------
@@ -56,61 +61,6 @@ def test_samples_without_spread_leave_no_interval_and_single_values_nothing():
     assert contrast_text((1, same), (-1, one)) == ""
 
 
-# --- two factors ---------------------------------------------------------------------------------
-
-
-def factorial_groups() -> dict[tuple[str, str], list[Run]]:
-    """Means 88, 87, 90 and 91; each group has standard deviation 0.2 and three runs."""
-    means = {("10", "off"): 88, ("10", "on"): 87, ("60", "off"): 90, ("60", "on"): 91}
-    return {key: seeds(mean - 0.2, mean, mean + 0.2) for key, mean in means.items()}
-
-
-def test_factorial_has_the_effects_and_their_interaction_with_intervals():
-    table = tables.factorial(factorial_groups(), "images", "augmentation")
-    # A mean has variance 0.2² / 3 = 0.04 / 3. A difference of two has standard error √(0.08 / 3) =
-    # 0.1633 and 4 degrees of freedom, t = 2.776. Half the sum of two such differences has √(0.04
-    # / 3) = 0.1155, their difference √(0.16 / 3) = 0.2309, both 8 degrees of freedom, t = 2.306.
-    assert [tuple(map(str, row)) for row in table.rows] == [
-        ("augmentation: on against off [images: 10]", "-1.00 [-1.45, -0.55]"),
-        ("augmentation: on against off [images: 60]", "+1.00 [+0.55, +1.45]"),
-        ("images: 60 against 10 [mean over augmentation]", "+3.00 [+2.73, +3.27]"),
-        ("interaction [second row minus first]", "+2.00 [+1.47, +2.53]"),
-    ]
-    assert table.caption == "Effects on test accuracy after the last epoch, 3 runs in each group"
-
-
-def test_factorial_takes_the_order_of_values_from_the_groups():
-    turned = dict(reversed(factorial_groups().items()))
-    table = tables.factorial(turned, "images", "augmentation")
-    assert str(table.rows[0][0]) == "augmentation: off against on [images: 60]"
-    assert table.rows[0][1] == "-1.00 [-1.45, -0.55]"
-    assert table.rows[3][1] == "+2.00 [+1.47, +2.53]"
-
-
-@pytest.mark.parametrize("found", [[], seeds(90)])
-def test_an_effect_needs_two_runs_of_each_group_it_is_made_of(found):
-    groups = factorial_groups() | {("60", "on"): found}
-    rows = tables.factorial(groups, "images", "augmentation").rows
-    assert [bool(row[1]) for row in rows] == [True, False, False, False]
-    missing = {key: runs for key, runs in groups.items() if key != ("60", "on")}
-    assert tables.factorial(missing, "images", "augmentation").rows == rows
-
-
-def test_a_study_that_nobody_ran_yet_still_has_its_rows():
-    empty = {key: [] for key in factorial_groups()}
-    table = tables.factorial(empty, "images", "augmentation")
-    assert cells(table, table.headers[1]) == [""] * 4
-    assert "0 runs" in table.caption
-
-
-def test_factors_with_one_or_three_values_are_refused():
-    with pytest.raises(FmnistError, match=r"images has 1 \(10\)"):
-        tables.factorial({("10", "on"): [], ("10", "off"): []}, "images", "augmentation")
-    three = {**factorial_groups(), ("60", "more"): []}
-    with pytest.raises(FmnistError, match=r"augmentation has 3 \(off, on, more\)"):
-        tables.factorial(three, "images", "augmentation")
-
-
 # --- one choice ----------------------------------------------------------------------------------
 
 
@@ -137,35 +87,10 @@ def test_effects_stand_line_by_line_beside_their_reference():
     )
 
 
-def test_every_line_may_have_a_reference_of_its_own():
-    against = {"CNN": "RMSprop", "MLP": "Adam", "not trained yet": "Adam"}
-    table = tables.effects(choices(), against, x="optimizer", line="model")
-    references = [row[:2] for row in table.rows if row[4] == "reference"]
-    assert references == [("CNN", "RMSprop"), ("MLP", "Adam")]
-    assert table.rows[0] == ("CNN", "Adam", "3", "90.20 ± 0.10", "-0.20 [-0.62, +0.22]")
-    assert "test accuracy (%)" in table.headers
-
-
-@pytest.mark.parametrize("against", ["SGD", {"CNN": "Adam"}])
-def test_a_line_without_its_reference_is_refused(against):
+def test_a_line_without_its_reference_is_refused():
     with pytest.raises(FmnistError, match=r"where model is MLP: give .* Adam, RMSprop"):
-        tables.effects(choices(), against, x="optimizer", line="model")
+        tables.effects(choices(), "SGD", x="optimizer", line="model")
 
 
 def test_no_groups_make_an_empty_table():
     assert tables.effects({}, "Adam", x="optimizer", line="model").rows == ()
-
-
-# --- numbers of epochs ---------------------------------------------------------------------------
-
-
-# --- training times ------------------------------------------------------------------------------
-
-
-def timed(name: str, *seconds: tuple[float, ...], images: int = 60_000) -> list[Run]:
-    runs = []
-    for seed, per_epoch in enumerate(seconds, start=1):
-        run = make_run(REPORT[name], seed, len(per_epoch))
-        split = {**run.images, "train": images}
-        runs.append(run.model_copy(update={"seconds_per_epoch": per_epoch, "images": split}))
-    return runs

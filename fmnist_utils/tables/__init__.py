@@ -46,7 +46,6 @@ from fmnist_utils.tables.report_tables import (
 from fmnist_utils.tables.run_tables import (
     effects,
     equivalence,
-    factorial,
     study,
     variants,
 )

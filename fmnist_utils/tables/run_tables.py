@@ -13,7 +13,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import runs_status, stray_records
 from fmnist_utils.tables.table import Badge, Stacked, Table, ours_cell, verdict_badge
-from fmnist_utils.text import apart_text, contrast_text, reported_text, spread_text, with_interval
+from fmnist_utils.text import apart_text, reported_text, spread_text, with_interval
 from fmnist_utils.tuning import search_status
 from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
@@ -130,72 +130,8 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
 #: Value of the first factor, value of the second, and their runs; as in `plots.interaction`.
 Groups = Mapping[tuple[str, str], Sequence[Run]]
 
-_DIFFERENCE = "difference (points), 95 % interval"
 
-
-def factorial(groups: Groups, x: str, line: str) -> Table:
-    """Show the effects of two factors with two values each, and whether they interact.
-
-    Four rows: the effect of the second factor at either value of the first; the effect of the
-    first, averaged over both values of the second; and the interaction, by how much the first two
-    rows differ. Test accuracy is that after the last epoch, intervals are Welch's; see
-    `contrast_text`.
-
-    Parameters
-    ----------
-    groups : mapping of (str, str) to sequence of Run
-        Values of both factors to runs. An effect for which a group has fewer than two runs is
-        left empty.
-    x, line : str
-        Names of the two factors; each effect is the second value in `groups` against the first.
-
-    Raises
-    ------
-    FmnistError
-        When a factor has not two values.
-
-    Examples
-    --------
-    >>> groups = {(layers, rate): runs for layers in ("none", "one") for rate in ("0", "0.5")}
-    >>> str(fu.tables.factorial(groups, x="hidden layers", line="dropout").rows[-1][0])
-    'interaction [second row minus first]'
-    """
-    few, many = _two_values(x, [place for place, _ in groups])
-    off, on = _two_values(line, [name for _, name in groups])
-    few_off, few_on, many_off, many_on = (
-        accuracies(groups.get((place, name), ()), "test")
-        for place in (few, many)
-        for name in (off, on)
-    )
-    effect = f"{line}: {on} against {off}"
-    rows = (
-        (Stacked(effect, f"{x}: {few}"), contrast_text((1, few_on), (-1, few_off))),
-        (Stacked(effect, f"{x}: {many}"), contrast_text((1, many_on), (-1, many_off))),
-        (
-            Stacked(f"{x}: {many} against {few}", f"mean over {line}"),
-            contrast_text((0.5, many_off), (0.5, many_on), (-0.5, few_off), (-0.5, few_on)),
-        ),
-        (
-            Stacked("interaction", "second row minus first"),
-            contrast_text((1, many_on), (-1, many_off), (-1, few_on), (1, few_off)),
-        ),
-    )
-    numbers = " or ".join(map(str, sorted({len(runs) for runs in groups.values()})))
-    caption = f"Effects on test accuracy after the last epoch, {numbers} runs in each group"
-    return Table(("effect", _DIFFERENCE), rows, caption)
-
-
-def _two_values(factor: str, values: Sequence[str]) -> tuple[str, str]:
-    distinct = tuple(dict.fromkeys(values))
-    if len(distinct) != 2:
-        raise FmnistError(
-            f"A factorial table takes two values of each factor, and {factor} has {len(distinct)} "
-            f"({', '.join(distinct)}): choose two, or use tables.effects."
-        )
-    return distinct
-
-
-def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str) -> Table:
+def effects(groups: Groups, against: str, x: str, line: str) -> Table:
     """Show by how much each choice changes the test accuracy of a model, line by line.
 
     The interval is Welch's, for two means whose variances may differ, or in pairs where one
@@ -205,9 +141,8 @@ def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str)
     ----------
     groups : mapping of (str, str) to sequence of Run
         Values of both factors to runs. One without runs keeps its row.
-    against : str or mapping of str to str
-        The value of the first factor that the others are compared with, the same for every line or
-        one for each.
+    against : str
+        The value of the first factor that the others are compared with.
     x : str
         Name of the first factor, the choice.
     line : str
@@ -227,16 +162,15 @@ def effects(groups: Groups, against: str | Mapping[str, str], x: str, line: str)
     rows = []
     for name in dict.fromkeys(name for _, name in groups):
         found = {place: runs for (place, of_line), runs in groups.items() if of_line == name}
-        reference = against if isinstance(against, str) else against.get(name, "")
-        if reference not in found:
+        if against not in found:
             raise FmnistError(
-                f"There is no {x} {reference!r} to compare with where {line} is {name}: "
+                f"There is no {x} {against!r} to compare with where {line} is {name}: "
                 f"give as against one of {', '.join(found)}."
             )
         for place, runs in found.items():
             values = accuracies(runs, "test")
-            apart = apart_text(runs, found[reference])
-            change = "reference" if place == reference else apart
+            apart = apart_text(runs, found[against])
+            change = "reference" if place == against else apart
             rows.append((name, place, str(values.size), spread_text(values), change))
-    headers = (line, x, "seeds", "test accuracy (%)", _DIFFERENCE)
+    headers = (line, x, "seeds", "test accuracy (%)", "difference (points), 95 % interval")
     return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
