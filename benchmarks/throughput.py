@@ -31,7 +31,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Precision
 from fmnist_utils.runs.record import Method
-from fmnist_utils.training.epochs import Part, make_engine
+from fmnist_utils.training.engines import Part, make_engine
 from fmnist_utils.training.train import compiled_model
 
 

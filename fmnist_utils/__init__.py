@@ -22,30 +22,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fmnist_utils import plots, tables, verdicts
     from fmnist_utils.baselines.fast_training import read_fast_runs
-    from fmnist_utils.book.chapter import check_parameters, reproduce, search
-    from fmnist_utils.book.opening import setup
+    from fmnist_utils.book.chapter_setup import setup
+    from fmnist_utils.book.reproduce import check_parameters, reproduce, search
     from fmnist_utils.data.download import load_data
     from fmnist_utils.models.cost import multiply_adds
     from fmnist_utils.program.keras_code import keras_code
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.runs.contrast import compare
-    from fmnist_utils.runs.trainings import difference, nested
+    from fmnist_utils.runs.pairing import difference, nested
     from fmnist_utils.verdicts import equivalence
 
 _HOMES = {
-    "check_parameters": "fmnist_utils.book.chapter",
+    "check_parameters": "fmnist_utils.book.reproduce",
     "compare": "fmnist_utils.runs.contrast",
-    "difference": "fmnist_utils.runs.trainings",
+    "difference": "fmnist_utils.runs.pairing",
     "equivalence": "fmnist_utils.verdicts",
     "keras_code": "fmnist_utils.program.keras_code",
     "load_data": "fmnist_utils.data.download",
     "load_report": "fmnist_utils.reports.load",
     "multiply_adds": "fmnist_utils.models.cost",
-    "nested": "fmnist_utils.runs.trainings",
+    "nested": "fmnist_utils.runs.pairing",
     "read_fast_runs": "fmnist_utils.baselines.fast_training",
-    "reproduce": "fmnist_utils.book.chapter",
-    "search": "fmnist_utils.book.chapter",
-    "setup": "fmnist_utils.book.opening",
+    "reproduce": "fmnist_utils.book.reproduce",
+    "search": "fmnist_utils.book.reproduce",
+    "setup": "fmnist_utils.book.chapter_setup",
 }
 _ROOMS = ("plots", "tables", "verdicts")
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from fmnist_utils.cli_common import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
 from fmnist_utils.contribute.commands import check, new_report
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.shell import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
 
 if TYPE_CHECKING:
     from fmnist_utils.reports.report import Report
@@ -176,7 +176,7 @@ def run(
     ] = "none",
 ) -> None:
     """Train what the run store lacks, by the report's own protocol."""
-    from fmnist_utils.campaign.start import train_experiments, written_text
+    from fmnist_utils.campaign.launch import train_experiments, written_text
     from fmnist_utils.reports.load import load_experiments
     from fmnist_utils.reports.yaml_file import parse_settings
     from fmnist_utils.runs.contrast import own_and_theirs
@@ -216,7 +216,7 @@ def search(
     scheduler: Scheduler = None,
 ) -> None:
     """Run a report's hyperparameter search, or go on where it stopped."""
-    from fmnist_utils.campaign.start import run_search
+    from fmnist_utils.campaign.launch import run_search
     from fmnist_utils.reports.load import load_report
     from fmnist_utils.tuning import get_searches
 
@@ -308,13 +308,13 @@ def report(
     if report_id is None:
         return reports()
     from fmnist_utils.reports.load import load_report
-    from fmnist_utils.runs.places import mixed_runs
+    from fmnist_utils.runs.devices import mixed_runs
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.tables.claim_tables import judged_by_experiment
-    from fmnist_utils.verdicts.collect import judge_report
     from fmnist_utils.verdicts.ledger import ledger_rows
     from fmnist_utils.verdicts.multiplicity import Pool
     from fmnist_utils.verdicts.outcome import tally
+    from fmnist_utils.verdicts.report_verdicts import judge_report
 
     loaded, store = load_report(report_id), RunStore()
     if as_json:

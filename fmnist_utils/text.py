@@ -13,8 +13,8 @@ from fmnist_utils.data.fashion_mnist import CLASS_NAMES, NUM_CLASSES
 from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.settings import key_words
+from fmnist_utils.runs.pairing import difference
 from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.trainings import difference
 from fmnist_utils.verdicts.outcome import Verdict
 
 # --- values --------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def spread_text(values: np.ndarray) -> str:
 
 
 def apart_text(ones: Sequence[Run], others: Sequence[Run]) -> str:
-    """Write by how much one model is more accurate, `runs.trainings.difference`; or nothing.
+    """Write by how much one model is more accurate, `runs.pairing.difference`; or nothing.
 
     Parameters
     ----------

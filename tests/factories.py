@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.campaign.crew import Crew, Tell
+from fmnist_utils.campaign.executor import Crew, Tell
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import sha256
@@ -24,7 +24,7 @@ from fmnist_utils.runs.record import (
     confusion,
     fingerprint,
 )
-from fmnist_utils.training.course import Progress
+from fmnist_utils.training.state import Progress
 
 FLOAT32 = Method()
 

@@ -12,7 +12,7 @@ from planted_errors import Planted, with_experiment
 
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.printed import EpochTable
+from fmnist_utils.reports.printed_tables import EpochTable
 from fmnist_utils.reports.report import Report
 
 POINT = Decimal(1)

@@ -11,13 +11,13 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
-from fmnist_utils.data.garments import load_synthetic
+from fmnist_utils.data.synthetic import load_synthetic
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.reports.printed import ClassScores, EpochTable, ScoreTable
+from fmnist_utils.reports.printed_tables import ClassScores, EpochTable, ScoreTable
 from fmnist_utils.runs.record import Run
-from fmnist_utils.verdicts.collect import judge_claims, judge_experiment
 from fmnist_utils.verdicts.equivalence import PLAIN_FIT, Comparison
 from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.report_verdicts import judge_claims, judge_experiment
 
 mpl.use("agg")
 

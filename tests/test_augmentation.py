@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy import ndimage, stats
 
-from fmnist_utils.data.garments import draw
+from fmnist_utils.data.synthetic import draw
 from fmnist_utils.reports.protocol import Augmentation
 from fmnist_utils.training.augment import Augmenter
 

@@ -16,7 +16,7 @@ from fmnist_utils import tables
 from fmnist_utils.baselines import classifiers, fast_training
 from fmnist_utils.baselines.classifiers import CLASSIFIERS, Result
 from fmnist_utils.data.fashion_mnist import FashionMNIST
-from fmnist_utils.data.garments import load_synthetic
+from fmnist_utils.data.synthetic import load_synthetic
 from fmnist_utils.tables import baseline_tables
 from fmnist_utils.verdicts.outcome import Word
 

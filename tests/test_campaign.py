@@ -25,7 +25,7 @@ from rich.console import Console
 
 from fmnist_utils.campaign.campaign import run_jobs
 from fmnist_utils.campaign.child import Order, write_images
-from fmnist_utils.campaign.crew import LocalCrew, jobs_at_once
+from fmnist_utils.campaign.executor import LocalCrew, jobs_at_once
 from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher, missing_jobs
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.campaign.progress import CampaignProgress
@@ -358,8 +358,8 @@ def test_as_many_as_cores_jobs_and_memory_allow(
 ) -> None:  # fmt: skip
     free = psutil.virtual_memory()._replace(available=gigabytes * 1024**3)
     monkeypatch.setattr("psutil.virtual_memory", lambda: free)
-    monkeypatch.setattr("fmnist_utils.campaign.crew.core_count", lambda: cores)
-    monkeypatch.setattr("fmnist_utils.campaign.crew._has_gpu", lambda: False)
+    monkeypatch.setattr("fmnist_utils.campaign.executor.core_count", lambda: cores)
+    monkeypatch.setattr("fmnist_utils.campaign.executor._has_gpu", lambda: False)
     assert jobs_at_once(wanted, [Job(MLP, 1)] * jobs) == expected
 
 
@@ -516,7 +516,7 @@ CAMPAIGN = """
 import signal, sys
 from pathlib import Path
 from fmnist_utils.campaign.campaign import run_jobs
-from fmnist_utils.campaign.crew import LocalCrew
+from fmnist_utils.campaign.executor import LocalCrew
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.runs.store import RunStore
 from test_campaign import LONG, SHORT, images

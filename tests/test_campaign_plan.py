@@ -21,15 +21,15 @@ from fmnist_utils.campaign.estimate import (
     plan_text,
 )
 from fmnist_utils.campaign.jobs import Job
-from fmnist_utils.campaign.precision import MOST_SEEDS, jobs_for_precision
 from fmnist_utils.campaign.progress import CampaignProgress
+from fmnist_utils.campaign.sample_size import MOST_SEEDS, jobs_for_precision
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import prediction_reach, runs_for_precision
-from fmnist_utils.training.course import Progress
 from fmnist_utils.training.provenance import processor
+from fmnist_utils.training.state import Progress
 
 BALTZI = load_report("baltzi")
 MLP, CNN = BALTZI["mlp-baseline"], BALTZI["cnn-1-conv"]

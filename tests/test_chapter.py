@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fmnist_utils as fu
-from fmnist_utils.book import chapter, opening
-from fmnist_utils.book.chapter import ParameterError
-from fmnist_utils.book.opening import Chapter
-from fmnist_utils.campaign import start
+from fmnist_utils.book import chapter_setup, reproduce
+from fmnist_utils.book.chapter_setup import Chapter
+from fmnist_utils.book.reproduce import ParameterError
+from fmnist_utils.campaign import launch
 from fmnist_utils.campaign.jobs import Watcher
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.tracking import TrackingError
@@ -26,8 +26,13 @@ from fmnist_utils.text import interval_text, ours_text
 from fmnist_utils.training import train as training
 from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import Trial
-from fmnist_utils.verdicts.collect import judge_claims, judge_experiment, judge_layers, judge_search
 from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.report_verdicts import (
+    judge_claims,
+    judge_experiment,
+    judge_layers,
+    judge_search,
+)
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def trained(monkeypatch):
         done.append(experiment.id)
         return train(experiment, *settings, **more)
 
-    monkeypatch.setattr(chapter, "_smoke_runs", {})
+    monkeypatch.setattr(reproduce, "_smoke_runs", {})
     monkeypatch.setattr(training, "train", watched)
     return done
 
@@ -192,7 +197,7 @@ def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkey
         heard.extend(type(watcher) for watcher in watchers)
         return []
 
-    monkeypatch.setattr(start, "run_jobs", run_jobs)
+    monkeypatch.setattr(launch, "run_jobs", run_jobs)
     monkeypatch.setitem(sys.modules, "wandb", None)
     store = RunStore(tmp_path / "runs", tmp_path / "published")
     real = SimpleNamespace(source="real")
@@ -214,7 +219,7 @@ def some_trials(monkeypatch):
     """Nineteen trials of twenty are there."""
     trial = Trial(number=1, settings={}, failure="too small")
     found = SimpleNamespace(trials=[trial] * 19)
-    monkeypatch.setattr("fmnist_utils.book.chapter.load_trials", lambda report, name: found)
+    monkeypatch.setattr("fmnist_utils.book.reproduce.load_trials", lambda report, name: found)
     return found
 
 
@@ -231,7 +236,7 @@ def test_full_mode_goes_on_with_a_search(some_trials, monkeypatch):
         return some_trials
 
     asked = []
-    monkeypatch.setattr("fmnist_utils.campaign.start.run_search", run_search)
+    monkeypatch.setattr("fmnist_utils.campaign.launch.run_search", run_search)
     report, real = load_report("anastasopoulos-mpofu-smith"), SimpleNamespace(source="real")
     for _ in range(2):  # the second time all are there
         assert fu.search(report, "as-listed", real, mode="full") is some_trials
@@ -275,8 +280,8 @@ def book(experiment, tmp_path):
 
 def test_a_chapter_remembers_its_parameters(monkeypatch, few_images):
     heard = []
-    monkeypatch.setattr(opening, "reproduce", lambda *asked, **more: heard.append(more) or [])
-    monkeypatch.setattr(opening, "load_data", lambda source: heard.append(source) or few_images)
+    monkeypatch.setattr(chapter_setup, "reproduce", lambda *asked, **more: heard.append(more) or [])
+    monkeypatch.setattr(chapter_setup, "load_data", lambda name: heard.append(name) or few_images)
     names = {"MODE": "smoke", "DATA": "synthetic", "SEEDS": 4, "TRACKER": "wandb", "x": 1}
     fu.setup(names, "baltzi").runs("mlp-baseline")
     source, more = heard
@@ -285,7 +290,7 @@ def test_a_chapter_remembers_its_parameters(monkeypatch, few_images):
 
 
 def test_replay_loads_no_image(book, monkeypatch):
-    monkeypatch.setattr(opening, "load_data", lambda source: pytest.fail("loaded"))
+    monkeypatch.setattr(chapter_setup, "load_data", lambda source: pytest.fail("loaded"))
     assert [run.seed for run in book.runs("mlp-baseline")] == [1, 2, 3]
     assert book.runs(book.report["mlp-baseline"]) is book.runs("mlp-baseline")
     assert book.runs_by_id() == {}
@@ -432,5 +437,5 @@ def test_what_agrees_is_one_line_with_a_link(book):
 def test_a_layer_cell_that_differs_is_not_counted_as_agreement(book, monkeypatch):
     cells = judge_layers(book.report["mlp-baseline"])
     wrong = dataclasses.replace(cells[0], word=Word.DIFFERS)
-    monkeypatch.setattr(opening, "judge_layers", lambda experiment: [wrong, *cells[1:]])
+    monkeypatch.setattr(chapter_setup, "judge_layers", lambda experiment: [wrong, *cells[1:]])
     assert "Baseline: 8 of 9 layer cells agree" in repr(book.record("mlp-baseline"))

@@ -26,7 +26,7 @@ from fmnist_utils.training.checkpoint import (
     begun_with,
     finished_epochs,
 )
-from fmnist_utils.training.course import Course, Progress
+from fmnist_utils.training.state import Course, Progress
 from fmnist_utils.training.train import train
 
 #: Everything that has a state of its own: moving statistics, random masks and random moves.

@@ -26,8 +26,9 @@ from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli
 from fmnist_utils.campaign import jobs as campaign_jobs
-from fmnist_utils.campaign import start as campaign_start
+from fmnist_utils.campaign import launch
 from fmnist_utils.campaign.estimate import plan_text
+from fmnist_utils.cli_common import AGAIN
 from fmnist_utils.reports import load
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
@@ -36,7 +37,6 @@ from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.reading import read_run
 from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore, write_run
-from fmnist_utils.shell import AGAIN
 from fmnist_utils.training.interrupts import INTERRUPTED, SIGNALS
 from fmnist_utils.tuning import trials
 
@@ -670,8 +670,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Method]:
         methods.extend(job.method for job in jobs)
         return []
 
-    monkeypatch.setattr(campaign_start, "run_jobs", note)
-    monkeypatch.setattr(campaign_start, "load_data", lambda: None)
+    monkeypatch.setattr(launch, "run_jobs", note)
+    monkeypatch.setattr(launch, "load_data", lambda: None)
     return methods
 
 
@@ -700,9 +700,7 @@ def test_plain_fit_keeps_the_precision_of_the_experiment(trained: list[Method]) 
 def test_plain_fit_refuses_augmentation_before_anything_is_trained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        campaign_start, "missing_jobs", lambda *_: pytest.fail("was about to train")
-    )
+    monkeypatch.setattr(launch, "missing_jobs", lambda *_: pytest.fail("was about to train"))
     result = fmnist("run", "fashion-mnist-report", "lenet-5", "four-conv-padded", "--plain-fit")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "--plain-fit takes no augmentation: leave out four-conv-padded.\n"

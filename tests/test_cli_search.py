@@ -11,8 +11,7 @@ from test_tuning import IMAGES, TINY, read, search_with, told
 from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli, tuning
-from fmnist_utils.campaign import cluster, start
-from fmnist_utils.campaign import crew as crew_module
+from fmnist_utils.campaign import cluster, executor, launch
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs import reading as run_reading
@@ -27,7 +26,7 @@ from fmnist_utils.tuning import trials as tuning_trials
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
     training = Training()
-    monkeypatch.setattr(start, "LocalCrew", training.crew)
+    monkeypatch.setattr(launch, "LocalCrew", training.crew)
     return training
 
 
@@ -43,7 +42,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Training) -> 
         monkeypatch.setattr(module, "reports_folder", lambda: tmp_path / "package")
     monkeypatch.setattr(run_reading, "labels_at_hand", lambda: TEST_LABELS)
     (tmp_path / "package").mkdir()
-    monkeypatch.setattr(start, "load_data", lambda: IMAGES)
+    monkeypatch.setattr(launch, "load_data", lambda: IMAGES)
     monkeypatch.chdir(tmp_path)
     return report
 
@@ -84,9 +83,9 @@ def test_it_stops_after_so_many_and_goes_on_from_there() -> None:
 
 
 def test_jobs_train_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_module, "core_count", lambda: 3)
-    monkeypatch.setattr(crew_module, "_has_gpu", lambda: False)
-    monkeypatch.setattr(crew_module, "MEMORY", 1)
+    monkeypatch.setattr(executor, "core_count", lambda: 3)
+    monkeypatch.setattr(executor, "_has_gpu", lambda: False)
+    monkeypatch.setattr(executor, "MEMORY", 1)
     for trials, jobs, size in (("3", "2", 2), ("6", "auto", 3)):
         result = fmnist("tiny", "--trials", trials, "--jobs", jobs)
         (plan,) = (line for line in result.stdout.splitlines() if line.startswith("4 runs "))
@@ -101,7 +100,7 @@ def test_a_cluster_trains_a_search(monkeypatch: pytest.MonkeyPatch, trained: Tra
         return trained.crew(IMAGES, 1)
 
     monkeypatch.setattr(cluster, "DaskCrew", crew)
-    monkeypatch.setattr(start, "LocalCrew", None)
+    monkeypatch.setattr(launch, "LocalCrew", None)
     assert told(fmnist("tiny", "--scheduler", "tcp://10.0.0.1:8786").stdout) == [1, 2, 3, 4, 5, 6]
     assert addresses == ["tcp://10.0.0.1:8786"]
 

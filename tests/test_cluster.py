@@ -24,7 +24,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training.checkpoint import finished_epochs
-from fmnist_utils.training.course import Progress
+from fmnist_utils.training.state import Progress
 from fmnist_utils.training.train import train
 
 distributed = pytest.importorskip("distributed", reason="needs the dask extra")

@@ -11,8 +11,8 @@ from factories import TEST_LABELS, make_run
 from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli
-from fmnist_utils.campaign import start
-from fmnist_utils.campaign.crew import LocalCrew
+from fmnist_utils.campaign import launch
+from fmnist_utils.campaign.executor import LocalCrew
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
@@ -206,14 +206,14 @@ def test_the_advice_after_a_run_is_right_where_the_package_is(
     package: Path, mlp: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     store, run, own = RunStore(), make_run(mlp), make_run(mlp.vary(epochs=3))
-    assert start.written_text([run], store) == (
+    assert launch.written_text([run], store) == (
         "1 run written to runs; publish with fmnist publish-runs."
     )
-    assert start.written_text([own, own], store) == "2 runs written to runs."
+    assert launch.written_text([own, own], store) == "2 runs written to runs."
     installed = tmp_path / "lib/site-packages/fmnist_utils/reports"
     installed.mkdir(parents=True)
     monkeypatch.setattr(run_store, "reports_folder", lambda: installed)
-    assert start.written_text([run], store) == (
+    assert launch.written_text([run], store) == (
         "1 run written to runs; to send them in: fmnist export-runs runs.zip."
     )
     write_run(run, Path("runs/baltzi"))
@@ -244,10 +244,10 @@ def test_colab_users_are_told_the_line_that_keeps_their_runs(
     package: Path, mlp: Experiment, monkeypatch, tmp_path, capsys, mounted: bool
 ) -> None:
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
-    monkeypatch.setattr(start, "DRIVE", tmp_path if mounted else tmp_path / "not")
-    monkeypatch.setattr(start, "run_jobs", lambda *all: [])
+    monkeypatch.setattr(launch, "DRIVE", tmp_path if mounted else tmp_path / "not")
+    monkeypatch.setattr(launch, "run_jobs", lambda *all: [])
     monkeypatch.setattr(LocalCrew, "__init__", lambda *all: None)
-    start.train_missing([Job(mlp, 1)], RunStore(), data=object(), at_once=1)
+    launch.train_missing([Job(mlp, 1)], RunStore(), data=object(), at_once=1)
     said = capsys.readouterr().out
     assert ("run this first: from google.colab import drive; drive.mount(" in said) is not mounted
-    assert said.splitlines()[-1].startswith(f"1 run on {start.hardware()}: ")
+    assert said.splitlines()[-1].startswith(f"1 run on {launch.hardware()}: ")

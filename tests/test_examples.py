@@ -17,8 +17,8 @@ import matplotlib as mpl
 import pytest
 
 import fmnist_utils as fu
-from fmnist_utils.book.opening import Chapter
-from fmnist_utils.data import garments
+from fmnist_utils.book.chapter_setup import Chapter
+from fmnist_utils.data import synthetic
 
 ROOT = Path(__file__).parents[1]
 #: Examples that judge all reports, for seconds each.
@@ -38,8 +38,8 @@ def modules() -> Iterator[ModuleType]:
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return what the docstring of the package defines for all other examples; few images do."""
-    few = functools.partial(garments.load_synthetic, train=1_000, test=200)
-    monkeypatch.setattr(garments, "load_synthetic", few)
+    few = functools.partial(synthetic.load_synthetic, train=1_000, test=200)
+    monkeypatch.setattr(synthetic, "load_synthetic", few)
     mpl.use("agg")
     session: dict[str, Any] = {}
     for example in doctest.DocTestParser().get_examples(fu.__doc__ or ""):

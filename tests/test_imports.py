@@ -13,7 +13,7 @@ FLOORS = (
     ("errors",), ("machine", "records", "stats", "rounding"), ("data",), ("models",), ("reports",),
     ("runs",), ("tuning",), ("training",), ("verdicts",), ("baselines",), ("campaign",), ("text",),
     ("audit",), ("export",),
-    ("tables",), ("plots",), ("program",), ("book",), ("shell",), ("contribute",),
+    ("tables",), ("plots",), ("program",), ("book",), ("cli_common",), ("contribute",),
     ("cli", "__init__"), ("__main__",),
 )  # fmt: skip
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -13,15 +13,15 @@ from scipy import stats
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.pairing import difference, distinct, nested, paired
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.runs.trainings import difference, distinct, nested, paired
 from fmnist_utils.stats import ClaimTest, Side, mean_reach
 from fmnist_utils.text import apart_text
-from fmnist_utils.verdicts.collect import judge_experiment, judge_tested
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow, statement_share
 from fmnist_utils.verdicts.multiplicity import Pool, chance, survives, words_if_true
 from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.report_verdicts import judge_experiment, judge_tested
 from fmnist_utils.verdicts.rule import history, judge_number
 
 

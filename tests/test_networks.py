@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from fmnist_utils import plots, tables
-from fmnist_utils.data.garments import load_synthetic
+from fmnist_utils.data.synthetic import load_synthetic
 from fmnist_utils.models.cost import multiply_adds
 from fmnist_utils.plots.networks import on_front
 from fmnist_utils.reports.load import list_reports, load_report

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from PIL import Image
 
-from fmnist_utils.book.chapter import PARAMETERS
+from fmnist_utils.book.reproduce import PARAMETERS
 from fmnist_utils.runs.record import Run
 
 ROOT = Path(__file__).parents[1]

@@ -15,8 +15,8 @@ from fmnist_utils.reports.quantities import COUNTED, QUANTITIES
 from fmnist_utils.runs.record import Method, accuracies
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import SPLITS, choices, every_report, every_statement
-from fmnist_utils.verdicts.collect import judge_accuracies, reported_accuracies
 from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.report_verdicts import judge_accuracies, reported_accuracies
 
 ROOT = Path(__file__).parents[1]
 BALTZI = load_report("baltzi")

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 import fmnist_utils as fu
 from fmnist_utils import cli
-from fmnist_utils.book.chapter import ParameterError
-from fmnist_utils.book.opening import Chapter
+from fmnist_utils.book.chapter_setup import Chapter
+from fmnist_utils.book.reproduce import ParameterError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment, Variant
 from fmnist_utils.reports.load import list_reports, load_report
@@ -246,7 +246,7 @@ def test_the_command_trains_it_and_compares(shipped, cnn, monkeypatch) -> None:
         return runs
 
     asked: list[Any] = []
-    monkeypatch.setattr("fmnist_utils.campaign.start.train_missing", train)
+    monkeypatch.setattr("fmnist_utils.campaign.launch.train_missing", train)
     arguments = ("run", "baltzi", "cnn-1-conv", "--set", "model.dense.0.dropout=0.3")
     first = fmnist(*arguments, "--seeds", "2")
     assert first.exit_code == 0

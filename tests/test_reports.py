@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Variant
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
-from fmnist_utils.reports.printed import EpochTable
+from fmnist_utils.reports.printed_tables import EpochTable
 from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report

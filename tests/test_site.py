@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 
-from fmnist_utils.book.finish import html_pages
 from fmnist_utils.book.pdf import browser
+from fmnist_utils.book.postprocess import html_pages
 
 SITE = Path(os.environ.get("FMNIST_SITE", "nowhere"))
 if not (SITE / "index.html").is_file():

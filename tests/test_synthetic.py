@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FACTS, DataError, FashionMNIST, official_fingerprint
-from fmnist_utils.data.garments import draw, load_synthetic
+from fmnist_utils.data.synthetic import draw, load_synthetic
 
 
 @pytest.fixture(scope="module")

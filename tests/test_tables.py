@@ -17,9 +17,8 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.tables import Badge, Stacked, Table, front
+from fmnist_utils.tables import Badge, Stacked, Table, front_page
 from fmnist_utils.text import apart_text
-from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import (
     COLUMNS,
@@ -34,6 +33,7 @@ from fmnist_utils.verdicts.outcome import (
     by_statement,
     tally,
 )
+from fmnist_utils.verdicts.report_verdicts import accuracy_claims
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +126,8 @@ def test_the_registry_has_all_that_pages_and_judges_need_of_words_and_columns(mo
     ranked = [word.column for word in sorted(Word, key=lambda word: word.rank) if word.rank < 7]
     assert len(list(itertools.groupby(ranked))) == len(set(ranked))
     found = [(None, SimpleNamespace(column=column)) for column in Column]
-    monkeypatch.setattr(front, "every_statement", lambda store: found)
-    _, told = str(front.result()).split("state, ")
+    monkeypatch.setattr(front_page, "every_statement", lambda store: found)
+    _, told = str(front_page.result()).split("state, ")
     said = re.split(r", | and ", told.rstrip("."))
     assert said == [f"1 {column.says[0]}" for column in Column]
 
@@ -229,7 +229,7 @@ def test_scoreboard_counts_every_statement_about_results_and_every_other_claim_o
 
 def test_headlines_stand_on_an_axis_of_margins(report, runs):
     def drawn(name: str) -> tuple[float, float, float]:
-        place = front._on_axis(judge(report[name], report[name]["test"], runs[name]))
+        place = front_page._on_axis(judge(report[name], report[name]["test"], runs[name]))
         assert place is not None
         return place
 
@@ -237,8 +237,8 @@ def test_headlines_stand_on_an_axis_of_margins(report, runs):
     assert low < mean < high and mean == pytest.approx((84.9 - 84.6) / 3, abs=1e-6)
     *_, high = drawn("cnn-2-conv")
     assert high < -1 / 3  # the whole interval is more than a point below 92.72 %
-    assert "<circle" in front._distance(0, 0.1, 0.2)
-    assert "<circle" not in front._distance(3, 4, 5)  # beyond the axis there is an arrow
+    assert "<circle" in front_page._distance(0, 0.1, 0.2)
+    assert "<circle" not in front_page._distance(3, 4, 5)  # beyond the axis there is an arrow
 
 
 def test_a_table_is_one_statement_with_a_share(report):

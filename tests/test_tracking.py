@@ -21,7 +21,7 @@ from fmnist_utils.campaign.tracking import TrackingError, make_tracker
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Run, fingerprint
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.training.course import Progress
+from fmnist_utils.training.state import Progress
 
 BALTZI = load_report("baltzi")
 MLP, CNN = BALTZI["mlp-baseline"], BALTZI["cnn-1-conv"]

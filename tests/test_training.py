@@ -35,12 +35,12 @@ from fmnist_utils.reports.protocol import (
     Validation,
     split_rows,
 )
+from fmnist_utils.runs.pairing import nested
 from fmnist_utils.runs.record import Method, Run, fingerprint
-from fmnist_utils.runs.trainings import nested
 from fmnist_utils.training import train as training
 from fmnist_utils.training.augment import Augmenter
-from fmnist_utils.training.course import Progress, TrainingError
-from fmnist_utils.training.epochs import Augmenters, Part, make_engine
+from fmnist_utils.training.engines import Augmenters, Part, make_engine
+from fmnist_utils.training.state import Progress, TrainingError
 from fmnist_utils.training.train import _fit, compiled_model, split_parts, train
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))

@@ -27,9 +27,9 @@ from rich.console import Console
 from test_project import faults
 
 from fmnist_utils import tuning
-from fmnist_utils.campaign import start
+from fmnist_utils.campaign import launch
 from fmnist_utils.campaign.jobs import CampaignError, Job
-from fmnist_utils.campaign.start import _Teller, run_search
+from fmnist_utils.campaign.launch import _Teller, run_search
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.models.build import build
@@ -45,7 +45,7 @@ from fmnist_utils.runs import record
 from fmnist_utils.runs.reading import read_run
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore, write_run
-from fmnist_utils.training.course import TrainingError
+from fmnist_utils.training.state import TrainingError
 from fmnist_utils.tuning import (
     LocalSearch,
     Trial,
@@ -64,8 +64,8 @@ from fmnist_utils.tuning import (
 )
 from fmnist_utils.tuning.draw import draw
 from fmnist_utils.tuning.trials import fault
-from fmnist_utils.verdicts.collect import judge_search
 from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.report_verdicts import judge_search
 
 TINY = """\
 id: tiny
@@ -174,7 +174,7 @@ IMAGES = images()
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
     training = Training()
-    monkeypatch.setattr(start, "LocalCrew", training.crew)
+    monkeypatch.setattr(launch, "LocalCrew", training.crew)
     return training
 
 
@@ -538,13 +538,13 @@ KILLED = """
 import signal, sys
 from pathlib import Path
 from factories import Training
-from fmnist_utils.campaign import start
+from fmnist_utils.campaign import launch
 from fmnist_utils.reports.yaml_file import read_report
 from test_tuning import run_quietly, search_with
 
 training, folder = Training(), Path(sys.argv[1])
 training.before = lambda job, _: job.seed < int(sys.argv[2]) or signal.raise_signal(signal.SIGKILL)
-start.LocalCrew = training.crew
+launch.LocalCrew = training.crew
 report = read_report(folder / "report.yaml")
 run_quietly(report, search_with(report, "optuna"), folder)
 """
@@ -838,11 +838,11 @@ def test_runs_that_the_search_would_not_make_are_kept_and_do_not_count(
 BESIDE = """
 import sys, time
 from pathlib import Path
-from fmnist_utils.campaign import start
+from fmnist_utils.campaign import launch
 from test_tuning import Training, read_report, run_quietly, search_with
 training, folder = Training(), Path(sys.argv[1])
 training.before = lambda job, _: (print(job.seed, flush=True), time.sleep(0.05))
-start.LocalCrew = training.crew
+launch.LocalCrew = training.crew
 report = read_report(folder / "report.yaml")
 assert len(run_quietly(report, search_with(report, "optuna"), folder).trials) == 6
 """

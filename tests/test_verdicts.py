@@ -21,20 +21,20 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.pairing import nested
 from fmnist_utils.runs.record import Evaluation, Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.runs.trainings import nested
 from fmnist_utils.stats import exact_share_interval
 from fmnist_utils.text import ours_text
-from fmnist_utils.verdicts.collect import (
+from fmnist_utils.verdicts.judge import judge, judge_comparison
+from fmnist_utils.verdicts.measure import measure, readings
+from fmnist_utils.verdicts.outcome import Word, count_words
+from fmnist_utils.verdicts.report_verdicts import (
     judge_claims,
     judge_layers,
     judge_report,
     reported_accuracies,
 )
-from fmnist_utils.verdicts.judge import judge, judge_comparison
-from fmnist_utils.verdicts.measure import measure, readings
-from fmnist_utils.verdicts.outcome import Word, count_words
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.models.layer_rules import frozen_parameters, layer_misfit
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.printed import LayerTable, PrintedLayer
+from fmnist_utils.reports.printed_tables import LayerTable, PrintedLayer
 from fmnist_utils.reports.report import Report
 from fmnist_utils.rounding import Shape, times
 from fmnist_utils.text import joined, listed

@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 
 from fmnist_utils.audit.fault import Fault, address, fault_of, place
 from fmnist_utils.data.fashion_mnist import count
-from fmnist_utils.reports.printed import ClassScores, ScoreTable
+from fmnist_utils.reports.printed_tables import ClassScores, ScoreTable
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.values import SCALES
 from fmnist_utils.rounding import Interval, f1, possible_counts

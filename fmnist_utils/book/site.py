@@ -19,9 +19,9 @@ from urllib.parse import unquote
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from fmnist_utils.book.finish import finish
 from fmnist_utils.book.kernels import Kernels, execute, side_by_side
 from fmnist_utils.book.notebooks import BookError, dump, plain_text
+from fmnist_utils.book.postprocess import finish
 from fmnist_utils.book.stage import (
     Images,
     Mode,

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fmnist_utils.campaign.crew import Crew
+from fmnist_utils.campaign.executor import Crew
 from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher
 from fmnist_utils.campaign.process import ProcessLostError
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run, RunError
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.training.course import Progress
 from fmnist_utils.training.interrupts import ctrl_c_at_checks, uninterrupted
+from fmnist_utils.training.state import Progress
 
 #: How often a job is begun whose process is lost.
 TRIES = 3

@@ -15,15 +15,15 @@ from typing import Any, Self
 import pooch
 
 from fmnist_utils.campaign.child import Order
-from fmnist_utils.campaign.crew import Crew, Tell
+from fmnist_utils.campaign.executor import Crew, Tell
 from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.machine import core_count
 from fmnist_utils.records import write_whole
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.checkpoint import finished_epochs
-from fmnist_utils.training.course import Progress
 from fmnist_utils.training.provenance import code_digest
+from fmnist_utils.training.state import Progress
 
 #: Seconds after which a cluster without workers is given up.
 PATIENCE = 60.0

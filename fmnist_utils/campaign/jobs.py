@@ -9,7 +9,7 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.training.course import Progress
+from fmnist_utils.training.state import Progress
 
 
 class CampaignError(FmnistError):

@@ -21,7 +21,7 @@ from fmnist_utils.campaign.child import ALIVE, GRACE, PAUSED, Order
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.checkpoint import begun_with
-from fmnist_utils.training.course import Progress
+from fmnist_utils.training.state import Progress
 
 #: Seconds without a sign of life after which a training has stalled. To compile the largest
 #: network and take its first steps needs a minute on a slow machine.

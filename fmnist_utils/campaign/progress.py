@@ -19,7 +19,7 @@ from rich.table import Column
 
 from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.runs.record import Run
-from fmnist_utils.training.course import Progress as Epoch
+from fmnist_utils.training.state import Progress as Epoch
 
 #: Where the output is no terminal, an epoch of a job is a line at most this often, in seconds; the
 #: first of all is one too, so that it is soon seen that something happens, and how long it takes.

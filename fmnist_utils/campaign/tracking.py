@@ -18,7 +18,7 @@ from typing import Any, Self
 from fmnist_utils.campaign.jobs import Job, Watcher
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Method, Run, fingerprint
-from fmnist_utils.training.course import Progress
+from fmnist_utils.training.state import Progress
 
 TRACKERS = ("none", "wandb")
 PROJECT = "fmnist-reproduction"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fmnist_utils.shell import ReportId
+from fmnist_utils.cli_common import ReportId
 
 
 def new_report(

@@ -37,7 +37,7 @@ def load_data(source: str = "real", *, folder: str | Path | None = None) -> Fash
     Parameters
     ----------
     source : {"real", "synthetic"}
-        Synthetic data are garments drawn by program, see `fmnist_utils.data.garments`.
+        Synthetic data are garments drawn by program, see `fmnist_utils.data.synthetic`.
     folder : str or Path, optional
         Where the files lie. Ignored for synthetic data.
 
@@ -57,7 +57,7 @@ def load_data(source: str = "real", *, folder: str | Path | None = None) -> Fash
     'synthetic'
     """
     if source == "synthetic":
-        from fmnist_utils.data.garments import load_synthetic
+        from fmnist_utils.data.synthetic import load_synthetic
 
         return load_synthetic()
     if source != "real":

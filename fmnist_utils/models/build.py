@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.models.calls import layer_calls
 from fmnist_utils.models.fused import batch_normalization
+from fmnist_utils.models.keras_calls import layer_calls
 from fmnist_utils.models.keras_import import import_keras
 from fmnist_utils.models.layer_rules import too_small
 from fmnist_utils.models.spec import CNN, MLP

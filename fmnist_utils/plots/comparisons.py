@@ -15,9 +15,9 @@ from fmnist_utils.plots.labels import folded, label_end, legend, mark_zero, mark
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, figure, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Split
 from fmnist_utils.reports.quantities import QUANTITIES
+from fmnist_utils.runs.pairing import difference
 from fmnist_utils.runs.record import Method, Run, accuracies
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.runs.trainings import difference
 from fmnist_utils.stats import mean_reach
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
 from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison

@@ -16,7 +16,7 @@ from fmnist_utils.plots.labels import folded, legend, shade
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, Floats, figure, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.printed import EpochTable
+from fmnist_utils.reports.printed_tables import EpochTable
 from fmnist_utils.reports.quantities import NATS, POINTS
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import ClaimTest

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from fmnist_utils.models.calls import layer_calls
-from fmnist_utils.program.parts import (
+from fmnist_utils.models.keras_calls import layer_calls
+from fmnist_utils.program.code_sections import (
     WIDTH,
     Names,
     Reasons,

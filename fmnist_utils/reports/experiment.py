@@ -30,7 +30,7 @@ from fmnist_utils.records import (
     sha256,
 )
 from fmnist_utils.reports.claim import Assumption, Claim
-from fmnist_utils.reports.printed import EpochTable, LayerTable, ScoreTable
+from fmnist_utils.reports.printed_tables import EpochTable, LayerTable, ScoreTable
 from fmnist_utils.reports.protocol import ALWAYS, Precision, Training
 from fmnist_utils.reports.settings import (
     SettingError,

@@ -11,10 +11,10 @@ import numpy as np
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.runs.places import place
+from fmnist_utils.runs.devices import place
+from fmnist_utils.runs.pairing import difference, paired
 from fmnist_utils.runs.record import Method, Run, accuracies
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.runs.trainings import difference, paired
 from fmnist_utils.stats import prediction_reach, runs_to_tell
 
 

@@ -34,5 +34,5 @@ from fmnist_utils.stats.prediction import (
     runs_for_precision,
     sampling_variance,
 )
+from fmnist_utils.stats.proportions import at_least, exact_share_interval, pairs_interval, pairs_won
 from fmnist_utils.stats.scores import SCORES, class_scores
-from fmnist_utils.stats.shares import at_least, exact_share_interval, pairs_interval, pairs_won

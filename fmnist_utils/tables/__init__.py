@@ -26,7 +26,7 @@ from fmnist_utils.tables.claim_tables import (
     results,
     verdicts,
 )
-from fmnist_utils.tables.front import answers, result
+from fmnist_utils.tables.front_page import answers, result
 from fmnist_utils.tables.headlines import headlines
 from fmnist_utils.tables.model_tables import data_summary, disputed
 from fmnist_utils.tables.network_tables import (

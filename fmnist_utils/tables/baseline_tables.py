@@ -9,7 +9,7 @@ import numpy as np
 from fmnist_utils.baselines.classifiers import CLASSIFIERS, judge_classifier, read_results
 from fmnist_utils.baselines.fast_training import PUBLISHED, FastRun, read_fast_runs
 from fmnist_utils.stats import mean_reach, welch_interval
-from fmnist_utils.tables.front import Sentence
+from fmnist_utils.tables.front_page import Sentence
 from fmnist_utils.tables.table import Badge, Stacked, Table
 from fmnist_utils.text import spelled
 from fmnist_utils.verdicts.across_reports import every_report

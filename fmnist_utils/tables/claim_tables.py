@@ -12,14 +12,14 @@ from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.places import mixed_runs
+from fmnist_utils.runs.devices import mixed_runs
 from fmnist_utils.runs.record import Run
 from fmnist_utils.tables.table import Stacked, Table, ours_cell, placed_claim, verdict_badge
 from fmnist_utils.text import claim_text, reported_text, spread_text
-from fmnist_utils.verdicts.collect import judge_accuracies
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.measure import readings as possible_readings
 from fmnist_utils.verdicts.outcome import Verdict
+from fmnist_utils.verdicts.report_verdicts import judge_accuracies
 
 
 def judged(judgements: Iterable[Verdict], caption: str = "") -> Table:

@@ -9,9 +9,9 @@ import numpy as np
 
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.models.cost import multiply_adds
+from fmnist_utils.runs.pairing import difference
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import ranges
-from fmnist_utils.runs.trainings import difference
 from fmnist_utils.stats import mean_reach, reliability, variance_components
 from fmnist_utils.tables.table import Stacked, Table
 from fmnist_utils.verdicts.across_reports import (

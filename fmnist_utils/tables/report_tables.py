@@ -8,14 +8,14 @@ from itertools import chain
 from fmnist_utils import audit
 from fmnist_utils.reports.report import SEVERITIES, Finding
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.tables.front import Sentence
+from fmnist_utils.tables.front_page import Sentence
 from fmnist_utils.tables.table import Badge, Linked, Stacked, Table, severity_badge
 from fmnist_utils.text import sentence
 from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
-from fmnist_utils.verdicts.collect import judge_report
 from fmnist_utils.verdicts.ledger import every_ledger, statement_share
 from fmnist_utils.verdicts.multiplicity import chance
 from fmnist_utils.verdicts.outcome import COLUMNS, OTHER_COLUMNS, Tally, Word, tally
+from fmnist_utils.verdicts.report_verdicts import judge_report
 from fmnist_utils.verdicts.rule import history
 
 

@@ -15,10 +15,10 @@ from fmnist_utils.runs.status import runs_status, stray_records
 from fmnist_utils.tables.table import Badge, Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.text import apart_text, reported_text, spread_text, with_interval
 from fmnist_utils.tuning import search_status
-from fmnist_utils.verdicts.collect import accuracy_claims
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.report_verdicts import accuracy_claims
 
 
 def status_of(reports: Iterable[Report]) -> tuple[Table, list[str]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import write_whole
-from fmnist_utils.training.course import Course
+from fmnist_utils.training.state import Course
 
 
 class CheckpointError(FmnistError):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_utils.reports.protocol import Training
-from fmnist_utils.training.course import Course, Progress, TrainingError
-from fmnist_utils.training.epochs import Part
+from fmnist_utils.training.engines import Part
 from fmnist_utils.training.optimizers import plateau_call, stopping_call
+from fmnist_utils.training.state import Course, Progress, TrainingError
 
 if TYPE_CHECKING:
     import keras

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fmnist_utils.models.calls import Call
+from fmnist_utils.models.keras_calls import Call
 from fmnist_utils.reports.protocol import EarlyStopping, Optimizer, Plateau, Schedule, Training
 
 if TYPE_CHECKING:

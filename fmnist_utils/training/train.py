@@ -20,8 +20,7 @@ from fmnist_utils.runs.packing import pack_confidences, pack_predictions
 from fmnist_utils.runs.record import Evaluation, Method, Run, Snapshot, confusion, fingerprint
 from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.checkpoint import Checkpoint
-from fmnist_utils.training.course import Course, Progress
-from fmnist_utils.training.epochs import Augmenters, Engine, Part, make_engine
+from fmnist_utils.training.engines import Augmenters, Engine, Part, make_engine
 from fmnist_utils.training.interrupts import ctrl_c_at_checks
 from fmnist_utils.training.keras_fit import _plain_fit
 from fmnist_utils.training.optimizers import (
@@ -31,6 +30,7 @@ from fmnist_utils.training.optimizers import (
     plateau_call,
 )
 from fmnist_utils.training.provenance import provenance_of
+from fmnist_utils.training.state import Course, Progress
 
 if TYPE_CHECKING:
     import keras

@@ -7,7 +7,7 @@ from fmnist_utils.verdicts.across_reports import (
     own_runs,
     tested_verdicts,
 )
-from fmnist_utils.verdicts.collect import judge_accuracies, reported_accuracies
 from fmnist_utils.verdicts.disputed import Disputed, disputed, disputed_by
 from fmnist_utils.verdicts.ledger import every_ledger, ledger_rows, statement_share
 from fmnist_utils.verdicts.multiplicity import chance
+from fmnist_utils.verdicts.report_verdicts import judge_accuracies, reported_accuracies

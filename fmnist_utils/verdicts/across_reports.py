@@ -13,9 +13,9 @@ from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import ONE_PROTOCOL, Report
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.verdicts.collect import judge_accuracies, judge_report, judge_tested
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.outcome import StatementVerdict, Verdict, by_statement
+from fmnist_utils.verdicts.report_verdicts import judge_accuracies, judge_report, judge_tested
 
 SPLITS = ("train", "validation", "test")
 

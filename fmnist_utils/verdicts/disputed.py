@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, FashionMNIST, count
+from fmnist_utils.runs.pairing import nested
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.runs.trainings import nested
 from fmnist_utils.verdicts.across_reports import Model, models
 
 

@@ -12,7 +12,7 @@ from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
 from fmnist_utils.models.build import Layer, layer_table, parameter_totals
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.reports.printed import PrintedLayer
+from fmnist_utils.reports.printed_tables import PrintedLayer
 from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.values import same_value

@@ -17,8 +17,8 @@ from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import EPOCHS, POINTS
+from fmnist_utils.runs.pairing import nested, paired, unstable
 from fmnist_utils.runs.record import Run
-from fmnist_utils.runs.trainings import nested, paired, unstable
 from fmnist_utils.stats import Scale, Side
 from fmnist_utils.verdicts.exact import EXACT
 from fmnist_utils.verdicts.measure import Evidence, measure, readings, scale_of, side_of

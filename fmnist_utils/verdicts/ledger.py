@@ -16,9 +16,9 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import every_report
-from fmnist_utils.verdicts.collect import judge_report, judge_tested
 from fmnist_utils.verdicts.multiplicity import Pool, survives
 from fmnist_utils.verdicts.outcome import DECIDED, OUTSIDE, Verdict, Word
+from fmnist_utils.verdicts.report_verdicts import judge_report, judge_tested
 
 #: With fewer experiments a bootstrap over them tells nothing.
 MIN_EXPERIMENTS = 5

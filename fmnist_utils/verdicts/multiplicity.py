@@ -10,9 +10,9 @@ import numpy as np
 
 from fmnist_utils import stats
 from fmnist_utils.reports.claim import Claim
+from fmnist_utils.runs.pairing import at_chance, distinct
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.runs.trainings import at_chance, distinct
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import measure, side_of

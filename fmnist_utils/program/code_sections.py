@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES, count
-from fmnist_utils.models.calls import Call, as_python, layer_calls
+from fmnist_utils.models.keras_calls import Call, as_python, layer_calls
 from fmnist_utils.models.spec import CNN
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.protocol import (

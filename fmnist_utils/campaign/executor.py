@@ -16,7 +16,7 @@ from fmnist_utils.campaign.process import train_in_process
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.machine import core_count, free_memory, temporary_folder, usable_cores
 from fmnist_utils.runs.record import Run
-from fmnist_utils.training.course import Progress
+from fmnist_utils.training.state import Progress
 
 #: What one training may need, in bytes: the largest network of the reports takes 1.4 GB.
 MEMORY = 2 * 1024**3

@@ -12,11 +12,11 @@ from typing import Any, Literal
 from rich.console import Console
 
 from fmnist_utils.campaign.campaign import run_jobs
-from fmnist_utils.campaign.crew import Crew, LocalCrew, jobs_at_once
 from fmnist_utils.campaign.estimate import plan_text
+from fmnist_utils.campaign.executor import Crew, LocalCrew, jobs_at_once
 from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
-from fmnist_utils.campaign.precision import jobs_for_precision
 from fmnist_utils.campaign.progress import CampaignProgress
+from fmnist_utils.campaign.sample_size import jobs_for_precision
 from fmnist_utils.campaign.tracking import make_tracker
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST

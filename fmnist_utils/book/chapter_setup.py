@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from fmnist_utils.book.chapter import (
+from fmnist_utils.book.reproduce import (
     ParameterError,
     check_parameters,
     refuse_synthetic,
     reproduce,
     search,
 )
-from fmnist_utils.campaign.crew import jobs_at_once
 from fmnist_utils.campaign.estimate import plan_text
+from fmnist_utils.campaign.executor import jobs_at_once
 from fmnist_utils.campaign.jobs import missing_jobs
 from fmnist_utils.campaign.tracking import make_tracker
 from fmnist_utils.data.download import load_data
@@ -24,7 +24,7 @@ from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.places import mixed_runs
+from fmnist_utils.runs.devices import mixed_runs
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.tables.claim_tables import judged
@@ -33,9 +33,9 @@ from fmnist_utils.tables.table import Table
 from fmnist_utils.text import counted, listed
 from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import Trials
-from fmnist_utils.verdicts.collect import judge_experiment, judge_layers, judge_search
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.report_verdicts import judge_experiment, judge_layers, judge_search
 
 
 def setup(names: Mapping[str, Any], report: str | None = None) -> Chapter:

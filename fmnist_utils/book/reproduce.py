@@ -126,7 +126,7 @@ def reproduce(
     if mode == "smoke":
         return [_smoke(experiment, data)]
     if mode == "full" and store.missing(experiment, range(1, seeds + 1)):
-        from fmnist_utils.campaign.start import train_experiments, written_text
+        from fmnist_utils.campaign.launch import train_experiments, written_text
 
         refuse_synthetic(data.source)
         trained = train_experiments([experiment], seeds, store, data, tracker=tracker)
@@ -167,7 +167,7 @@ def search(
     found, wanted = load_trials(report, search_id), get_search(report, search_id)
     if mode != "full" or (found is not None and len(found.trials) == wanted.trials):
         return found
-    from fmnist_utils.campaign.start import run_search
+    from fmnist_utils.campaign.launch import run_search
 
     refuse_synthetic(data.source)
     return run_search(report, wanted, data=data)

@@ -14,9 +14,9 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from fmnist_utils.book import pdf
-from fmnist_utils.book.finish import _indexed, finish
 from fmnist_utils.book.notebooks import BookError
 from fmnist_utils.book.pdf import one_page
+from fmnist_utils.book.postprocess import _indexed, finish
 
 ICON = '<button title="Launch"><i class="fas fa-rocket" data-mode="x"></i></button>'
 TABLE = '<table><thead><tr><th></th><th>b</th></tr></thead><tr id="baltzi/test"><td>93.61</td></tr>'
