@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.campaign.executor import Crew, Tell
+from fmnist_utils.campaign.executor import Executor, Tell
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import sha256
@@ -187,8 +187,8 @@ def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(round(float(value), 6) for value in values)
 
 
-class FakeCrew(Crew):
-    """A crew that makes runs by a function instead of training them, one at a time."""
+class FakeExecutor(Executor):
+    """An executor that makes runs by a function instead of training them, one at a time."""
 
     size = 1
 
@@ -234,11 +234,11 @@ class Training:
         self.errors: dict[int, BaseException] = {}
         self.before: Callable[[Job, Path], object] = lambda job, checkpoint: None
 
-    def crew(self, data: Any, size: int) -> FakeCrew:
-        """Return who trains, in place of a `LocalCrew`."""
-        crew = FakeCrew(self._make)
-        crew.size = self.side_by_side  # type: ignore[misc]
-        return crew
+    def executor(self, data: Any, size: int) -> FakeExecutor:
+        """Return who trains, in place of a `LocalExecutor`."""
+        executor = FakeExecutor(self._make)
+        executor.size = self.side_by_side  # type: ignore[misc]
+        return executor
 
     def _make(self, job: Job, checkpoint: Path) -> Run:
         self.jobs.append(job)

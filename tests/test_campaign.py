@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from factories import FakeCrew, make_run
+from factories import FakeExecutor, make_run
 from filelock import FileLock
 from rich.console import Console
 
 from fmnist_utils.campaign.campaign import run_jobs
 from fmnist_utils.campaign.child import Order, write_images
-from fmnist_utils.campaign.executor import LocalCrew, jobs_at_once
+from fmnist_utils.campaign.executor import LocalExecutor, jobs_at_once
 from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher, missing_jobs
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.campaign.progress import CampaignProgress
@@ -120,7 +120,7 @@ def test_each_run_is_on_disk_when_it_is_told_of_and_before_the_next_one_starts(
             assert store.missing(job.experiment, [job.seed]) == []
 
     jobs, log = missing_jobs(store, [MLP, CNN], [1, 2]), Present()
-    runs = run_jobs(jobs, store, FakeCrew(made), [log])
+    runs = run_jobs(jobs, store, FakeExecutor(made), [log])
     assert log.started == log.finished == [job.name for job in jobs]
     ended = {job.name: run.epochs for job, run in zip(jobs, runs, strict=True)}
     assert names(jobs) == [(run.experiment, run.seed) for run in runs]
@@ -137,10 +137,10 @@ def test_an_interrupt_loses_no_finished_run_and_the_rest_goes_on_later(store: Ru
                 signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(made), [Interrupt()])
+        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeExecutor(made), [Interrupt()])
     assert (MLP.id, 1) in [(run.experiment, run.seed) for run in map(read_run, records(store))]
     log = Log()
-    run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(made), [log])
+    run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeExecutor(made), [log])
     assert f"baltzi/{MLP.id} seed 1" not in log.started
     assert [run.seed for run in store.runs(MLP)] == [run.seed for run in store.runs(CNN)] == [1, 2]
 
@@ -158,7 +158,7 @@ def test_a_second_ctrl_c_while_a_run_is_saved_loses_nothing(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(store, "check_writable", lambda _: None)
         patch.setattr(os, "replace", replace)
-        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made))
+        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeExecutor(made))
     assert [run.seed for run in map(read_run, records(store))] == [1]
 
 
@@ -168,12 +168,12 @@ def test_a_run_that_is_finished_while_the_campaign_stops_is_kept(store: RunStore
             signal.raise_signal(signal.SIGINT)
 
     def made_late(job: Job, checkpoint: Path) -> Run:
-        crew._stopped.wait()
+        executor._stopped.wait()
         return made(job, checkpoint)
 
-    crew = FakeCrew(made_late)
+    executor = FakeExecutor(made_late)
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, crew, [Interrupt()])
+        run_jobs(missing_jobs(store, [MLP], [1, 2]), store, executor, [Interrupt()])
     assert [run.seed for run in map(read_run, records(store))] == [1]
 
 
@@ -185,15 +185,15 @@ def test_a_run_that_is_finished_while_the_campaign_stops_and_cannot_be_saved_is_
             signal.raise_signal(signal.SIGINT)
 
     def made_late(job: Job, checkpoint: Path) -> Run:
-        crew._stopped.wait()
+        executor._stopped.wait()
         shutil.rmtree(store.written / "baltzi")
         (store.written / "baltzi").write_text("in the way")
         return made(job, checkpoint)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    crew, log = FakeCrew(made_late), Interrupt()
+    executor, log = FakeExecutor(made_late), Interrupt()
     with pytest.raises(KeyboardInterrupt):
-        run_jobs([Job(MLP, 1)], store, crew, [log])
+        run_jobs([Job(MLP, 1)], store, executor, [log])
     [kept] = tmp_path.glob("fmnist-run-*/baltzi/*.json")
     [note] = log.notes
     assert note.startswith(f"baltzi/{MLP.id} seed 1 is finished: Run ")
@@ -204,7 +204,7 @@ def test_a_checkpoint_that_no_training_goes_on_from_is_told(store: RunStore) -> 
     path, log = store.path(MLP, 1).with_suffix(".npz"), Log()
     path.parent.mkdir(parents=True)
     np.savez(path, notes=np.array(json.dumps({})))  # whole, and of no training
-    run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeCrew(made), [log])
+    run_jobs(missing_jobs(store, [MLP], [1, 2]), store, FakeExecutor(made), [log])
     sentence = "starts over: its checkpoint is damaged, or another's"
     assert log.notes == [f"baltzi/{MLP.id} seed 1 {sentence}"]
 
@@ -217,7 +217,7 @@ def test_a_notebook_without_widgets_gets_lines_and_no_warning(
     console = Console(file=said, force_jupyter=True)
     monkeypatch.setattr(console, "print", lambda text, **_: said.write(f"{text}\n"))
     with CampaignProgress(1, console) as progress:
-        run_jobs(missing_jobs(store, [MLP], [1]), store, FakeCrew(made), [progress])
+        run_jobs(missing_jobs(store, [MLP], [1]), store, FakeExecutor(made), [progress])
     assert [str(warning.message) for warning in recwarn] == []
     *epochs, finished = said.getvalue().splitlines()
     assert all("epoch 1 of 11" in line for line in epochs)
@@ -230,7 +230,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(
     store.written.parent.mkdir(exist_ok=True)
     store.written.write_text("in the way")
     with pytest.raises(RunError, match=r"Runs cannot be written to .*another one"):
-        run_jobs([Job(MLP, 1)], store, FakeCrew(lambda *_: pytest.fail("was trained")))
+        run_jobs([Job(MLP, 1)], store, FakeExecutor(lambda *_: pytest.fail("was trained")))
 
 
 def test_a_disk_that_fills_up_ends_the_campaign_and_the_run_is_kept_elsewhere(
@@ -245,7 +245,7 @@ def test_a_disk_that_fills_up_ends_the_campaign_and_the_run_is_kept_elsewhere(
         return made(job, checkpoint)
 
     with pytest.raises(RunError, match=r"cannot be written.* The run is kept in (.*)\.$") as caught:
-        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeCrew(fill_up), [log])
+        run_jobs(missing_jobs(store, [MLP, CNN], [1, 2]), store, FakeExecutor(fill_up), [log])
     assert log.started == [f"baltzi/{MLP.id} seed 1"]
     [kept] = tmp_path.glob("fmnist-run-*/baltzi/*.json")
     assert str(kept) in str(caught.value) and read_run(kept).seed == 1
@@ -260,7 +260,7 @@ def test_a_full_disk_is_found_before_anything_is_trained(
 
     monkeypatch.setattr("fmnist_utils.runs.store.write_whole", full)
     with pytest.raises(RunError, match=r"No space left on device\): make room"):
-        run_jobs([Job(MLP, 1)], store, FakeCrew(lambda *_: pytest.fail("was trained")))
+        run_jobs([Job(MLP, 1)], store, FakeExecutor(lambda *_: pytest.fail("was trained")))
 
 
 def test_a_job_that_fails_is_told_at_once(store: RunStore) -> None:
@@ -269,7 +269,7 @@ def test_a_job_that_fails_is_told_at_once(store: RunStore) -> None:
 
     log = Log()
     with pytest.raises(CampaignError, match=r"^1 of 1 runs failed"):
-        run_jobs([Job(MLP, 1)], store, FakeCrew(refuse), [log])
+        run_jobs([Job(MLP, 1)], store, FakeExecutor(refuse), [log])
     assert log.notes == [f"baltzi/{MLP.id} seed 1 failed: The images do not fit"]
 
 
@@ -286,9 +286,9 @@ def test_a_checkpoint_goes_when_the_run_is_on_disk_and_not_before(
 
     with monkeypatch.context() as patch, pytest.raises(RunError):
         patch.setattr(store, "add", failing)
-        run_jobs([Job(MLP, 1)], store, FakeCrew(left_behind))
+        run_jobs([Job(MLP, 1)], store, FakeExecutor(left_behind))
     assert len(list(store.written.rglob("*.npz"))) == 1
-    run_jobs([Job(MLP, 1)], store, FakeCrew(left_behind))
+    run_jobs([Job(MLP, 1)], store, FakeExecutor(left_behind))
     assert not list(store.written.rglob("*.npz")) and len(records(store)) == 1
 
 
@@ -304,7 +304,7 @@ def test_a_job_whose_process_is_lost_is_told_and_begun_again_three_times_at_most
 
     log = Log()
     with pytest.raises(CampaignError, match=r"^1 of 2 runs failed: .* seed 2 \(was killed by SIG"):
-        run_jobs([Job(MLP, 1), Job(MLP, 2)], store, FakeCrew(losing), [log])
+        run_jobs([Job(MLP, 1), Job(MLP, 2)], store, FakeExecutor(losing), [log])
     assert [run.seed for run in store.runs(MLP)] == [1]
     assert len(log.started) == 6 and len(log.notes) == 5
     assert set(log.notes[:-1]) == {
@@ -329,7 +329,7 @@ def test_a_job_that_another_command_trains_is_waited_for_and_not_trained_twice(
 
     other = threading.Thread(target=finish_elsewhere)
     other.start()
-    runs = run_jobs([job, Job(MLP, 2)], store, FakeCrew(made), [log])
+    runs = run_jobs([job, Job(MLP, 2)], store, FakeExecutor(made), [log])
     other.join()
     assert log.started == [f"baltzi/{MLP.id} seed 2"] and [run.seed for run in runs] == [2]
     assert log.notes == [f"baltzi/{MLP.id} seed 1 is being trained by another command"]
@@ -364,9 +364,9 @@ def test_as_many_as_cores_jobs_and_memory_allow(
 
 
 def test_jobs_share_the_cores_and_none_is_used_twice() -> None:
-    shares = LocalCrew(images(), 1)._shares
+    shares = LocalExecutor(images(), 1)._shares
     assert [list(share) for share in shares] == [list(usable_cores())]
-    halves = LocalCrew(images(), len(usable_cores()))._shares
+    halves = LocalExecutor(images(), len(usable_cores()))._shares
     assert sorted(core for share in halves for core in share) == list(usable_cores())
 
 
@@ -422,7 +422,7 @@ def test_a_run_is_the_same_in_a_process_of_its_own_beside_others_and_here(
     noise.start()
     try:
         jobs = [Job(SHORT, seed) for seed in (1, 2, 3)]
-        runs = run_jobs(jobs, store, LocalCrew(images(), len(usable_cores())))
+        runs = run_jobs(jobs, store, LocalExecutor(images(), len(usable_cores())))
     finally:
         stop.set()
         noise.join()
@@ -448,7 +448,7 @@ def test_a_killed_process_is_told_and_its_job_goes_on_from_its_checkpoint(
                     child.kill()
 
     log = Kill()
-    [run] = run_jobs([Job(middle, 1)], store, LocalCrew(images(), 1, every=0.0), [log])
+    [run] = run_jobs([Job(middle, 1)], store, LocalExecutor(images(), 1, every=0.0), [log])
     assert log.notes == [
         f"baltzi/{MLP.id} seed 1 was killed by SIGKILL; it goes on from its checkpoint"
     ]
@@ -516,7 +516,7 @@ CAMPAIGN = """
 import signal, sys
 from pathlib import Path
 from fmnist_utils.campaign.campaign import run_jobs
-from fmnist_utils.campaign.executor import LocalCrew
+from fmnist_utils.campaign.executor import LocalExecutor
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.runs.store import RunStore
 from test_campaign import LONG, SHORT, images
@@ -524,7 +524,7 @@ from test_campaign import LONG, SHORT, images
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 store = RunStore(Path(sys.argv[1]), published=Path(sys.argv[2]))
 jobs = [Job(SHORT, 1), Job(SHORT, 2)] + [Job(LONG, 1)] * (sys.argv[3] == "long")
-run_jobs(jobs, store, LocalCrew(images(), 1, every=0.0))
+run_jobs(jobs, store, LocalExecutor(images(), 1, every=0.0))
 """
 
 
@@ -586,6 +586,8 @@ def test_the_memory_of_a_campaign_does_not_grow_with_its_runs(
         def on_run(self, job: Job, run: Run) -> None:
             sizes.append(psutil.Process().memory_info().rss)
 
-    run_jobs([Job(SHORT, seed) for seed in range(1, 11)], store, LocalCrew(images(), 2), [Weigh()])
+    run_jobs(
+        [Job(SHORT, seed) for seed in range(1, 11)], store, LocalExecutor(images(), 2), [Weigh()]
+    )
     assert len(sizes) == 10
     assert sizes[-1] - sizes[1] < 20e6  # one training more in here would be 43 MB

@@ -193,7 +193,7 @@ def test_a_chapter_may_call_its_images_data(data):
 def test_the_tracker_hears_of_what_full_mode_trains(experiment, tmp_path, monkeypatch):
     heard = []
 
-    def run_jobs(jobs, store, crew, watchers):
+    def run_jobs(jobs, store, executor, watchers):
         heard.extend(type(watcher) for watcher in watchers)
         return []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import TEST_LABELS, FakeCrew, Training, make_run, of_revision
+from factories import TEST_LABELS, FakeExecutor, Training, make_run, of_revision
 from test_tuning import IMAGES, TINY, read, search_with, told
 from typer.testing import CliRunner, Result
 
@@ -26,7 +26,7 @@ from fmnist_utils.tuning import trials as tuning_trials
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
     training = Training()
-    monkeypatch.setattr(launch, "LocalCrew", training.crew)
+    monkeypatch.setattr(launch, "LocalExecutor", training.executor)
     return training
 
 
@@ -95,12 +95,12 @@ def test_jobs_train_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cluster_trains_a_search(monkeypatch: pytest.MonkeyPatch, trained: Training) -> None:
     addresses = []
 
-    def crew(address: str, say: Callable[[str], None]) -> FakeCrew:
+    def executor(address: str, say: Callable[[str], None]) -> FakeExecutor:
         addresses.append(address)
-        return trained.crew(IMAGES, 1)
+        return trained.executor(IMAGES, 1)
 
-    monkeypatch.setattr(cluster, "DaskCrew", crew)
-    monkeypatch.setattr(launch, "LocalCrew", None)
+    monkeypatch.setattr(cluster, "DaskExecutor", executor)
+    monkeypatch.setattr(launch, "LocalExecutor", None)
     assert told(fmnist("tiny", "--scheduler", "tcp://10.0.0.1:8786").stdout) == [1, 2, 3, 4, 5, 6]
     assert addresses == ["tcp://10.0.0.1:8786"]
 

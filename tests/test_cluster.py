@@ -17,7 +17,7 @@ from test_campaign import Log, trained_for
 
 import fmnist_utils
 from fmnist_utils.campaign.campaign import run_jobs
-from fmnist_utils.campaign.cluster import DaskCrew
+from fmnist_utils.campaign.cluster import DaskExecutor
 from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.data.download import load_data
 from fmnist_utils.reports.experiment import Experiment
@@ -97,9 +97,9 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs", published=tmp_path / "published")
 
 
-def crew(cluster: Cluster, **times: float) -> DaskCrew:
+def executor(cluster: Cluster, **times: float) -> DaskExecutor:
     """Wait for workers as long as it takes: how fast the machine is proves nothing."""
-    return DaskCrew(cluster.address, **{"every": 0.0, "patience": 300.0} | times)
+    return DaskExecutor(cluster.address, **{"every": 0.0, "patience": 300.0} | times)
 
 
 def wait_for_scheduler(cluster: Cluster) -> None:
@@ -122,7 +122,7 @@ def test_runs_arrive_here_as_they_would_be_made_here_and_a_failed_job_is_named(
     bad = SHORT.model_copy(update={"model": narrow, "id": "broken"})
     jobs, log = [Job(SHORT, 1), Job(bad, 1), Job(SHORT, 2), Job(SHORT, 3)], Log()
     with pytest.raises(CampaignError, match=r"^1 of 4 runs failed: baltzi/broken seed 1 \(The im"):
-        run_jobs(jobs, store, crew(cluster), [log])
+        run_jobs(jobs, store, executor(cluster), [log])
     data = load_data()
     for seed, run in enumerate(store.runs(SHORT), start=1):
         assert run.history == train(SHORT, seed, data).history
@@ -148,7 +148,7 @@ def test_a_worker_that_is_killed_is_told_and_its_job_goes_on_elsewhere(
                 cluster.start_worker(XDG_CACHE_HOME=str(cluster.folder / "other"))
 
     log = Kill()
-    [run] = run_jobs([job], store, crew(cluster, pause=0.0), [log])  # back after every epoch
+    [run] = run_jobs([job], store, executor(cluster, pause=0.0), [log])  # back after every epoch
     assert run.history == train(job.experiment, 1, load_data()).history
     numbers = [epoch for _, epoch in log.epochs]
     assert numbers.count(1) == 1, numbers  # the other worker does not start from the beginning
@@ -172,7 +172,7 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_nothing_is_lost(
                 scheduler.kill()
 
     with pytest.raises(CampaignError, match=r"^The Dask scheduler at .* is gone: start it and"):
-        run_jobs(jobs, store, crew(cluster), [Kill()])
+        run_jobs(jobs, store, executor(cluster), [Kill()])
     assert not logged  # a traceback of the attempt to reach it again
     assert [run.seed for run in store.runs(SHORT)] == [1]
     [kept] = (cluster.folder / "cache").rglob("*seed02*.npz")
@@ -183,7 +183,7 @@ def test_a_scheduler_that_is_killed_is_one_sentence_and_nothing_is_lost(
     wait_for_scheduler(cluster)
     cluster.start_worker()
     log = Log()
-    [run] = run_jobs(jobs[1:], store, crew(cluster), [log])
+    [run] = run_jobs(jobs[1:], store, executor(cluster), [log])
     assert log.epochs[0][1] > done >= 1
     assert run.history == train(MIDDLE, 2, load_data()).history
 
@@ -197,7 +197,7 @@ def test_a_scheduler_that_goes_before_it_answers_is_the_same_sentence() -> None:
 
         def close(self) -> None: ...
 
-    gone = DaskCrew("tcp://127.0.0.1:8786")
+    gone = DaskExecutor("tcp://127.0.0.1:8786")
     gone._connect = lambda *_, **__: Gone()
     with pytest.raises(CampaignError, match="is gone: start it and its workers again"):
         gone.__enter__()
@@ -222,7 +222,7 @@ def test_a_worker_with_other_code_is_refused_by_its_address(
     wait_for_scheduler(cluster)
     cluster.start_worker(PYTHONPATH=str(other))
     with pytest.raises(CampaignError, match=r"^The worker at tcp://.* runs other code"):
-        run_jobs([Job(SHORT, 1)], store, crew(cluster))
+        run_jobs([Job(SHORT, 1)], store, executor(cluster))
     assert not list(store.written.rglob("*.json"))
 
 
@@ -233,7 +233,7 @@ def test_a_worker_without_the_data_is_one_sentence(cluster: Cluster, store: RunS
     (cluster.folder / "empty").mkdir()
     cluster.start_worker(FMNIST_DATA_DIR=str(cluster.folder / "empty"))
     with pytest.raises(CampaignError, match=r"^1 of 1 runs failed: .* seed 1 \([^\n]*empty"):
-        run_jobs([Job(SHORT, 1)], store, crew(cluster))
+        run_jobs([Job(SHORT, 1)], store, executor(cluster))
 
 
 @pytest.mark.slow
@@ -248,7 +248,7 @@ def test_ctrl_c_stops_what_trains_on_a_worker(cluster: Cluster, store: RunStore)
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run_jobs([Job(long, 1)], store, crew(cluster), [Interrupt()])
+        run_jobs([Job(long, 1)], store, executor(cluster), [Interrupt()])
     trainings = psutil.Process(worker.pid).children(recursive=True)
     psutil.wait_procs(trainings, timeout=300)
     assert not [child for child in trainings if child.is_running()]
@@ -261,7 +261,9 @@ def test_a_cluster_without_workers_is_one_sentence(cluster: Cluster, store: RunS
     cluster.start_scheduler()
     wait_for_scheduler(cluster)
     with pytest.raises(CampaignError, match=r"^The Dask cluster at .* has no worker: start one"):
-        run_jobs([Job(SHORT, 1)], store, DaskCrew(cluster.address, patience=1.0, say=said.append))
+        run_jobs(
+            [Job(SHORT, 1)], store, DaskExecutor(cluster.address, patience=1.0, say=said.append)
+        )
     assert said == [f"Waiting for a worker of the Dask cluster at {cluster.address}, 1 s at most."]
 
 
@@ -269,4 +271,4 @@ def test_a_cluster_without_workers_is_one_sentence(cluster: Cluster, store: RunS
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tls://127.0.0.1:9", "nonsense"])
 def test_a_scheduler_that_is_not_there_is_one_sentence(store: RunStore, address: str) -> None:
     with pytest.raises(CampaignError, match=f"No Dask scheduler answers at {address}: [^\n]*$"):
-        run_jobs([Job(SHORT, 1)], store, DaskCrew(address))
+        run_jobs([Job(SHORT, 1)], store, DaskExecutor(address))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli
 from fmnist_utils.campaign import launch
-from fmnist_utils.campaign.executor import LocalCrew
+from fmnist_utils.campaign.executor import LocalExecutor
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
@@ -246,7 +246,7 @@ def test_colab_users_are_told_the_line_that_keeps_their_runs(
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
     monkeypatch.setattr(launch, "DRIVE", tmp_path if mounted else tmp_path / "not")
     monkeypatch.setattr(launch, "run_jobs", lambda *all: [])
-    monkeypatch.setattr(LocalCrew, "__init__", lambda *all: None)
+    monkeypatch.setattr(LocalExecutor, "__init__", lambda *all: None)
     launch.train_missing([Job(mlp, 1)], RunStore(), data=object(), at_once=1)
     said = capsys.readouterr().out
     assert ("run this first: from google.colab import drive; drive.mount(" in said) is not mounted

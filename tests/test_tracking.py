@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import MagicMock, call, create_autospec
 
 import pytest
-from factories import FakeCrew, make_run
+from factories import FakeExecutor, make_run
 
 from fmnist_utils.campaign import tracking
 from fmnist_utils.campaign.campaign import run_jobs
@@ -28,7 +28,7 @@ MLP, CNN = BALTZI["mlp-baseline"], BALTZI["cnn-1-conv"]
 KEY = "fa1ce" * 8
 
 
-class TwoAtOnce(FakeCrew):
+class TwoAtOnce(FakeExecutor):
     size = 2
 
 

@@ -174,7 +174,7 @@ IMAGES = images()
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Training:
     training = Training()
-    monkeypatch.setattr(launch, "LocalCrew", training.crew)
+    monkeypatch.setattr(launch, "LocalExecutor", training.executor)
     return training
 
 
@@ -544,7 +544,7 @@ from test_tuning import run_quietly, search_with
 
 training, folder = Training(), Path(sys.argv[1])
 training.before = lambda job, _: job.seed < int(sys.argv[2]) or signal.raise_signal(signal.SIGKILL)
-launch.LocalCrew = training.crew
+launch.LocalExecutor = training.executor
 report = read_report(folder / "report.yaml")
 run_quietly(report, search_with(report, "optuna"), folder)
 """
@@ -842,7 +842,7 @@ from fmnist_utils.campaign import launch
 from test_tuning import Training, read_report, run_quietly, search_with
 training, folder = Training(), Path(sys.argv[1])
 training.before = lambda job, _: (print(job.seed, flush=True), time.sleep(0.05))
-launch.LocalCrew = training.crew
+launch.LocalExecutor = training.executor
 report = read_report(folder / "report.yaml")
 assert len(run_quietly(report, search_with(report, "optuna"), folder).trials) == 6
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fmnist_utils.campaign.executor import Crew
+from fmnist_utils.campaign.executor import Executor
 from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher
 from fmnist_utils.campaign.process import ProcessLostError
 from fmnist_utils.errors import FmnistError
@@ -28,7 +28,7 @@ _LOOK = 0.2
 
 
 def run_jobs(
-    jobs: Sequence[Job], store: RunStore, crew: Crew, watchers: Iterable[Watcher] = ()
+    jobs: Sequence[Job], store: RunStore, executor: Executor, watchers: Iterable[Watcher] = ()
 ) -> list[Run]:
     """Train jobs; each run is on disk as soon as it is finished.
 
@@ -42,8 +42,8 @@ def run_jobs(
         Begun in this order.
     store : RunStore
         Where runs and checkpoints go.
-    crew : Crew
-        Who trains: see `LocalCrew` and `DaskCrew`.
+    executor : Executor
+        Who trains: see `LocalExecutor` and `DaskExecutor`.
     watchers : iterable of Watcher
         Told what happens.
 
@@ -62,8 +62,8 @@ def run_jobs(
         After Ctrl-C, when all trainings have stopped.
     """
     store.check_writable({job.experiment.report for job in jobs})
-    campaign = _Campaign(jobs, store, crew, watchers)
-    with campaign, crew, ctrl_c_at_checks() as check:
+    campaign = _Campaign(jobs, store, executor, watchers)
+    with campaign, executor, ctrl_c_at_checks() as check:
         while campaign.goes_on:
             check()
             campaign.begin()
@@ -79,9 +79,9 @@ class _Campaign:
     """The state of a campaign: what waits, what is being trained, what has come of it."""
 
     def __init__(
-        self, jobs: Iterable[Job], store: RunStore, crew: Crew, watchers: Iterable[Watcher]
+        self, jobs: Iterable[Job], store: RunStore, executor: Executor, watchers: Iterable[Watcher]
     ) -> None:
-        self._store, self._crew, self._watchers = store, crew, list(watchers)
+        self._store, self._executor, self._watchers = store, executor, list(watchers)
         self._waiting = deque(jobs)
         self._running: dict[Future[Run], tuple[Job, FileLock]] = {}
         self._epochs: queue.SimpleQueue[tuple[Job, Progress]] = queue.SimpleQueue()
@@ -112,7 +112,7 @@ class _Campaign:
     def begin(self) -> None:
         """Begin as many jobs as there is room for."""
         for _ in range(len(self._waiting)):
-            if len(self._running) >= self._crew.size:
+            if len(self._running) >= self._executor.size:
                 return
             job = self._waiting.popleft()
             path = self._store.path(*job)
@@ -133,7 +133,7 @@ class _Campaign:
             self._tell(Watcher.on_start, job)
             if checkpoint.exists():
                 self._kept.add(job.name)
-            future = self._crew.submit(job, checkpoint, self._put)
+            future = self._executor.submit(job, checkpoint, self._put)
             self._running[future] = job, lock
 
     def look(self) -> None:
@@ -143,7 +143,7 @@ class _Campaign:
             time.sleep(_LOOK)  # all that waits is being trained elsewhere
         while not self._epochs.empty():
             self._hear(*self._epochs.get())
-        self._crew.check()  # before a job is blamed for what ails them all
+        self._executor.check()  # before a job is blamed for what ails them all
         for future in done:
             job, lock = self._running.pop(future)
             try:

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pooch
 
 from fmnist_utils.campaign.child import Order
-from fmnist_utils.campaign.executor import Crew, Tell
+from fmnist_utils.campaign.executor import Executor, Tell
 from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.machine import core_count
@@ -29,7 +29,7 @@ from fmnist_utils.training.state import Progress
 PATIENCE = 60.0
 
 
-class DaskCrew(Crew):
+class DaskExecutor(Executor):
     """The workers of a Dask cluster.
 
     Its size is how many threads all workers have together. A job trains on one worker, with the

@@ -24,7 +24,7 @@ MEMORY = 2 * 1024**3
 Tell = Callable[[Job, Progress], None]
 
 
-class Crew(ABC):
+class Executor(ABC):
     """Trains jobs side by side, each watched by a thread of its own.
 
     A context manager, at whose end no training goes on. `size` is how many jobs it takes at a time.
@@ -65,7 +65,7 @@ class Crew(ABC):
         """
         return self._threads.submit(self._train, job, checkpoint.absolute(), tell)
 
-    def check(self) -> None:  # noqa: B027 (for most crews there is nothing to check)
+    def check(self) -> None:  # noqa: B027 (for most executors there is nothing to check)
         """Raise a `CampaignError` when nobody can train any more."""
 
     @abstractmethod
@@ -73,7 +73,7 @@ class Crew(ABC):
         """Have a job trained, and wait for it."""
 
 
-class LocalCrew(Crew):
+class LocalExecutor(Executor):
     """Processes of this machine, which share its cores evenly.
 
     Parameters

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from fmnist_utils.campaign.campaign import run_jobs
 from fmnist_utils.campaign.estimate import plan_text
-from fmnist_utils.campaign.executor import Crew, LocalCrew, jobs_at_once
+from fmnist_utils.campaign.executor import Executor, LocalExecutor, jobs_at_once
 from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.sample_size import jobs_for_precision
@@ -69,25 +69,25 @@ def train_missing(
     Returns
     -------
     list of Run
-        As they were finished. Errors are those of `run_jobs`, `DaskCrew` and `make_tracker`.
+        As they were finished. Errors are those of `run_jobs`, `DaskExecutor` and `make_tracker`.
     """
     console = console or Console()
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     watching = make_tracker(tracker, say)
     size = jobs_at_once(at_once, jobs)
-    crew: Crew
+    executor: Executor
     if scheduler is None:
         # Before the bars are drawn: a download has one of its own.
-        crew = LocalCrew(data or load_data(), size)
+        executor = LocalExecutor(data or load_data(), size)
     else:
-        from fmnist_utils.campaign.cluster import DaskCrew
+        from fmnist_utils.campaign.cluster import DaskExecutor
 
-        crew, size = DaskCrew(scheduler, say=say), 1
+        executor, size = DaskExecutor(scheduler, say=say), 1
     if "google.colab" in sys.modules and not DRIVE.is_dir():
         say(f"Colab deletes runs when its session ends. To keep them, run this first: {MOUNT}")
     say(plan_text(jobs, store, size, None if scheduler else hardware()))
     with watching, CampaignProgress(len(jobs), console) as progress:
-        return run_jobs(jobs, store, crew, (progress, watching, *watchers))
+        return run_jobs(jobs, store, executor, (progress, watching, *watchers))
 
 
 def train_experiments(
