@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_utils.campaign.executor import Executor, Tell
+from fmnist_utils.campaign.executor import Executor, OnEpoch
 from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
 from fmnist_utils.records import sha256
@@ -196,11 +196,11 @@ class FakeExecutor(Executor):
         super().__init__()
         self._make = train
 
-    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
+    def _train(self, job: Job, checkpoint: Path, on_epoch: OnEpoch) -> Run:
         run = self._make(job, checkpoint)
         for i in range(run.epochs):
             metrics = {name: values[i] for name, values in run.history.items()}
-            tell(job, Progress(i + 1, run.epochs, metrics, 1.5))
+            on_epoch(job, Progress(i + 1, run.epochs, metrics, 1.5))
         return run
 
 

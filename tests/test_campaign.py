@@ -24,7 +24,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from fmnist_utils.campaign.campaign import run_jobs
-from fmnist_utils.campaign.child import Order, write_images
+from fmnist_utils.campaign.child import ChildTask, write_images
 from fmnist_utils.campaign.executor import LocalExecutor, jobs_at_once
 from fmnist_utils.campaign.jobs import CampaignError, Job, Watcher, missing_jobs
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
@@ -448,7 +448,9 @@ def test_a_killed_process_is_told_and_its_job_goes_on_from_its_checkpoint(
                     child.kill()
 
     log = Kill()
-    [run] = run_jobs([Job(middle, 1)], store, LocalExecutor(images(), 1, every=0.0), [log])
+    [run] = run_jobs(
+        [Job(middle, 1)], store, LocalExecutor(images(), 1, checkpoint_interval=0.0), [log]
+    )
     assert log.notes == [
         f"baltzi/{MLP.id} seed 1 was killed by SIGKILL; it goes on from its checkpoint"
     ]
@@ -462,21 +464,21 @@ def test_a_killed_process_is_told_and_its_job_goes_on_from_its_checkpoint(
 def test_a_process_that_stalls_is_noticed_and_killed(
     tmp_path: Path, no_child_is_left: None
 ) -> None:
-    order = Order(Job(LONG, 1), tmp_path / "a.npz", images=write_images(images(), tmp_path))
+    task = ChildTask(Job(LONG, 1), tmp_path / "a.npz", images=write_images(images(), tmp_path))
 
     def stop_it(epoch: Any) -> None:
         for child in children():
             child.suspend()
 
     with pytest.raises(ProcessLostError, match="gave no sign of life for 2 s"):
-        train_in_process(order, stop_it, lambda: False, silence=2.0)
+        train_in_process(task, stop_it, lambda: False, silence=2.0)
 
 
 @pytest.mark.slow
 def test_a_process_that_breaks_says_why(tmp_path: Path, no_child_is_left: None) -> None:
-    order = Order(Job(LONG, 1), tmp_path / "a.npz", images=tmp_path / "nowhere")
+    task = ChildTask(Job(LONG, 1), tmp_path / "a.npz", images=tmp_path / "nowhere")
     with pytest.raises(ProcessLostError, match=r"ended with code 1 \(FileNotFoundError: .*nowhere"):
-        train_in_process(order, lambda _: None, lambda: False)
+        train_in_process(task, lambda _: None, lambda: False)
 
 
 @pytest.mark.slow
@@ -484,7 +486,7 @@ def test_a_process_that_does_not_answer_is_killed_when_it_is_to_stop(
     tmp_path: Path, no_child_is_left: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fmnist_utils.campaign.process.GRACE", -14.0)
-    order = Order(Job(LONG, 1), tmp_path / "a.npz", images=write_images(images(), tmp_path))
+    task = ChildTask(Job(LONG, 1), tmp_path / "a.npz", images=write_images(images(), tmp_path))
     suspended = []
 
     def suspend(epoch: Any) -> None:
@@ -493,7 +495,7 @@ def test_a_process_that_does_not_answer_is_killed_when_it_is_to_stop(
             suspended.append(child)
 
     with pytest.raises(StoppedError):
-        train_in_process(order, suspend, lambda: bool(suspended))
+        train_in_process(task, suspend, lambda: bool(suspended))
 
 
 @pytest.mark.slow
@@ -503,11 +505,13 @@ def test_a_training_goes_on_with_as_many_threads_as_it_began_with(
     path = tmp_path / "a.npz"
     write_images(images(), tmp_path)
     job = Job(trained_for(3), 1)
-    first = Order(job, path, (usable_cores()[0],), images=tmp_path, every=0.0, pause=0.0)
+    first = ChildTask(
+        job, path, (usable_cores()[0],), images=tmp_path, checkpoint_interval=0.0, pause=0.0
+    )
     assert train_in_process(first, lambda _: None, lambda: False) is None
     assert begun_with(path) == 1
     epochs: list[int] = []
-    rest = Order(job, path, threads=2, images=tmp_path)
+    rest = ChildTask(job, path, threads=2, images=tmp_path)
     run = train_in_process(rest, lambda epoch: epochs.append(epoch.epoch), lambda: False)
     assert run is not None and run.provenance.threads == 1 and epochs == [2, 3]
 
@@ -524,7 +528,7 @@ from test_campaign import LONG, SHORT, images
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 store = RunStore(Path(sys.argv[1]), published=Path(sys.argv[2]))
 jobs = [Job(SHORT, 1), Job(SHORT, 2)] + [Job(LONG, 1)] * (sys.argv[3] == "long")
-run_jobs(jobs, store, LocalExecutor(images(), 1, every=0.0))
+run_jobs(jobs, store, LocalExecutor(images(), 1, checkpoint_interval=0.0))
 """
 
 

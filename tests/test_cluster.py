@@ -99,7 +99,7 @@ def store(tmp_path: Path) -> RunStore:
 
 def executor(cluster: Cluster, **times: float) -> DaskExecutor:
     """Wait for workers as long as it takes: how fast the machine is proves nothing."""
-    return DaskExecutor(cluster.address, **{"every": 0.0, "patience": 300.0} | times)
+    return DaskExecutor(cluster.address, **{"checkpoint_interval": 0.0, "patience": 300.0} | times)
 
 
 def wait_for_scheduler(cluster: Cluster) -> None:

@@ -4,9 +4,9 @@ Keras takes the seeds of layers from Python's process-wide ``random``, and a pro
 many networks one after the other grows with each. In a process of its own a training meets neither
 another thread's draws nor another training's leftovers.
 
-It reads an `Order` from standard input and writes pickles to standard output: every epoch, a sign
-of life now and then, at last the run. It stops when its input ends, so that a parent that wants it
-to stop and one that was killed look alike.
+It reads a `ChildTask` from standard input and writes pickles to standard output: every epoch, a
+sign of life now and then, at last the run. It stops when its input ends, so that a parent that
+wants it to stop and one that was killed look alike.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _BEAT, GRACE = 5.0, 60.0
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-class Order(NamedTuple):
+class ChildTask(NamedTuple):
     """What a child trains, and with what.
 
     Attributes
@@ -56,7 +56,7 @@ class Order(NamedTuple):
         How many threads it may use, where no cores are its own.
     images : pathlib.Path, optional
         A folder that `write_images` has filled; without it the child loads the official data set.
-    every : float
+    checkpoint_interval : float
         How many seconds of work may be lost, besides the epoch that is cut short.
     pause : float
         End with the first epoch after so many seconds, as if interrupted, checkpoint written.
@@ -67,7 +67,7 @@ class Order(NamedTuple):
     cores: tuple[int, ...] = ()
     threads: int | None = None
     images: Path | None = None
-    every: float = 60.0
+    checkpoint_interval: float = 60.0
     pause: float = math.inf
 
 
@@ -93,7 +93,7 @@ def _read_images(folder: Path) -> FashionMNIST:
 
 
 def main() -> None:
-    """Train what standard input orders."""
+    """Train the task on standard input."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not come between the messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -102,13 +102,13 @@ def main() -> None:
         pickle.dump(message, out)
         out.flush()
 
-    order: Order = pickle.load(sys.stdin.buffer)
+    task: ChildTask = pickle.load(sys.stdin.buffer)
     stop = threading.Event()
     threading.Thread(target=_await_end_of_input, args=(stop,), daemon=True).start()
-    if order.cores and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, order.cores)
+    if task.cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, task.cores)
     try:
-        send(_train(order, send, stop))
+        send(_train(task, send, stop))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # nobody listens any more
@@ -144,7 +144,7 @@ def _held(lock: FileLock, check: Callable[[], None]) -> Iterator[None]:
         lock.release()
 
 
-def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> Any:
+def _train(task: ChildTask, send: Callable[[Any], None], stop: threading.Event) -> Any:
     beat = time.monotonic()
 
     def check() -> None:
@@ -155,13 +155,13 @@ def _train(order: Order, send: Callable[[Any], None], stop: threading.Event) -> 
             beat = time.monotonic()
             send(ALIVE)
 
-    order.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint = Checkpoint(order.checkpoint, order.every, order.pause)
-    locks = order.checkpoint.parent.parent / ".locks"
+    task.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = Checkpoint(task.checkpoint, task.checkpoint_interval, task.pause)
+    locks = task.checkpoint.parent.parent / ".locks"
     # A child that lost its parent may still be at its last batch.
-    with _held(FileLock(locks / f"{order.checkpoint.stem}.training.lock"), check):
-        experiment, seed, method = order.job
-        data = _read_images(order.images) if order.images else load_data()
+    with _held(FileLock(locks / f"{task.checkpoint.stem}.training.lock"), check):
+        experiment, seed, method = task.job
+        data = _read_images(task.images) if task.images else load_data()
         try:
             return train(
                 experiment, seed, data, send, method=method, checkpoint=checkpoint, on_check=check

@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import pooch
 
-from fmnist_utils.campaign.child import Order
-from fmnist_utils.campaign.executor import Executor, Tell
+from fmnist_utils.campaign.child import ChildTask
+from fmnist_utils.campaign.executor import Executor, OnEpoch
 from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.machine import core_count
@@ -43,7 +43,7 @@ class DaskExecutor(Executor):
         Of the Dask scheduler, such as ``tcp://10.0.0.1:8786``.
     pause : float
         Seconds between two checkpoints that come back.
-    every : float
+    checkpoint_interval : float
         Seconds of work that a training may lose on its worker, besides the epoch that is cut short.
     patience : float
         Seconds to wait for a worker.
@@ -60,7 +60,7 @@ class DaskExecutor(Executor):
         self,
         address: str,
         pause: float = 600.0,
-        every: float = 60.0,
+        checkpoint_interval: float = 60.0,
         patience: float = PATIENCE,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -76,9 +76,9 @@ class DaskExecutor(Executor):
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         self._connect: Any = Client
         self._address, self._patience, self._say = address, patience, say
-        self._times = {"pause": pause, "every": every}
+        self._times = {"pause": pause, "checkpoint_interval": checkpoint_interval}
         self.size, self._looked, self._manned = 0, 0.0, time.monotonic()
-        self._listeners: dict[str, tuple[Job, Tell]] = {}
+        self._listeners: dict[str, tuple[Job, OnEpoch]] = {}
         self._topic = f"fmnist-{uuid.uuid4().hex}"
 
     def __enter__(self) -> Self:
@@ -171,11 +171,11 @@ class DaskExecutor(Executor):
 
     def _hear(self, event: Any) -> None:
         name, *epoch = event[-1]
-        job, tell = self._listeners[name]
-        tell(job, Progress(*epoch))
+        job, on_epoch = self._listeners[name]
+        on_epoch(job, Progress(*epoch))
 
-    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
-        self._listeners[job.name] = job, tell
+    def _train(self, job: Job, checkpoint: Path, on_epoch: OnEpoch) -> Run:
+        self._listeners[job.name] = job, on_epoch
         while True:
             content = checkpoint.read_bytes() if checkpoint.exists() else b""
             result = self._wait_for(job, checkpoint.name, content)
@@ -244,7 +244,7 @@ def train_on_worker(
     topic : str
         Where epochs are told of.
     times : dict
-        `pause` and `every` of the `Order`.
+        `pause` and `checkpoint_interval` of the `ChildTask`.
     """
     from distributed import get_worker
 
@@ -260,11 +260,11 @@ def train_on_worker(
         task = worker.state.tasks.get(key)
         return task is None or task.state not in ("executing", "long-running")
 
-    def tell(epoch: Progress) -> None:
+    def on_epoch(epoch: Progress) -> None:
         worker.log_event(topic, [job.name, *epoch])
 
     threads = max(1, core_count() // worker.state.nthreads)
-    run = train_in_process(Order(job, checkpoint, threads=threads, **times), tell, stopped)
+    run = train_in_process(ChildTask(job, checkpoint, threads=threads, **times), on_epoch, stopped)
     return checkpoint.read_bytes() if run is None else run
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Self
 
-from fmnist_utils.campaign.child import Order, write_images
+from fmnist_utils.campaign.child import ChildTask, write_images
 from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.process import train_in_process
 from fmnist_utils.data.fashion_mnist import FashionMNIST
@@ -21,7 +21,7 @@ from fmnist_utils.training.state import Progress
 #: What one training may need, in bytes: the largest network of the reports takes 1.4 GB.
 MEMORY = 2 * 1024**3
 
-Tell = Callable[[Job, Progress], None]
+OnEpoch = Callable[[Job, Progress], None]
 
 
 class Executor(ABC):
@@ -46,7 +46,7 @@ class Executor(ABC):
         self._stopped.set()
         self._threads.shutdown(cancel_futures=True)
 
-    def submit(self, job: Job, checkpoint: Path, tell: Tell) -> Future[Run]:
+    def submit(self, job: Job, checkpoint: Path, on_epoch: OnEpoch) -> Future[Run]:
         """Begin a training, or go on with it.
 
         Parameters
@@ -55,21 +55,21 @@ class Executor(ABC):
             What to train.
         checkpoint : pathlib.Path
             Where the training is kept between two epochs.
-        tell : callable
-            Told of every epoch, from another thread.
+        on_epoch : callable
+            Called with every epoch, from another thread.
 
         Returns
         -------
         Future of Run
             Its errors are those of `train_in_process`.
         """
-        return self._threads.submit(self._train, job, checkpoint.absolute(), tell)
+        return self._threads.submit(self._train, job, checkpoint.absolute(), on_epoch)
 
     def check(self) -> None:  # noqa: B027 (for most executors there is nothing to check)
         """Raise a `CampaignError` when nobody can train any more."""
 
     @abstractmethod
-    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
+    def _train(self, job: Job, checkpoint: Path, on_epoch: OnEpoch) -> Run:
         """Have a job trained, and wait for it."""
 
 
@@ -82,13 +82,13 @@ class LocalExecutor(Executor):
         The images, which all processes map into memory.
     size : int
         How many train side by side; see `jobs_at_once`.
-    every : float
+    checkpoint_interval : float
         How many seconds of work a training may lose, besides the epoch that is cut short.
     """
 
-    def __init__(self, data: FashionMNIST, size: int, every: float = 60.0) -> None:
+    def __init__(self, data: FashionMNIST, size: int, checkpoint_interval: float = 60.0) -> None:
         super().__init__()
-        self._data, self.size, self._every = data, size, every
+        self._data, self.size, self._checkpoint_interval = data, size, checkpoint_interval
         cores, count = usable_cores(), core_count()
         self._threads_each = max(1, count // size)
         share = max(1, len(cores) // size)
@@ -121,16 +121,16 @@ class LocalExecutor(Executor):
         super().__exit__(*error)
         self._folder.close()
 
-    def _train(self, job: Job, checkpoint: Path, tell: Tell) -> Run:
+    def _train(self, job: Job, checkpoint: Path, on_epoch: OnEpoch) -> Run:
         cores = self._shares.pop()
-        order = Order(
-            job, checkpoint, cores, self._threads_each, images=self._images, every=self._every
+        task = ChildTask(
+            job, checkpoint, cores, self._threads_each, self._images, self._checkpoint_interval
         )
         try:
-            run = train_in_process(order, lambda epoch: tell(job, epoch), self._stopped.is_set)
+            run = train_in_process(task, lambda epoch: on_epoch(job, epoch), self._stopped.is_set)
         finally:
             self._shares.append(cores)
-        assert run is not None  # only an order that says so pauses
+        assert run is not None  # only a task that says so pauses
         return run
 
 

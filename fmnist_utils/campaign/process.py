@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from fmnist_utils.campaign.child import ALIVE, GRACE, PAUSED, Order
+from fmnist_utils.campaign.child import ALIVE, GRACE, PAUSED, ChildTask
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.checkpoint import begun_with
@@ -37,8 +37,8 @@ class StoppedError(Exception):
 
 
 def train_in_process(
-    order: Order,
-    tell: Callable[[Progress], None],
+    task: ChildTask,
+    on_epoch: Callable[[Progress], None],
     stopped: Callable[[], bool],
     silence: float = SILENCE,
 ) -> Run | None:
@@ -46,10 +46,10 @@ def train_in_process(
 
     Parameters
     ----------
-    order : Order
+    task : ChildTask
         What to train.
-    tell : callable
-        Told of every finished epoch.
+    on_epoch : callable
+        Called with every finished epoch.
     stopped : callable
         Asked twice a second whether to stop.
     silence : float
@@ -69,7 +69,7 @@ def train_in_process(
     StoppedError
         When `stopped` said so, and the process has ended.
     """
-    with tempfile.TemporaryFile() as errors, _start(order, errors) as child:
+    with tempfile.TemporaryFile() as errors, _start(task, errors) as child:
         messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(child, messages), daemon=True).start()
         heard, asked = time.monotonic(), math.inf
@@ -87,7 +87,7 @@ def train_in_process(
                 continue
             heard = time.monotonic()
             if isinstance(message, Progress):
-                tell(message)
+                on_epoch(message)
             elif isinstance(message, Run):
                 return message
             elif isinstance(message, FmnistError):
@@ -101,12 +101,12 @@ def train_in_process(
 
 
 @contextmanager
-def _start(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a child on an order; whatever happens, no process is left behind."""
+def _start(task: ChildTask, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a child on a task; whatever happens, no process is left behind."""
     root = str(Path(__file__).parents[2])  # the very same code as ours
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     # A training goes on with as many threads as it began with: they decide the last bits.
-    threads = begun_with(order.checkpoint) or len(order.cores) or order.threads
+    threads = begun_with(task.checkpoint) or len(task.cores) or task.threads
     names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS") if threads else ()
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", "from fmnist_utils.campaign.child import main; main()"],
@@ -116,13 +116,13 @@ def _start(order: Order, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]
         env=os.environ
         | {"PYTHONPATH": os.pathsep.join(places)}
         # What libraries leave there goes with the images.
-        | ({"TMPDIR": str(order.images)} if order.images else {})
+        | ({"TMPDIR": str(task.images)} if task.images else {})
         | dict.fromkeys(names, str(threads)),
         start_new_session=True,  # Ctrl-C in a terminal reaches us, and we stop the child
     )
     try:
         with suppress(BrokenPipeError):  # a child that is dead already is heard to have ended
-            pickle.dump(order, child.stdin)  # type: ignore[arg-type]
+            pickle.dump(task, child.stdin)  # type: ignore[arg-type]
             child.stdin.flush()  # type: ignore[union-attr]
         yield child
     finally:
