@@ -31,7 +31,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Precision
 from fmnist_utils.runs.record import Method
-from fmnist_utils.training.engines import Part, make_engine
+from fmnist_utils.training.engines import LabelledImages, make_engine
 from fmnist_utils.training.train import compiled_model
 
 
@@ -169,7 +169,7 @@ def ours(
 ) -> Callable[[int], None]:
     """Train as the book does."""
     model = compiled_model(experiment, Method(precision))
-    engine = make_engine(model, {"train": Part(images, labels)}, net.batch_size)
+    engine = make_engine(model, {"train": LabelledImages(images, labels)}, net.batch_size)
     draw = np.random.default_rng(0)
 
     def train(n: int) -> None:

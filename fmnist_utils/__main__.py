@@ -4,14 +4,14 @@ import io
 import os
 import sys
 
-from fmnist_utils.training.interrupts import acknowledge, ctrl_c_at_checks, hear_interrupts
+from fmnist_utils.training.interrupts import acknowledge, ctrl_c_at_checks, handle_interrupts
 
 
 def main() -> None:
     """Run the command."""
     # Without it TensorFlow reports on drivers and instruction sets whenever it is loaded.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    hear_interrupts()
+    handle_interrupts()
     _mend_streams()
     try:
         with ctrl_c_at_checks():  # an import that is cut short may swallow it, or leave a traceback

@@ -37,7 +37,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.reading import read_run
 from fmnist_utils.runs.record import Run, RunError
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.training.checkpoint import begun_with, finished_epochs
+from fmnist_utils.training.checkpoint import checkpoint_threads, finished_epochs
 from fmnist_utils.training.train import train
 
 BALTZI = load_report("baltzi")
@@ -509,7 +509,7 @@ def test_a_training_goes_on_with_as_many_threads_as_it_began_with(
         job, path, (usable_cores()[0],), images=tmp_path, checkpoint_interval=0.0, pause=0.0
     )
     assert train_in_process(first, lambda _: None, lambda: False) is None
-    assert begun_with(path) == 1
+    assert checkpoint_threads(path) == 1
     epochs: list[int] = []
     rest = ChildTask(job, path, threads=2, images=tmp_path)
     run = train_in_process(rest, lambda epoch: epochs.append(epoch.epoch), lambda: False)

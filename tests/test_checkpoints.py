@@ -23,10 +23,10 @@ from fmnist_utils.training import checkpoint as checkpoint_module
 from fmnist_utils.training.checkpoint import (
     Checkpoint,
     CheckpointError,
-    begun_with,
+    checkpoint_threads,
     finished_epochs,
 )
-from fmnist_utils.training.state import Course, Progress
+from fmnist_utils.training.state import Progress, TrainingState
 from fmnist_utils.training.train import train
 
 #: Everything that has a state of its own: moving statistics, random masks and random moves.
@@ -115,8 +115,8 @@ class Loaded(Exception):
 class Watched(Checkpoint):
     """Ends the training where it begins, for only that is asked."""
 
-    def load(self, *whose: Any) -> Any:
-        raise Loaded(super().load(*whose))
+    def load(self, *training_id: Any) -> Any:
+        raise Loaded(super().load(*training_id))
 
 
 def found(path: Path, what: Experiment, seed: int, data: FashionMNIST, **more: Any) -> Any:
@@ -134,8 +134,8 @@ def test_the_checkpoint_of_another_training_is_left_alone(
     what = experiment(batch_size=16) if changed == "protocol" else experiment()
     images = replace(data, source="synthetic") if changed == "images" else data
     method = Method("mixed_bfloat16") if changed == "precision" else None
-    course = found(path, what, 2 if changed == "seed" else 1, images, method=method)
-    assert course.epochs == 2 if changed == "nothing" else course is None
+    state = found(path, what, 2 if changed == "seed" else 1, images, method=method)
+    assert state.epochs == 2 if changed == "nothing" else state is None
     assert path.read_bytes() == kept
 
 
@@ -174,9 +174,9 @@ def test_flipped_bits_leave_all_as_it_was_or_are_not_noticed_in_the_weights(
     bit = data.draw(st.integers(0, 7))
     path = tmp_path / "a.npz"
     path.write_bytes(kept[:at] + bytes([kept[at] ^ 1 << bit]) + kept[at + 1 :])
-    whose, variables = variables_of(kept)
-    course = Checkpoint(path).load(whose, variables)
-    assert {variable.assigned for variable in variables} == {course is not None}
+    training_id, variables = variables_of(kept)
+    state = Checkpoint(path).load(training_id, variables)
+    assert {variable.assigned for variable in variables} == {state is not None}
 
 
 @pytest.mark.parametrize("content", [[1.0, 2.0, 3.0], {"a": 1}, "text"])
@@ -185,22 +185,22 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path: Path, content: Any) -> None:
     with path.open("wb") as file:
         np.save(file, np.array(json.dumps(content) if isinstance(content, dict) else content))
     assert Checkpoint(path).load({}, []) is None
-    assert begun_with(path) is None and finished_epochs(path) == 0
+    assert checkpoint_threads(path) is None and finished_epochs(path) == 0
 
 
 def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "pipe.npz"
     os.mkfifo(path)
     assert Checkpoint(path).load({}, []) is None
-    assert (begun_with(path), finished_epochs(path)) == (None, 0)
+    assert (checkpoint_threads(path), finished_epochs(path)) == (None, 0)
 
 
 def test_weights_of_another_shape_are_left_alone(tmp_path: Path, kept: bytes) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(kept)
-    whose, variables = variables_of(kept)
+    training_id, variables = variables_of(kept)
     variables[-1].shape = (1, 2, 3)
-    assert Checkpoint(path).load(whose, variables) is None
+    assert Checkpoint(path).load(training_id, variables) is None
     assert not any(variable.assigned for variable in variables)
 
 
@@ -223,13 +223,13 @@ def test_full_disk_is_one_sentence_and_leaves_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = Checkpoint(tmp_path / "a.npz", 0)
-    checkpoint.save({"seed": 1}, Course(seconds=[1.0]), [])
+    checkpoint.save({"seed": 1}, TrainingState(seconds=[1.0]), [])
 
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(checkpoint_module, "write_whole", full)
     with pytest.raises(CheckpointError, match=r"^Checkpoint a.npz cannot be written to .*space"):
-        checkpoint.save({"seed": 1}, Course(seconds=[1.0, 1.0]), [])
-    course = checkpoint.load({"seed": 1}, [])
-    assert course is not None and course.epochs == 1
+        checkpoint.save({"seed": 1}, TrainingState(seconds=[1.0, 1.0]), [])
+    state = checkpoint.load({"seed": 1}, [])
+    assert state is not None and state.epochs == 1

@@ -11,7 +11,7 @@ from fmnist_utils.training.interrupts import (
     INTERRUPTED,
     SIGNALS,
     ctrl_c_at_checks,
-    hear_interrupts,
+    handle_interrupts,
     uninterrupted,
 )
 
@@ -91,7 +91,7 @@ def heard() -> Iterator[None]:
     """Hear what interrupts as the command does."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where these tests run in the background
-    hear_interrupts()
+    handle_interrupts()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -153,7 +153,7 @@ def test_where_ctrl_c_is_ignored_the_command_ignores_it() -> None:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        hear_interrupts()
+        handle_interrupts()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         for number, handler in before.items():

@@ -39,7 +39,7 @@ from fmnist_utils.runs.pairing import nested
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.training import train as training
 from fmnist_utils.training.augment import Augmenter
-from fmnist_utils.training.engines import Augmenters, Part, make_engine
+from fmnist_utils.training.engines import Augmenters, LabelledImages, make_engine
 from fmnist_utils.training.state import Progress, TrainingError
 from fmnist_utils.training.train import _fit, compiled_model, split_parts, train
 
@@ -273,7 +273,9 @@ def test_runs_of_one_seed_share_their_split_and_those_of_two_do_not(data: Fashio
 # --- images of another size than the model takes -------------------------------------------------
 
 
-def resized(data: FashionMNIST, how: Any, size: tuple[int, ...] = (32, 32, 1)) -> dict[str, Part]:
+def resized(
+    data: FashionMNIST, how: Any, size: tuple[int, ...] = (32, 32, 1)
+) -> dict[str, LabelledImages]:
     return split_parts(data, tiny().training, size, how)
 
 
@@ -359,7 +361,7 @@ def test_a_model_for_larger_images_trains(data: FashionMNIST, how: str) -> None:
 class PlainKeras:
     """What the engines are held against: Keras' own `fit`, `evaluate` and `predict`."""
 
-    def __init__(self, model: Any, parts: dict[str, Part], batch_size: int) -> None:
+    def __init__(self, model: Any, parts: dict[str, LabelledImages], batch_size: int) -> None:
         self.model, self.batch_size = model, batch_size
         self.parts = {
             name: (part.images.astype(np.float32) / 255, part.labels)
@@ -398,7 +400,7 @@ def test_every_image_is_seen_once_per_epoch_and_the_last_batch_is_used() -> None
             return keras.ops.sum(keras.ops.cast(self.times == 1, "float32"))
 
     ids = np.arange(images, dtype=np.float32)[:, None]
-    part = Part(np.zeros((images, 2), np.uint8), ids)
+    part = LabelledImages(np.zeros((images, 2), np.uint8), ids)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(optimizer="sgd", loss="mse", metrics=[TimesSeen()])
     engine = make_engine(model, {"train": part}, 8)
@@ -604,7 +606,7 @@ def test_augmentation_reaches_training_and_validation_batches_alone() -> None:
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
             super().update_state(y_pred)
 
-    part = Part(np.full((10, 1), 51, np.uint8), np.zeros((10, 1), np.float32))
+    part = LabelledImages(np.full((10, 1), 51, np.uint8), np.zeros((10, 1), np.float32))
     model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
     model.compile(optimizer="sgd", loss="mse", metrics=[Brightness()])
     marks = Augmenters(train=Marked(0.5), validation=Marked(0.75))
@@ -619,7 +621,7 @@ def test_augmentation_reaches_training_and_validation_batches_alone() -> None:
 
 def test_each_batch_is_moved_anew_by_the_draws_that_are_next() -> None:
     images = np.arange(10 * 28 * 28, dtype=np.uint32).reshape(10, 28, 28, 1).astype(np.uint8)
-    part = Part(images, np.eye(10, dtype=np.float32))
+    part = LabelledImages(images, np.eye(10, dtype=np.float32))
     spec = Augmentation(rotation_degrees=10, zoom=0.1, horizontal_flip=True)
     used, alone = Augmenter(spec, 3), Augmenter(spec, 3)
     model = compiled_model(tiny(CONVOLUTION), Method())

@@ -20,7 +20,7 @@ from typing import IO, Any
 from fmnist_utils.campaign.child import ALIVE, GRACE, PAUSED, ChildTask
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.runs.record import Run
-from fmnist_utils.training.checkpoint import begun_with
+from fmnist_utils.training.checkpoint import checkpoint_threads
 from fmnist_utils.training.state import Progress
 
 #: Seconds without a sign of life after which a training has stalled. To compile the largest
@@ -106,7 +106,7 @@ def _start(task: ChildTask, errors: IO[bytes]) -> Iterator[subprocess.Popen[byte
     root = str(Path(__file__).parents[2])  # the very same code as ours
     places = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     # A training goes on with as many threads as it began with: they decide the last bits.
-    threads = begun_with(task.checkpoint) or len(task.cores) or task.threads
+    threads = checkpoint_threads(task.checkpoint) or len(task.cores) or task.threads
     names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS") if threads else ()
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", "from fmnist_utils.campaign.child import main; main()"],

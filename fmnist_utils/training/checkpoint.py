@@ -15,7 +15,7 @@ import numpy as np
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import write_whole
-from fmnist_utils.training.state import Course
+from fmnist_utils.training.state import TrainingState
 
 
 class CheckpointError(FmnistError):
@@ -45,15 +45,17 @@ class Checkpoint:
         self._written = time.monotonic()
         self._end = self._written + pause
 
-    def save(self, whose: dict[str, Any], course: Course, variables: Sequence[Any]) -> None:
+    def save(
+        self, training_id: dict[str, Any], state: TrainingState, variables: Sequence[Any]
+    ) -> None:
         """Write the file anew, unless that was done a short while ago.
 
         Parameters
         ----------
-        whose : dict
+        training_id : dict
             What names the training; JSON can hold it.
-        course : Course
-            Its course so far.
+        state : TrainingState
+            Its state so far.
         variables : sequence of keras.Variable
             Whatever the next epoch depends on: weights, optimizer, streams of random numbers.
 
@@ -67,8 +69,8 @@ class Checkpoint:
         now = time.monotonic()
         if now < self._end and now - self._written < self._seconds:
             return
-        notes = asdict(course) | {"best_weights": len(course.best_weights), "whose": whose}
-        arrays = [*course.best_weights, *map(np.asarray, variables)]
+        notes = asdict(state) | {"best_weights": len(state.best_weights), "whose": training_id}
+        arrays = [*state.best_weights, *map(np.asarray, variables)]
         content = io.BytesIO()
         numbered: dict[str, Any] = {str(i): array for i, array in enumerate(arrays)}
         np.savez(content, notes=np.array(json.dumps(notes)), **numbered)
@@ -83,15 +85,15 @@ class Checkpoint:
         if now >= self._end:
             raise PauseError
 
-    def load(self, whose: dict[str, Any], variables: Sequence[Any]) -> Course | None:
-        """Set the variables as they were, and return the course.
+    def load(self, training_id: dict[str, Any], variables: Sequence[Any]) -> TrainingState | None:
+        """Set the variables as they were, and return the state.
 
         None, and nothing set, when there is no file, when it is not whole, or when it belongs to
         another training: then training starts anew.
 
         Parameters
         ----------
-        whose : dict
+        training_id : dict
             What identifies the training; as `save` was given it.
         variables : sequence of keras.Variable
             Weights, optimizer and random numbers, in the order of `save`.
@@ -102,10 +104,10 @@ class Checkpoint:
             with np.load(self.path, allow_pickle=False) as file:
                 notes = json.loads(str(file["notes"]))
                 arrays = [file[str(i)] for i in range(len(file.files) - 1)]
-            if notes.pop("whose") != whose:
+            if notes.pop("whose") != training_id:
                 return None
             weights = notes["best_weights"]
-            course = Course(**notes | {"best_weights": arrays[:weights]})
+            state = TrainingState(**notes | {"best_weights": arrays[:weights]})
             kept = arrays[weights:]
             fits = [
                 np.shape(array) == tuple(variable.shape)
@@ -117,7 +119,7 @@ class Checkpoint:
             return None
         for variable, array in zip(variables, kept, strict=True):
             variable.assign(array)
-        return course
+        return state
 
 
 def finished_epochs(checkpoint: Path | bytes) -> int:
@@ -128,7 +130,7 @@ def finished_epochs(checkpoint: Path | bytes) -> int:
         return 0
 
 
-def begun_with(path: Path) -> int | None:
+def checkpoint_threads(path: Path) -> int | None:
     """Return how many threads a training had when its checkpoint was written, if there is one."""
     try:
         return int(_notes(path)["whose"]["by"]["threads"])

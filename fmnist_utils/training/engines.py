@@ -30,7 +30,7 @@ _SECONDS_PER_CALL = 1.0
 _MAX_STEPS_PER_CALL = 500
 
 
-class Part(NamedTuple):
+class LabelledImages(NamedTuple):
     """Images, uint8 ``(n, ...)``, with their labels in the form the loss wants."""
 
     images: NDArray[np.uint8]
@@ -59,7 +59,7 @@ class Engine(ABC):
     def __init__(
         self,
         model: keras.Model,
-        parts: dict[str, Part],
+        parts: dict[str, LabelledImages],
         batch_size: int,
         check: Callable[[], None] = lambda: None,
         augmenters: Augmenters = _NO_AUGMENTERS,
@@ -103,7 +103,7 @@ class Engine(ABC):
 
 def make_engine(
     model: keras.Model,
-    parts: dict[str, Part],
+    parts: dict[str, LabelledImages],
     batch_size: int,
     check: Callable[[], None] = lambda: None,
     augmenters: Augmenters = _NO_AUGMENTERS,

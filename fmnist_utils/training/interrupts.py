@@ -31,7 +31,7 @@ def acknowledge() -> None:
             os.write(2, f"{INTERRUPTED}\n".encode())
 
 
-def hear_interrupts() -> None:
+def handle_interrupts() -> None:
     """Have Ctrl-C, SIGTERM and SIGHUP acknowledged at once, and raise KeyboardInterrupt.
 
     Where one is ignored, as in a background job of a shell script, it stays ignored.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_utils.reports.protocol import Training
-from fmnist_utils.training.engines import Part
+from fmnist_utils.training.engines import LabelledImages
 from fmnist_utils.training.optimizers import plateau_call, stopping_call
-from fmnist_utils.training.state import Course, Progress, TrainingError
+from fmnist_utils.training.state import Progress, TrainingError, TrainingState
 
 if TYPE_CHECKING:
     import keras
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 def _plain_fit(
     model: keras.Model,
-    parts: dict[str, Part],
+    parts: dict[str, LabelledImages],
     spec: Training,
     check: Callable[[], None],
     on_epoch: Callable[[Progress], None] | None,
-) -> Course:
+) -> TrainingState:
     """Train as the reports do: numpy floats, Keras' own shuffling, callbacks and ``model.fit``."""
     import keras
 
     if spec.augmentation is not None:
         raise TrainingError("Plain fit takes no augmentation: train it without --plain-fit.")
-    course = Course()
+    state = TrainingState()
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -40,7 +40,7 @@ def _plain_fit(
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             seconds = time.perf_counter() - self.start
-            course.add(logs, seconds, spec, model.get_weights)
+            state.add(logs, seconds, spec, model.get_weights)
             if on_epoch is not None:
                 on_epoch(Progress(epoch + 1, spec.epochs, dict(logs), seconds))
 
@@ -62,4 +62,4 @@ def _plain_fit(
         callbacks=callbacks,
         verbose=0,
     )
-    return course
+    return state

@@ -29,7 +29,7 @@ Arrays = list[NDArray[Any]]
 
 
 @dataclass
-class Course:
+class TrainingState:
     """What has happened in a training so far.
 
     Attributes

@@ -20,7 +20,7 @@ from fmnist_utils.runs.packing import pack_confidences, pack_predictions
 from fmnist_utils.runs.record import Evaluation, Method, Run, Snapshot, confusion, fingerprint
 from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.checkpoint import Checkpoint
-from fmnist_utils.training.engines import Augmenters, Engine, Part, make_engine
+from fmnist_utils.training.engines import Augmenters, Engine, LabelledImages, make_engine
 from fmnist_utils.training.interrupts import ctrl_c_at_checks
 from fmnist_utils.training.keras_fit import _plain_fit
 from fmnist_utils.training.optimizers import (
@@ -30,7 +30,7 @@ from fmnist_utils.training.optimizers import (
     plateau_call,
 )
 from fmnist_utils.training.provenance import provenance_of
-from fmnist_utils.training.state import Course, Progress
+from fmnist_utils.training.state import Progress, TrainingState
 
 if TYPE_CHECKING:
     import keras
@@ -106,17 +106,19 @@ def train(
                 import tensorflow as tf
 
                 tf.random.set_seed(None)  # the weights are drawn; only the order is left to chance
-            course = _plain_fit(model, parts, spec, check, on_epoch)
+            state = _plain_fit(model, parts, spec, check, on_epoch)
         else:
-            whose = {"seed": seed, "of": identity, "by": environment}
-            resumable = _Resumable.of(checkpoint, model, augmenters, whose) if checkpoint else None
+            training_id = {"seed": seed, "of": identity, "by": environment}
+            resumable = (
+                _Resumable.of(checkpoint, model, augmenters, training_id) if checkpoint else None
+            )
             images = parts["train"].labels.shape[0]
-            course = _fit(model, engine, spec, images, seed, on_epoch, resumable)
-        final, probabilities = _snapshot(engine, course.epochs, data.test_labels)
+            state = _fit(model, engine, spec, images, seed, on_epoch, resumable)
+        final, probabilities = _snapshot(engine, state.epochs, data.test_labels)
         best, kept = final, {}
-        if course.best_epoch != course.epochs:
-            model.set_weights(course.best_weights)
-            best, then = _snapshot(engine, course.best_epoch, data.test_labels)
+        if state.best_epoch != state.epochs:
+            model.set_weights(state.best_weights)
+            best, then = _snapshot(engine, state.best_epoch, data.test_labels)
             if spec.restores_best:
                 kept = _packed("best", then)
     return Run(
@@ -125,12 +127,12 @@ def train(
         seed=seed,
         fingerprint=identity,
         images={name: int(part.labels.shape[0]) for name, part in parts.items()},
-        history={key: tuple(map(_short, values)) for key, values in course.history.items()},
+        history={key: tuple(map(_short, values)) for key, values in state.history.items()},
         final=final,
         best=best,
         **_packed("test", probabilities),
         **kept,
-        seconds_per_epoch=tuple(round(seconds, 3) for seconds in course.seconds),
+        seconds_per_epoch=tuple(round(seconds, 3) for seconds in state.seconds),
         provenance=provenance,
     ).sealed()
 
@@ -178,7 +180,7 @@ def split_parts(
     input_shape: tuple[int, ...],
     resize: Resize | None = None,
     seed: int | None = None,
-) -> dict[str, Part]:
+) -> dict[str, LabelledImages]:
     """Split the images as the protocol says, shaped for the model: train, validation, test.
 
     Parameters
@@ -203,9 +205,9 @@ def split_parts(
     train, validation = split_rows(spec, len(data.train_labels), seed)
     sparse = spec.loss == "sparse_categorical_crossentropy"
 
-    def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
+    def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> LabelledImages:
         shaped = input_images(images, input_shape, resize)
-        return Part(shaped, labels.astype(np.int32) if sparse else one_hot(labels))
+        return LabelledImages(shaped, labels.astype(np.int32) if sparse else one_hot(labels))
 
     test = part(data.test_images, data.test_labels)
     return {
@@ -225,31 +227,31 @@ def _fit(
     seed: int,
     on_epoch: Callable[[Progress], None] | None,
     resumable: _Resumable | None,
-) -> Course:
+) -> TrainingState:
     """Run the epochs; stop as ``keras.callbacks.EarlyStopping`` would, keeping both weights."""
-    course = (resumable and resumable.load()) or Course()
+    state = (resumable and resumable.load()) or TrainingState()
     shuffle = np.random.default_rng(seed)
-    for _ in range(course.epochs):
+    for _ in range(state.epochs):
         shuffle.permutation(images)
-    stopping, plateau = spec.early_stopping, _plateau(model, spec, course)
-    for epoch in range(course.epochs + 1, spec.epochs + 1):
+    stopping, plateau = spec.early_stopping, _plateau(model, spec, state)
+    for epoch in range(state.epochs + 1, spec.epochs + 1):
         start = time.perf_counter()
         metrics = engine.train_epoch(shuffle.permutation(images).astype(np.int32))
         metrics |= {f"val_{key}": value for key, value in engine.evaluate("validation").items()}
-        course.add(metrics, time.perf_counter() - start, spec, model.get_weights)
+        state.add(metrics, time.perf_counter() - start, spec, model.get_weights)
         if plateau:
             plateau.on_epoch_end(epoch - 1, dict(metrics))
         if on_epoch is not None:
-            on_epoch(Progress(epoch, spec.epochs, metrics, course.seconds[-1]))
-        if stopping and epoch - course.best_epoch >= stopping.patience:
+            on_epoch(Progress(epoch, spec.epochs, metrics, state.seconds[-1]))
+        if stopping and epoch - state.best_epoch >= stopping.patience:
             break
         if resumable:
-            resumable.save(course)
-    return course
+            resumable.save(state)
+    return state
 
 
-def _plateau(model: keras.Model, spec: Training, course: Course) -> Any:
-    """Return Keras' callback that lowers the learning rate, as it stands after a course; or None.
+def _plateau(model: keras.Model, spec: Training, state: TrainingState) -> Any:
+    """Return Keras' callback that lowers the learning rate, as it stands by now; or None.
 
     What it has counted is in no checkpoint: it is told of the past again.
     """
@@ -262,8 +264,8 @@ def _plateau(model: keras.Model, spec: Training, course: Course) -> Any:
     callback.set_model(model)
     callback.on_train_begin()
     model.optimizer.learning_rate = spec.optimizer.learning_rate
-    for epoch in range(course.epochs):
-        past = {name: values[epoch] for name, values in course.history.items()}
+    for epoch in range(state.epochs):
+        past = {name: values[epoch] for name, values in state.history.items()}
         callback.on_epoch_end(epoch, past)
     return callback
 
@@ -272,23 +274,23 @@ class _Resumable(NamedTuple):
     """A checkpoint with what is kept in it."""
 
     checkpoint: Checkpoint
-    whose: dict[str, Any]
+    training_id: dict[str, Any]
     variables: list[Any]
 
     @classmethod
     def of(
-        cls, checkpoint: Checkpoint, model: keras.Model, augmenters: Augmenters, whose: Any
+        cls, checkpoint: Checkpoint, model: keras.Model, augmenters: Augmenters, training_id: Any
     ) -> _Resumable:
         model.optimizer.build(model.trainable_variables)
         drawing = [each.variables for each in augmenters if isinstance(each, Augmenter)]
         variables = [*model.variables, *model.optimizer.variables, *itertools.chain(*drawing)]
-        return cls(checkpoint, whose, variables)
+        return cls(checkpoint, training_id, variables)
 
-    def load(self) -> Course | None:
-        return self.checkpoint.load(self.whose, self.variables)
+    def load(self) -> TrainingState | None:
+        return self.checkpoint.load(self.training_id, self.variables)
 
-    def save(self, course: Course) -> None:
-        self.checkpoint.save(self.whose, course, self.variables)
+    def save(self, state: TrainingState) -> None:
+        self.checkpoint.save(self.training_id, state, self.variables)
 
 
 def _snapshot(
