@@ -21,8 +21,8 @@ from fmnist_utils.stats import (
     LOG,
     ClaimTest,
     Prior,
-    Side,
-    exact_share_interval,
+    SampleSummary,
+    clopper_pearson_interval,
     fit_prior,
     logit_scale,
     pairs_interval,
@@ -45,7 +45,7 @@ CLAIM = Claim.model_validate(
 def held(
     value: Any, half_width: Any, mean: Any, sd: Any, runs: int, margin: Any = 0.0, **more: Any
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    test = ClaimTest(value, half_width, margin, (Side(mean, sd, runs),), **more)
+    test = ClaimTest(value, half_width, margin, (SampleSummary(mean, sd, runs),), **more)
     return test.compatible, test.equivalent
 
 
@@ -160,12 +160,12 @@ def test_a_true_difference_is_outside_in_about_5_percent(
     seeds: int, sds: tuple[float, float]
 ) -> None:
     rng = np.random.default_rng(seeds)
-    sides, apart = [], np.zeros(REPLICATES)
+    summaries, apart = [], np.zeros(REPLICATES)
     for sign, sd in zip((1, -1), sds, strict=True):
         runs = sd * rng.standard_normal((REPLICATES, seeds))
-        sides.append(Side(runs.mean(axis=1), runs.std(axis=1, ddof=1), seeds))
+        summaries.append(SampleSummary(runs.mean(axis=1), runs.std(axis=1, ddof=1), seeds))
         apart += sign * sd * rng.standard_normal(REPLICATES)
-    test = ClaimTest(apart, 0.0, 1.0, tuple(sides))
+    test = ClaimTest(apart, 0.0, 1.0, tuple(summaries))
     assert 0.93 < test.compatible.mean() < 0.975
 
 
@@ -217,9 +217,9 @@ def test_on_its_scale_a_sample_near_the_end_of_its_range_is_covered(
 ) -> None:
     value, mean, sd = (0.5 * x for x in simulate(seeds))
     value, mean = back(value + 4), mean + 4
-    test = ClaimTest(value, 0.0, 1.0, (Side(mean, sd, seeds),), scale=scale)
+    test = ClaimTest(value, 0.0, 1.0, (SampleSummary(mean, sd, seeds),), scale=scale)
     assert_share(~test.compatible, 0.05)
-    low, high = test.ends()
+    low, high = test.prediction_interval()
     assert np.all(low > 0) and (scale is LOG or np.all(high < 1))
 
 
@@ -244,12 +244,12 @@ def test_pooled_deviations_keep_coverage_and_find_more_with_three_seeds() -> Non
     true = np.sqrt(0.09 / (rng.chisquare(5, REPLICATES) / 5))
     value, mean, sd = (true * x for x in simulate(seeds))
     prior = fit_prior(np.square(sd[:1_000]).tolist(), [seeds] * 1_000)
-    assert prior is not None and 3 < prior.freedom < 9
+    assert prior is not None and 3 < prior.df < 9
     assert prior.variance == pytest.approx(0.09, rel=0.15)
-    side = Side(mean, sd, seeds)
+    summary = SampleSummary(mean, sd, seeds)
     own, own_off, shared, shared_off = (
         ClaimTest(value + shift, 0.005, 1.0, (one,))
-        for one in (side, prior.moderate(side))
+        for one in (summary, prior.moderate(summary))
         for shift in (0.0, 2.0)
     )
     assert own.compatible.mean() > 0.945 and shared.compatible.mean() > 0.94
@@ -259,11 +259,11 @@ def test_pooled_deviations_keep_coverage_and_find_more_with_three_seeds() -> Non
 
 def test_a_pooled_deviation_lies_between_the_own_and_the_typical_one() -> None:
     for freedom in (0.5, 5.0, math.inf):
-        side = Prior(0.09, freedom).moderate(Side(90.0, 0.01, 3))
-        assert 0.01 < float(side.sd) <= 0.3 and float(side.spare) == 2 + freedom
+        summary = Prior(0.09, freedom).moderate(SampleSummary(90.0, 0.01, 3))
+        assert 0.01 < float(summary.sd) <= 0.3 and float(summary.df) == 2 + freedom
     assert fit_prior([0.04] * 9, [5] * 9) is None
     same = fit_prior([0.04] * 20 + [0.0] * 5, [5] * 25)
-    assert same is not None and math.isinf(same.freedom)
+    assert same is not None and math.isinf(same.df)
 
 
 # --- shares --------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def test_one_half_is_excluded_where_the_corrected_rank_test_rejects(
 def test_bounds_err_in_at_most_2_5_percent(n: int) -> None:
     def word(kept: int) -> Word:
         def interval(more: Any) -> Any:
-            return exact_share_interval(kept / n * (n + more), n + more)
+            return clopper_pearson_interval(kept / n * (n + more), n + more)
 
         return judge_share(CLAIM, kept / n, interval, n).word
 
@@ -382,11 +382,11 @@ def test_bounds_err_in_at_most_2_5_percent(n: int) -> None:
 def test_the_seeds_asked_for_settle_a_claim_and_one_less_does_not(
     mean: float, sd: float, runs: int, half: float
 ) -> None:
-    test = ClaimTest(90.0, half, 1.0, (Side(mean, sd, runs),))
+    test = ClaimTest(90.0, half, 1.0, (SampleSummary(mean, sd, runs),))
     verdict = judge_number(CLAIM, test, mean, sd, runs)
 
     def word(more: int) -> Word:
-        return number_word(replace(test, sides=(Side(mean, sd, runs + more),)))
+        return number_word(replace(test, summaries=(SampleSummary(mean, sd, runs + more),)))
 
     if verdict.word is Word.IMPRECISE:
         seeds = int(verdict.note.split()[1])
@@ -399,8 +399,12 @@ def test_the_seeds_asked_for_settle_a_claim_and_one_less_does_not(
 
 
 def test_a_number_printed_too_coarsely_is_told_from_runs_that_vary_too_much() -> None:
-    coarse = judge_number(CLAIM, ClaimTest(90.0, 0.5, 1.0, (Side(90.6, 0.1, 9),)), 90.6, 0.1, 9)
-    wide = judge_number(CLAIM, ClaimTest(90.0, 0.05, 1.0, (Side(90.6, 0.9, 9),)), 90.6, 0.9, 9)
+    coarse = judge_number(
+        CLAIM, ClaimTest(90.0, 0.5, 1.0, (SampleSummary(90.6, 0.1, 9),)), 90.6, 0.1, 9
+    )
+    wide = judge_number(
+        CLAIM, ClaimTest(90.0, 0.05, 1.0, (SampleSummary(90.6, 0.9, 9),)), 90.6, 0.9, 9
+    )
     assert isinstance(coarse, Verdict) and coarse.word == wide.word == Word.UNSETTLED
     assert (coarse.note, wide.note) == (
         "cannot be settled by seeds: it is printed too coarsely",
@@ -460,7 +464,9 @@ def test_units_and_origin_do_not_matter(
 
 @given(widths.filter(bool), counts)
 def test_more_runs_make_the_standard_error_smaller(sd: float, runs: int) -> None:
-    fewer, more = (ClaimTest(0.0, 0.0, 0.0, (Side(0.0, sd, n),)).error for n in (runs, runs + 1))
+    fewer, more = (
+        ClaimTest(0.0, 0.0, 0.0, (SampleSummary(0.0, sd, n),)).error for n in (runs, runs + 1)
+    )
     assert sd < more < fewer
 
 

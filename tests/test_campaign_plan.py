@@ -27,7 +27,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.stats import prediction_reach, runs_for_precision
+from fmnist_utils.stats import prediction_half_width, runs_for_precision
 from fmnist_utils.training.provenance import processor
 from fmnist_utils.training.state import Progress
 
@@ -174,10 +174,10 @@ def test_epochs_are_lines_now_and_then_where_nothing_can_be_drawn(
 def test_the_number_of_runs_is_the_smallest_precise_enough(sd: float, margin: float) -> None:
     n = runs_for_precision(sd, margin, MOST_SEEDS)
     if n is None:
-        assert prediction_reach(sd, MOST_SEEDS) > margin
+        assert prediction_half_width(sd, MOST_SEEDS) > margin
     else:
-        assert 3 <= n <= MOST_SEEDS and prediction_reach(sd, n) <= margin
-        assert n == 3 or prediction_reach(sd, n - 1) > margin
+        assert 3 <= n <= MOST_SEEDS and prediction_half_width(sd, n) <= margin
+        assert n == 3 or prediction_half_width(sd, n - 1) > margin
 
 
 def with_accuracies(store: RunStore, accuracies: list[float]) -> None:
@@ -202,7 +202,9 @@ def test_seeds_are_added_until_the_interval_is_narrow_enough(
     assert [job.seed for job in jobs] == seeds
     if seeds:
         sd = 100 * float(np.std(accuracies, ddof=1))
-        assert prediction_reach(sd, max(seeds)) <= 1.0 < prediction_reach(sd, max(seeds) - 1)
+        assert (
+            prediction_half_width(sd, max(seeds)) <= 1.0 < prediction_half_width(sd, max(seeds) - 1)
+        )
 
 
 def test_the_reported_number_has_no_say(store: RunStore) -> None:

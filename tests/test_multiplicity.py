@@ -15,7 +15,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.pairing import difference, distinct, nested, paired
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.stats import ClaimTest, Side, mean_reach
+from fmnist_utils.stats import ClaimTest, SampleSummary, mean_half_width
 from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow, statement_share
@@ -38,7 +38,7 @@ def number(i: int = 0, **keys: Any) -> Claim:
 
 
 def verdict(i: int, value: float, sd: float = 0.2, runs: int = 5) -> Verdict:
-    test = ClaimTest(value, 0.005, 1.0, (Side(90.0, sd, runs),))
+    test = ClaimTest(value, 0.005, 1.0, (SampleSummary(90.0, sd, runs),))
     return judge_number(number(i), test, 90.0, sd, runs)
 
 
@@ -82,7 +82,7 @@ def test_a_claim_just_outside_does_not_survive_among_many() -> None:
 
 
 def test_a_difference_and_a_number_without_a_margin_can_be_true_too(experiment: Experiment) -> None:
-    two = ClaimTest(1.0, 0.05, 1.0, (Side(91.0, 0.2, 5), Side(90.0, 0.2, 5)))
+    two = ClaimTest(1.0, 0.05, 1.0, (SampleSummary(91.0, 0.2, 5), SampleSummary(90.0, 0.2, 5)))
     assert 0.93 < 1 - words_if_true(replace(verdict(0, 1), test=two))[Word.NOT_REPRODUCED] <= 1
     runs = [make_run(experiment, seed, epochs=40 + seed) for seed in range(1, 6)]
     epochs = judge(experiment, number(quantity="epochs_trained", value="44", split=None,
@@ -223,7 +223,7 @@ def test_nested_trainings_are_compared_in_pairs_also_in_tables(tmp_path: Path) -
     apart = [100 * (b.final.test.accuracy - a.final.test.accuracy) for a, b in paired(ones, others)]
     assert apart.count(0) == 2, "two of the three trainings are the same ones"
     assert found.mean == pytest.approx(np.mean(apart))
-    assert found.high - found.mean == pytest.approx(mean_reach(apart))
+    assert found.high - found.mean == pytest.approx(mean_half_width(apart))
     assert apart_text(others, ones).endswith("] in pairs")
     assert "in pairs" not in apart_text(store.runs(report["mlp-256"]), ones)
     assert difference(ones[:1], others[:1]) is None and apart_text([], ones) == ""

@@ -25,7 +25,7 @@ from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.contrast import ContrastError, compare
 from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.runs.store import RunStore, write_run
-from fmnist_utils.stats import runs_to_tell, welch_interval
+from fmnist_utils.stats import runs_for_power, welch_interval
 from fmnist_utils.training.train import compiled_model
 from fmnist_utils.tuning import trials as run_trials
 
@@ -314,7 +314,7 @@ def test_a_difference_has_welch_s_interval_and_its_price(cnn: Experiment) -> Non
     )
     assert found.difference == pytest.approx(1.5)
     assert (found.low, found.high) == pytest.approx((-0.58, 3.58), abs=0.01)  # as in stats.py
-    assert found.seeds == runs_to_tell(1.0, 0.5, 1.0)
+    assert found.seeds == runs_for_power(1.0, 0.5, 1.0)
     assert str(found).splitlines() == [
         "Accuracy on test images",
         "  92.00 %, 3 runs of baltzi/cnn-1-conv-own-dropout-0-3",
@@ -403,14 +403,14 @@ def test_own_runs_beside_shipped_ones_are_told_of_wherever_they_are_judged(
 @pytest.mark.parametrize(
     ("effect", "runs"), [(0.2, 394), (0.5, 64), (0.8, 26), (1.0, 17), (1.2, 12)]
 )
-def test_runs_to_tell_are_those_of_cohen_s_tables(effect: float, runs: int) -> None:
+def test_runs_for_power_are_those_of_cohen_s_tables(effect: float, runs: int) -> None:
     # Power 0.8 of the two-sided test at 5 %, as G*Power gives them.
-    assert runs_to_tell(1.0, 1.0, effect) == runs
+    assert runs_for_power(1.0, 1.0, effect) == runs
 
 
-def test_runs_to_tell_have_the_power_that_they_promise() -> None:
+def test_runs_for_power_have_the_power_that_they_promise() -> None:
     draw = np.random.default_rng(0)
-    n = runs_to_tell(0.4, 0.9, 1.0)
+    n = runs_for_power(0.4, 0.9, 1.0)
     assert n is not None
     told = 0
     for _ in range(2_000):
@@ -420,13 +420,15 @@ def test_runs_to_tell_have_the_power_that_they_promise() -> None:
     assert 0.77 < told / 2_000 < 0.87
 
 
-def test_runs_to_tell_are_found_where_scipy_knows_no_number_for_the_wrong_sign() -> None:
-    assert runs_to_tell(0.02516611478423459, 0.08757853618324561, 1.0) == 2  # with a power of 0.91
+def test_runs_for_power_are_found_where_scipy_knows_no_number_for_the_wrong_sign() -> None:
+    assert (
+        runs_for_power(0.02516611478423459, 0.08757853618324561, 1.0) == 2
+    )  # with a power of 0.91
 
 
-def test_runs_to_tell_at_the_ends() -> None:
-    assert runs_to_tell(0.0, 0.0, 1.0) == 2
-    assert runs_to_tell(50.0, 50.0, 1.0, most=100) is None
+def test_runs_for_power_at_the_ends() -> None:
+    assert runs_for_power(0.0, 0.0, 1.0) == 2
+    assert runs_for_power(50.0, 50.0, 1.0, most=100) is None
 
 
 def test_variants_of_files_stay_as_they_were(cnn: Experiment) -> None:

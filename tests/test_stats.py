@@ -21,8 +21,8 @@ from fmnist_utils.stats import (
     LOG,
     PLAIN,
     ClaimTest,
+    SampleSummary,
     Scale,
-    Side,
     at_least,
     cluster_interval,
     drawn_true,
@@ -76,22 +76,22 @@ def test_nothing_else_computes_a_quantile() -> None:
 @pytest.mark.parametrize("mean_of", [1, 5])
 def test_p_values_of_claims_drawn_true_are_uniform(scale: Scale, mean: float, mean_of: int) -> None:
     """Without rounding; so that 5 % of true claims lie outside their 95 % interval."""
-    test = ClaimTest(0.0, 0.0, 1.0, (Side(mean, 0.2, 5),), mean_of=mean_of, scale=scale)
+    test = ClaimTest(0.0, 0.0, 1.0, (SampleSummary(mean, 0.2, 5),), mean_of=mean_of, scale=scale)
     true = drawn_true(test, seed=1, draws=20_000)
     assert kstest(true.p, "uniform").pvalue > 0.01
 
 
 def test_claims_drawn_true_spread_as_runs_do_and_are_rounded() -> None:
-    sides = (Side(91.0, 0.3, 5), Side(90.0, 0.4, 8))
-    true = drawn_true(ClaimTest(1.0, 0.05, 1.0, sides, known=0.25), seed=0, draws=50_000)
+    summaries = (SampleSummary(91.0, 0.3, 5), SampleSummary(90.0, 0.4, 8))
+    true = drawn_true(ClaimTest(1.0, 0.05, 1.0, summaries, known=0.25), seed=0, draws=50_000)
     assert np.allclose(true.value, np.round(true.value, 1), atol=1e-12)
     assert np.mean(true.value) == pytest.approx(1.0, abs=0.01)
     rounding = 0.1**2 / 12
     assert np.var(true.value) == pytest.approx(0.3**2 + 0.4**2 + 0.25 + rounding, rel=0.02)
-    for side, drawn in zip(sides, true.sides, strict=True):
-        assert np.std(drawn.mean) == pytest.approx(side.sd / math.sqrt(side.runs), rel=0.02)
-        assert np.mean(np.square(drawn.sd)) == pytest.approx(side.sd**2, rel=0.02)
-    same = drawn_true(ClaimTest(1.0, 0.05, 1.0, sides, known=0.25), seed=0, draws=50_000)
+    for summary, drawn in zip(summaries, true.summaries, strict=True):
+        assert np.std(drawn.mean) == pytest.approx(summary.sd / math.sqrt(summary.runs), rel=0.02)
+        assert np.mean(np.square(drawn.sd)) == pytest.approx(summary.sd**2, rel=0.02)
+    same = drawn_true(ClaimTest(1.0, 0.05, 1.0, summaries, known=0.25), seed=0, draws=50_000)
     assert np.array_equal(true.value, same.value)
 
 
@@ -116,9 +116,11 @@ def test_the_tail_of_the_binomial_is_its_sum(kept: int, n: int, share: float) ->
 
 
 def test_equal_runs_have_no_deviation() -> None:
-    assert Side.of([0.1] * 3).sd == 0 < np.std([0.1] * 3, ddof=1)
-    side = Side.of([2.0, 8.0], LOG)
-    assert side == Side(pytest.approx(math.log(4)), pytest.approx(math.sqrt(2) * math.log(2)), 2)
+    assert SampleSummary.of([0.1] * 3).sd == 0 < np.std([0.1] * 3, ddof=1)
+    summary = SampleSummary.of([2.0, 8.0], LOG)
+    assert summary == SampleSummary(
+        pytest.approx(math.log(4)), pytest.approx(math.sqrt(2) * math.log(2)), 2
+    )
 
 
 # --- what was told -------------------------------------------------------------------------------

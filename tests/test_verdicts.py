@@ -24,7 +24,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.pairing import nested
 from fmnist_utils.runs.record import Evaluation, Run
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.stats import exact_share_interval
+from fmnist_utils.stats import clopper_pearson_interval
 from fmnist_utils.text import ours_text
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.measure import measure, readings
@@ -848,7 +848,7 @@ def test_classes_are_compared_within_each_run(experiment: Experiment, n: int, si
         stated = claim("class_ordering", split="test", labels=[1], than_labels=[0])
     verdict = judge(experiment, stated, runs)
     assert verdict.mean == (sign > 0)
-    assert (verdict.low, verdict.high) == exact_share_interval(n * (sign > 0), n)
+    assert (verdict.low, verdict.high) == clopper_pearson_interval(n * (sign > 0), n)
     # One in sixteen coins shows the same side five times.
     open_or = {5: Word.IMPRECISE, 6: Word.REPRODUCED}[n]
     assert verdict.word == (open_or if sign > 0 else Word.NOT_REPRODUCED)

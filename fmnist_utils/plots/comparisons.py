@@ -18,7 +18,7 @@ from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.pairing import difference
 from fmnist_utils.runs.record import Method, Run, accuracies
 from fmnist_utils.runs.store import STORE, RunStore
-from fmnist_utils.stats import mean_reach
+from fmnist_utils.stats import mean_half_width
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
 from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
 from fmnist_utils.verdicts.outcome import Verdict, Word
@@ -268,7 +268,7 @@ def _draw_line(
     for position, values in zip(at, groups, strict=True):
         ax.plot([position] * len(values), values, "o", color=color, alpha=0.3, markersize=4)
     ax.errorbar(
-        at, [np.mean(values) for values in groups], [mean_reach(values) for values in groups],
+        at, [np.mean(values) for values in groups], [mean_half_width(values) for values in groups],
         color=color, marker=marker, linestyle=("-", "--", "-.", ":")[i % 4], label=name,
         capsize=4, markersize=7, markeredgecolor="white", zorder=3,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from fmnist_utils.reports.quantities import NATS, POINTS
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import ClaimTest
 from fmnist_utils.verdicts.judge import MIN_RUNS
-from fmnist_utils.verdicts.measure import scale_of, side_of
+from fmnist_utils.verdicts.measure import scale_of, summarise
 
 
 class _Curve(NamedTuple):
@@ -289,8 +289,9 @@ def _draw_band(ax: Axes, histories: Sequence[Floats], curve: _Curve, claim: Clai
     enough = shown.count(axis=0) >= MIN_RUNS
     if enough.any():
         unit = to_axis(claim)
-        sides = [side_of(claim, values.compressed() / unit) for values in shown.T[enough]]
-        ends = [ClaimTest(0, 0, 0, (side,), scale=scale_of(claim)).ends() for side in sides]
+        summaries = [summarise(claim, values.compressed() / unit) for values in shown.T[enough]]
+        tests = [ClaimTest(0, 0, 0, (summary,), scale=scale_of(claim)) for summary in summaries]
+        ends = [test.prediction_interval() for test in tests]
         low, high = unit * np.array(ends).T
         ax.fill_between(at[enough], low, high, color=curve.color, alpha=0.25, linewidth=0)
 

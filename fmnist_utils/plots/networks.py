@@ -45,8 +45,8 @@ def pareto(found: Sequence[Model]) -> Figure:
     front = on_front(cost, means)
     with figure(height=4.0) as (fig, ax):
         for i, (x, y) in enumerate(zip(cost, means, strict=True)):
-            reach = stats.mean_reach(scores[i].tolist())
-            ax.plot([x, x], [y - reach, y + reach], color=GREY, linewidth=1, zorder=1)
+            half_width = stats.mean_half_width(scores[i].tolist())
+            ax.plot([x, x], [y - half_width, y + half_width], color=GREY, linewidth=1, zorder=1)
             ax.plot(x, y, **(_ON_FRONT if i in front else _OTHER))
             beside: Any = {"xytext": (-5, 4), "ha": "right"} if i in front else {"xytext": (5, -11)}
             ax.annotate(str(i + 1), (x, y), textcoords="offset points", fontsize=10, **beside)

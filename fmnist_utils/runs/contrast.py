@@ -15,7 +15,7 @@ from fmnist_utils.runs.devices import place
 from fmnist_utils.runs.pairing import difference, paired
 from fmnist_utils.runs.record import Method, Run, accuracies
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.stats import prediction_reach, runs_to_tell
+from fmnist_utils.stats import prediction_half_width, runs_for_power
 
 
 class ContrastError(FmnistError):
@@ -137,7 +137,7 @@ def compare(
     seeds, low, high = None, None, None
     if found:
         low, high = found.low, found.high
-        seeds = runs_to_tell(float(a.std(ddof=1)), float(b.std(ddof=1)), 1.0)
+        seeds = runs_for_power(float(a.std(ddof=1)), float(b.std(ddof=1)), 1.0)
     else:
         low, high = _predicted(a, b)
     return Contrast(
@@ -180,9 +180,9 @@ def _predicted(a: np.ndarray, b: np.ndarray) -> tuple[float | None, float | None
     several = a if a.size > 1 else b
     if several.size < 2:
         return None, None
-    reach = float(prediction_reach(several.std(ddof=1), several.size))
+    half_width = float(prediction_half_width(several.std(ddof=1), several.size))
     difference = float(a.mean() - b.mean())
-    return difference - reach, difference + reach
+    return difference - half_width, difference + half_width
 
 
 def _named(runs: Sequence[Run]) -> str:

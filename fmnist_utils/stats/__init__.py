@@ -13,26 +13,31 @@ from fmnist_utils.stats.contrasts import (
     chance_factor,
     cluster_interval,
     mean_difference,
-    mean_reach,
+    mean_half_width,
     percentile_interval,
     welch_interval,
     welch_tost,
 )
-from fmnist_utils.stats.pooling import Prior, fit_prior, survivors
-from fmnist_utils.stats.power import runs_to_tell
+from fmnist_utils.stats.pooling import Prior, benjamini_hochberg, fit_prior
+from fmnist_utils.stats.power import runs_for_power
 from fmnist_utils.stats.prediction import (
     LOG,
     PLAIN,
     ClaimTest,
     Floats,
+    SampleSummary,
     Scale,
-    Side,
     drawn_true,
     logit_scale,
     loss_sampling_variance,
-    prediction_reach,
+    prediction_half_width,
     runs_for_precision,
     sampling_variance,
 )
-from fmnist_utils.stats.proportions import at_least, exact_share_interval, pairs_interval, pairs_won
+from fmnist_utils.stats.proportions import (
+    at_least,
+    clopper_pearson_interval,
+    pairs_interval,
+    pairs_won,
+)
 from fmnist_utils.stats.scores import SCORES, class_scores

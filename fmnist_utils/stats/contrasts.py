@@ -15,7 +15,7 @@ from fmnist_utils.stats.prediction import Floats
 LEVEL = 0.05
 
 
-def mean_reach(values: ArrayLike) -> float:
+def mean_half_width(values: ArrayLike) -> float:
     """Return half the 95 % confidence interval of a mean (Student's t); NaN for a single value.
 
     Parameters
@@ -24,7 +24,7 @@ def mean_reach(values: ArrayLike) -> float:
 
     Examples
     --------
-    >>> round(mean_reach([89.0, 90.0, 91.0]), 3)
+    >>> round(mean_half_width([89.0, 90.0, 91.0]), 3)
     2.484
     """
     n = np.size(values)
@@ -125,8 +125,8 @@ def chance_factor(sds: ArrayLike, runs: ArrayLike) -> float:
     parts = np.square(np.asarray(sds, float))
     if not parts.sum() > 0:
         return math.nan
-    freedom = parts.sum() ** 2 / (parts**2 / (np.asarray(runs) - 1)).sum()
-    return float(stats.t.ppf(0.975, freedom))
+    df = parts.sum() ** 2 / (parts**2 / (np.asarray(runs) - 1)).sum()
+    return float(stats.t.ppf(0.975, df))
 
 
 class Difference(NamedTuple):
@@ -201,9 +201,9 @@ def welch_interval(*terms: tuple[float, ArrayLike]) -> tuple[float, float, float
         return None
     estimate = float(sum(weight * values.mean() for weight, values in samples))
     parts = np.array([weight**2 * values.var(ddof=1) / values.size for weight, values in samples])
-    spare = np.array([values.size - 1 for _, values in samples])
+    df_each = np.array([values.size - 1 for _, values in samples])
     half = 0.0
     if parts.any():
-        freedom = parts.sum() ** 2 / (parts**2 / spare).sum()
-        half = float(stats.t.ppf(0.975, freedom) * np.sqrt(parts.sum()))
+        df = parts.sum() ** 2 / (parts**2 / df_each).sum()
+        half = float(stats.t.ppf(0.975, df) * np.sqrt(parts.sum()))
     return estimate, estimate - half, estimate + half

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 
-def runs_to_tell(sd_a: float, sd_b: float, difference: float, most: int = 1000) -> int | None:
+def runs_for_power(sd_a: float, sd_b: float, difference: float, most: int = 1000) -> int | None:
     """Return how many runs of each of two experiments tell a difference of their means.
 
     That is, with which Welch's t test at the 5 % level, whose 95 % interval then leaves out zero,
@@ -31,18 +31,18 @@ def runs_to_tell(sd_a: float, sd_b: float, difference: float, most: int = 1000) 
 
     Examples
     --------
-    >>> runs_to_tell(0.3, 0.3, 1.0), runs_to_tell(1.0, 1.0, 1.0)
+    >>> runs_for_power(0.3, 0.3, 1.0), runs_for_power(1.0, 1.0, 1.0)
     (3, 17)
     """
     a, b = sd_a**2, sd_b**2
     if a + b == 0:
         return 2
     runs = np.arange(2, most + 1)
-    freedom = (a + b) ** 2 / (a**2 + b**2) * (runs - 1)
+    df = (a + b) ** 2 / (a**2 + b**2) * (runs - 1)
     shift = difference / math.sqrt(a + b) * np.sqrt(runs)
-    critical = stats.t.ppf(0.975, freedom)
+    critical = stats.t.ppf(0.975, df)
     # SciPy answers NaN, each version elsewhere, where fewer than one in 10^13 has the wrong sign.
-    wrong_sign = np.nan_to_num(stats.nct.cdf(-critical, freedom, shift))
-    noticed = stats.nct.sf(critical, freedom, shift) + wrong_sign
+    wrong_sign = np.nan_to_num(stats.nct.cdf(-critical, df, shift))
+    noticed = stats.nct.sf(critical, df, shift) + wrong_sign
     enough = runs[noticed >= 0.8]
     return int(enough[0]) if enough.size else None

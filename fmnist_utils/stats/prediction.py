@@ -18,11 +18,11 @@ Floats = NDArray[np.float64]
 
 
 class Scale(NamedTuple):
-    """On which values spread evenly: there and back, and how steep the way there is."""
+    """A transformation on whose values runs spread evenly, its inverse and its derivative."""
 
-    there: Callable[[ArrayLike], Floats]
-    back: Callable[[ArrayLike], Floats]
-    slope: Callable[[ArrayLike], Floats]
+    forward: Callable[[ArrayLike], Floats]
+    inverse: Callable[[ArrayLike], Floats]
+    derivative: Callable[[ArrayLike], Floats]
 
 
 #: For differences, which have either sign.
@@ -38,34 +38,34 @@ def logit_scale(whole: float = 1.0) -> Scale:
     Examples
     --------
     >>> scale = logit_scale(100.0)
-    >>> round(float(scale.back(scale.there(90.0))), 6)
+    >>> round(float(scale.inverse(scale.forward(90.0))), 6)
     90.0
     """
 
-    def slope(x: ArrayLike) -> Floats:
+    def derivative(x: ArrayLike) -> Floats:
         share = np.asarray(x, float) / whole
         return 1 / (share * (1 - share) * whole)
 
     return Scale(
         lambda x: special.logit(np.clip(np.asarray(x, float) / whole, 0.0, 1.0)),
         lambda y: whole * special.expit(y),
-        slope,
+        derivative,
     )
 
 
-class Side(NamedTuple):
+class SampleSummary(NamedTuple):
     """What is known of one experiment: mean, standard deviation and number of runs, on a scale.
 
-    `freedom` is that of the deviation; by default, as for any sample, one less than runs.
+    `moderated_df` are the degrees of freedom of a moderated deviation; see `Prior.moderate`.
     """
 
     mean: float | Floats
     sd: float | Floats
     runs: int | NDArray[Any]
-    freedom: float | Floats | None = None
+    moderated_df: float | Floats | None = None
 
     @classmethod
-    def of(cls, values: ArrayLike, scale: Scale = PLAIN) -> Side:
+    def of(cls, values: ArrayLike, scale: Scale = PLAIN) -> SampleSummary:
         """Describe a sample on a scale.
 
         Equal runs have no deviation at all; the rounding of their mean would give them one.
@@ -79,18 +79,18 @@ class Side(NamedTuple):
 
         Examples
         --------
-        >>> Side.of([90.0, 91.0, 92.0])
-        Side(mean=91.0, sd=1.0, runs=3, freedom=None)
+        >>> SampleSummary.of([90.0, 91.0, 92.0])
+        SampleSummary(mean=91.0, sd=1.0, runs=3, moderated_df=None)
         """
-        spread = scale.there(values)
+        spread = scale.forward(values)
         sd = 0.0 if np.ptp(values) == 0 else float(spread.std(ddof=1))
         return cls(float(spread.mean()), sd, len(spread))
 
     @property
-    def spare(self) -> Floats:
-        """Degrees of freedom of the standard deviation."""
+    def df(self) -> Floats:
+        """Degrees of freedom of the deviation; of any other sample, one less than runs."""
         return np.asarray(
-            np.asarray(self.runs) - 1 if self.freedom is None else self.freedom, float
+            np.asarray(self.runs) - 1 if self.moderated_df is None else self.moderated_df, float
         )
 
 
@@ -102,7 +102,7 @@ class ClaimTest:
     ----------
     value, half_width, margin : float, or array of float
         The claim, half of its last printed digit, and the largest difference that does not matter.
-    sides : tuple of Side
+    summaries : tuple of SampleSummary
         One experiment, or two for the difference of the first and the second.
     known : float, or array of float
         A variance, on the scale, that the runs do not show and that is known from elsewhere.
@@ -113,7 +113,7 @@ class ClaimTest:
 
     Examples
     --------
-    >>> test = ClaimTest(90.5, 0.05, 1.0, (Side([90.4, 89.0], 0.1, 10),))
+    >>> test = ClaimTest(90.5, 0.05, 1.0, (SampleSummary([90.4, 89.0], 0.1, 10),))
     >>> test.compatible.tolist(), test.equivalent.tolist()
     ([True, False], [True, False])
     """
@@ -121,59 +121,60 @@ class ClaimTest:
     value: float | Floats
     half_width: float | Floats
     margin: float | Floats
-    sides: tuple[Side, ...]
+    summaries: tuple[SampleSummary, ...]
     known: float | Floats = 0.0
     mean_of: int = 1
     scale: Scale = PLAIN
 
     @property
     def mean(self) -> Floats:
-        """Where runs lie on the scale; of two sides, by how much the first lies above."""
-        first, *second = (np.asarray(side.mean, float) for side in self.sides)
+        """Where runs lie on the scale; of two experiments, by how much the first lies above."""
+        first, *second = (np.asarray(summary.mean, float) for summary in self.summaries)
         return first - second[0] if second else first
 
     def _parts(self) -> list[Floats]:
-        """Return the variance that each side adds to the distance of a new run."""
+        """Return the variance that each experiment adds to the distance of a new run."""
         return [
-            np.square(side.sd) * (1 / self.mean_of + 1 / np.asarray(side.runs))
-            for side in self.sides
+            np.square(summary.sd) * (1 / self.mean_of + 1 / np.asarray(summary.runs))
+            for summary in self.summaries
         ]
 
     @property
     def error(self) -> Floats:
         """Return q, the standard error of a new run about our mean.
 
-        q² = s² (1 / mean_of + 1 / runs), summed over the sides, and the known variance.
+        q² = s² (1 / mean_of + 1 / runs), summed over the experiments, and the known variance.
         """
         variance: Floats = sum(self._parts(), np.asarray(self.known, float))
         return np.sqrt(variance)
 
     @property
-    def freedom(self) -> Floats:
+    def df(self) -> Floats:
         """Degrees of freedom of q² by Welch and Satterthwaite; a known variance has no limit."""
         parts = self._parts()
-        own = [part**2 / side.spare for part, side in zip(parts, self.sides, strict=True)]
+        own = [part**2 / summary.df for part, summary in zip(parts, self.summaries, strict=True)]
         with np.errstate(divide="ignore", invalid="ignore"):
             found = self.error**4 / sum(own, np.zeros(()))
-        least = np.minimum.reduce([side.spare for side in self.sides])
+        least = np.minimum.reduce([summary.df for summary in self.summaries])
         # Without any variance, 0 / 0, the quantile does not matter.
         return np.where(np.isnan(found), least, np.maximum(found, least))
 
-    def _reach(self, level: float) -> Floats:
+    def _interval_half_width(self, level: float) -> Floats:
         """Return half the interval; a known variance never makes it narrower.
 
         With few runs it could: more degrees of freedom shrink the quantile more than the variance
         adds. Then a split that nobody knows would count against a claim.
         """
-        reach: Floats = stats.t.ppf((1 + level) / 2, self.freedom) * self.error
+        half_width: Floats = stats.t.ppf((1 + level) / 2, self.df) * self.error
         if not np.any(self.known):
-            return reach
-        return np.maximum(reach, replace(self, known=0.0)._reach(level))
+            return half_width
+        return np.maximum(half_width, replace(self, known=0.0)._interval_half_width(level))
 
-    def ends(self, level: float = 0.95) -> tuple[Floats, Floats]:
+    def prediction_interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return the ends of the prediction interval of a new run, in the claim's unit."""
-        reach = self._reach(level)
-        return self.scale.back(self.mean - reach), self.scale.back(self.mean + reach)
+        half_width = self._interval_half_width(level)
+        low, high = self.mean - half_width, self.mean + half_width
+        return self.scale.inverse(low), self.scale.inverse(high)
 
     @property
     def p(self) -> Floats:
@@ -181,12 +182,12 @@ class ClaimTest:
 
         The distance is that of the nearest number which the printed one may stand for.
         """
-        low = self.scale.there(self.value - self.half_width)
-        high = self.scale.there(self.value + self.half_width)
+        low = self.scale.forward(self.value - self.half_width)
+        high = self.scale.forward(self.value + self.half_width)
         apart = np.maximum(np.maximum(low - self.mean, self.mean - high), 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(apart > 0, apart / self.error, 0.0)
-        p: Floats = 2 * stats.t.sf(t, self.freedom)
+        p: Floats = 2 * stats.t.sf(t, self.df)
         return np.maximum(p, replace(self, known=0.0).p) if np.any(self.known) else p
 
     @property
@@ -201,7 +202,7 @@ class ClaimTest:
         Two one-sided tests at 5 %: the 90 % interval lies within the margin, and rounding counts
         against that. Without a scale this is |value - mean| + half_width + t(0.95) q <= margin.
         """
-        low, high = self.ends(0.90)
+        low, high = self.prediction_interval(0.90)
         near = self.margin - self.half_width
         return (high <= self.value + near) & (low >= self.value - near)
 
@@ -211,7 +212,7 @@ def drawn_true(test: ClaimTest, seed: int, draws: int) -> ClaimTest:
 
     A parametric bootstrap (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", 6.5) on the
     scale: runs and claimed number come from a normal distribution with the mean and deviation of
-    each side, and the number is rounded as the claim is.
+    each experiment, and the number is rounded as the claim is.
 
     Parameters
     ----------
@@ -222,25 +223,26 @@ def drawn_true(test: ClaimTest, seed: int, draws: int) -> ClaimTest:
     Returns
     -------
     ClaimTest
-        Its value, and mean and deviation of its sides, have shape (draws,).
+        Its value, and mean and deviation of its summaries, have shape (draws,).
 
     Examples
     --------
-    >>> true = drawn_true(ClaimTest(90.0, 0.0, 1.0, (Side(90.0, 0.2, 5),)), seed=0, draws=4_000)
+    >>> test = ClaimTest(90.0, 0.0, 1.0, (SampleSummary(90.0, 0.2, 5),))
+    >>> true = drawn_true(test, seed=0, draws=4_000)
     >>> round(float(true.compatible.mean()), 2)
     0.95
     """
     rng = np.random.default_rng(seed)
-    sides, apart = [], rng.standard_normal(draws) * np.sqrt(test.known)
-    for sign, side in zip((1, -1), test.sides, strict=False):
-        mean = side.mean + side.sd * rng.standard_normal(draws) / np.sqrt(side.runs)
-        sd = side.sd * np.sqrt(rng.chisquare(side.spare, draws) / side.spare)
-        sides.append(side._replace(mean=mean, sd=sd))
-        new = side.mean + side.sd * rng.standard_normal(draws) / np.sqrt(test.mean_of)
+    summaries, apart = [], rng.standard_normal(draws) * np.sqrt(test.known)
+    for sign, summary in zip((1, -1), test.summaries, strict=False):
+        mean = summary.mean + summary.sd * rng.standard_normal(draws) / np.sqrt(summary.runs)
+        sd = summary.sd * np.sqrt(rng.chisquare(summary.df, draws) / summary.df)
+        summaries.append(summary._replace(mean=mean, sd=sd))
+        new = summary.mean + summary.sd * rng.standard_normal(draws) / np.sqrt(test.mean_of)
         apart = apart + sign * new
-    value, unit = test.scale.back(apart), 2 * np.asarray(test.half_width)
+    value, unit = test.scale.inverse(apart), 2 * np.asarray(test.half_width)
     value = np.where(unit > 0, np.round(value / np.where(unit > 0, unit, 1)) * unit, value)
-    return replace(test, value=value, sides=tuple(sides))
+    return replace(test, value=value, summaries=tuple(summaries))
 
 
 def sampling_variance(share: float, images: int, pool: int, whole: float = 1.0) -> float:
@@ -293,7 +295,7 @@ def loss_sampling_variance(loss: float, images: int, pool: int) -> float:
     return 2 * min(2 * loss, 0.6) ** 2 * _left_out(images, pool) / images
 
 
-def prediction_reach(sd: ArrayLike, runs: ArrayLike) -> Floats:
+def prediction_half_width(sd: ArrayLike, runs: ArrayLike) -> Floats:
     """Return half the 95 % prediction interval of one more run: t(0.975) s sqrt(1 + 1 / runs).
 
     Parameters
@@ -303,12 +305,12 @@ def prediction_reach(sd: ArrayLike, runs: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> round(float(prediction_reach(0.3, 9)), 4)
+    >>> round(float(prediction_half_width(0.3, 9)), 4)
     0.7292
     """
-    side = Side(0.0, np.asarray(sd, float), np.asarray(runs))
-    test = ClaimTest(0.0, 0.0, 0.0, (side,))
-    return test.ends()[1]
+    summary = SampleSummary(0.0, np.asarray(sd, float), np.asarray(runs))
+    test = ClaimTest(0.0, 0.0, 0.0, (summary,))
+    return test.prediction_interval()[1]
 
 
 def runs_for_precision(sd: float, margin: float, most: int = 30) -> int | None:
@@ -340,6 +342,6 @@ def runs_for_precision(sd: float, margin: float, most: int = 30) -> int | None:
     (3, 15, None)
     """
     for n in range(3, most + 1):
-        if prediction_reach(sd, n) <= margin:
+        if prediction_half_width(sd, n) <= margin:
             return n
     return None

@@ -9,7 +9,7 @@ from scipy import stats
 from fmnist_utils.stats.prediction import Floats
 
 
-def exact_share_interval(kept: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+def clopper_pearson_interval(kept: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
     """Return the exact 95 % interval of the share that `kept` of `n` runs are.
 
     Clopper & Pearson (1934), Biometrika 26(4), by quantiles of the beta distribution, so that a
@@ -24,7 +24,7 @@ def exact_share_interval(kept: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]
 
     Examples
     --------
-    >>> [round(float(end), 3) for end in exact_share_interval(10, 10)]
+    >>> [round(float(end), 3) for end in clopper_pearson_interval(10, 10)]
     [0.692, 1.0]
     """
     kept, n = np.broadcast_arrays(np.asarray(kept, float), np.asarray(n, float))

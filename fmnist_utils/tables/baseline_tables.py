@@ -8,7 +8,7 @@ import numpy as np
 
 from fmnist_utils.baselines.classifiers import CLASSIFIERS, judge_classifier, read_results
 from fmnist_utils.baselines.fast_training import PUBLISHED, FastRun, read_fast_runs
-from fmnist_utils.stats import mean_reach, welch_interval
+from fmnist_utils.stats import mean_half_width, welch_interval
 from fmnist_utils.tables.front_page import Sentence
 from fmnist_utils.tables.table import Badge, Stacked, Table
 from fmnist_utils.text import spelled
@@ -63,7 +63,7 @@ def fast_trainings() -> Table:
         rows.append((
             goal,
             f"{len(runs)}",
-            f"{np.mean(scores):.2f} ± {mean_reach(scores):.2f}",
+            f"{np.mean(scores):.2f} ± {mean_half_width(scores):.2f}",
             f"{min(scores):.2f} to {max(scores):.2f}",
             f"{reached} of {len(runs)}",
             f"{np.median(seconds):.0f}",

@@ -12,7 +12,7 @@ from fmnist_utils.models.cost import multiply_adds
 from fmnist_utils.runs.pairing import difference
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import ranges
-from fmnist_utils.stats import mean_reach, reliability, variance_components
+from fmnist_utils.stats import mean_half_width, reliability, variance_components
 from fmnist_utils.tables.table import Stacked, Table
 from fmnist_utils.verdicts.across_reports import (
     Model,
@@ -47,7 +47,7 @@ def networks(found: Sequence[Model]) -> Table:
         rows.append((
             str(i + 1),
             Stacked(network_name(model), model.report.short_name),
-            Stacked(f"{scores.mean():.2f} ± {mean_reach(scores):.2f}", f"{len(scores)} seeds"),
+            Stacked(f"{scores.mean():.2f} ± {mean_half_width(scores):.2f}", f"{len(scores)} seeds"),
             f"{np.mean([run.best.epoch for run in model.runs]):.0f}",
             f"{built.count_params():,}",
             f"{multiply_adds(built) / 1e6:,.2f}",

@@ -19,9 +19,9 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import EPOCHS, POINTS
 from fmnist_utils.runs.pairing import nested, paired, unstable
 from fmnist_utils.runs.record import Run
-from fmnist_utils.stats import Scale, Side
+from fmnist_utils.stats import SampleSummary, Scale
 from fmnist_utils.verdicts.exact import EXACT
-from fmnist_utils.verdicts.measure import Evidence, measure, readings, scale_of, side_of
+from fmnist_utils.verdicts.measure import Evidence, measure, readings, scale_of, summarise
 from fmnist_utils.verdicts.outcome import Verdict, Word
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 
@@ -98,7 +98,9 @@ def _pooled_word(verdict: Verdict, evidence: Evidence) -> Word | None:
     if test is None or evidence.prior is None or verdict.note.startswith(PAIRED):
         return None
     prior = evidence.prior(verdict.claim)
-    return prior and number_word(replace(test, sides=tuple(map(prior.moderate, test.sides))))
+    if not prior:
+        return None
+    return number_word(replace(test, summaries=tuple(map(prior.moderate, test.summaries))))
 
 
 # --- one number ----------------------------------------------------------------------------------
@@ -122,8 +124,8 @@ def judge_values(
         mean = float(values.mean()) if len(values) and not pending.note else None
         return replace(pending, mean=mean)
     mean, scale = float(values.mean()), scale_of(claim)
-    known = image_variance(mean) * float(scale.slope(mean)) ** 2
-    test = _test(claim, (side_of(claim, values),), scale, known)
+    known = image_variance(mean) * float(scale.derivative(mean)) ** 2
+    test = _test(claim, (summarise(claim, values),), scale, known)
     return judge_number(claim, test, mean, float(values.std(ddof=1)), len(values))
 
 
@@ -159,9 +161,9 @@ def _difference(claim: Claim, evidence: Evidence) -> Verdict:
     if pending := _pending(claim, a, b):
         return pending
     samples = (a - b,) if in_pairs else (a, b)
-    sides = tuple(side_of(claim, values) for values in samples)
-    sd = float(np.sqrt(sum(np.square(side.sd) for side in sides)))
-    test = _test(claim, sides, scale_of(claim))
+    summaries = tuple(summarise(claim, values) for values in samples)
+    sd = float(np.sqrt(sum(np.square(summary.sd) for summary in summaries)))
+    test = _test(claim, summaries, scale_of(claim))
     found = judge_number(claim, test, float(a.mean() - b.mean()), sd, min(len(a), len(b)))
     return _said(found, in_pairs)
 
@@ -173,10 +175,10 @@ def _match(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _test(
-    claim: Claim, sides: tuple[Side, ...], scale: Scale, known: float = 0.0
+    claim: Claim, summaries: tuple[SampleSummary, ...], scale: Scale, known: float = 0.0
 ) -> stats.ClaimTest:
     return stats.ClaimTest(
-        claim.number, claim.half_width, _margin(claim), sides, known, claim.mean_of or 1, scale
+        claim.number, claim.half_width, _margin(claim), summaries, known, claim.mean_of or 1, scale
     )
 
 
@@ -306,7 +308,7 @@ def _judge_kept(claim: Claim, kept: float, n: int) -> Verdict:
     """Judge a share of runs, ties counting half."""
 
     def interval(more: NDArray[np.int64]) -> tuple[stats.Floats, stats.Floats]:
-        return stats.exact_share_interval(kept / n * (n + more), n + more)
+        return stats.clopper_pearson_interval(kept / n * (n + more), n + more)
 
     return judge_share(claim, kept / n, interval, n)
 

@@ -21,8 +21,8 @@ from fmnist_utils.stats import (
     SCORES,
     Floats,
     Prior,
+    SampleSummary,
     Scale,
-    Side,
     class_scores,
     logit_scale,
 )
@@ -133,7 +133,7 @@ def scale_of(claim: Claim) -> Scale:
     return logit_scale(claim.whole) if claim.about.unit == POINTS else LOG
 
 
-def side_of(claim: Claim, values: Floats) -> Side:
+def summarise(claim: Claim, values: Floats) -> SampleSummary:
     """Describe our runs on that scale; a share of 0 or 1 stands half an image away from it.
 
     Parameters
@@ -147,7 +147,7 @@ def side_of(claim: Claim, values: Floats) -> Side:
         images = count("test_images" if claim.label is None else "test_images_per_class")
         half = claim.whole / (2 * images)
         values = np.clip(values, half, claim.whole - half)
-    return Side.of(values, scale_of(claim))
+    return SampleSummary.of(values, scale_of(claim))
 
 
 def _is_difference(claim: Claim) -> bool:

@@ -15,7 +15,7 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.judge import MIN_RUNS
-from fmnist_utils.verdicts.measure import measure, side_of
+from fmnist_utils.verdicts.measure import measure, summarise
 from fmnist_utils.verdicts.outcome import OUTSIDE, Verdict, Word, count_words
 
 #: Simulated reports; the error of an expected count is then far below one claim.
@@ -74,7 +74,7 @@ def survives(verdicts: Sequence[Verdict]) -> list[bool]:
 
     At 5 % after Benjamini and Hochberg; the words of verdicts do not follow it.
     """
-    return [bool(x) for x in stats.survivors([verdict.p or 0.0 for verdict in verdicts])]
+    return [bool(x) for x in stats.benjamini_hochberg([verdict.p or 0.0 for verdict in verdicts])]
 
 
 def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Word, float]:
@@ -152,9 +152,9 @@ class Pool:
 
     def _fit(self, claim: Claim) -> stats.Prior | None:
         samples = [values for runs in self.groups if _all_finite(values := measure(claim, runs))]
-        sides = [side_of(claim, values) for values in samples]
+        summaries = [summarise(claim, values) for values in samples]
         return stats.fit_prior(
-            [float(np.square(side.sd)) for side in sides], [len(x) for x in samples]
+            [float(np.square(summary.sd)) for summary in summaries], [len(x) for x in samples]
         )
 
 

@@ -52,13 +52,13 @@ def judge_number(claim: Claim, test: stats.ClaimTest, mean: float, sd: float, ru
     runs : int
         How many there are.
     """
-    low, high = map(float, test.ends())
+    low, high = map(float, test.prediction_interval())
     word = number_word(test)
     note = ""
     if not test.compatible:
         note = f"we got {'higher' if mean > claim.number else 'lower'}"
     elif word is Word.IMPRECISE:
-        note = _seeds_note(_seeds_for_number(test), " of both" * (len(test.sides) > 1))
+        note = _seeds_note(_seeds_for_number(test), " of both" * (len(test.summaries) > 1))
     elif word is Word.UNSETTLED:
         exactly = _seeds_for_number(replace(test, half_width=0.0))
         note = f"{NEVER}: {_TOO_WIDE if exactly is None else _TOO_COARSE}"
@@ -113,8 +113,8 @@ def _open(seeds: int | None) -> Word:
 def _seeds_for_number(test: stats.ClaimTest) -> int | None:
     """Return with how many more seeds the same mean and deviation would decide, either way."""
     more = np.arange(MOST_SEEDS + 1)
-    sides = tuple(side._replace(runs=np.asarray(side.runs) + more) for side in test.sides)
-    later = replace(test, sides=sides)
+    summaries = tuple(s._replace(runs=np.asarray(s.runs) + more) for s in test.summaries)
+    later = replace(test, summaries=summaries)
     return _first(later.equivalent | ~later.compatible)
 
 
