@@ -18,7 +18,7 @@ from fmnist_utils.baselines.classifiers import CLASSIFIERS, Result
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.data.synthetic import load_synthetic
 from fmnist_utils.tables import baseline_tables
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,16 +61,16 @@ def test_estimators_have_the_settings_that_the_paper_prints(name: str) -> None:
 def test_a_classifier_is_judged_by_its_own_trainings_alone() -> None:
     near = [Result("mlp", seed, 8710 + seed, 10_000, 1.0) for seed in range(1, 6)]
     far = [Result("svc", seed, 5000 + seed, 10_000, 1.0) for seed in range(1, 6)]
-    assert classifiers.judge_classifier("mlp", near + far).word is Word.REPRODUCED
-    assert classifiers.judge_classifier("svc", near + far).word is Word.NOT_REPRODUCED
-    assert classifiers.judge_classifier("mlp", near[:2] + far).word is Word.PENDING
+    assert classifiers.judge_classifier("mlp", near + far).word is Outcome.REPRODUCED
+    assert classifiers.judge_classifier("svc", near + far).word is Outcome.NOT_REPRODUCED
+    assert classifiers.judge_classifier("mlp", near[:2] + far).word is Outcome.PENDING
 
 
 def test_a_classifier_that_no_seed_changes_is_judged_by_its_margin_alone() -> None:
     same = [Result("naive-bayes", seed, 5108, 10_000, 1.0) for seed in range(1, 4)]
-    assert classifiers.judge_classifier("naive-bayes", same).word is Word.REPRODUCED
+    assert classifiers.judge_classifier("naive-bayes", same).word is Outcome.REPRODUCED
     other = [each._replace(correct=5200) for each in same]
-    assert classifiers.judge_classifier("naive-bayes", other).word is Word.CLOSE
+    assert classifiers.judge_classifier("naive-bayes", other).word is Outcome.CLOSE
 
 
 def test_training_a_classifier_depends_on_its_seed_alone(data: FashionMNIST) -> None:

@@ -29,7 +29,7 @@ from fmnist_utils.stats import (
     pairs_won,
 )
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 
 Floats = NDArray[np.float64]
@@ -205,7 +205,7 @@ def test_a_failed_seed_leaves_no_false_claim_consistent(seeds: int) -> None:
             for seed, final in enumerate(evaluations, 1)
         ]
         word = judge(experiment, stated, runs).word
-        assert word == (Word.UNSTABLE if 0 < lost.sum() < seeds else Word.NOT_REPRODUCED)
+        assert word == (Outcome.UNSTABLE if 0 < lost.sum() < seeds else Outcome.NOT_REPRODUCED)
 
 
 @SEEDS
@@ -270,14 +270,14 @@ def test_a_pooled_deviation_lies_between_the_own_and_the_typical_one() -> None:
 
 
 @functools.cache
-def word_of(share: float, a: int, b: int) -> Word:
+def word_of(share: float, a: int, b: int) -> Outcome:
     verdict = judge_share(
         CLAIM, share, lambda more: pairs_interval(share, a + more, b + more), min(a, b)
     )
     return verdict.word
 
 
-def words_of_orderings(a: Any, b: Any) -> Word:
+def words_of_orderings(a: Any, b: Any) -> Outcome:
     a, b = np.asarray(a, float)[:, None], np.asarray(b, float)
     return word_of(float(((a > b) + (a == b) / 2).mean()), len(a), len(b))
 
@@ -292,7 +292,7 @@ def test_equal_models_are_seldom_called_ordered(a: int, b: int) -> None:
     for chosen in itertools.combinations(range(a + b), a):
         rest = [rank for rank in range(a + b) if rank not in chosen]
         words.append(words_of_orderings(chosen, rest))
-    assert words.count(Word.REPRODUCED) / len(words) <= 0.025
+    assert words.count(Outcome.REPRODUCED) / len(words) <= 0.025
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 3), (5, 5), (10, 10)])
@@ -308,10 +308,10 @@ def test_orderings_err_seldom_also_with_ties(a: int, b: int, grid: float) -> Non
             words.append(words_of_orderings(x, y))
         outcomes.append(words)
     equal, better = outcomes
-    assert_at_most(np.array([word == Word.REPRODUCED for word in equal]), 0.025)
+    assert_at_most(np.array([word == Outcome.REPRODUCED for word in equal]), 0.025)
     # With coarse ties P(A > B) + P(A = B) / 2 is smaller than without, hence no limit then.
     if grid < 1:
-        assert_at_most(np.array([word == Word.NOT_REPRODUCED for word in better]), 0.05)
+        assert_at_most(np.array([word == Outcome.NOT_REPRODUCED for word in better]), 0.05)
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 3), (5, 3), (5, 5), (10, 10)])
@@ -361,7 +361,7 @@ def test_one_half_is_excluded_where_the_corrected_rank_test_rejects(
 
 @pytest.mark.parametrize("n", [3, 5, 6, 10])
 def test_bounds_err_in_at_most_2_5_percent(n: int) -> None:
-    def word(kept: int) -> Word:
+    def word(kept: int) -> Outcome:
         def interval(more: Any) -> Any:
             return clopper_pearson_interval(kept / n * (n + more), n + more)
 
@@ -369,9 +369,11 @@ def test_bounds_err_in_at_most_2_5_percent(n: int) -> None:
 
     words = [word(kept) for kept in range(n + 1)]
     chance = stats.binom(n, 0.5).pmf(range(n + 1))
-    assert sum(p for p, w in zip(chance, words, strict=True) if w == Word.REPRODUCED) <= 0.025
+    assert sum(p for p, w in zip(chance, words, strict=True) if w == Outcome.REPRODUCED) <= 0.025
     chance = stats.binom(n, 0.75).pmf(range(n + 1))
-    assert sum(p for p, w in zip(chance, words, strict=True) if w == Word.NOT_REPRODUCED) <= 0.025
+    assert (
+        sum(p for p, w in zip(chance, words, strict=True) if w == Outcome.NOT_REPRODUCED) <= 0.025
+    )
 
 
 # --- how many seeds ------------------------------------------------------------------------------
@@ -385,15 +387,15 @@ def test_the_seeds_asked_for_settle_a_claim_and_one_less_does_not(
     test = ClaimTest(90.0, half, 1.0, (SampleSummary(mean, sd, runs),))
     verdict = judge_number(CLAIM, test, mean, sd, runs)
 
-    def word(more: int) -> Word:
+    def word(more: int) -> Outcome:
         return number_word(replace(test, summaries=(SampleSummary(mean, sd, runs + more),)))
 
-    if verdict.word is Word.IMPRECISE:
+    if verdict.word is Outcome.IMPRECISE:
         seeds = int(verdict.note.split()[1])
-        assert word(seeds) not in (Word.IMPRECISE, Word.UNSETTLED)
-        assert seeds == 1 or word(seeds - 1) is Word.IMPRECISE
-    elif verdict.word is Word.UNSETTLED:
-        assert word(100_000) is Word.UNSETTLED
+        assert word(seeds) not in (Outcome.IMPRECISE, Outcome.UNSETTLED)
+        assert seeds == 1 or word(seeds - 1) is Outcome.IMPRECISE
+    elif verdict.word is Outcome.UNSETTLED:
+        assert word(100_000) is Outcome.UNSETTLED
     else:
         assert "seed" not in verdict.note
 
@@ -405,7 +407,7 @@ def test_a_number_printed_too_coarsely_is_told_from_runs_that_vary_too_much() ->
     wide = judge_number(
         CLAIM, ClaimTest(90.0, 0.05, 1.0, (SampleSummary(90.6, 0.9, 9),)), 90.6, 0.9, 9
     )
-    assert isinstance(coarse, Verdict) and coarse.word == wide.word == Word.UNSETTLED
+    assert isinstance(coarse, Verdict) and coarse.word == wide.word == Outcome.UNSETTLED
     assert (coarse.note, wide.note) == (
         "cannot be settled by seeds: it is printed too coarsely",
         "cannot be settled by seeds: single runs vary too much",

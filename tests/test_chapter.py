@@ -26,7 +26,7 @@ from fmnist_utils.text import interval_text, ours_text
 from fmnist_utils.training import train as training
 from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import Trial
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 from fmnist_utils.verdicts.report_verdicts import (
     judge_claims,
     judge_experiment,
@@ -338,8 +338,8 @@ def test_a_chapter_without_a_report_says_how_to_name_one():
 def test_a_verdict_is_found_by_the_path_of_its_claim(book):
     found = book.verdict("mlp-baseline/test")
     assert (found.experiment, found.runs, found.mean) == ("mlp-baseline", 3, pytest.approx(84.2))
-    assert book.verdict("cnn-2-over-mlp").word == Word.PENDING
-    assert book.verdict("train-images").word == Word.EQUAL
+    assert book.verdict("cnn-2-over-mlp").word == Outcome.PENDING
+    assert book.verdict("train-images").word == Outcome.EQUAL
     with pytest.raises(KeyError, match="no claim mlp-baseline/loss"):
         book.verdict("mlp-baseline/loss")
 
@@ -383,7 +383,7 @@ def test_the_box_has_a_row_for_each_headline_statement_with_its_worst_part(book,
     headline = [claim for _, claim in book.report.all_claims() if claim.role == "headline"]
     assert len(rows) == len({claim.statement for claim in headline}) < len(headline)
     parts = [book.verdict("mlp-baseline/test"), book.verdict("cnn-2-over-cnn-1")]
-    assert [part.word for part in parts] == [Word.REPRODUCED, Word.PENDING]
+    assert [part.word for part in parts] == [Outcome.REPRODUCED, Outcome.PENDING]
     for both in (parts, parts[::-1]):
         ((word, cell),) = fu.tables.headlines(book.report, [both]).rows
         assert str(word) == "pending" and "of 2 parts" in cell.main
@@ -412,7 +412,7 @@ def places(drawing):
 def test_whatever_is_drawn_lies_inside_and_in_order(low, width, share, reported):
     claim = load_report("baltzi")["mlp-baseline"]["test"].model_copy(update={"value": reported})
     found = Verdict(
-        "mlp-baseline", claim, Word.REPRODUCED, low + share * width, 1.0, low, low + width, 5
+        "mlp-baseline", claim, Outcome.REPRODUCED, low + share * width, 1.0, low, low + width, 5
     )
     (row,) = fu.tables.headlines(load_report("baltzi"), [[found]]).rows
     drawn = places(row[1].html())
@@ -436,6 +436,6 @@ def test_what_agrees_is_one_line_with_a_link(book):
 
 def test_a_layer_cell_that_differs_is_not_counted_as_agreement(book, monkeypatch):
     cells = judge_layers(book.report["mlp-baseline"])
-    wrong = dataclasses.replace(cells[0], word=Word.DIFFERS)
+    wrong = dataclasses.replace(cells[0], word=Outcome.DIFFERS)
     monkeypatch.setattr(chapter_setup, "judge_layers", lambda experiment: [wrong, *cells[1:]])
     assert "Baseline: 8 of 9 layer cells agree" in repr(book.record("mlp-baseline"))

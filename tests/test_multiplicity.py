@@ -20,7 +20,7 @@ from fmnist_utils.text import apart_text
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow, statement_share
 from fmnist_utils.verdicts.multiplicity import Pool, chance, survives, words_if_true
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 from fmnist_utils.verdicts.report_verdicts import judge_experiment, judge_tested
 from fmnist_utils.verdicts.rule import history, judge_number
 
@@ -51,22 +51,22 @@ def test_true_claims_get_the_words_that_direct_simulation_gives(sd: float, runs:
     shares = words_if_true(verdict(0, 90.0, sd, runs), draws=20_000)
     assert sum(shares.values()) == pytest.approx(1)
     # Rounding is forgiven, so a little less than 5 %.
-    assert 0.035 < shares[Word.CLOSE] + shares[Word.NOT_REPRODUCED] < 0.055
+    assert 0.035 < shares[Outcome.CLOSE] + shares[Outcome.NOT_REPRODUCED] < 0.055
     draw = np.random.default_rng(1)
     ours, value = draw.normal(90, sd, (20_000, runs)), draw.normal(90, sd, 20_000).round(2)
     apart = abs(value - ours.mean(axis=1))
     q = ours.std(axis=1, ddof=1) * math.sqrt(1 + 1 / runs)
     inside = apart - 0.005 <= stats.t.ppf(0.975, runs - 1) * q
     near = apart + 0.005 + stats.t.ppf(0.95, runs - 1) * q <= 1
-    assert shares[Word.REPRODUCED] == pytest.approx((inside & near).mean(), abs=0.015)
-    assert shares[Word.NOT_REPRODUCED] == pytest.approx((~inside & ~near).mean(), abs=0.015)
+    assert shares[Outcome.REPRODUCED] == pytest.approx((inside & near).mean(), abs=0.015)
+    assert shares[Outcome.NOT_REPRODUCED] == pytest.approx((~inside & ~near).mean(), abs=0.015)
 
 
 def test_chance_is_told_beside_what_was_found() -> None:
     found = [verdict(i, 90.0 + 0.02 * i) for i in range(20)] + [verdict(20, 94.0)]
-    told = chance([*found, Verdict(None, number(), Word.PENDING)])
+    told = chance([*found, Verdict(None, number(), Outcome.PENDING)])
     assert (told.numbers, told.outside, told.surviving) == (21, 1, 1)
-    assert told.words[Word.NOT_REPRODUCED] == 1
+    assert told.words[Outcome.NOT_REPRODUCED] == 1
     assert told.expected_outside == pytest.approx(21 * 0.05, abs=0.3)
     assert sum(told.expected.values()) == pytest.approx(21)
     assert chance([]).numbers == 0
@@ -74,7 +74,9 @@ def test_chance_is_told_beside_what_was_found() -> None:
 
 def test_a_claim_just_outside_does_not_survive_among_many() -> None:
     outside = verdict(0, 90.64)
-    assert outside.word is Word.NOT_REPRODUCED and outside.p is not None and 0.03 < outside.p < 0.05
+    assert (
+        outside.word is Outcome.NOT_REPRODUCED and outside.p is not None and 0.03 < outside.p < 0.05
+    )
     assert survives([outside]) == [True]
     many = [outside, *(verdict(i, 90.0) for i in range(1, 30))]
     assert not any(survives(many))
@@ -83,17 +85,17 @@ def test_a_claim_just_outside_does_not_survive_among_many() -> None:
 
 def test_a_difference_and_a_number_without_a_margin_can_be_true_too(experiment: Experiment) -> None:
     two = ClaimTest(1.0, 0.05, 1.0, (SampleSummary(91.0, 0.2, 5), SampleSummary(90.0, 0.2, 5)))
-    assert 0.93 < 1 - words_if_true(replace(verdict(0, 1), test=two))[Word.NOT_REPRODUCED] <= 1
+    assert 0.93 < 1 - words_if_true(replace(verdict(0, 1), test=two))[Outcome.NOT_REPRODUCED] <= 1
     runs = [make_run(experiment, seed, epochs=40 + seed) for seed in range(1, 6)]
     epochs = judge(experiment, number(quantity="epochs_trained", value="44", split=None,
                                       unit="plain"), runs)  # fmt: skip
-    assert set(words_if_true(epochs)) == {Word.CONSISTENT, Word.NOT_REPRODUCED}
+    assert set(words_if_true(epochs)) == {Outcome.CONSISTENT, Outcome.NOT_REPRODUCED}
 
 
 # --- statements ----------------------------------------------------------------------------------
 
 
-def row(experiment: str, claim: str, word: Word = Word.REPRODUCED, **keys: Any) -> LedgerRow:
+def row(experiment: str, claim: str, word: Outcome = Outcome.REPRODUCED, **keys: Any) -> LedgerRow:
     values: dict[str, Any] = {
         "report": "r", "experiment": experiment, "claim": claim,
         "statement": f"{experiment}/{claim}", "address": f"r/{experiment}/{claim}",
@@ -108,13 +110,13 @@ def row(experiment: str, claim: str, word: Word = Word.REPRODUCED, **keys: Any) 
 def test_statements_count_once_and_comparisons_must_hold_as_a_whole() -> None:
     rows = [
         row("a", "one"),
-        row("a", "two", Word.NOT_REPRODUCED),
-        *(row("a", f"cell-{i}", (Word.REPRODUCED, Word.CLOSE)[i % 2], statement="table")
+        row("a", "two", Outcome.NOT_REPRODUCED),
+        *(row("a", f"cell-{i}", (Outcome.REPRODUCED, Outcome.CLOSE)[i % 2], statement="table")
           for i in range(4)),
-        *(row("b", f"class-{i}", (Word.REPRODUCED, Word.IMPRECISE)[i == 2], statement="classes",
-              value=None) for i in range(3)),
-        row("b", "filters", Word.FOLLOWED, role="architecture"),
-        row("b", "waiting", Word.PENDING),
+        *(row("b", f"class-{i}", (Outcome.REPRODUCED, Outcome.IMPRECISE)[i == 2],
+              statement="classes", value=None) for i in range(3)),
+        row("b", "filters", Outcome.FOLLOWED, role="architecture"),
+        row("b", "waiting", Outcome.PENDING),
     ]  # fmt: skip
     found = statement_share(rows)
     assert (found.holding, found.statements, found.experiments) == (1.5, 4, 2)
@@ -125,7 +127,7 @@ def test_statements_count_once_and_comparisons_must_hold_as_a_whole() -> None:
 def test_the_share_of_statements_varies_with_experiments_not_with_cells() -> None:
     def spread(cells: int) -> tuple[float, float]:
         rows = [
-            row(name, f"c{i}", Word.REPRODUCED if name in "abc" else Word.NOT_REPRODUCED)
+            row(name, f"c{i}", Outcome.REPRODUCED if name in "abc" else Outcome.NOT_REPRODUCED)
             for name in "abcdef"
             for i in range(cells)
         ]
@@ -184,9 +186,9 @@ def test_three_runs_that_happen_to_agree_are_not_trusted(experiment: Experiment)
         experiment.model_copy(update={"stated": (number(value="90.40"),), "scores": None}),
         alike, pool.prior,
     )  # fmt: skip
-    assert (found.word, found.pooled_word) == (Word.CLOSE, Word.REPRODUCED)
+    assert (found.word, found.pooled_word) == (Outcome.CLOSE, Outcome.REPRODUCED)
     plain = judge(experiment, number(value="90.40"), alike)
-    assert plain.word is Word.CLOSE and plain.pooled_word is None
+    assert plain.word is Outcome.CLOSE and plain.pooled_word is None
 
 
 def test_experiments_that_cannot_tell_a_deviation_are_not_pooled(experiment: Experiment) -> None:

@@ -15,7 +15,7 @@ from fmnist_utils.reports.quantities import COUNTED, QUANTITIES
 from fmnist_utils.runs.record import Method, accuracies
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import SPLITS, choices, every_report, every_statement
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 from fmnist_utils.verdicts.report_verdicts import judge_accuracies, reported_accuracies
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def test_directions_count_every_accuracy_once(store: RunStore) -> None:
 def test_a_number_that_no_seeds_can_settle_is_inside_all_the_same(store: RunStore) -> None:
     add(store, BALTZI["mlp-baseline"], [0.80, 0.85, 0.89])
     (verdict,) = judge_accuracies(BALTZI, {"mlp-baseline": store.runs(BALTZI["mlp-baseline"])})[:1]
-    assert verdict.word == Word.UNSETTLED
+    assert verdict.word == Outcome.UNSETTLED
     assert cells(tables.directions(store), "inside")[-1] == "1"
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fmnist_utils import plots
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 
 
 def test_forest_draws_each_number_once_with_its_verdict_in_words() -> None:
@@ -21,7 +21,7 @@ def test_forest_draws_each_number_once_with_its_verdict_in_words() -> None:
     assert "cnn-2-conv − cnn-1-conv\ntest accuracy +2.6 points" in rows
     ends = [text.get_text().replace("\n", " ") for ax in fig.axes for text in ax.texts]
     assert len(ends) == len(rows)
-    assert set(ends) <= set(Word)
+    assert set(ends) <= set(Outcome)
 
 
 def test_forest_puts_zero_at_the_reported_value() -> None:
@@ -59,7 +59,7 @@ def test_rows_have_room_for_any_label(labels: list[str]) -> None:
 def test_words_differ_in_more_than_colour() -> None:
     mean = judge(CNN, CNN["test"], seeds(3))
     looks = set()
-    for word in (Word.REPRODUCED, Word.CLOSE, Word.IMPRECISE, Word.NOT_REPRODUCED):
+    for word in (Outcome.REPRODUCED, Outcome.CLOSE, Outcome.IMPRECISE, Outcome.NOT_REPRODUCED):
         (ax,) = plots.forest([dataclasses.replace(mean, word=word)]).axes
         dot = ax.lines[-1]
         looks.add((dot.get_marker(), dot.get_markerfacecolor() == "white"))

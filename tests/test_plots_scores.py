@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from fmnist_utils import plots
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 
 
 def marks(ax: Axes, markers: str) -> list[tuple[float, float]]:
@@ -51,7 +51,7 @@ def test_legend_names_the_verdicts_that_occur_and_no_other() -> None:
         for claim in SCORED.scores.claims()
         if claim.kind == "measured"
     }
-    assert Word.NOT_REPRODUCED in found and len(found) > 1
+    assert Outcome.NOT_REPRODUCED in found and len(found) > 1
     named = {text for text in words(plots.class_scores(SCORED, runs)) if text.startswith("ours")}
     assert named == {f"ours: {word}" for word in found}
 

@@ -23,7 +23,7 @@ from fmnist_utils.reports.quantities import QUANTITIES, SEVERAL, TOPICS
 from fmnist_utils.stats import SCORES
 from fmnist_utils.verdicts.judge import JUDGES, judge
 from fmnist_utils.verdicts.measure import MEASURES, measure, readings
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 
 
 def test_every_row_has_its_judge_and_every_judge_a_row() -> None:
@@ -111,7 +111,7 @@ def test_a_new_metric_is_a_row_where_runs_hold_it(monkeypatch: pytest.MonkeyPatc
         for seed, share in enumerate((0.977, 0.978, 0.979), start=1)
     ]
     verdict = judge(experiment, claim, runs)
-    assert (verdict.word, verdict.note) == (Word.NOT_REPRODUCED, "we got higher")
+    assert (verdict.word, verdict.note) == (Outcome.NOT_REPRODUCED, "we got higher")
     assert readings(claim, experiment) == ["final", "best"]
     (name, reported, ours, _), *_ = tables.judged([verdict]).rows
     assert str(name) == "test top-2 accuracy [p. 1]" and reported == "97.10 %"
@@ -151,7 +151,7 @@ def test_a_new_count_is_a_row_and_a_measure(monkeypatch: pytest.MonkeyPatch) -> 
     experiment = report["mlp-1-hidden"].model_copy(update={"stated": (claim,)})
     runs = [make_run(experiment, seed, 5, 0.88 + seed / 1000) for seed in range(1, 6)]
     verdict = judge(experiment, claim, runs)
-    assert (verdict.word, verdict.mean) == (Word.CONSISTENT, pytest.approx(1170))
+    assert (verdict.word, verdict.mean) == (Outcome.CONSISTENT, pytest.approx(1170))
     assert verdict.low is not None and verdict.high is not None
     assert verdict.low * verdict.high == pytest.approx(1170**2, rel=1e-3), "even in logarithms"
     (ax,) = plots.forest([verdict]).axes
@@ -222,9 +222,9 @@ def test_a_gap_is_judged_like_any_number_and_may_be_below_zero() -> None:
     runs = [make_run(experiment, seed, 5, 0.88 + seed / 1000) for seed in range(1, 6)]
     right = stated_as("gap", "3.0", split="train", than_split="test", unit="points")
     wrong = stated_as("gap", "-3.0", split="train", than_split="test", unit="points")
-    assert judge(experiment, right, runs).word == Word.REPRODUCED
+    assert judge(experiment, right, runs).word == Outcome.REPRODUCED
     found = judge(experiment, wrong, runs)
-    assert (found.word, found.note) == (Word.NOT_REPRODUCED, "we got higher")
+    assert (found.word, found.note) == (Outcome.NOT_REPRODUCED, "we got higher")
     with pytest.raises(ValidationError, match="test accuracy is compared with itself"):
         stated_as("gap", "3.0", split="test", than_split="test", unit="points")
 
@@ -244,7 +244,7 @@ def test_times_and_sizes_are_shown_beside_ours_and_not_judged() -> None:
         ("megabytes", 4 * params / 1e6),
     ):  # fmt: skip
         verdict = judge(experiment, stated_as(quantity, "1.25"), [run])
-        assert (verdict.word, verdict.mean) == (Word.NOT_TESTED, pytest.approx(ours))
+        assert (verdict.word, verdict.mean) == (Outcome.NOT_TESTED, pytest.approx(ours))
         assert tables.ours_text(verdict) == f"{ours:.2f}"
 
 

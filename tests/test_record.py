@@ -30,7 +30,7 @@ from fmnist_utils.runs.status import ranges
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.text import percent_text
 from fmnist_utils.verdicts.ledger import ledger_rows
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("claims", "findings", "assumptions", "trainings")
@@ -135,7 +135,7 @@ def test_the_page_of_claims_says_what_the_ledger_says(tables: Record, made: dict
     page = Rows(made["claims"])
     for row in tables["claims"]:
         text = page.rows[row.address]
-        assert text.startswith(f"{Word(row.word).look.mark}\N{NO-BREAK SPACE}{row.word}")
+        assert text.startswith(f"{Outcome(row.word).look.mark}\N{NO-BREAK SPACE}{row.word}")
         assert all(part in text for part in (row.role, *row.places, row.note))
         assert row.value is None or row.printed in text
         assert row.mean is None or row.runs == 0 or str(row.runs) in text

@@ -27,9 +27,9 @@ from fmnist_utils.verdicts.outcome import (
     OTHER_COLUMNS,
     OUTSIDE,
     Column,
-    Side,
+    Outcome,
+    Position,
     Verdict,
-    Word,
     by_statement,
     tally,
 )
@@ -69,14 +69,14 @@ def test_numbers_are_flush_right_and_words_are_not():
 
 def test_rows_and_columns_have_headers_and_a_verdict_can_stay_in_sight() -> None:
     html = Table(
-        ("claim", "verdict"), (("test", Badge(Word.CLOSE)), ("", "none yet"))
+        ("claim", "verdict"), (("test", Badge(Outcome.CLOSE)), ("", "none yet"))
     )._repr_html_()
     assert (html.count('<th scope="col"'), html.count('<th scope="row"')) == (2, 2)
     assert html.count('<td class="verdict-cell"') == 2
 
 
 def test_the_second_line_of_a_cell_is_escaped_and_smaller():
-    cell = Stacked(Badge(Word.CLOSE), "p. 3 & 4")
+    cell = Stacked(Badge(Outcome.CLOSE), "p. 3 & 4")
     assert str(cell) == "close [p. 3 & 4]"
     assert '<small class="below">p. 3 &amp; 4</small>' in cell.html()
     assert Stacked("a", "").html() == "a"
@@ -89,29 +89,29 @@ def test_an_empty_table_still_shows_its_headers():
 
 
 def test_every_word_has_a_badge_and_a_meaning():
-    for word in Word:
+    for word in Outcome:
         assert f"</span>&nbsp;{word}<" in Badge(word).html()
         assert word.meaning
 
 
 def test_every_word_has_looks_of_its_own():
-    looks = [word.look for word in Word]
+    looks = [word.look for word in Outcome]
     for own in ("mark", "shade", "color"):
-        assert len({getattr(look, own) for look in looks}) == len(Word), own
-    assert len({(look.marker, look.filled) for look in looks}) == len(Word)
-    assert len({word.badge for word in Word}) == len(Word)
+        assert len({getattr(look, own) for look in looks}) == len(Outcome), own
+    assert len({(look.marker, look.filled) for look in looks}) == len(Outcome)
+    assert len({word.badge for word in Outcome}) == len(Outcome)
     assert min(contrast(look.color, "#ffffff") for look in looks) > 4.5
 
 
 def test_every_word_has_a_column_and_the_colours_that_the_stylesheet_gives_it() -> None:
     css = (Path(__file__).parents[1] / "_static/book.css").read_text()
-    assert {word.column for word in Word} == {*COLUMNS, *OTHER_COLUMNS} - {Column.IN_PART}
+    assert {word.column for word in Outcome} == {*COLUMNS, *OTHER_COLUMNS} - {Column.IN_PART}
     light, dark = (
         dict(re.findall(rf"^{start}\.verdict\.([\w-]+) {{ --verdict: (#\w{{6}}); }}", css, re.M))
         for start in ("", r'html\[data-theme="dark"\] ')
     )
-    assert light == {word.badge: word.look.shade for word in Word}
-    assert dark.keys() == light.keys() and len(set(dark.values())) == len(Word)
+    assert light == {word.badge: word.look.shade for word in Outcome}
+    assert dark.keys() == light.keys() and len(set(dark.values())) == len(Outcome)
     (text,) = re.findall(r"--verdict-text: (#\w{6})", css)
     assert min(contrast(shade, text) for shade in dark.values()) > 4.5
 
@@ -119,11 +119,11 @@ def test_every_word_has_a_column_and_the_colours_that_the_stylesheet_gives_it() 
 def test_the_registry_has_all_that_pages_and_judges_need_of_words_and_columns(monkeypatch) -> None:
     assert {*COLUMNS, *OTHER_COLUMNS} == {*Column}
     assert not {*INSIDE} & {*OUTSIDE} and {*INSIDE, *OUTSIDE} <= {*DECIDED}
-    for word in Word:
-        assert isinstance(word.column, Column) and isinstance(word.side, Side)
-        assert word.rank in range(len(Word))
+    for word in Outcome:
+        assert isinstance(word.column, Column) and isinstance(word.position, Position)
+        assert word.rank in range(len(Outcome))
     # Of columns, the ranks of their words do not overlap.
-    ranked = [word.column for word in sorted(Word, key=lambda word: word.rank) if word.rank < 7]
+    ranked = [word.column for word in sorted(Outcome, key=lambda word: word.rank) if word.rank < 7]
     assert len(list(itertools.groupby(ranked))) == len(set(ranked))
     found = [(None, SimpleNamespace(column=column)) for column in Column]
     monkeypatch.setattr(front_page, "every_statement", lambda store: found)
@@ -135,12 +135,14 @@ def test_the_registry_has_all_that_pages_and_judges_need_of_words_and_columns(mo
 def test_a_terminal_shows_the_table_of_the_page_and_reads_no_markup() -> None:
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="truecolor")
     stated = Stacked("[red]100[/red] [link=x]", "p. 3 [/b]")
-    console.print(Table(("[bold]claim", "verdict"), ((stated, Badge(Word.CLOSE, "[i]")),), "[u]"))
+    console.print(
+        Table(("[bold]claim", "verdict"), ((stated, Badge(Outcome.CLOSE, "[i]")),), "[u]")
+    )
     printed = console.file.getvalue()
     plain = re.sub(r"\x1b\[[\d;]*m", "", printed)
     for text in ("[red]100[/red] [link=x] [p. 3 [/b]]", "[bold]claim", "close ([i])", "[u]"):
         assert text in plain
-    red, green, blue = (int(Word.CLOSE.look.shade[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = (int(Outcome.CLOSE.look.shade[i : i + 2], 16) for i in (1, 3, 5))
     assert f"48;2;{red};{green};{blue}" in printed
 
 
@@ -160,7 +162,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_badges_are_legible_without_the_stylesheet():
     """Contrast of the badge's text on its background is at least 7:1 (WCAG AAA)."""
-    for word in Word:
+    for word in Outcome:
         colour = re.search(r"background:(#\w{6})", Badge(word).html())
         assert colour and contrast(colour[1], "#111111") > 7
 
@@ -249,7 +251,7 @@ def test_a_table_is_one_statement_with_a_share(report):
         )
         for i in range(4)
     ]  # fmt: skip
-    words = [Word.REPRODUCED, Word.REPRODUCED, Word.IMPRECISE, Word.NOT_REPRODUCED]
+    words = [Outcome.REPRODUCED, Outcome.REPRODUCED, Outcome.IMPRECISE, Outcome.NOT_REPRODUCED]
     verdicts = [Verdict("m", c, word) for c, word in zip(claims, words, strict=True)]
     whole, part = (tally(found) for found in (verdicts[:2], verdicts))
     assert (whole.statements["reproduced"], whole.shares) == (1, [])
@@ -270,7 +272,7 @@ def test_a_comparison_of_several_parts_holds_when_all_of_them_do():
         "statement": "best",
     }
     claims = [Claim.model_validate({**keys, "id": f"o-{i}", "than": f"b-{i}"}) for i in range(3)]
-    words = [Word.REPRODUCED, Word.NOT_REPRODUCED, Word.IMPRECISE]
+    words = [Outcome.REPRODUCED, Outcome.NOT_REPRODUCED, Outcome.IMPRECISE]
     found = tally(Verdict(None, c, word) for c, word in zip(claims, words, strict=True))
     assert found.shares == ["1 of 3 hold"]
     assert str(found) == "statements about results: 1 in part (1 of 3 hold); other claims: none"

@@ -64,7 +64,7 @@ from fmnist_utils.tuning import (
 )
 from fmnist_utils.tuning.draw import draw
 from fmnist_utils.tuning.trials import fault
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 from fmnist_utils.verdicts.report_verdicts import judge_search
 
 TINY = """\
@@ -186,10 +186,10 @@ def test_what_a_report_states_about_a_search_is_followed_by_trials_only(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     search = tiny.searches["tuner"]
-    for expected in (Word.NOT_TESTED, Word.FOLLOWED):
+    for expected in (Outcome.NOT_TESTED, Outcome.FOLLOWED):
         verdicts = judge_search(tiny, search)
         words = {verdict.claim.id: verdict.word for verdict in verdicts}
-        assert words.pop("epochs") == Word.DIFFERS
+        assert words.pop("epochs") == Outcome.DIFFERS
         assert set(words.values()) == {expected}
         assert all(verdict.claim.of == "tuner" for verdict in verdicts)
         assert [(None, verdict.claim) for verdict in verdicts] == list(tiny.all_claims())
@@ -290,7 +290,7 @@ def test_our_search_follows_what_its_report_states(report: Report, search: Searc
     unused = not load_trials(report, search.id)
     for verdict in judge_search(report, search):
         by_default = (verdict.claim.setting or "").endswith(".default")
-        assert verdict.word == (Word.NOT_TESTED if unused or by_default else Word.FOLLOWED)
+        assert verdict.word == (Outcome.NOT_TESTED if unused or by_default else Outcome.FOLLOWED)
 
 
 def faults_of_tables(folder: Path) -> list[str]:

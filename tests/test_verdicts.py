@@ -28,7 +28,7 @@ from fmnist_utils.stats import clopper_pearson_interval
 from fmnist_utils.text import ours_text
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.measure import measure, readings
-from fmnist_utils.verdicts.outcome import Word, count_words
+from fmnist_utils.verdicts.outcome import Outcome, count_words
 from fmnist_utils.verdicts.report_verdicts import (
     judge_claims,
     judge_layers,
@@ -70,29 +70,34 @@ WIDE = (0.8260, 0.8460, 0.8660)
 @pytest.mark.parametrize(
     ("printed", "accuracies", "word", "note"),
     [
-        ("84.60", TIGHT, Word.REPRODUCED, ""),
-        ("85.00", TIGHT, Word.REPRODUCED, ""),
-        ("84.60", WIDE, Word.UNSETTLED, "cannot be settled by seeds: single runs vary too much"),
-        ("90.00", WIDE, Word.IMPRECISE, "about 2 more seeds would settle it"),
-        ("84.60", (0.8420, 0.8460, 0.8500), Word.IMPRECISE, "about 2 more seeds would settle it"),
-        ("85.20", TIGHT, Word.CLOSE, "we got lower"),
-        ("84.00", TIGHT, Word.CLOSE, "we got higher"),
-        ("86.00", TIGHT, Word.NOT_REPRODUCED, "we got lower"),
-        ("83.00", TIGHT, Word.NOT_REPRODUCED, "we got higher"),
+        ("84.60", TIGHT, Outcome.REPRODUCED, ""),
+        ("85.00", TIGHT, Outcome.REPRODUCED, ""),
+        ("84.60", WIDE, Outcome.UNSETTLED, "cannot be settled by seeds: single runs vary too much"),
+        ("90.00", WIDE, Outcome.IMPRECISE, "about 2 more seeds would settle it"),
+        (
+            "84.60",
+            (0.8420, 0.8460, 0.8500),
+            Outcome.IMPRECISE,
+            "about 2 more seeds would settle it",
+        ),
+        ("85.20", TIGHT, Outcome.CLOSE, "we got lower"),
+        ("84.00", TIGHT, Outcome.CLOSE, "we got higher"),
+        ("86.00", TIGHT, Outcome.NOT_REPRODUCED, "we got lower"),
+        ("83.00", TIGHT, Outcome.NOT_REPRODUCED, "we got higher"),
         # Rounding explains what is left of the distance.
-        ("83", (0.8345, 0.8346, 0.8347), Word.REPRODUCED, ""),
-        ("83.0", (0.8345, 0.8346, 0.8347), Word.CLOSE, "we got higher"),
+        ("83", (0.8345, 0.8346, 0.8347), Outcome.REPRODUCED, ""),
+        ("83.0", (0.8345, 0.8346, 0.8347), Outcome.CLOSE, "we got higher"),
         # It explains it, and leaves open whether the number was 82.5.
         (
             "83",
             (0.8349, 0.8350, 0.8351),
-            Word.UNSETTLED,
+            Outcome.UNSETTLED,
             "cannot be settled by seeds: it is printed too coarsely",
         ),
     ],
 )
 def test_each_corner_of_the_table_has_its_word(
-    experiment: Experiment, printed: str, accuracies: tuple[float, ...], word: Word, note: str
+    experiment: Experiment, printed: str, accuracies: tuple[float, ...], word: Outcome, note: str
 ) -> None:
     verdict = judge(experiment, claim(value=printed), runs_at(experiment, *accuracies))
     assert (verdict.word, verdict.note, verdict.runs) == (word, note, 3)
@@ -116,7 +121,7 @@ def test_verdict_states_mean_deviation_and_interval_in_the_claims_unit(
 
 def test_accuracy_margin_is_one_point_in_either_unit(experiment: Experiment) -> None:
     runs = runs_at(experiment, 0.8000, 0.8001, 0.8002)
-    for value, word in [("80.90", Word.CLOSE), ("81.10", Word.NOT_REPRODUCED)]:
+    for value, word in [("80.90", Outcome.CLOSE), ("81.10", Outcome.NOT_REPRODUCED)]:
         fraction = str(Decimal(value) / 100)
         assert judge(experiment, claim(value=value), runs).word == word
         assert judge(experiment, claim(value=fraction, unit="plain"), runs).word == word
@@ -124,9 +129,9 @@ def test_accuracy_margin_is_one_point_in_either_unit(experiment: Experiment) -> 
 
 def test_loss_margin_is_a_tenth_of_the_claimed_value(experiment: Experiment) -> None:
     runs = [_with_test_loss(make_run(experiment, seed), 0.500 + seed / 1e4) for seed in (1, 2, 3)]
-    assert judge(experiment, claim("loss", value="0.5400"), runs).word == Word.CLOSE
-    assert judge(experiment, claim("loss", value="0.6000"), runs).word == Word.NOT_REPRODUCED
-    assert judge(experiment, claim("loss", value="0.5002"), runs).word == Word.REPRODUCED
+    assert judge(experiment, claim("loss", value="0.5400"), runs).word == Outcome.CLOSE
+    assert judge(experiment, claim("loss", value="0.6000"), runs).word == Outcome.NOT_REPRODUCED
+    assert judge(experiment, claim("loss", value="0.5002"), runs).word == Outcome.REPRODUCED
 
 
 def _with_test_loss(run: Run, loss: float) -> Run:
@@ -140,7 +145,7 @@ def test_fewer_than_three_runs_are_pending(
     experiment: Experiment, quantity: str, count: int
 ) -> None:
     verdict = judge(experiment, claim(quantity, value="84"), runs_at(experiment, *TIGHT[:count]))
-    assert (verdict.word, verdict.runs) == (Word.PENDING, count)
+    assert (verdict.word, verdict.runs) == (Outcome.PENDING, count)
     assert (verdict.mean is None) == (count == 0)
 
 
@@ -152,7 +157,7 @@ def test_a_run_that_diverged_leaves_a_claim_pending(
     runs = [_with_test_loss(make_run(experiment, seed), 0.5) for seed in range(1, count)]
     runs.append(_with_test_loss(make_run(experiment, count), lost))
     verdict = judge(experiment, claim("loss", value="0.5"), runs)
-    assert (verdict.word, verdict.mean, verdict.runs) == (Word.PENDING, None, count)
+    assert (verdict.word, verdict.mean, verdict.runs) == (Outcome.PENDING, None, count)
     assert verdict.note == f"1 of {count} runs diverged"
 
 
@@ -184,7 +189,7 @@ def test_every_number_of_a_run_that_diverged_is_pending(
         verdict = judge_comparison(stated, {"mlp-1-hidden": runs})
     else:
         verdict = judge(experiment, stated, runs)
-    assert (verdict.word, verdict.mean, verdict.runs) == (Word.PENDING, None, 3)
+    assert (verdict.word, verdict.mean, verdict.runs) == (Outcome.PENDING, None, 3)
     assert verdict.note.startswith("1 of 3 runs diverged")
 
 
@@ -194,22 +199,22 @@ def test_an_epoch_that_some_run_did_not_reach_leaves_a_claim_pending(
     runs = [make_run(experiment, seed, epochs=2 + seed) for seed in (1, 2, 3)]
     stated = claim(split="train", value="90", epoch=4)
     verdict = judge(experiment, stated, runs)
-    assert (verdict.word, verdict.mean) == (Word.PENDING, None)
+    assert (verdict.word, verdict.mean) == (Outcome.PENDING, None)
     assert verdict.note == "1 of 3 runs diverged or ended before epoch 4"
-    assert judge(experiment, stated, runs[1:] * 2).word != Word.PENDING
+    assert judge(experiment, stated, runs[1:] * 2).word != Outcome.PENDING
 
 
 @pytest.mark.parametrize(
     ("epochs", "word"),
     [
-        ((43, 44, 45), Word.CONSISTENT),
-        ((20, 44, 70), Word.CONSISTENT),
-        ((50, 51, 52), Word.NOT_REPRODUCED),
-        ((44, 44, 44), Word.CONSISTENT),
+        ((43, 44, 45), Outcome.CONSISTENT),
+        ((20, 44, 70), Outcome.CONSISTENT),
+        ((50, 51, 52), Outcome.NOT_REPRODUCED),
+        ((44, 44, 44), Outcome.CONSISTENT),
     ],
 )
 def test_epochs_are_judged_by_the_interval_alone(
-    experiment: Experiment, epochs: tuple[int, ...], word: Word
+    experiment: Experiment, epochs: tuple[int, ...], word: Outcome
 ) -> None:
     runs = [make_run(experiment, seed, epochs=n) for seed, n in enumerate(epochs, start=1)]
     assert judge(experiment, claim("epochs_trained", value="44"), runs).word == word
@@ -281,7 +286,7 @@ def test_a_run_at_chance_level_is_named_and_makes_its_experiment_unstable(
     """Claims five points too high were *consistent*, the more surely the more runs there were."""
     runs = runs_at(experiment, *[0.1] * stuck, *[0.845] * (10 - stuck))
     verdict = judge(experiment, claim(value="89.60"), runs)
-    assert (verdict.word, verdict.runs) == (Word.UNSTABLE, 10)
+    assert (verdict.word, verdict.runs) == (Outcome.UNSTABLE, 10)
     assert verdict.note == ["run of seed 1", "runs of seeds 1, 2"][stuck - 1] + (
         " stayed at chance level"
     )
@@ -289,15 +294,15 @@ def test_a_run_at_chance_level_is_named_and_makes_its_experiment_unstable(
     for quantity, keys in (("ordering", {}), ("difference", {"value": "1"})):
         for of, than in itertools.permutations(other):
             stated = claim(quantity, of=of, than=than, **keys)
-            assert judge_comparison(stated, other).word == Word.UNSTABLE
+            assert judge_comparison(stated, other).word == Outcome.UNSTABLE
 
 
 def test_an_experiment_whose_runs_all_stay_at_chance_level_is_not_unstable(
     experiment: Experiment,
 ) -> None:
     runs = runs_at(experiment, 0.1, 0.1, 0.1, 0.1001)
-    assert judge(experiment, claim(value="10.00"), runs).word == Word.REPRODUCED
-    assert judge(experiment, claim(value="89.60"), runs).word == Word.NOT_REPRODUCED
+    assert judge(experiment, claim(value="10.00"), runs).word == Outcome.REPRODUCED
+    assert judge(experiment, claim(value="89.60"), runs).word == Outcome.NOT_REPRODUCED
 
 
 # --- readings ------------------------------------------------------------------------------------
@@ -383,7 +388,7 @@ def test_a_run_that_diverged_has_no_epoch_of_the_lowest_loss(
     diverged = run.model_copy(update={"history": run.history | {"val_loss": losses}})
     assert np.isnan(measure(stated, [diverged])).all()
     verdict = judge(experiment, stated, [run, run, diverged])
-    assert (verdict.word, verdict.note) == (Word.PENDING, "1 of 3 runs diverged")
+    assert (verdict.word, verdict.note) == (Outcome.PENDING, "1 of 3 runs diverged")
 
 
 def test_reported_accuracies_are_in_percent_whatever_the_report_prints() -> None:
@@ -405,8 +410,8 @@ def test_judging_another_reading_leaves_the_claim_as_it_is(experiment: Experimen
         for seed in (1, 2, 3)
     ]
     stated = claim(value="80.02")
-    assert judge(experiment, stated, runs).word == Word.REPRODUCED
-    assert judge(experiment, stated, runs, "best").word == Word.NOT_REPRODUCED
+    assert judge(experiment, stated, runs).word == Outcome.REPRODUCED
+    assert judge(experiment, stated, runs, "best").word == Outcome.NOT_REPRODUCED
 
 
 # --- comparisons ---------------------------------------------------------------------------------
@@ -415,16 +420,16 @@ def test_judging_another_reading_leaves_the_claim_as_it_is(experiment: Experimen
 @pytest.mark.parametrize(
     ("above", "below", "word"),
     [
-        ((0.90, 0.91, 0.92, 0.93, 0.94), (0.85, 0.86, 0.87, 0.88, 0.89), Word.REPRODUCED),
-        ((0.85, 0.86, 0.87, 0.88, 0.89), (0.90, 0.91, 0.92, 0.93, 0.94), Word.NOT_REPRODUCED),
+        ((0.90, 0.91, 0.92, 0.93, 0.94), (0.85, 0.86, 0.87, 0.88, 0.89), Outcome.REPRODUCED),
+        ((0.85, 0.86, 0.87, 0.88, 0.89), (0.90, 0.91, 0.92, 0.93, 0.94), Outcome.NOT_REPRODUCED),
         # One in ten of all orders of equal runs parts three and three: no evidence at 5 %.
-        ((0.90, 0.91, 0.92), (0.85, 0.86, 0.87), Word.IMPRECISE),
+        ((0.90, 0.91, 0.92), (0.85, 0.86, 0.87), Outcome.IMPRECISE),
         # Eight of nine pairs, but three seeds cannot bound it away from a coin.
-        ((0.90, 0.92, 0.94), (0.85, 0.86, 0.93), Word.IMPRECISE),
+        ((0.90, 0.92, 0.94), (0.85, 0.86, 0.93), Outcome.IMPRECISE),
     ],
 )
 def test_ordering_needs_separation_and_enough_seeds(
-    report: Report, above: tuple[float, ...], below: tuple[float, ...], word: Word
+    report: Report, above: tuple[float, ...], below: tuple[float, ...], word: Outcome
 ) -> None:
     stated = claim("ordering", of="cnn-1-conv", than="mlp-1-hidden")
     runs = {
@@ -441,7 +446,7 @@ def test_ordering_of_equals_is_not_reproduced_once_there_are_seeds(report: Repor
         "mlp-1-hidden": runs_at(report["mlp-1-hidden"], *reversed(spread)),
     }
     verdict = judge_comparison(claim("ordering", of="cnn-1-conv", than="mlp-1-hidden"), runs)
-    assert (verdict.word, verdict.mean, verdict.runs) == (Word.NOT_REPRODUCED, 0.5, 20)
+    assert (verdict.word, verdict.mean, verdict.runs) == (Outcome.NOT_REPRODUCED, 0.5, 20)
     assert (ours_text(verdict), verdict.note) == ("50 % of pairs of runs", "")
 
 
@@ -453,11 +458,11 @@ def test_comparison_is_pending_until_both_sides_have_three_runs(
     keys = {"of": "cnn-1-conv", "than": "mlp-1-hidden"}
     stated = claim(quantity, **keys, **({} if quantity == "ordering" else {"value": "1"}))
     runs = {name: runs_at(report[name], *TIGHT) for name in keys.values()}
-    assert judge_comparison(stated, runs).word != Word.PENDING
+    assert judge_comparison(stated, runs).word != Outcome.PENDING
     runs[missing] = runs[missing][:2]
-    assert judge_comparison(stated, runs).word == Word.PENDING
+    assert judge_comparison(stated, runs).word == Outcome.PENDING
     del runs[missing]
-    assert judge_comparison(stated, runs).word == Word.PENDING
+    assert judge_comparison(stated, runs).word == Outcome.PENDING
 
 
 @pytest.mark.parametrize(
@@ -491,16 +496,16 @@ def test_bound_is_kept_by_a_value_that_rounds_to_it(
     ("kept", "broken", "word"),
     [
         # The exact interval of three of three begins at 29 %, that of six of six at 54 %.
-        (3, 0, Word.IMPRECISE),
-        (5, 0, Word.IMPRECISE),
-        (6, 0, Word.REPRODUCED),
-        (9, 1, Word.REPRODUCED),
-        (0, 3, Word.NOT_REPRODUCED),
-        (1, 2, Word.IMPRECISE),
+        (3, 0, Outcome.IMPRECISE),
+        (5, 0, Outcome.IMPRECISE),
+        (6, 0, Outcome.REPRODUCED),
+        (9, 1, Outcome.REPRODUCED),
+        (0, 3, Outcome.NOT_REPRODUCED),
+        (1, 2, Outcome.IMPRECISE),
     ],
 )
 def test_bound_needs_enough_runs_that_keep_it(
-    report: Report, kept: int, broken: int, word: Word
+    report: Report, kept: int, broken: int, word: Outcome
 ) -> None:
     stated = claim("bound", split="test", of="cnn-2-conv", relation="at_least", value="92")
     ours = runs_at(report["cnn-2-conv"], *([0.93] * kept), *([0.91] * broken))
@@ -528,8 +533,8 @@ def test_bound_rests_on_all_runs(report: Report) -> None:
     stated = claim("bound", split="test", of="cnn-2-conv", relation="at_least", value="92")
     ours = runs_at(report["cnn-2-conv"], *([0.93] * 7))
     assert judge_comparison(stated, {"cnn-2-conv": ours}).runs == 7
-    assert judge_comparison(stated, {"cnn-2-conv": ours[:2]}).word == Word.PENDING
-    assert judge_comparison(stated, {}).word == Word.PENDING
+    assert judge_comparison(stated, {"cnn-2-conv": ours[:2]}).word == Outcome.PENDING
+    assert judge_comparison(stated, {}).word == Outcome.PENDING
 
 
 @given(st.permutations(range(1, 11)))
@@ -559,10 +564,10 @@ def test_nested_trainings_are_compared_in_pairs_and_that_is_said(report: Report)
     runs = {a.id: longer, b.id: short}
     keys = {"of": a.id, "than": b.id}
     verdict = judge_comparison(claim("difference", **keys, value="0.50", unit="points"), runs)
-    assert (verdict.word, verdict.note) == (Word.REPRODUCED, "paired by seed")
+    assert (verdict.word, verdict.note) == (Outcome.REPRODUCED, "paired by seed")
     assert verdict.sd == pytest.approx(0, abs=1e-6)
     verdict = judge_comparison(claim("ordering", **keys), runs)
-    assert (verdict.word, verdict.mean, verdict.note) == (Word.REPRODUCED, 1, "paired by seed")
+    assert (verdict.word, verdict.mean, verdict.note) == (Outcome.REPRODUCED, 1, "paired by seed")
     # As two samples they overlap.
     shuffled = runs | {b.id: [make_run(b, run.seed, 2, 1.835 - run.final.test.accuracy)
                               for run in short]}  # fmt: skip
@@ -583,18 +588,18 @@ def _continued(longer: Run, shorter: Run) -> Run:
 @pytest.mark.parametrize(
     ("setting", "value", "unit", "word"),
     [
-        ("training.batch_size", "128", "plain", Word.FOLLOWED),
-        ("training.batch_size", "129", "plain", Word.DIFFERS),
-        ("training.validation.fraction", "20", "percent", Word.FOLLOWED),
-        ("training.validation.fraction", "0.20", "plain", Word.FOLLOWED),
-        ("training.validation.fraction", "10", "percent", Word.DIFFERS),
-        ("training.optimizer.name", "Adam", "plain", Word.FOLLOWED),
-        ("training.optimizer.name", "sgd", "plain", Word.DIFFERS),
-        ("training.optimizer.learning_rate", "1e-3", "plain", Word.FOLLOWED),
+        ("training.batch_size", "128", "plain", Outcome.FOLLOWED),
+        ("training.batch_size", "129", "plain", Outcome.DIFFERS),
+        ("training.validation.fraction", "20", "percent", Outcome.FOLLOWED),
+        ("training.validation.fraction", "0.20", "plain", Outcome.FOLLOWED),
+        ("training.validation.fraction", "10", "percent", Outcome.DIFFERS),
+        ("training.optimizer.name", "Adam", "plain", Outcome.FOLLOWED),
+        ("training.optimizer.name", "sgd", "plain", Outcome.DIFFERS),
+        ("training.optimizer.learning_rate", "1e-3", "plain", Outcome.FOLLOWED),
     ],
 )
 def test_setting_is_followed_by_runs_or_differs(
-    experiment: Experiment, setting: str, value: str, unit: str, word: Word
+    experiment: Experiment, setting: str, value: str, unit: str, word: Outcome
 ) -> None:
     stated = claim("setting", setting=setting, value=value, unit=unit)
     verdict = judge(experiment, stated, [make_run(experiment)])
@@ -602,21 +607,21 @@ def test_setting_is_followed_by_runs_or_differs(
     if unit == "percent":
         assert (verdict.ours, ours_text(verdict)) == (20, "20 %")
     without = judge(experiment, stated, [])
-    assert without.word == (word if word == Word.DIFFERS else Word.NOT_TESTED)
+    assert without.word == (word if word == Outcome.DIFFERS else Outcome.NOT_TESTED)
 
 
 @pytest.mark.parametrize(
     ("fact", "value", "word"),
     [
-        ("train_images", "60000", Word.EQUAL),
-        ("train_images", "50000", Word.DIFFERS),
-        ("image_shape", [28, 28], Word.EQUAL),
-        ("image_shape", [28, 27], Word.DIFFERS),
-        ("image_shape", [28, 28, 1], Word.DIFFERS),
+        ("train_images", "60000", Outcome.EQUAL),
+        ("train_images", "50000", Outcome.DIFFERS),
+        ("image_shape", [28, 28], Outcome.EQUAL),
+        ("image_shape", [28, 27], Outcome.DIFFERS),
+        ("image_shape", [28, 28, 1], Outcome.DIFFERS),
     ],
 )
 def test_fact_of_the_data_is_equal_or_differs(
-    report: Report, experiment: Experiment, fact: str, value: Any, word: Word
+    report: Report, experiment: Experiment, fact: str, value: Any, word: Outcome
 ) -> None:
     stated = claim("data", fact=fact, value=value)
     assert judge(experiment, stated, []).word == word
@@ -628,7 +633,7 @@ def test_layer_table_is_checked_cell_by_cell(report: Report) -> None:
     experiment = report["mlp-1-hidden"]
     verdicts = judge_layers(experiment)
     assert len(verdicts) == 2 * 4 + 3
-    assert {verdict.word for verdict in verdicts} == {Word.EQUAL}
+    assert {verdict.word for verdict in verdicts} == {Outcome.EQUAL}
 
     assert experiment.table is not None
     rows = list(experiment.table.layers)
@@ -641,10 +646,10 @@ def test_layer_table_is_checked_cell_by_cell(report: Report) -> None:
         planted[i] = rows[i].model_copy(update=change)
         table = experiment.table.model_copy(update={"layers": tuple(planted)})
         verdicts = judge_layers(experiment.model_copy(update={"table": table}))
-        assert {v.claim.id for v in verdicts if v.word == Word.DIFFERS} == wrong
+        assert {v.claim.id for v in verdicts if v.word == Outcome.DIFFERS} == wrong
     table = experiment.table.model_copy(update={"total": 203_531, "layers": (*rows, rows[-1])})
     verdicts = judge_layers(experiment.model_copy(update={"table": table}))
-    assert {v.claim.id for v in verdicts if v.word == Word.DIFFERS} == {
+    assert {v.claim.id for v in verdicts if v.word == Outcome.DIFFERS} == {
         "layer-5-shape", "layer-5-params", "total-params",
     }  # fmt: skip
 
@@ -654,7 +659,7 @@ def test_table_without_an_input_row_is_held_against_the_layers_after_it(report: 
     assert experiment.table is not None
     table = experiment.table.model_copy(update={"layers": experiment.table.layers[1:]})
     verdicts = judge_layers(experiment.model_copy(update={"table": table}))
-    assert {verdict.word for verdict in verdicts} == {Word.EQUAL}
+    assert {verdict.word for verdict in verdicts} == {Outcome.EQUAL}
     assert judge_layers(experiment.model_copy(update={"table": None})) == []
 
 
@@ -664,15 +669,15 @@ def test_report_without_runs_has_a_verdict_on_every_claim(report: Report, tmp_pa
     stated = [claim for _, claim in report.all_claims()]
     assert len(verdicts) == len(stated)
     words = count_words(verdicts)
-    assert list(words) == list(Word)
+    assert list(words) == list(Outcome)
     assert sum(words.values()) == len(stated)
     measured = [claim for claim in stated if claim.kind != "exact"]
-    assert words[Word.PENDING] == len(measured)
-    assert words[Word.DIFFERS] == 0
+    assert words[Outcome.PENDING] == len(measured)
+    assert words[Outcome.DIFFERS] == 0
 
 
 def test_every_word_is_counted_even_when_no_verdict_has_it() -> None:
-    assert count_words([]) == dict.fromkeys(Word, 0)
+    assert count_words([]) == dict.fromkeys(Outcome, 0)
 
 
 def test_a_layer_that_is_built_but_not_printed_differs() -> None:
@@ -682,7 +687,7 @@ def test_a_layer_that_is_built_but_not_printed_differs() -> None:
     with_dropout = MLP(builder="mlp", hidden=(DenseBlock(units=256, dropout=0.4),))
     for spec, wrong in ((dropped, 0), (with_dropout, 2)):
         found = judge_layers(experiment.model_copy(update={"model": spec}))
-        assert sum(verdict.word is Word.DIFFERS for verdict in found) == wrong
+        assert sum(verdict.word is Outcome.DIFFERS for verdict in found) == wrong
 
 
 # --- class scores, epochs, and what is not tested ------------------------------------------------
@@ -732,8 +737,8 @@ def test_a_share_of_who_knows_which_images_is_judged_in_both_ways(
     left_open = Assumption(setting="reading.class percentages", chosen="of a class", because="x")
     unclear = experiment.model_copy(update={"assumed": (*experiment.assumed, left_open)})
     verdict = judge(unclear, stated, runs)
-    assert verdict.word == judge(experiment, stated, runs).word == Word.CLOSE
-    other = f"{Word.REPRODUCED} as a share of the images taken for the class"
+    assert verdict.word == judge(experiment, stated, runs).word == Outcome.CLOSE
+    other = f"{Outcome.REPRODUCED} as a share of the images taken for the class"
     assert verdict.note.split("; ")[1:] == [other]
 
 
@@ -743,7 +748,7 @@ def test_margin_of_a_class_score_is_three_points(experiment: Experiment, ten: li
     for off in (0.028, 0.045):
         stated = claim("recall", split="test", label=6, value=f"{recall - off:.4f}")
         words.append(judge(experiment, stated, [ten[0]] * 3).word)
-    assert words == [Word.CLOSE, Word.NOT_REPRODUCED]
+    assert words == [Outcome.CLOSE, Outcome.NOT_REPRODUCED]
 
 
 def test_value_of_an_epoch_comes_from_the_history(experiment: Experiment) -> None:
@@ -768,32 +773,32 @@ def test_a_mean_of_several_trainings_varies_less(experiment: Experiment, ten: li
 @pytest.mark.parametrize(
     ("split", "value", "unit", "word"),
     [
-        ("train", "48000", "plain", Word.FOLLOWED),
-        ("validation", "12000", "plain", Word.FOLLOWED),
-        ("test", "10000", "plain", Word.EQUAL),
-        ("train", ["48000", "28", "28"], "plain", Word.FOLLOWED),
-        ("train", ["48000"], "plain", Word.FOLLOWED),
-        ("validation", ["12000", "28", "28", "1"], "plain", Word.FOLLOWED),
-        ("train", ["48000", "28", "29"], "plain", Word.DIFFERS),
-        ("train", "69", "percent", Word.FOLLOWED),
-        ("validation", "17", "percent", Word.FOLLOWED),
-        ("test", "14.26", "percent", Word.DIFFERS),
-        ("test", "14.29", "percent", Word.EQUAL),
+        ("train", "48000", "plain", Outcome.FOLLOWED),
+        ("validation", "12000", "plain", Outcome.FOLLOWED),
+        ("test", "10000", "plain", Outcome.EQUAL),
+        ("train", ["48000", "28", "28"], "plain", Outcome.FOLLOWED),
+        ("train", ["48000"], "plain", Outcome.FOLLOWED),
+        ("validation", ["12000", "28", "28", "1"], "plain", Outcome.FOLLOWED),
+        ("train", ["48000", "28", "29"], "plain", Outcome.DIFFERS),
+        ("train", "69", "percent", Outcome.FOLLOWED),
+        ("validation", "17", "percent", Outcome.FOLLOWED),
+        ("test", "14.26", "percent", Outcome.DIFFERS),
+        ("test", "14.29", "percent", Outcome.EQUAL),
     ],
 )
 def test_size_of_a_split_is_exact_up_to_rounding(
-    experiment: Experiment, split: str, value: Any, unit: str, word: Word
+    experiment: Experiment, split: str, value: Any, unit: str, word: Outcome
 ) -> None:
     """The parts of the training images are set by what a report states, so they are followed."""
     stated = claim("images", split=split, value=value, unit=unit)
     assert judge(experiment, stated, [make_run(experiment)]).word == word
     without = judge(experiment, stated, [])
-    assert without.word == (Word.NOT_TESTED if word == Word.FOLLOWED else word)
+    assert without.word == (Outcome.NOT_TESTED if word == Outcome.FOLLOWED else word)
 
 
-@pytest.mark.parametrize(("stated", "word"), [(7850, Word.EQUAL), (7840, Word.DIFFERS)])
+@pytest.mark.parametrize(("stated", "word"), [(7850, Outcome.EQUAL), (7840, Outcome.DIFFERS)])
 def test_parameter_count_in_prose_is_held_against_the_built_model(
-    experiment: Experiment, stated: int, word: Word
+    experiment: Experiment, stated: int, word: Outcome
 ) -> None:
     assert judge(experiment, claim("trainable_params", value=stated), []).word == word
 
@@ -801,25 +806,25 @@ def test_parameter_count_in_prose_is_held_against_the_built_model(
 def test_numbers_of_others_are_not_tested(experiment: Experiment, report: Report) -> None:
     quoted = claim("cited", value="94.6", unit="percent")
     changed = report.model_copy(update={"claims": (quoted,)})
-    assert [v.word for v in judge_claims(changed, {})] == [Word.NOT_TESTED]
+    assert [v.word for v in judge_claims(changed, {})] == [Outcome.NOT_TESTED]
     minutes = judge(experiment, claim("minutes", value="15"), [make_run(experiment, epochs=30)])
-    assert minutes.word == Word.NOT_TESTED and minutes.mean == pytest.approx(0.5)
+    assert minutes.word == Outcome.NOT_TESTED and minutes.mean == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
     ("labels", "than", "word"),
     [
-        ([0], [1], Word.REPRODUCED),
-        ([1], [0], Word.NOT_REPRODUCED),
-        ([2], [3], Word.IMPRECISE),
-        ([0, 1], [4, 5, 6], Word.REPRODUCED),
-        ([0, 2], [1, 3], Word.NOT_REPRODUCED),
-        ([0, 2], [3, 4], Word.IMPRECISE),
+        ([0], [1], Outcome.REPRODUCED),
+        ([1], [0], Outcome.NOT_REPRODUCED),
+        ([2], [3], Outcome.IMPRECISE),
+        ([0, 1], [4, 5, 6], Outcome.REPRODUCED),
+        ([0, 2], [1, 3], Outcome.NOT_REPRODUCED),
+        ([0, 2], [3, 4], Outcome.IMPRECISE),
         ([0, 1], [0], None),
     ],
 )
 def test_every_class_named_is_recognised_better_than_each_of_the_others(
-    experiment: Experiment, labels: list[int], than: list[int], word: Word | None
+    experiment: Experiment, labels: list[int], than: list[int], word: Outcome | None
 ) -> None:
     runs = []
     for seed in range(1, 7):
@@ -850,8 +855,8 @@ def test_classes_are_compared_within_each_run(experiment: Experiment, n: int, si
     assert verdict.mean == (sign > 0)
     assert (verdict.low, verdict.high) == clopper_pearson_interval(n * (sign > 0), n)
     # One in sixteen coins shows the same side five times.
-    open_or = {5: Word.IMPRECISE, 6: Word.REPRODUCED}[n]
-    assert verdict.word == (open_or if sign > 0 else Word.NOT_REPRODUCED)
+    open_or = {5: Outcome.IMPRECISE, 6: Outcome.REPRODUCED}[n]
+    assert verdict.word == (open_or if sign > 0 else Outcome.NOT_REPRODUCED)
     assert ours_text(verdict) == f"{100 * (sign > 0)} % of runs"
 
 

@@ -28,7 +28,7 @@ from fmnist_utils.text import (
 )
 from fmnist_utils.verdicts.judge import hold_against
 from fmnist_utils.verdicts.measure import Evidence
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 
 # --- the same thing, said twice ------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ def otherwise_described(report: Report) -> Iterator[Fault]:
         if claim.kind != "exact" or tabled or claim in said_twice:
             continue
         verdict = hold_against(claim, Evidence(subject))
-        if verdict.word != Word.DIFFERS:
+        if verdict.word != Outcome.DIFFERS:
             continue
         kind = {"total": "count", "fact": "fact", "images": "images"}.get(
             claim.about.judge, "setting"

@@ -34,7 +34,7 @@ from fmnist_utils.text import counted, listed
 from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import Trials
 from fmnist_utils.verdicts.judge import judge, judge_comparison
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 from fmnist_utils.verdicts.report_verdicts import judge_experiment, judge_layers, judge_search
 
 
@@ -261,7 +261,9 @@ class Chapter:
         stated = judge_experiment(asked, self.runs(asked))
         found = {
             "layer cell": judge_layers(asked),
-            "setting": [v for v in stated if v.claim.kind == "exact" and v.word != Word.NOT_TESTED],
+            "setting": [
+                v for v in stated if v.claim.kind == "exact" and v.word != Outcome.NOT_TESTED
+            ],
         }
         parts = [_agreement(verdicts, thing) for thing, verdicts in found.items() if verdicts]
         parts += [f"{counted(n, 'setting')} assumed"] if (n := len(asked.assumed)) else []
@@ -283,7 +285,7 @@ def _headlines(report: Report) -> list[list[str]]:
 
 def _agreement(verdicts: Sequence[Verdict], thing: str) -> str:
     """Say how many exact claims of a kind hold."""
-    agree = sum(verdict.word in (Word.EQUAL, Word.FOLLOWED) for verdict in verdicts)
+    agree = sum(verdict.word in (Outcome.EQUAL, Outcome.FOLLOWED) for verdict in verdicts)
     return f"{agree} of {counted(len(verdicts), thing)} agree{'s' * (agree == 1)}"
 
 

@@ -32,9 +32,9 @@ from fmnist_utils.text import (
 )
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow
-from fmnist_utils.verdicts.outcome import Verdict, Word, statement_column
+from fmnist_utils.verdicts.outcome import Outcome, Verdict, statement_column
 
-_WORDS = {str(word): word for word in Word}
+_WORDS = {str(word): word for word in Outcome}
 
 
 class Build(NamedTuple):
@@ -109,7 +109,7 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
     stated = {key: found for report in every_report() for key, found in _stated(report)}
     roles: list[str] = list(ROLES)
     in_order = sorted(rows, key=lambda row: roles.index(row.role))
-    words: dict[tuple[str, str], list[Word]] = {}
+    words: dict[tuple[str, str], list[Outcome]] = {}
     for row in in_order:
         if row.role in COUNTED:
             words.setdefault((row.report, row.statement), []).append(_WORDS[row.word])
@@ -283,7 +283,7 @@ def _builds(builds: Iterable[Build]) -> str:
 
 def _words() -> str:
     """Explain verdicts, roles and severities."""
-    verdicts = [(Badge(word).html(), word.meaning) for word in Word]
+    verdicts = [(Badge(word).html(), word.meaning) for word in Outcome]
     roles, severities = dict(ROLES).items(), SEVERITIES.items()
     return "\n".join(
         _plain(f"{name} and what it means", (name.lower(), "meaning"), rows)

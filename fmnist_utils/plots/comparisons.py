@@ -21,7 +21,7 @@ from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import mean_half_width
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
 from fmnist_utils.verdicts.equivalence import MARGIN, PLAIN_FIT, SEEDED_FIT, SEEDS, Comparison
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 
 
 def seed_strip(
@@ -206,7 +206,7 @@ def _draw_comparison(ax: Axes, y: int, item: Comparison) -> None:
     ax.plot([found.low, found.high], [y, y], zorder=3, **_INTERVAL)
     ax.plot(found.mean, y, "D", zorder=4, **_MEAN)
     word = "equivalent" if found.equivalent else "not\nequivalent"
-    alike = Word.REPRODUCED if found.equivalent else Word.NOT_REPRODUCED
+    alike = Outcome.REPRODUCED if found.equivalent else Outcome.NOT_REPRODUCED
     label_end(ax, y, word, alike.look.color)
 
 
@@ -286,7 +286,7 @@ def deviations(store: RunStore = STORE) -> Figure:
     """
     rows: dict[str, list[Verdict]] = {}
     for report, verdict in accuracy_verdicts(store):
-        if verdict.word != Word.PENDING:
+        if verdict.word != Outcome.PENDING:
             name = f"{report.short_name}\n{SPLIT_WORDS[verdict.claim.split or 'test']}"
             rows.setdefault(name, []).append(verdict)
     if not rows:
@@ -298,7 +298,7 @@ def deviations(store: RunStore = STORE) -> Figure:
                 ax.plot(_distance(verdict), y + 0.16 * (i % 3 - 1), **_mark(verdict.word))
         ax.set_xlabel("ours − reported\n(percentage points)")
         words = dict.fromkeys(verdict.word for found in rows.values() for verdict in found)
-        looks: dict[str, Any] = {word: _mark(word) for word in Word if word in words}
+        looks: dict[str, Any] = {word: _mark(word) for word in Outcome if word in words}
         legend(fig, looks | {"within the margin": shade()}, columns=2)
     return fig
 
@@ -309,6 +309,6 @@ def _distance(verdict: Verdict) -> float:
     return to_axis(verdict.claim) * (verdict.mean - verdict.claim.number)
 
 
-def _mark(word: Word) -> dict[str, Any]:
+def _mark(word: Outcome) -> dict[str, Any]:
     """Return the looks of a verdict's mark, in the figure and in its legend."""
     return {**word.look.drawn, "linestyle": "none", "markeredgewidth": 1.5}

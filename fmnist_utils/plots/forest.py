@@ -27,7 +27,7 @@ from fmnist_utils.reports.quantities import POINTS, QUANTITIES, Quantity
 from fmnist_utils.runs.record import Run
 from fmnist_utils.text import claim_text, reported_text
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 
 # Hollow, so that what it stands on shows through.
 REPORTED: Any = {
@@ -80,7 +80,7 @@ def forest(verdicts: Sequence[Verdict]) -> Figure:
     >>> fu.plots.forest(fu.verdicts.judge_accuracies(report, {experiment.id: runs}))
     <Figure size ... with 1 Axes>
     """
-    named = _named_once([verdict for verdict in verdicts if verdict.word != Word.PENDING])
+    named = _named_once([verdict for verdict in verdicts if verdict.word != Outcome.PENDING])
     panels = [
         (panel, rows)
         for panel in dict.fromkeys(_panel_of(row) for row in QUANTITIES.values() if row.unit)
@@ -193,7 +193,7 @@ def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
             ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         looks = {"reported, with its rounding": REPORTED_ROUNDED | {"markersize": 6}}
         words = {item.word for item in verdicts if item.mean is not None}
-        looks |= {f"ours: {w}": {**w.look.drawn, "linewidth": 2} for w in Word if w in words}
+        looks |= {f"ours: {w}": {**w.look.drawn, "linewidth": 2} for w in Outcome if w in words}
         legend(fig, looks)
     return fig
 

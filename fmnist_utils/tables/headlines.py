@@ -18,7 +18,7 @@ from fmnist_utils.text import (
     ours_text,
     reported_text,
 )
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 
 #: Where the record of all claims lies, seen from a chapter.
 RECORD = "../record/claims.html"
@@ -96,7 +96,7 @@ def worst_part(parts: Iterable[Verdict]) -> Verdict:
 
 def _rank(verdict: Verdict) -> int:
     """Rank a verdict as its column: of words that are counted alike none is worse."""
-    return min(word.rank for word in Word if word.column is verdict.word.column)
+    return min(word.rank for word in Outcome if word.column is verdict.word.column)
 
 
 def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:

@@ -14,7 +14,7 @@ from fmnist_utils.text import sentence
 from fmnist_utils.verdicts.across_reports import every_report, tested_verdicts
 from fmnist_utils.verdicts.ledger import every_ledger, statement_share
 from fmnist_utils.verdicts.multiplicity import chance
-from fmnist_utils.verdicts.outcome import COLUMNS, OTHER_COLUMNS, Tally, Word, tally
+from fmnist_utils.verdicts.outcome import COLUMNS, OTHER_COLUMNS, Outcome, Tally, tally
 from fmnist_utils.verdicts.report_verdicts import judge_report
 from fmnist_utils.verdicts.rule import history
 
@@ -141,13 +141,13 @@ def chance_alone() -> Table:
     """
     found = chance(tested_verdicts(STORE))
     # Of a claim drawn anew no one knows whether seeds would settle it.
-    open_words = (Word.IMPRECISE, Word.UNSETTLED)
+    open_words = (Outcome.IMPRECISE, Outcome.UNSETTLED)
     got = dict(found.words)
-    got[Word.IMPRECISE] = sum(got[word] for word in open_words)
+    got[Outcome.IMPRECISE] = sum(got[word] for word in open_words)
     rows = tuple(
         (Badge(word), str(got[word]), f"{expected:.1f}")
         for word, expected in found.expected.items()
-        if word is not Word.UNSETTLED and (got[word] or expected)
+        if word is not Outcome.UNSETTLED and (got[word] or expected)
     )
     caption = (
         f"{found.numbers} numbers held against runs: {found.outside} lie outside their 95 % "
@@ -166,7 +166,7 @@ def by_chance() -> Sentence:
     If all ... numbers that have runs were true, chance would put about ... outside...
     """
     found = chance(tested_verdicts(STORE))
-    failed, held = Word.NOT_REPRODUCED, Word.REPRODUCED
+    failed, held = Outcome.NOT_REPRODUCED, Outcome.REPRODUCED
     return Sentence(
         f"If all {found.numbers} numbers that have runs were true, chance would put about "
         f"{found.expected_outside:.0f} outside their 95 % intervals; about "

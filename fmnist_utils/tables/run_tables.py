@@ -17,7 +17,7 @@ from fmnist_utils.text import apart_text, reported_text, spread_text, with_inter
 from fmnist_utils.tuning import search_status
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.verdicts.judge import judge
-from fmnist_utils.verdicts.outcome import Word
+from fmnist_utils.verdicts.outcome import Outcome
 from fmnist_utils.verdicts.report_verdicts import accuracy_claims
 
 
@@ -29,8 +29,8 @@ def status_of(reports: Iterable[Report]) -> tuple[Table, list[str]]:
         for found, wrong in (runs_status(report), search_status(report)):
             problems += wrong
             for name, valid, *others, stale in found:
-                count = str(valid) if valid else Badge(Word.PENDING, text="0")
-                marked = Badge(Word.NOT_REPRODUCED, text=stale) if stale else ""
+                count = str(valid) if valid else Badge(Outcome.PENDING, text="0")
+                marked = Badge(Outcome.NOT_REPRODUCED, text=stale) if stale else ""
                 rows.append((name, count, *others, marked))
     headers = ("experiment", "valid", "seeds", "epochs", "device", "stale")
     return Table(headers, tuple(rows), "Runs of experiments, trials of searches"), problems
@@ -114,12 +114,12 @@ def equivalence(comparisons: Sequence[Comparison]) -> Table:
         found = item.difference
         seeds = min(len(item.other), len(item.ours))
         interval = ""
-        decided = Badge(Word.PENDING, text=f"undecided, {seeds} of {SEEDS} seeds")
+        decided = Badge(Outcome.PENDING, text=f"undecided, {seeds} of {SEEDS} seeds")
         if found is not None:
             interval = with_interval(found.mean, found.low, found.high)
-            decided = Badge(Word.NOT_REPRODUCED, text="not equivalent")
+            decided = Badge(Outcome.NOT_REPRODUCED, text="not equivalent")
             if found.equivalent:
-                decided = Badge(Word.REPRODUCED, text="equivalent")
+                decided = Badge(Outcome.REPRODUCED, text="equivalent")
         other, ours = (spread_text(np.array(values)) for values in (item.other, item.ours))
         rows.append((Stacked(item.experiment.title, f"{other} against {ours}"), interval, decided))
     headers = ("experiment, other against ours (%)", "difference, 90 % interval", "verdict")

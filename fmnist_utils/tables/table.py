@@ -16,7 +16,7 @@ from rich.text import Text
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.report import Severity
 from fmnist_utils.text import claim_text, interval_text, ours_text
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 
 #: Numbers, their units, what stands between two of them, and the words for none.
 _NUMERIC = re.compile(r"([\d\s.,±≤≥%-]|to|points?|no runs yet)*")
@@ -26,7 +26,7 @@ _NUMERIC = re.compile(r"([\d\s.,±≤≥%-]|to|points?|no runs yet)*")
 class Badge:
     """A verdict's word in its colour, with its note; or other words in that colour."""
 
-    word: Word
+    word: Outcome
     note: str = ""
     text: str = ""
 
@@ -45,7 +45,7 @@ class Badge:
 
 def severity_badge(severity: Severity) -> Badge:
     """Return how much a finding of the audit matters."""
-    alike = {"high": Word.NOT_REPRODUCED, "medium": Word.IMPRECISE, "low": Word.PENDING}
+    alike = {"high": Outcome.NOT_REPRODUCED, "medium": Outcome.IMPRECISE, "low": Outcome.PENDING}
     return Badge(alike[severity], text=severity)
 
 

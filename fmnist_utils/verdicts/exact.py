@@ -17,7 +17,7 @@ from fmnist_utils.reports.protocol import split_sizes
 from fmnist_utils.reports.search import Search
 from fmnist_utils.reports.values import same_value
 from fmnist_utils.verdicts.measure import Evidence
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 
 
 def _setting(claim: Claim, evidence: Evidence) -> Verdict:
@@ -31,7 +31,7 @@ def _setting(claim: Claim, evidence: Evidence) -> Verdict:
 def _judge_used(claim: Claim, evidence: Evidence, used: Any, same: bool) -> Verdict:
     """Judge what was set as stated, so that it could not differ: only a training follows it."""
     if not same:
-        return Verdict(None, claim, Word.DIFFERS, ours=used)
+        return Verdict(None, claim, Outcome.DIFFERS, ours=used)
     unused = ""
     if isinstance(evidence.subject, Search):
         if not evidence.trials:
@@ -40,7 +40,7 @@ def _judge_used(claim: Claim, evidence: Evidence, used: Any, same: bool) -> Verd
             unused = "a random search uses no default"
     elif not evidence.own_runs:
         unused = "no runs yet"
-    word = Word.NOT_TESTED if unused else Word.FOLLOWED
+    word = Outcome.NOT_TESTED if unused else Outcome.FOLLOWED
     return Verdict(None, claim, word, ours=used, note=unused)
 
 
@@ -68,7 +68,7 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
     exact = _judge_exact(claim, ours)
     if claim.split == "test":
         return exact
-    return _judge_used(claim, evidence, ours, exact.word == Word.EQUAL)
+    return _judge_used(claim, evidence, ours, exact.word == Outcome.EQUAL)
 
 
 def _total(claim: Claim, evidence: Evidence) -> Verdict:
@@ -85,11 +85,11 @@ def _judge_exact(claim: Claim, ours: Any) -> Verdict:
         equal = abs(claim.number - ours) <= claim.half_width
     else:
         equal = same_value(claim.value, ours)
-    return Verdict(None, claim, Word.EQUAL if equal else Word.DIFFERS, ours=ours)
+    return Verdict(None, claim, Outcome.EQUAL if equal else Outcome.DIFFERS, ours=ours)
 
 
 def _cited(claim: Claim, evidence: Evidence) -> Verdict:
-    return Verdict(None, claim, Word.NOT_TESTED, note="from other work")
+    return Verdict(None, claim, Outcome.NOT_TESTED, note="from other work")
 
 
 def _time(
@@ -101,13 +101,13 @@ def _time(
         for run in evidence.own_runs
     ]
     mean = float(np.mean(times)) / seconds if times else None
-    return Verdict(None, claim, Word.NOT_TESTED, mean, runs=len(times), note="other hardware")
+    return Verdict(None, claim, Outcome.NOT_TESTED, mean, runs=len(times), note="other hardware")
 
 
 def _size(claim: Claim, evidence: Evidence) -> Verdict:
     """Show how large our weights are beside their file, which may hold more."""
     size = parameter_totals(evidence.built)["total"] * 4 / 1e6
-    return Verdict(None, claim, Word.NOT_TESTED, size, note="weights in float32 alone")
+    return Verdict(None, claim, Outcome.NOT_TESTED, size, note="weights in float32 alone")
 
 
 #: How each exact `judge` of the registry, and each that tests nothing, reaches its verdict.

@@ -22,7 +22,7 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import SampleSummary, Scale
 from fmnist_utils.verdicts.exact import EXACT
 from fmnist_utils.verdicts.measure import Evidence, measure, readings, scale_of, summarise
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 
 MIN_RUNS = 3
@@ -85,14 +85,14 @@ def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
         What is there to hold it against, runs above all.
     """
     found = JUDGES[claim.about.judge](claim, evidence)
-    tested = claim.kind in ("measured", "comparison") and found.word is not Word.PENDING
+    tested = claim.kind in ("measured", "comparison") and found.word is not Outcome.PENDING
     if tested and (note := unstable(evidence.runs_behind(claim))):
-        found = Verdict(None, claim, Word.UNSTABLE, runs=found.runs, note=note)
+        found = Verdict(None, claim, Outcome.UNSTABLE, runs=found.runs, note=note)
     owner = evidence.subject.id if isinstance(evidence.subject, Experiment) else None
     return replace(found, experiment=owner, pooled_word=_pooled_word(found, evidence))
 
 
-def _pooled_word(verdict: Verdict, evidence: Evidence) -> Word | None:
+def _pooled_word(verdict: Verdict, evidence: Evidence) -> Outcome | None:
     """Judge a number by the pooled standard deviation; None where there is none."""
     test = verdict.test
     if test is None or evidence.prior is None or verdict.note.startswith(PAIRED):
@@ -133,7 +133,7 @@ def _values(claim: Claim, evidence: Evidence) -> Verdict:
     """Judge a number by the runs of its experiment."""
     values = measure(claim, evidence.own_runs, evidence.reading)
     found = judge_values(claim, values, lambda mean: _image_variance(claim, evidence, mean))
-    if found.word is Word.PENDING:
+    if found.word is Outcome.PENDING:
         return found
     if claim.about.unit == EPOCHS:
         last = float(evidence.experiment.training.epochs)
@@ -184,7 +184,7 @@ def _test(
 
 def _said(verdict: Verdict, in_pairs: bool) -> Verdict:
     """Say where the same trainings were compared seed by seed."""
-    if not in_pairs or verdict.word is Word.PENDING:
+    if not in_pairs or verdict.word is Outcome.PENDING:
         return verdict
     return _noted(replace(verdict, note=PAIRED), verdict.note)
 
@@ -200,8 +200,8 @@ def _pending(claim: Claim, *samples: stats.Floats) -> Verdict | None:
         if lost := len(values) - np.count_nonzero(np.isfinite(values)):
             ended = f" or ended before epoch {claim.epoch}" if claim.epoch else ""
             note = f"{lost} of {len(values)} runs diverged{ended}"
-            return Verdict(None, claim, Word.PENDING, runs=n, note=note)
-    return Verdict(None, claim, Word.PENDING, runs=n) if n < MIN_RUNS else None
+            return Verdict(None, claim, Outcome.PENDING, runs=n, note=note)
+    return Verdict(None, claim, Outcome.PENDING, runs=n) if n < MIN_RUNS else None
 
 
 def _margin(claim: Claim) -> float:
@@ -283,7 +283,7 @@ def _class_ordering(claim: Claim, evidence: Evidence) -> Verdict:
     above, below = (map(recalls, labels or ()) for labels in (claim.labels, claim.than_labels))
     found = [_judge_within_runs(claim, *pair) for pair in itertools.product(above, below)]
     # One that is pending leaves the claim open, however bad another is.
-    return min(found, key=lambda v: (v.word is not Word.PENDING, v.word.rank, v.mean or 0.0))
+    return min(found, key=lambda v: (v.word is not Outcome.PENDING, v.word.rank, v.mean or 0.0))
 
 
 def _judge_pairs(claim: Claim, above: stats.Floats, below: stats.Floats) -> Verdict:

@@ -17,7 +17,7 @@ from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.multiplicity import Pool, survives
-from fmnist_utils.verdicts.outcome import DECIDED, OUTSIDE, Verdict, Word
+from fmnist_utils.verdicts.outcome import DECIDED, OUTSIDE, Outcome, Verdict
 from fmnist_utils.verdicts.report_verdicts import judge_report, judge_tested
 
 #: With fewer experiments a bootstrap over them tells nothing.
@@ -235,7 +235,7 @@ def statement_share(rows: Iterable[LedgerRow]) -> StatementShare:
     clusters: dict[tuple[str, str], list[float]] = {}
     for (report, _), parts in statements.items():
         owner = parts[0].experiment or parts[0].run_files[0].partition(".")[0]
-        held = [part.word == Word.REPRODUCED for part in parts]
+        held = [part.word == Outcome.REPRODUCED for part in parts]
         compared = all(part.value is None for part in parts)
         share = float(all(held)) if compared else float(np.mean(held))
         clusters.setdefault((report, owner), []).append(share)

@@ -16,7 +16,7 @@ from fmnist_utils.runs.store import RunStore
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import measure, summarise
-from fmnist_utils.verdicts.outcome import OUTSIDE, Verdict, Word, count_words
+from fmnist_utils.verdicts.outcome import OUTSIDE, Outcome, Verdict, count_words
 
 #: Simulated reports; the error of an expected count is then far below one claim.
 DRAWS = 4_000
@@ -31,8 +31,8 @@ class Chance(NamedTuple):
     """
 
     numbers: int
-    words: dict[Word, int]
-    expected: dict[Word, float]
+    words: dict[Outcome, int]
+    expected: dict[Outcome, float]
     outside: int
     expected_outside: float
     surviving: int
@@ -54,7 +54,7 @@ def chance(verdicts: Iterable[Verdict]) -> Chance:
     (1, 0, 0.1)
     """
     tested = [verdict for verdict in verdicts if verdict.test is not None]
-    expected = dict.fromkeys(Word, 0.0)
+    expected = dict.fromkeys(Outcome, 0.0)
     for verdict in tested:
         for word, share in words_if_true(verdict).items():
             expected[word] += share
@@ -77,7 +77,7 @@ def survives(verdicts: Sequence[Verdict]) -> list[bool]:
     return [bool(x) for x in stats.benjamini_hochberg([verdict.p or 0.0 for verdict in verdicts])]
 
 
-def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Word, float]:
+def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Outcome, float]:
     """Simulate a claim that is true, by runs as ours are: how often it gets which word.
 
     See `stats.drawn_true`.
@@ -95,11 +95,11 @@ def words_if_true(verdict: Verdict, draws: int = DRAWS) -> dict[Word, float]:
     true = stats.drawn_true(test, seed, draws)
     inside, near = true.compatible, true.equivalent
     if np.isnan(test.margin):
-        cases = {Word.CONSISTENT: inside, Word.NOT_REPRODUCED: ~inside}
+        cases = {Outcome.CONSISTENT: inside, Outcome.NOT_REPRODUCED: ~inside}
     else:
         cases = {
-            Word.REPRODUCED: inside & near, Word.IMPRECISE: inside & ~near,
-            Word.CLOSE: ~inside & near, Word.NOT_REPRODUCED: ~inside & ~near,
+            Outcome.REPRODUCED: inside & near, Outcome.IMPRECISE: inside & ~near,
+            Outcome.CLOSE: ~inside & near, Outcome.NOT_REPRODUCED: ~inside & ~near,
         }  # fmt: skip
     return {word: float(case.mean()) for word, case in cases.items()}
 

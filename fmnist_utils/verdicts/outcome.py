@@ -70,7 +70,7 @@ class Column(StrEnum):
     NOT_TESTED = "not tested", "cannot be tested", "cannot be tested"
 
 
-class Side(Enum):
+class Position(Enum):
     """Where a number lies of our interval, by its word."""
 
     INSIDE = "inside"
@@ -79,15 +79,15 @@ class Side(Enum):
     UNDECIDED = "not held against runs, or not against enough"
 
 
-class Word(StrEnum):
-    """What a verdict says, in the words that every page uses; all about a word stands here.
+class Outcome(StrEnum):
+    """What a verdict can say; each outcome is the word that every page uses for it.
 
     Attributes
     ----------
     look : Look
     meaning : str
         One line for the reader.
-    side : Side
+    position : Position
     rank : int
         0 is the worst: a statement fares as the worst of its parts.
     column : Column
@@ -96,18 +96,18 @@ class Word(StrEnum):
 
     look: Look
     meaning: str
-    side: Side
+    position: Position
     rank: int
     column: Column
 
     def __new__(
-        cls, text: str, look: Look, meaning: str, side: Side, rank: int, column: Column
+        cls, text: str, look: Look, meaning: str, position: Position, rank: int, column: Column
     ) -> Self:
-        """Make a word that is its text; none can lack what tables and judges need of it."""
+        """Make an outcome that is its text; none can lack what tables and judges need of it."""
         word = str.__new__(cls, text)
         word._value_ = text
         word.look, word.meaning = look, meaning
-        word.side, word.rank, word.column = side, rank, column
+        word.position, word.rank, word.column = position, rank, column
         return word
 
     @property
@@ -119,7 +119,7 @@ class Word(StrEnum):
         "reproduced",
         Look("✓", "#c8ecd0", "#00795a", "o"),
         "inside our prediction interval, and that interval is narrow",
-        Side.INSIDE,
+        Position.INSIDE,
         7,
         Column.REPRODUCED,
     )
@@ -127,7 +127,7 @@ class Word(StrEnum):
         "close",
         Look("≈", "#e3eebb", "#0173b2", "s"),
         "outside our interval, yet the difference is too small to matter",
-        Side.OUTSIDE,
+        Position.OUTSIDE,
         6,
         Column.CLOSE,
     )
@@ -135,7 +135,7 @@ class Word(StrEnum):
         "consistent, imprecise",
         Look("◐", "#fdeab0", "#8a5f00", "o", filled=False),
         "inside our interval; more seeds would tell whether a difference matters",
-        Side.INSIDE,
+        Position.INSIDE,
         4,
         Column.CONSISTENT,
     )
@@ -144,7 +144,7 @@ class Word(StrEnum):
         Look("?", "#f1d9b8", "#87521c", "^", filled=False),
         "inside our interval, but single runs differ by more than the margin, or the number is "
         "printed too coarsely: no number of seeds tells",
-        Side.INSIDE,
+        Position.INSIDE,
         3,
         Column.CONSISTENT,
     )
@@ -152,7 +152,7 @@ class Word(StrEnum):
         "consistent",
         Look("~", "#f6f2c0", "#6f6500", "s", filled=False),
         "inside our interval; no margin is set for this quantity",
-        Side.INSIDE,
+        Position.INSIDE,
         5,
         Column.CONSISTENT,
     )
@@ -160,7 +160,7 @@ class Word(StrEnum):
         "not reproduced",
         Look("✗", "#f9cfc9", "#b8400a", "X"),
         "outside our interval, and not shown to lie within the margin",
-        Side.OUTSIDE,
+        Position.OUTSIDE,
         0,
         Column.NOT_REPRODUCED,
     )
@@ -168,7 +168,7 @@ class Word(StrEnum):
         "unstable",
         Look("↕", "#f5cce6", "#9b2c73", "P"),
         "some of our runs stayed at chance level, so that no interval means anything",
-        Side.NO_INTERVAL,
+        Position.NO_INTERVAL,
         2,
         Column.PENDING,
     )
@@ -176,7 +176,7 @@ class Word(StrEnum):
         "pending",
         Look("…", "#e2e2e2", "#6e6e6e", "h", filled=False),
         "fewer than three runs so far, or one that diverged",
-        Side.UNDECIDED,
+        Position.UNDECIDED,
         2,
         Column.PENDING,
     )
@@ -184,7 +184,7 @@ class Word(StrEnum):
         "equal",
         Look("=", "#cbedf0", "#00707d", "v"),
         "an exact quantity, and the same",
-        Side.UNDECIDED,
+        Position.UNDECIDED,
         7,
         Column.EXACT,
     )
@@ -192,7 +192,7 @@ class Word(StrEnum):
         "followed",
         Look("→", "#d4e4f7", "#2a5f9e", ">"),
         "a setting that our runs use as stated",
-        Side.UNDECIDED,
+        Position.UNDECIDED,
         7,
         Column.EXACT,
     )
@@ -200,7 +200,7 @@ class Word(StrEnum):
         "not tested",
         Look("–", "#e9def3", "#6b4d8a", "<"),
         "from other work, a time on other hardware, or a setting that no run of ours has used",
-        Side.UNDECIDED,
+        Position.UNDECIDED,
         7,
         Column.NOT_TESTED,
     )
@@ -208,16 +208,16 @@ class Word(StrEnum):
         "differs",
         Look("≠", "#fbc4a4", "#a13a00", "P", filled=False),
         "an exact quantity, and not the same",
-        Side.UNDECIDED,
+        Position.UNDECIDED,
         1,
         Column.DIFFERS,
     )
 
 
 #: Words for a number inside our interval, and outside it; and for all that runs were held against.
-INSIDE = tuple(word for word in Word if word.side is Side.INSIDE)
-OUTSIDE = tuple(word for word in Word if word.side is Side.OUTSIDE)
-DECIDED = tuple(word for word in Word if word.side is not Side.UNDECIDED)
+INSIDE = tuple(word for word in Outcome if word.position is Position.INSIDE)
+OUTSIDE = tuple(word for word in Outcome if word.position is Position.OUTSIDE)
+DECIDED = tuple(word for word in Outcome if word.position is not Position.UNDECIDED)
 
 #: Columns of the scoreboard for statements about results, and for all other claims.
 COLUMNS = (
@@ -227,7 +227,7 @@ COLUMNS = (
 OTHER_COLUMNS = (Column.EXACT, Column.DIFFERS, Column.NOT_TESTED)
 
 
-def statement_column(words: Iterable[Word]) -> Column:
+def statement_column(words: Iterable[Outcome]) -> Column:
     """Return where the scoreboard counts a statement whose parts got these words."""
     columns = {word.column for word in words}
     return columns.pop() if len(columns) == 1 else Column.IN_PART
@@ -253,7 +253,7 @@ class Verdict:
         What the numbers leave open, e.g. ``we got lower`` or ``1 of 5 runs diverged``.
     p : float or None
         Of a number: how probable a further run is that lies as far away as the claim.
-    pooled_word : Word or None
+    pooled_word : Outcome or None
         The word under the pooled standard deviation, where that was asked for and there is one.
     test : ClaimTest or None
         All that went into the verdict on a number.
@@ -261,7 +261,7 @@ class Verdict:
 
     experiment: str | None
     claim: Claim
-    word: Word
+    word: Outcome
     mean: float | None = None
     sd: float | None = None
     low: float | None = None
@@ -270,14 +270,14 @@ class Verdict:
     ours: Any = None
     note: str = ""
     p: float | None = None
-    pooled_word: Word | None = None
+    pooled_word: Outcome | None = None
     test: ClaimTest | None = field(default=None, repr=False, compare=False)
 
 
-def count_words(verdicts: Iterable[Verdict]) -> dict[Word, int]:
+def count_words(verdicts: Iterable[Verdict]) -> dict[Outcome, int]:
     """Count verdicts by word; every word is present, in the order in which pages show them."""
     words = [verdict.word for verdict in verdicts]
-    return {word: words.count(word) for word in Word}
+    return {word: words.count(word) for word in Outcome}
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,7 @@ class StatementVerdict:
         return any(part.claim.role == "headline" for part in self.parts)
 
     @property
-    def word(self) -> Word | None:
+    def word(self) -> Outcome | None:
         """The verdict on all its parts; None where they got different ones."""
         words = {part.word for part in self.parts}
         return words.pop() if len(words) == 1 else None
@@ -316,7 +316,7 @@ class StatementVerdict:
         """How many parts of a comparison hold, or how many numbers are inside our intervals."""
         words = [part.word for part in self.parts]
         if all(part.claim.value is None for part in self.parts):
-            return f"{words.count(Word.REPRODUCED)} of {len(words)} hold"
+            return f"{words.count(Outcome.REPRODUCED)} of {len(words)} hold"
         return f"{sum(word in INSIDE for word in words)} of {len(words)} inside"
 
 
@@ -345,7 +345,7 @@ class Tally(NamedTuple):
 
     statements: dict[Column, int]
     shares: list[str]
-    others: dict[Word, int]
+    others: dict[Outcome, int]
 
     def __str__(self) -> str:
         """Write both in a line."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fmnist_utils import stats
 from fmnist_utils.reports.claim import Claim
-from fmnist_utils.verdicts.outcome import Verdict, Word
+from fmnist_utils.verdicts.outcome import Outcome, Verdict
 
 #: An ordering is meaningful when a random run of A beats one of B this often. The threshold is that
 #: of Bouthillier et al. (2021), "Accounting for Variance in Machine Learning Benchmarks", MLSys; to
@@ -29,13 +29,13 @@ NEVER = "cannot be settled by seeds"
 _TOO_WIDE, _TOO_COARSE = "single runs vary too much", "it is printed too coarsely"
 
 
-def number_word(test: stats.ClaimTest) -> Word:
+def number_word(test: stats.ClaimTest) -> Outcome:
     """Return the word for a number; without a margin, NaN, the interval alone decides."""
     if np.isnan(test.margin):
-        return Word.CONSISTENT if test.compatible else Word.NOT_REPRODUCED
+        return Outcome.CONSISTENT if test.compatible else Outcome.NOT_REPRODUCED
     if test.compatible:
-        return Word.REPRODUCED if test.equivalent else _open(_seeds_for_number(test))
-    return Word.CLOSE if test.equivalent else Word.NOT_REPRODUCED
+        return Outcome.REPRODUCED if test.equivalent else _open(_seeds_for_number(test))
+    return Outcome.CLOSE if test.equivalent else Outcome.NOT_REPRODUCED
 
 
 def judge_number(claim: Claim, test: stats.ClaimTest, mean: float, sd: float, runs: int) -> Verdict:
@@ -57,9 +57,9 @@ def judge_number(claim: Claim, test: stats.ClaimTest, mean: float, sd: float, ru
     note = ""
     if not test.compatible:
         note = f"we got {'higher' if mean > claim.number else 'lower'}"
-    elif word is Word.IMPRECISE:
+    elif word is Outcome.IMPRECISE:
         note = _seeds_note(_seeds_for_number(test), " of both" * (len(test.summaries) > 1))
-    elif word is Word.UNSETTLED:
+    elif word is Outcome.UNSETTLED:
         exactly = _seeds_for_number(replace(test, half_width=0.0))
         note = f"{NEVER}: {_TOO_WIDE if exactly is None else _TOO_COARSE}"
     return Verdict(
@@ -91,7 +91,7 @@ def judge_share(
     fails = highs < ORDERING_THRESHOLD
     note = ""
     if holds[0] or fails[0]:
-        word = Word.REPRODUCED if holds[0] else Word.NOT_REPRODUCED
+        word = Outcome.REPRODUCED if holds[0] else Outcome.NOT_REPRODUCED
     else:
         seeds = _first(holds | fails)
         word, note = _open(seeds), _seeds_note(seeds)
@@ -106,8 +106,8 @@ def _seeds_note(seeds: int | None, of: str = "") -> str:
     return f"about {seeds} more seed{'s' * (seeds != 1)}{of} would settle it"
 
 
-def _open(seeds: int | None) -> Word:
-    return Word.UNSETTLED if seeds is None else Word.IMPRECISE
+def _open(seeds: int | None) -> Outcome:
+    return Outcome.UNSETTLED if seeds is None else Outcome.IMPRECISE
 
 
 def _seeds_for_number(test: stats.ClaimTest) -> int | None:
