@@ -30,7 +30,7 @@ from sklearn.tree import DecisionTreeClassifier
 from fmnist_utils.baselines.classifiers import CLASSIFIERS, RESULTS, Result, read_results
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 from fmnist_utils.training.provenance import processor
 
 HEAVY = "gradient-boosting"
@@ -120,7 +120,7 @@ def keep(result: Result) -> None:
     """Add a result to those that the file has now, which another process may have added to."""
     rows = {each[:2]: each._asdict() for each in (*read_results(), result)}
     content = {"runs": [rows[key] for key in sorted(rows)]}
-    write_whole(RESULTS, (json.dumps(content, indent=1) + "\n").encode())
+    write_atomically(RESULTS, (json.dumps(content, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -338,11 +338,11 @@ def kept() -> dict[Key, dict[str, Any]]:
 
 def keep(row: dict[str, Any]) -> None:
     """Add a row to those that the results file has now, which another process may have added to."""
-    from fmnist_utils.records import write_whole
+    from fmnist_utils.records import write_atomically
 
     rows = kept() | {key(row): row}
     content = {"runs": [rows[each] for each in sorted(rows)]}
-    write_whole(RESULTS, (json.dumps(content, indent=1) + "\n").encode())
+    write_atomically(RESULTS, (json.dumps(content, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def sha256(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class WrongAt(ValueError):
+class LocatedError(ValueError):
     """A problem of a record that names where in it the fault stands: keys, and places in lists.
 
     `more` are the other problems of the same record; see `all_problems`.
@@ -51,7 +51,7 @@ def all_problems(checks: Iterable[Callable[[], object]]) -> None:
         except ValueError as error:
             found.append(error)
     if found:
-        first = found[0] if isinstance(found[0], WrongAt) else WrongAt(str(found[0]))
+        first = found[0] if isinstance(found[0], LocatedError) else LocatedError(str(found[0]))
         first.more = found[1:]
         raise first
 
@@ -78,12 +78,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
 
-class Sealed(Strict):
+class RecordWithDigest(Strict):
     """A record with the SHA-256 of all its other fields."""
 
     digest: str = ""
 
-    def sealed(self) -> Self:
+    def with_digest(self) -> Self:
         """Return the record with its digest filled in."""
         return self.model_copy(update={"digest": self._digest()})
 
@@ -144,7 +144,7 @@ def read_regular(path: Path, largest: int = LARGEST) -> bytes:
         return file.read()
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file atomically, its folder made when missing.
 
     A process that is killed, or a disk that is full, leaves what was there before.

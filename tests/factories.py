@@ -44,7 +44,7 @@ def make_run(
     labels: NDArray[np.uint8] = TEST_LABELS,
     method: Method = FLOAT32,
 ) -> Run:
-    """Return a sealed run of `experiment`, as if it had been trained.
+    """Return a run of `experiment`, with its digest, as if it had been trained.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def make_run(
             date="2024-01-01",
             revision="0000000",
         ),
-    ).sealed()
+    ).with_digest()
 
 
 def diverged_run(experiment: Experiment, seed: int = 1) -> Run:
@@ -114,16 +114,18 @@ def diverged_run(experiment: Experiment, seed: int = 1) -> Run:
     values = {"loss": nan, "accuracy": 0.1, "val_loss": nan, "val_accuracy": 0.1}
     history = {name: (value,) * epochs for name, value in values.items()}
     packed = pack_predictions(classes)
-    return run.model_copy(update=ends | {"history": history, "test_predictions": packed}).sealed()
+    return run.model_copy(
+        update=ends | {"history": history, "test_predictions": packed}
+    ).with_digest()
 
 
 def of_revision(run: Run, revision: str) -> Run:
     """Return a run whose code was of another revision."""
     provenance = run.provenance.model_copy(update={"revision": revision})
-    return run.model_copy(update={"provenance": provenance}).sealed()
+    return run.model_copy(update={"provenance": provenance}).with_digest()
 
 
-def resealed(content: dict[str, Any]) -> str:
+def with_new_digest(content: dict[str, Any]) -> str:
     """Return the text of a record that was edited by one who knows how its digest is made."""
     digest = sha256({name: value for name, value in content.items() if name != "digest"})
     return json.dumps(content | {"digest": digest})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fmnist_utils.errors import FmnistError
 
-Reseal = Callable[[dict[str, Any]], str]
+WithDigest = Callable[[dict[str, Any]], str]
 
 #: What stands in place of a value: of another kind, out of range, very large, very deep.
 ODD: list[Any] = [
@@ -22,14 +22,14 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-def mutate(content: bytes, dice: random.Random, reseal: Reseal | None = None) -> bytes:
-    """Damage a file in one to three places; with `reseal`, as JSON whose digest fits again."""
-    if reseal is None and dice.random() < 0.4:
+def mutate(content: bytes, dice: random.Random, with_digest: WithDigest | None = None) -> bytes:
+    """Damage a file in one to three places; with `with_digest`, as JSON whose digest fits again."""
+    if with_digest is None and dice.random() < 0.4:
         return _other_bytes(content, dice)
     record = json.loads(content)
     for _ in range(dice.choice([1, 1, 1, 2, 3])):
         _other_values(record, dice)
-    text = json.dumps(record) if reseal is None else reseal(record)
+    text = json.dumps(record) if with_digest is None else with_digest(record)
     if dice.random() < 0.02:
         depth = dice.choice([50, 5_000, 100_000])
         text = text.replace(":[", ":" + "[" * depth, 1)
@@ -70,14 +70,16 @@ def _other_values(record: Any, dice: random.Random) -> None:
         place[key] = copy.deepcopy(dice.choice(ODD))
 
 
-def mutations(content: bytes, reseal: Reseal | None = None) -> st.SearchStrategy[bytes]:
+def mutations(content: bytes, with_digest: WithDigest | None = None) -> st.SearchStrategy[bytes]:
     """Draw damaged files."""
-    return st.integers(0, 2**32).map(lambda seed: mutate(content, random.Random(seed), reseal))
+    return st.integers(0, 2**32).map(lambda seed: mutate(content, random.Random(seed), with_digest))
 
 
-def many_mutations(content: bytes, n: int, reseal: Reseal | None = None) -> Iterator[bytes]:
+def many_mutations(
+    content: bytes, n: int, with_digest: WithDigest | None = None
+) -> Iterator[bytes]:
     """Yield n damaged files, the same in every process."""
-    return (mutate(content, random.Random(seed), reseal) for seed in range(n))
+    return (mutate(content, random.Random(seed), with_digest) for seed in range(n))
 
 
 def try_to(read: Callable[[], object], error: type[FmnistError], seconds: float = 0) -> bool:

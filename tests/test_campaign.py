@@ -258,7 +258,7 @@ def test_a_full_disk_is_found_before_anything_is_trained(
         if len(content) > 100_000:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("fmnist_utils.runs.store.write_whole", full)
+    monkeypatch.setattr("fmnist_utils.runs.store.write_atomically", full)
     with pytest.raises(RunError, match=r"No space left on device\): make room"):
         run_jobs([Job(MLP, 1)], store, FakeExecutor(lambda *_: pytest.fail("was trained")))
 

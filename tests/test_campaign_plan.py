@@ -45,7 +45,7 @@ def timed_run(experiment: Experiment, seed: int, seconds: float, device: str) ->
     run = make_run(experiment, seed)
     provenance = run.provenance.model_copy(update={"device": device})
     changes = {"seconds_per_epoch": (seconds,) * run.epochs, "provenance": provenance}
-    return run.model_copy(update=changes).sealed()
+    return run.model_copy(update=changes).with_digest()
 
 
 # --- time and room -------------------------------------------------------------------------------

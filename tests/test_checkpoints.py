@@ -228,7 +228,7 @@ def test_full_disk_is_one_sentence_and_leaves_the_last_checkpoint(
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint_module, "write_whole", full)
+    monkeypatch.setattr(checkpoint_module, "write_atomically", full)
     with pytest.raises(CheckpointError, match=r"^Checkpoint a.npz cannot be written to .*space"):
         checkpoint.save({"seed": 1}, TrainingState(seconds=[1.0, 1.0]), [])
     state = checkpoint.load({"seed": 1}, [])

@@ -19,7 +19,7 @@ from factories import (
     diverged_run,
     make_run,
     of_revision,
-    resealed,
+    with_new_digest,
     with_value,
 )
 from typer.testing import CliRunner, Result
@@ -358,7 +358,7 @@ def test_an_impossible_record_is_one_sentence_everywhere(
 ) -> None:
     path = write_run(make_run(experiment), published)
     content = with_value(json.loads(path.read_text()), number, value)
-    path.write_text(resealed(content))
+    path.write_text(with_new_digest(content))
     assert path.name in fmnist("status").stdout
     assert status_line(fmnist("status"), "baltzi/mlp-baseline")[1] == "0"
     result = fmnist("report", "baltzi")

@@ -129,7 +129,7 @@ def test_models_have_a_say_at_their_best_epoch(tmp_path: Path) -> None:
     right = {"best_predictions": pack_predictions(TEST_LABELS), "best_confidences": sure}
     store = RunStore(tmp_path / "new", tmp_path)
     for seed in (1, 2, 3):
-        store.add(run.model_copy(update=right | {"seed": seed}).sealed())
+        store.add(run.model_copy(update=right | {"seed": seed}).with_digest())
     found = disputed_by(DATA, one_protocol(store))
     assert (found.runs, found.experiments, found.networks) == (3, 1, 1)
     assert not found.wrong.any()

@@ -190,8 +190,8 @@ def test_a_wrong_parameter_stops_papermill_with_one_sentence(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("resealed", [False, True], ids=["edited", "edited and resealed"])
-def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, installed, tmp_path):
+@pytest.mark.parametrize("new_digest", [False, True], ids=["edited", "edited, with new digest"])
+def test_nbval_notices_one_changed_digit_of_a_run(new_digest, real_data_dir, installed, tmp_path):
     """The digest gives an edited record away; if it did not, the stored tables would."""
     copy = tmp_path / "installed"
     shutil.copytree(installed["PYTHONPATH"], copy)
@@ -200,7 +200,7 @@ def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, insta
     content = json.loads(path.read_text())
     content["final"]["train"]["accuracy"] = round(content["final"]["train"]["accuracy"] + 0.01, 6)
     run = Run.model_validate(content)
-    record = run.sealed() if resealed else run
+    record = run.with_digest() if new_digest else run
     path.write_text(record.model_dump_json(exclude_unset=True))
     notebook = shutil.copy(ROOT / "chapters" / "baltzi.ipynb", tmp_path)
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
@@ -208,5 +208,5 @@ def test_nbval_notices_one_changed_digit_of_a_run(resealed, real_data_dir, insta
     env = {**installed, "PYTHONPATH": str(copy)}
     result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert result.returncode == 1, result.stdout[-2000:]
-    assert ("does not fit its own digest" in result.stdout) == (not resealed)
+    assert ("does not fit its own digest" in result.stdout) == (not new_digest)
     assert "NbCellError" in result.stdout or "FAILED" in result.stdout

@@ -364,7 +364,7 @@ def trained_elsewhere(run: Run) -> Run:
     """Return a run as another machine has trained it, with another version."""
     changes = {"device": "Tesla T4", "versions": {"keras": "3.10.0", "tensorflow": "2.19.0"}}
     provenance = run.provenance.model_copy(update=changes)
-    return run.model_copy(update={"provenance": provenance}).sealed()
+    return run.model_copy(update={"provenance": provenance}).with_digest()
 
 
 def test_other_machines_versions_and_precisions_are_named(cnn: Experiment) -> None:

@@ -27,7 +27,7 @@ def trial(number: int, scores: list[float], drawn: dict[str, Any] | None = None)
 def table(*trials: Trial, objective: str = "val_accuracy") -> Trials:
     return Trials(
         report="r", search="s", objective=objective, fingerprint="0", trials=trials
-    ).sealed()
+    ).with_digest()
 
 
 def draw(item: Parameter, rng: np.random.Generator) -> Any:

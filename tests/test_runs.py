@@ -24,7 +24,7 @@ from factories import (
     make_run,
     of_revision,
     predict,
-    resealed,
+    with_new_digest,
     with_value,
 )
 from hypothesis import HealthCheck, given, settings
@@ -129,7 +129,7 @@ def record(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_run_is_read_as_it_was_written(experiment: Experiment, record: Path) -> None:
     run = read_run(record)
     assert run == make_run(experiment, seed=12, epochs=5, best_epoch=3)
-    assert run.is_intact and run.sealed() == run
+    assert run.is_intact and run.with_digest() == run
     assert record.name == run.filename == f"mlp-1-hidden.seed12.{run.fingerprint[:8]}.json"
 
 
@@ -246,7 +246,7 @@ def test_a_number_that_no_training_gives_is_refused_though_the_digest_fits(
     record: Path, tmp_path: Path, path: str, value: Any, reason: str
 ) -> None:
     forged = tmp_path / record.name
-    forged.write_text(resealed(with_value(json.loads(record.read_text()), path, value)))
+    forged.write_text(with_new_digest(with_value(json.loads(record.read_text()), path, value)))
     with pytest.raises(RunError, match=f"^{record.name} [^\n]*{reason}[^\n]*train again\\.$"):
         read_run(forged)
 
@@ -259,7 +259,7 @@ def test_a_record_under_anothers_name_is_refused(
     record: Path, tmp_path: Path, path: str, value: Any
 ) -> None:
     moved = tmp_path / record.name
-    moved.write_text(resealed(with_value(json.loads(record.read_text()), path, value)))
+    moved.write_text(with_new_digest(with_value(json.loads(record.read_text()), path, value)))
     with pytest.raises(RunError, match=f"^{record.name} is the record of another run .*{tmp_path}"):
         read_run(moved, "baltzi")
 
@@ -383,24 +383,26 @@ def test_a_diverged_run_is_read(experiment: Experiment, tmp_path: Path) -> None:
 # --- any damage ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seal", [False, True], ids=["found", "resealed"])
+@pytest.mark.parametrize("new_digest", [False, True], ids=["found", "with new digest"])
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_damaged_record_is_read_or_refused(
-    record: Path, tmp_path: Path, seal: bool, data: st.DataObject
+    record: Path, tmp_path: Path, new_digest: bool, data: st.DataObject
 ) -> None:
     damaged = tmp_path / record.name
-    damaged.write_bytes(data.draw(mutations(record.read_bytes(), resealed if seal else None)))
+    damaged.write_bytes(
+        data.draw(mutations(record.read_bytes(), with_new_digest if new_digest else None))
+    )
     try_to(lambda: read_run(damaged, "baltzi"), RunError)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seal", [False, True], ids=["found", "resealed"])
+@pytest.mark.parametrize("new_digest", [False, True], ids=["found", "with new digest"])
 def test_a_hundred_thousand_damaged_records_are_read_or_refused_at_once(
-    record: Path, tmp_path: Path, seal: bool
+    record: Path, tmp_path: Path, new_digest: bool
 ) -> None:
     content, damaged = record.read_bytes(), tmp_path / record.name
-    for mutant in many_mutations(content, 50_000, resealed if seal else None):
+    for mutant in many_mutations(content, 50_000, with_new_digest if new_digest else None):
         damaged.write_bytes(mutant)
         try_to(lambda: read_run(damaged, "baltzi"), RunError, seconds=2)
 
@@ -643,7 +645,9 @@ def test_evaluations_are_those_of_the_history(store: RunStore, experiment: Exper
         values = list(run.history[name])
         values[5] = 0.99
         values[-1] = 0.5
-        wrong = run.model_copy(update={"history": run.history | {name: tuple(values)}}).sealed()
+        wrong = run.model_copy(
+            update={"history": run.history | {name: tuple(values)}}
+        ).with_digest()
         with pytest.raises(RunError, match=reason):
             publish_run(wrong, experiment, store)
 

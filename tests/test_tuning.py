@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from factories import Training, fake_run, resealed, with_value
+from factories import Training, fake_run, with_new_digest, with_value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import many_mutations, mutations, try_to
@@ -321,7 +321,7 @@ def one_trial(report: Report, search: Search) -> Trials:
         objective=search.objective,
         fingerprint=search_fingerprint(report, search),
         trials=(Trial(number=1, settings=settings, failure="too small"),),
-    ).sealed()
+    ).with_digest()
 
 
 @EACH_SEARCH
@@ -340,7 +340,7 @@ def test_a_published_table_with_a_fault_would_be_noticed(
     report: Report, search: Search, tmp_path: Path, change: dict[str, Any], fault: str | None
 ) -> None:
     table = one_trial(report, search).model_copy(update=change)
-    table = table if "digest" in change else table.sealed()
+    table = table if "digest" in change else table.with_digest()
     write_trials(table, tmp_path / report.id / "searches" / f"{search.id}.json")
     found = faults_of_tables(tmp_path)
     assert re.search(fault, "; ".join(found)) if fault else not found, found
@@ -738,7 +738,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def first(table: Trials, n: int) -> Trials:
-    return table.model_copy(update={"trials": table.trials[:n]}).sealed()
+    return table.model_copy(update={"trials": table.trials[:n]}).with_digest()
 
 
 def test_a_search_takes_over_the_published_trials(
@@ -763,11 +763,11 @@ def other_settings(table: Trials) -> Trials:
         filters = {2: 3, 3: 4, 4: 2}[trial.settings["filters"]]  # type: ignore[index]
         return trial.model_copy(update={"settings": trial.settings | {"filters": filters}})
 
-    return table.model_copy(update={"trials": tuple(map(change, table.trials))}).sealed()
+    return table.model_copy(update={"trials": tuple(map(change, table.trials))}).with_digest()
 
 
 def stale(table: Trials) -> Trials:
-    return table.model_copy(update={"fingerprint": "0"}).sealed()
+    return table.model_copy(update={"fingerprint": "0"}).with_digest()
 
 
 def half_precision(table: Trials) -> Trials:
@@ -777,7 +777,7 @@ def half_precision(table: Trials) -> Trials:
         half = trial.provenance.model_copy(update={"precision": "mixed_bfloat16"})
         return trial.model_copy(update={"provenance": half})
 
-    return table.model_copy(update={"trials": tuple(map(change, table.trials))}).sealed()
+    return table.model_copy(update={"trials": tuple(map(change, table.trials))}).with_digest()
 
 
 @pytest.mark.parametrize("change", [other_settings, stale, half_precision])
@@ -900,7 +900,7 @@ def test_whatever_a_search_of_the_book_draws_can_be_published(
 def with_trial(table: Trials, number: int, change: dict[str, Any]) -> Trials:
     trials = list(table.trials)
     trials[number - 1] = trials[number - 1].model_copy(update=change)
-    return table.model_copy(update={"trials": tuple(trials)}).sealed()
+    return table.model_copy(update={"trials": tuple(trials)}).with_digest()
 
 
 def test_a_table_that_contradicts_the_published_one_is_refused(
@@ -951,7 +951,7 @@ def test_a_table_that_is_no_evidence_is_not_published(
 ) -> None:
     table = searched.model_copy(update=change)
     with pytest.raises(TuningError, match=sentence):
-        publish_trials(tiny, table if "digest" in change else table.sealed())
+        publish_trials(tiny, table if "digest" in change else table.with_digest())
     assert not package.exists()
 
 
@@ -980,7 +980,7 @@ def test_a_trial_that_the_search_cannot_have_made_is_not_published(
     trial = trial.model_copy(update={"number": 1})
     if not change.keys() & set(Trial.model_fields):
         change = {"settings": trial.settings | change}
-    table = searched.model_copy(update={"trials": (trial,)}).sealed()
+    table = searched.model_copy(update={"trials": (trial,)}).with_digest()
     check_trials(tiny, table)
     with pytest.raises(TuningError, match=sentence):
         publish_trials(tiny, with_trial(table, 1, change))
@@ -1005,7 +1005,7 @@ def test_more_trials_than_the_search_has_or_a_gap_are_refused(
         publish_trials(tiny.model_copy(update={"searches": {"tuner": fewer}}), searched)
     gap = searched.model_copy(update={"trials": searched.trials[:1] + searched.trials[2:]})
     with pytest.raises(TuningError, match="without a gap"):
-        publish_trials(tiny, gap.sealed())
+        publish_trials(tiny, gap.with_digest())
 
 
 def test_a_full_disk_keeps_the_published_table(
@@ -1047,7 +1047,7 @@ def table(tiny: Report) -> Trials:
         objective="val_accuracy",
         fingerprint=search_fingerprint(tiny, tiny.searches["tuner"]),
         trials=(Trial(number=1, settings={"pool": (14, 4), "rate": 0.0}, failure="too small"),),
-    ).sealed()
+    ).with_digest()
 
 
 def test_of_published_and_local_trials_the_longer_table_counts(
@@ -1117,7 +1117,7 @@ def test_a_number_that_no_search_gives_is_refused_though_the_digest_fits(
 ) -> None:
     content = json.loads(trained_table.model_dump_json(exclude_unset=True))
     file = tmp_path / "trials.json"
-    file.write_text(resealed(with_value(content, path, value)))
+    file.write_text(with_new_digest(with_value(content, path, value)))
     with pytest.raises(TuningError, match=f"^[^\n]*{reason}[^\n]*$") as caught:
         read_trials(file)
     assert f"delete it from {tmp_path} and search again" in str(caught.value)
@@ -1127,7 +1127,7 @@ def test_a_table_of_another_search_is_refused_where_it_lies(
     tiny: Report, table: Trials, package: Path
 ) -> None:
     for change in ({"report": "other"}, {"search": "other"}):
-        other = table.model_copy(update=change).sealed()
+        other = table.model_copy(update=change).with_digest()
         write_trials(other, published_path(tiny, tiny.searches["tuner"]))
         with pytest.raises(TuningError, match=r"of another search than tiny/tuner: move it"):
             load_trials(tiny, "tuner")
@@ -1149,7 +1149,7 @@ def trained_table(tiny: Report) -> Trials:
         objective="val_accuracy",
         fingerprint=search_fingerprint(tiny, tiny.searches["tuner"]),
         trials=trials,
-    ).sealed()
+    ).with_digest()
 
 
 def read_everywhere(report: Report, path: Path) -> None:
@@ -1159,29 +1159,29 @@ def read_everywhere(report: Report, path: Path) -> None:
     check_trials(report, table)
 
 
-SEAL = pytest.mark.parametrize("seal", [False, True], ids=["found", "resealed"])
+NEW_DIGEST = pytest.mark.parametrize("new_digest", [False, True], ids=["found", "with new digest"])
 
 
-@SEAL
+@NEW_DIGEST
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_damaged_table_is_read_or_refused(
-    tiny: Report, trained_table: Trials, tmp_path: Path, seal: bool, data: st.DataObject
+    tiny: Report, trained_table: Trials, tmp_path: Path, new_digest: bool, data: st.DataObject
 ) -> None:
     content = trained_table.model_dump_json(exclude_unset=True).encode()
     path = tmp_path / "trials.json"
-    path.write_bytes(data.draw(mutations(content, resealed if seal else None)))
+    path.write_bytes(data.draw(mutations(content, with_new_digest if new_digest else None)))
     try_to(lambda: read_everywhere(tiny, path), TuningError)
 
 
 @pytest.mark.slow
-@SEAL
+@NEW_DIGEST
 def test_a_hundred_thousand_damaged_tables_are_read_or_refused_at_once(
-    tiny: Report, trained_table: Trials, tmp_path: Path, seal: bool
+    tiny: Report, trained_table: Trials, tmp_path: Path, new_digest: bool
 ) -> None:
     content = trained_table.model_dump_json(exclude_unset=True).encode()
     path = tmp_path / "trials.json"
-    for mutant in many_mutations(content, 50_000, resealed if seal else None):
+    for mutant in many_mutations(content, 50_000, with_new_digest if new_digest else None):
         path.write_bytes(mutant)
         try_to(lambda: read_everywhere(tiny, path), TuningError, seconds=2)
 
@@ -1198,7 +1198,7 @@ def test_of_a_loss_the_lowest_is_best_and_a_diverged_trial_comes_last(table: Tri
     assert [item.number for item in losses.ranked] == [3, 2, 1]
     accuracies = losses.model_copy(update={"objective": "val_accuracy"})
     assert [item.number for item in accuracies.ranked] == [2, 3, 1]
-    assert accuracies.sealed().is_intact
+    assert accuracies.with_digest().is_intact
 
 
 def test_an_unknown_search_is_named_with_those_there_are(tiny: Report) -> None:

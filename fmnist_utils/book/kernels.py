@@ -23,7 +23,7 @@ from fmnist_utils.book.notebooks import (
     has_tag,
     plain_text,
 )
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 
 _Result = TypeVar("_Result")
 
@@ -237,7 +237,7 @@ def _sentence(
     match error:
         case CellExecutionError():
             log = logs / f"{watch.name.with_suffix('').as_posix().replace('/', '.')}.log"
-            write_whole(log, plain_text(f"{error.traceback}\n").encode())
+            write_atomically(log, plain_text(f"{error.traceback}\n").encode())
             message = plain_text(f"{error.ename}: {error.evalue}").splitlines()[0]
             where = log.relative_to(logs.parents[1])
             return f"{watch.place}: {message} (whole traceback in {where})"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from fmnist_utils.book.notebooks import BookError, read_yaml
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 
 #: A name of dots alone would be a step through folders.
 _GITHUB = re.compile(
@@ -100,5 +100,5 @@ def set_repository(root: Path, url: str) -> list[Path]:
         texts[path] = NAMED[name].sub(rf"\g<1>{url}", path.read_text(encoding="utf-8"))
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
-        write_whole(path, texts[path].encode())
+        write_atomically(path, texts[path].encode())
     return changed

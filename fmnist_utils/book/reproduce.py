@@ -205,7 +205,7 @@ def _smoke(experiment: Experiment, data: FashionMNIST) -> Run:
         "fingerprint": fingerprint(short, few.fingerprint),
         "images": {name: len(part.labels) for name, part in parts.items()},
     }
-    return _smoke_runs[alike].model_copy(update=changes).sealed()
+    return _smoke_runs[alike].model_copy(update=changes).with_digest()
 
 
 def _shortened(protocol: Training, images: int) -> Training:

@@ -33,7 +33,7 @@ from fmnist_utils.book.stage import (
     versions,
 )
 from fmnist_utils.machine import core_count
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 
 #: What the extra "book" brings.
 _TOOLS = (
@@ -157,7 +157,7 @@ def refresh_chapters(
         name = page.relative_to(root)
         with tempfile.TemporaryDirectory() as folder:
             notebook = execute(page, name, {}, Path(folder), root / "_build/logs", kernels)
-        write_whole(page, dump(notebook))
+        write_atomically(page, dump(notebook))
 
     with _alone(root):
         images = _find_images("real", console)
@@ -314,7 +314,7 @@ def _jupyter_book(build: Path, work: Path) -> None:
     )
     log = build / "logs/jupyter-book.log"
     text = plain_text(result.stdout).replace(f"{build / 'stage'}/", "")
-    write_whole(log, text.encode())
+    write_atomically(log, text.encode())
     if result.returncode == 0:
         return
     problems = re.findall(r"^.*(?:WARNING|ERROR|CRITICAL): .*$", text, re.MULTILINE)

@@ -31,7 +31,7 @@ from fmnist_utils.book.notebooks import (
     title,
 )
 from fmnist_utils.book.record_pages import Build
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 from fmnist_utils.runs.store import LOCAL_RUNS, RunStore
 from fmnist_utils.training.provenance import revision
 
@@ -245,7 +245,7 @@ class Stage:
                 path.unlink()
 
     def _put(self, name: Path, content: bytes) -> None:
-        write_whole(self.folder / name, content)
+        write_atomically(self.folder / name, content)
         self._staged.add(self.folder / name)
 
     def _parameters(self, page: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fmnist_utils.campaign.executor import Executor, OnEpoch
 from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.campaign.process import ProcessLostError, StoppedError, train_in_process
 from fmnist_utils.machine import core_count
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.checkpoint import finished_epochs
 from fmnist_utils.training.provenance import code_digest
@@ -182,7 +182,7 @@ class DaskExecutor(Executor):
             if isinstance(result, Run):
                 self._client.run(forget_on_worker, checkpoint.name, wait=False, on_error="ignore")
                 return result
-            write_whole(checkpoint, result)
+            write_atomically(checkpoint, result)
 
     def _wait_for(self, job: Job, name: str, content: bytes) -> Any:
         """Have a worker train until it pauses; return the run, or the checkpoint's content."""
@@ -254,7 +254,7 @@ def train_on_worker(
     key = worker.get_current_task()
     checkpoint = _cached(name)
     if finished_epochs(content) > finished_epochs(checkpoint):
-        write_whole(checkpoint, content)
+        write_atomically(checkpoint, content)
 
     def stopped() -> bool:
         task = worker.state.tasks.get(key)

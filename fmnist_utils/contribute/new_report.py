@@ -9,7 +9,7 @@ from pathlib import Path
 from fmnist_utils.book import links
 from fmnist_utils.book.notebooks import dump
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import check_slug, write_whole
+from fmnist_utils.records import check_slug, write_atomically
 from fmnist_utils.reports import load
 
 _TEMPLATES = Path(__file__).parent
@@ -81,9 +81,9 @@ def write_skeleton(report_id: str) -> list[Path]:
         "INSTALL": links.install_address(url, branch),
     }
     data, page = (_filled(f"template.{end}", words) for end in ("yaml", "ipynb"))
-    write_whole(report, data.encode())
-    write_whole(chapter, dump(json.loads(page)))
-    write_whole(toc, listed.encode())
+    write_atomically(report, data.encode())
+    write_atomically(chapter, dump(json.loads(page)))
+    write_atomically(toc, listed.encode())
     load.load_report.cache_clear()
     return [report, chapter]
 

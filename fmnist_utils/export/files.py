@@ -23,7 +23,7 @@ from fmnist_utils.export.rows import (
     run_rows,
     training_rows,
 )
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.verdicts.across_reports import every_report
 from fmnist_utils.verdicts.ledger import LedgerRow, every_ledger
@@ -91,7 +91,7 @@ def write_record(folder: Path, tables: Record) -> list[Path]:
     """
     files = contents(tables)
     for name, content in files.items():
-        write_whole(folder / name, content)
+        write_atomically(folder / name, content)
     return [folder / name for name in files]
 
 

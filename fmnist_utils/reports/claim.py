@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, NUM_CLASSES, count
-from fmnist_utils.records import Slug, Strict, WrongAt, check_slug
+from fmnist_utils.records import LocatedError, Slug, Strict, check_slug
 from fmnist_utils.reports.quantities import (
     NOT_MEASURED,
     QUANTITIES,
@@ -178,7 +178,7 @@ class Claim(Strict):
         if self.fact is not None and self.fact not in FACTS:
             raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
         if problem := self._wrong_value():
-            raise WrongAt(f"claim {self.id}: {problem}", "value")
+            raise LocatedError(f"claim {self.id}: {problem}", "value")
         return self
 
     def _wrong_value(self) -> str:

@@ -21,9 +21,9 @@ from fmnist_utils.models.build import build as build_model
 from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.models.spec import ModelSpec
 from fmnist_utils.records import (
+    LocatedError,
     Slug,
     Strict,
-    WrongAt,
     all_problems,
     first_problem,
     refuse_duplicates,
@@ -262,20 +262,20 @@ class Experiment(Strict):
 
     def _check_model(self) -> None:
         if self.variant_of is None and (problem := misbuilt(self.model)):
-            raise WrongAt(f"{self.id}: {problem}", "model")
+            raise LocatedError(f"{self.id}: {problem}", "model")
 
     def _check_claim(self, i: int, claim: Claim) -> None:
         """Every claim is about what the experiment, or a run of it, has."""
         # Those of the prose come first.
         at = ("claims", i) if i < len(self.stated) else ()
         if claim.about.place == "report":
-            raise WrongAt(f"claim {claim.id}: {claim.quantity} belongs under the report", *at)
+            raise LocatedError(f"claim {claim.id}: {claim.quantity} belongs under the report", *at)
         if claim.setting is not None:
             _check_setting(self, claim, *at)
         last = self.training.epochs
         if claim.epoch is not None and claim.epoch > last:
             problem = f"training ends by epoch {last}, before epoch {claim.epoch}"
-            raise WrongAt(f"claim {claim.id}: {problem}", *at)
+            raise LocatedError(f"claim {claim.id}: {problem}", *at)
         check_reading(self, claim, *at)
 
     def _check_assumptions(self) -> None:

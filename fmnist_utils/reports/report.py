@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fmnist_utils.models.layer_rules import misbuilt
-from fmnist_utils.records import Slug, Strict, WrongAt, refuse_duplicates
+from fmnist_utils.records import LocatedError, Slug, Strict, refuse_duplicates
 from fmnist_utils.reports import settings
 from fmnist_utils.reports.claim import Claim, Places, one_or_more
 from fmnist_utils.reports.experiment import Experiment, Variant
@@ -116,7 +116,8 @@ class Derivation(Strict):
     def _given_are_as_many(self) -> Derivation:
         wanted = {"difference": 2, "ratio": 2, "not_before": 1}.get(self.rule)
         if wanted and len(self.given) != wanted:
-            raise WrongAt(f"rule {self.rule} takes {wanted} given, not {len(self.given)}", "given")
+            problem = f"rule {self.rule} takes {wanted} given, not {len(self.given)}"
+            raise LocatedError(problem, "given")
         return self
 
 
@@ -293,14 +294,14 @@ class Report(Strict):
             divisor = self.given(item, item.given[-1])
             if item.rule == "ratio" and divisor.low <= 0:
                 problem = f"derivation {item.id}: a ratio is one of numbers above 0"
-                raise WrongAt(problem, "derivations", i, "given", 1)
+                raise LocatedError(problem, "derivations", i, "given", 1)
         for i, finding in enumerate(self.findings):
             with settings.named_errors(f"finding {finding.id}", "findings", i):
                 try:
                     self.filled(finding)
                     list(map(self.holds, finding.when))
                 except ValueError as error:
-                    raise WrongAt(f"finding {finding.id}: {error}", "findings", i) from error
+                    raise LocatedError(f"finding {finding.id}: {error}", "findings", i) from error
         return self
 
     @model_validator(mode="after")
@@ -311,10 +312,10 @@ class Report(Strict):
             other = self.experiments.get(experiment.layers_as)
             if other is None or other.layers_as is not None:
                 problem = f"{experiment.layers_as} is no experiment with layers of its own"
-                raise WrongAt(f"{experiment.id}: {problem}", "experiments", name, "layers_as")
+                raise LocatedError(f"{experiment.id}: {problem}", "experiments", name, "layers_as")
             if found := experiment.layers_otherwise(other):
                 problem = f"{', '.join(found)} differ from {other.id}, and are not accounted for"
-                raise WrongAt(f"{experiment.id}: {problem}", "experiments", name, "layers_as")
+                raise LocatedError(f"{experiment.id}: {problem}", "experiments", name, "layers_as")
         return self
 
     @model_validator(mode="after")
@@ -348,10 +349,11 @@ class Report(Strict):
             at = ("claims", i)
             if claim.about.place == "experiment":
                 belongs = f"{claim.quantity} belongs under an experiment"
-                raise WrongAt(f"claim {claim.id}: {belongs}", *at)
+                raise LocatedError(f"claim {claim.id}: {belongs}", *at)
             for key, model in (("of", claim.of), ("than", claim.than)):
                 if model is not None and model not in trainable:
-                    raise WrongAt(f"claim {claim.id}: there is no experiment {model}", *at, key)
+                    problem = f"claim {claim.id}: there is no experiment {model}"
+                    raise LocatedError(problem, *at, key)
                 if model is not None:
                     settings.check_reading(trainable[model], claim, *at)
                     name = trainable[model].variant_of or model
@@ -361,17 +363,17 @@ class Report(Strict):
     def _check_of(self, kind: str, name: str, of: str, taken: Container[str]) -> None:
         if of not in self.experiments:
             problem = f"there is no experiment {of} to vary"
-            raise WrongAt(f"{_ONE[kind]} {name}: {problem}", kind, name, "of")
+            raise LocatedError(f"{_ONE[kind]} {name}: {problem}", kind, name, "of")
         if name in taken:
             problem = "an experiment has that name already"
-            raise WrongAt(f"{_ONE[kind]} {name}: {problem}", kind, name)
+            raise LocatedError(f"{_ONE[kind]} {name}: {problem}", kind, name)
 
     @model_validator(mode="after")
     def _models_can_be_built(self) -> Report:
         """Say so before Keras does; a search may draw what cannot be built, and tells."""
         for name, variant in self.trainable.items():
             if problem := misbuilt(variant.model):
-                raise WrongAt(f"{variant.id}: {problem}", "variants", name, "model")
+                raise LocatedError(f"{variant.id}: {problem}", "variants", name, "model")
         return self
 
     @model_validator(mode="after")
@@ -382,7 +384,7 @@ class Report(Strict):
             for i, claim in enumerate(search.stated):
                 if claim.setting is None:
                     problem = f"claim {claim.id} must be of quantity setting"
-                    raise WrongAt(f"search {name}: {problem}", *at, "claims", i)
+                    raise LocatedError(f"search {name}: {problem}", *at, "claims", i)
                 settings._check_setting(search, claim, *at, "claims", i)
             for item in search.assumed:
                 settings._check_assumption(search, item.setting, item.chosen)
@@ -391,5 +393,5 @@ class Report(Strict):
                     varied = search.vary(self.experiments[search.of], values)
                 if varied.training.validation.drawn_by_run:
                     problem = "its trials share one split: give training.validation.seed"
-                    raise WrongAt(f"search {name}: {problem}", *at, "reduced")
+                    raise LocatedError(f"search {name}: {problem}", *at, "reduced")
         return self

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import WrongAt, first_problem
+from fmnist_utils.records import LocatedError, first_problem
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.protocol import NOT_SUPPORTED, Precision, Training
 from fmnist_utils.reports.quantities import EPOCHS
@@ -142,9 +142,9 @@ def named_errors(what: str, *at: int | str) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise WrongAt(f"{what}: {error.args[0]}", *at) from error
+        raise LocatedError(f"{what}: {error.args[0]}", *at) from error
     except ValidationError as error:
-        raise WrongAt(f"{what}: {first_problem(error)}", *at) from error
+        raise LocatedError(f"{what}: {first_problem(error)}", *at) from error
 
 
 def account_for(
@@ -200,7 +200,7 @@ def _check_setting(subject: HasSettings, claim: Claim, *at: int | str) -> None:
         used = subject.setting(claim.setting or "")
     counted = type(used) is int and claim.unit == "plain"
     if counted and isinstance(claim.value, Decimal) and (problem := not_whole(claim.value)):
-        raise WrongAt(f"claim {claim.id}: {problem}", *at, *(["value"] if at else []))
+        raise LocatedError(f"claim {claim.id}: {problem}", *at, *(["value"] if at else []))
 
 
 # --- readings: what a training, or a claim about one, leaves open -------------------------------
@@ -242,7 +242,7 @@ def check_compared(experiment: HasReadings, claim: Claim, *at: int | str) -> Non
     told = {item.setting for item in experiment.assumed} | {c.setting for c in experiment.stated}
     if reading not in told and (best or not experiment.training.restores_best):
         problem = f"{reading} of {experiment.id} is neither claimed nor assumed"
-        raise WrongAt(f"claim {claim.id}: {problem}", *at)
+        raise LocatedError(f"claim {claim.id}: {problem}", *at)
 
 
 def check_reading(experiment: HasReadings, claim: Claim, *at: int | str) -> None:
@@ -267,4 +267,4 @@ def check_reading(experiment: HasReadings, claim: Claim, *at: int | str) -> None
     elif spec.restores_best and claim.about.is_metric and claim.of and claim.reading == "final":
         problem = f"{experiment.id} restores the best weights: give it reading: best"
     if problem:
-        raise WrongAt(f"claim {claim.id}: {problem}", *at)
+        raise LocatedError(f"claim {claim.id}: {problem}", *at)

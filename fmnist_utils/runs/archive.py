@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import LARGEST, write_whole
+from fmnist_utils.records import LARGEST, write_atomically
 from fmnist_utils.reports.experiment import OWN
 
 #: Names of records: a folder or two of ids, then a file's own.
@@ -63,7 +63,7 @@ def pack(file: Path, folders: Iterable[Path]) -> int:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in records.items():
             archive.write(path, name)
-    write_whole(file, content.getvalue())
+    write_atomically(file, content.getvalue())
     return len(records)
 
 
@@ -105,7 +105,7 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
         if (folder / name).exists():
             raise ArchiveError(f"holds {name} twice")
         room -= len(content := _read(archive, member, min(LARGEST, room)))
-        write_whole(folder / name, content)
+        write_atomically(folder / name, content)
 
 
 def _read(archive: zipfile.ZipFile, member: Any, room: int) -> bytes:

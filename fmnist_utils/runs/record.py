@@ -15,7 +15,7 @@ from fmnist_utils.data.fashion_mnist import NUM_CLASSES, official_fingerprint
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import (
     Line,
-    Sealed,
+    RecordWithDigest,
     Share,
     Slug,
     Strict,
@@ -155,7 +155,7 @@ class Provenance(Strict):
         return Method(self.precision, self.plain_fit, self.unseeded)
 
 
-class Run(Sealed):
+class Run(RecordWithDigest):
     """One training of one experiment with one seed.
 
     Attributes

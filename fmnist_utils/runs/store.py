@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import reports_folder
 from fmnist_utils.reports.report import Report
@@ -143,7 +143,7 @@ class RunStore:
         for folder in {self.written, *(self.written / report for report in reports)}:
             probe = folder / f".writable-{os.getpid()}"
             try:
-                write_whole(probe, bytes(_ROOM))
+                write_atomically(probe, bytes(_ROOM))
                 probe.unlink()
             except OSError as error:
                 raise RunError(
@@ -157,19 +157,19 @@ STORE = RunStore()
 
 
 def write_run(run: Run, folder: Path) -> Path:
-    """Write a sealed run into a folder, atomically, and return the file's path.
+    """Write a run with its digest into a folder, atomically, and return the file's path.
 
     Parameters
     ----------
     run : Run
-        It is sealed here.
+        Its digest is filled in here.
     folder : pathlib.Path
         Made when missing.
     """
     path = folder / run.filename
-    text = run.sealed().model_dump_json(exclude_unset=True)
+    text = run.with_digest().model_dump_json(exclude_unset=True)
     try:
-        write_whole(path, f"{text}\n".encode())
+        write_atomically(path, f"{text}\n".encode())
     except OSError as error:
         raise RunError(
             f"Run {path.name} cannot be written to {folder}: {error.strerror or error}."

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import write_whole
+from fmnist_utils.records import write_atomically
 from fmnist_utils.training.state import TrainingState
 
 
@@ -75,7 +75,7 @@ class Checkpoint:
         numbered: dict[str, Any] = {str(i): array for i, array in enumerate(arrays)}
         np.savez(content, notes=np.array(json.dumps(notes)), **numbered)
         try:
-            write_whole(self.path, content.getvalue())
+            write_atomically(self.path, content.getvalue())
         except OSError as error:
             raise CheckpointError(
                 f"Checkpoint {self.path.name} cannot be written to {self.path.parent}: "

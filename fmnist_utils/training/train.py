@@ -134,7 +134,7 @@ def train(
         **kept,
         seconds_per_epoch=tuple(round(seconds, 3) for seconds in state.seconds),
         provenance=provenance,
-    ).sealed()
+    ).with_digest()
 
 
 def compiled_model(experiment: Experiment, method: Method) -> keras.Model:

@@ -140,7 +140,7 @@ class LocalSearch:
             objective=self.search.objective,
             fingerprint=search_fingerprint(self.report, self.search),
             trials=tuple(trials),
-        ).sealed()
+        ).with_digest()
 
 
 def load_trials(report: Report, search_id: str, local: Path | None = None) -> Trials | None:

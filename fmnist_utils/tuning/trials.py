@@ -12,14 +12,14 @@ from pydantic import Field, ValidationError
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.records import (
-    Sealed,
+    RecordWithDigest,
     Share,
     Slug,
     Strict,
     first_problem,
     read_regular,
     sha256,
-    write_whole,
+    write_atomically,
 )
 from fmnist_utils.reports.load import reports_folder
 from fmnist_utils.reports.report import Report
@@ -111,7 +111,7 @@ class Trial(Strict):
         return f"trial {self.number} of {of}: {self.score:.4f} ({scores}), {seconds:.0f} s"
 
 
-class Trials(Sealed):
+class Trials(RecordWithDigest):
     """The table of a search's trials, in the order of drawing.
 
     `fingerprint` identifies what the search tries, `digest` is the SHA-256 of all other fields.
@@ -249,7 +249,7 @@ def write_trials(table: Trials, path: Path) -> None:
         When the folder cannot be written, or the disk is full.
     """
     try:
-        write_whole(path, f"{table.model_dump_json(exclude_unset=True)}\n".encode())
+        write_atomically(path, f"{table.model_dump_json(exclude_unset=True)}\n".encode())
     except OSError as error:
         raise TuningError(
             f"The table {path} cannot be written: {error.strerror or error}."
