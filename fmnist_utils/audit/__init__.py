@@ -56,7 +56,7 @@ CHECKS: tuple[Check, ...] = (
     protocol_checks.covered_little,
     protocol_checks.outside_the_space,
     gap_checks.unstated_settings,
-    gap_checks.unstated_means,
+    gap_checks.unstated_environment,
     gap_checks.single_runs,
     gap_checks.untested,
 )

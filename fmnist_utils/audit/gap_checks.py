@@ -126,7 +126,7 @@ def _switches(choice: object) -> list[bool]:
     return [bool(value) for value in choice] if isinstance(choice, tuple) else [bool(choice)]
 
 
-def unstated_means(report: Report) -> Iterator[Fault]:
+def unstated_environment(report: Report) -> Iterator[Fault]:
     """Find that versions of libraries, or the machine, are not told."""
     told = report.means
     missing = [

@@ -52,7 +52,7 @@ class Finding(Strict):
     consequence: str
 
 
-class Written(Finding):
+class WrittenFinding(Finding):
     """A finding in the report's file: what no arithmetic over the claims can find.
 
     Its numbers are formulas over claims, filled in when the report is audited: ``{cnn/test}``,
@@ -76,7 +76,7 @@ class Written(Finding):
         return {key: getattr(self, key) for key in ("title", "claimed", "because", "consequence")}
 
 
-class Means(Strict):
+class Environment(Strict):
     """With what a report computed, and where it says so; None for what it leaves out."""
 
     versions: str | None = None
@@ -155,9 +155,9 @@ class Report(Strict):
     variants: dict[Slug, Variant] = Field(default_factory=dict)
     searches: dict[Slug, Search] = Field(default_factory=dict)
     ignored: tuple[Ignored, ...] = ()
-    means: Means = Means()
+    means: Environment = Environment()
     derivations: tuple[Derivation, ...] = ()
-    findings: tuple[Written, ...] = ()
+    findings: tuple[WrittenFinding, ...] = ()
 
     @property
     def short_name(self) -> str:
@@ -252,14 +252,14 @@ class Report(Strict):
         return value
 
     def holds(self, condition: str) -> bool:
-        """Say whether a relation of formulas over claims holds; see `Written`."""
+        """Say whether a relation of formulas over claims holds; see `WrittenFinding`."""
         path, _, word = condition.partition(" = ")
         in_words = word and " " not in path and not path[:1].isdigit()
         if in_words and isinstance(stated := self.claim(path).value, str):
             return stated == word
         return holds(condition, self.number)
 
-    def filled(self, item: Written) -> Finding:
+    def filled(self, item: WrittenFinding) -> Finding:
         """Return a written finding with its formulas worked out."""
         texts = {key: fill(text, self.number) for key, text in item.texts.items()}
         return Finding(id=item.id, severity=item.severity, where=item.where, **texts)
