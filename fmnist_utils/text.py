@@ -93,7 +93,7 @@ def spread_text(values: np.ndarray) -> str:
     return f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
 
 
-def apart_text(ones: Sequence[Run], others: Sequence[Run]) -> str:
+def difference_text(ones: Sequence[Run], others: Sequence[Run]) -> str:
     """Write by how much one model is more accurate, `runs.pairing.difference`; or nothing.
 
     Parameters
@@ -107,18 +107,18 @@ def apart_text(ones: Sequence[Run], others: Sequence[Run]) -> str:
     return with_interval(*found[:3]) + " in pairs" * found.in_pairs
 
 
-def with_interval(apart: float, low: float, high: float) -> str:
+def with_interval(estimate: float, low: float, high: float) -> str:
     """Write a difference with its sign, and the ends of its interval.
 
     Parameters
     ----------
-    apart : float
+    estimate : float
         The difference of the means, in percentage points.
     low, high : float
         Ends of its interval.
     """
     # Adding zero turns the -0.0 that rounding may leave into 0.0.
-    mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (apart, low, high))
+    mean, *ends = (f"{round(value, 2) + 0.0:+.2f}" for value in (estimate, low, high))
     return f"{mean} [{', '.join(ends)}]"
 
 

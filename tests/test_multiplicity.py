@@ -16,7 +16,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.pairing import difference, distinct, nested, paired
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import ClaimTest, SampleSummary, mean_half_width
-from fmnist_utils.text import apart_text
+from fmnist_utils.text import difference_text
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow, statement_share
 from fmnist_utils.verdicts.multiplicity import Pool, chance, survives, words_if_true
@@ -226,6 +226,6 @@ def test_nested_trainings_are_compared_in_pairs_also_in_tables(tmp_path: Path) -
     assert apart.count(0) == 2, "two of the three trainings are the same ones"
     assert found.mean == pytest.approx(np.mean(apart))
     assert found.high - found.mean == pytest.approx(mean_half_width(apart))
-    assert apart_text(others, ones).endswith("] in pairs")
-    assert "in pairs" not in apart_text(store.runs(report["mlp-256"]), ones)
-    assert difference(ones[:1], others[:1]) is None and apart_text([], ones) == ""
+    assert difference_text(others, ones).endswith("] in pairs")
+    assert "in pairs" not in difference_text(store.runs(report["mlp-256"]), ones)
+    assert difference(ones[:1], others[:1]) is None and difference_text([], ones) == ""

@@ -18,7 +18,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, Stacked, Table, front_page
-from fmnist_utils.text import apart_text
+from fmnist_utils.text import difference_text
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import (
     COLUMNS,
@@ -413,7 +413,7 @@ def test_a_difference_has_its_interval():
     ones = [make_run(one, i, accuracy=0.90 + i / 1000) for i in (1, 2, 3)]
     others = [make_run(other, i, accuracy=0.90 + i / 500) for i in (1, 2, 3)]
     # Standard error √(0.1² / 3 + 0.2² / 3) = 0.129, Welch's degrees of freedom 50 / 17 = 2.94.
-    assert apart_text(ones, others) == "-0.20 [-0.62, +0.22]"
+    assert difference_text(ones, others) == "-0.20 [-0.62, +0.22]"
     almost = [*ones[:2], make_run(one, 4, accuracy=0.9031)]  # 0.003 points more on average
-    assert apart_text(ones, almost).startswith("+0.00 ["), "a rounded zero has no minus"
-    assert apart_text(ones[:1], others) == ""
+    assert difference_text(ones, almost).startswith("+0.00 ["), "a rounded zero has no minus"
+    assert difference_text(ones[:1], others) == ""

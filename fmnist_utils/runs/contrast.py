@@ -11,7 +11,7 @@ import numpy as np
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.experiment import Experiment
-from fmnist_utils.runs.devices import place
+from fmnist_utils.runs.devices import device_text
 from fmnist_utils.runs.pairing import difference, paired
 from fmnist_utils.runs.record import Method, Run, accuracies
 from fmnist_utils.runs.store import RunStore
@@ -192,7 +192,7 @@ def _named(runs: Sequence[Run]) -> str:
 def _notes(mine: Sequence[Run], others: Sequence[Run]) -> list[str]:
     """Say in what else than their experiment two sets of runs differ."""
     notes = []
-    for what, of in (("on", place), ("in", lambda run: run.provenance.precision)):
+    for what, of in (("on", device_text), ("in", lambda run: run.provenance.precision)):
         sides = [sorted(set(map(of, runs))) for runs in (mine, others)]
         if sides[0] != sides[1]:
             here, there = (", ".join(side) for side in sides)

@@ -10,12 +10,12 @@ from fmnist_utils.runs.record import Run
 _NAMES = {"keras": "Keras", "tensorflow": "TensorFlow", "jax": "JAX"}
 
 
-def place(run: Run) -> str:
+def device_text(run: Run) -> str:
     """Name the device of a run, and what it was trained with.
 
     Examples
     --------
-    >>> place(runs[0])
+    >>> device_text(runs[0])
     'AMD EPYC (Keras ..., TensorFlow ...)'
     """
     made = run.provenance
@@ -26,13 +26,13 @@ def place(run: Run) -> str:
 
 
 def mixed_runs(runs: Iterable[Run]) -> str:
-    """Return the end of a caption: how many runs are of each place; nothing where all are of one.
+    """Return the end of a caption: how many runs each device made; nothing where one made all.
 
     Examples
     --------
     >>> mixed_runs(runs)
     ''
     """
-    places = Counter(map(place, runs))
-    counts = ", ".join(f"{n} on {where}" for where, n in places.items())
-    return f" (runs: {counts})" * (len(places) > 1)
+    devices = Counter(map(device_text, runs))
+    counts = ", ".join(f"{n} on {where}" for where, n in devices.items())
+    return f" (runs: {counts})" * (len(devices) > 1)

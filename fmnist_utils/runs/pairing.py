@@ -46,7 +46,7 @@ def paired(a: Sequence[Run], b: Sequence[Run]) -> list[tuple[Run, Run]]:
     return [(run, others[run.seed]) for run in a if run.seed in others]
 
 
-class Apart(NamedTuple):
+class AccuracyDifference(NamedTuple):
     """By how many points one model is more accurate, with a 95 % interval."""
 
     mean: float
@@ -57,7 +57,7 @@ class Apart(NamedTuple):
 
 def difference(
     ones: Sequence[Run], others: Sequence[Run], split: str = "test", at: str = "final"
-) -> Apart | None:
+) -> AccuracyDifference | None:
     """Compare the accuracies of two models: as independent samples, or in pairs where nested.
 
     Parameters
@@ -76,7 +76,7 @@ def difference(
         ones, others = zip(*paired(ones, others), strict=True)
     a, b = (accuracies(runs, split, at) for runs in (ones, others))
     found = welch_interval((1, a - b)) if in_pairs else welch_interval((1, a), (-1, b))
-    return Apart(*found, in_pairs) if found else None
+    return AccuracyDifference(*found, in_pairs) if found else None
 
 
 def distinct(groups: Iterable[Sequence[Run]]) -> list[Sequence[Run]]:

@@ -133,8 +133,8 @@ def publish_run(
             "learning rate, and train every seed again."
         )
     folder = store.published / experiment.report / "runs"
-    ending = run.provenance.method.ending
-    pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}{ending}"
+    suffix = run.provenance.method.file_suffix
+    pattern = f"{experiment.id}.seed*.{run.fingerprint[:8]}{suffix}"
     published = {other.seed: other for other in map(read_run, folder.glob(pattern))}
     if run.seed in published:
         if published[run.seed].digest == run.digest:

@@ -48,7 +48,7 @@ class Method(NamedTuple):
     unseeded: bool = False
 
     @property
-    def ending(self) -> str:
+    def file_suffix(self) -> str:
         """End of the names of this method's record files."""
         short = ".bf16" if self.precision == "mixed_bfloat16" else ""
         fit = ".fit" if self.plain_fit else ""
@@ -262,7 +262,7 @@ class Run(RecordWithDigest):
 
 
 def _filename(experiment: str, seed: int, identity: str, method: Method) -> str:
-    return f"{experiment}.seed{seed:02d}.{identity[:8]}{method.ending}"
+    return f"{experiment}.seed{seed:02d}.{identity[:8]}{method.file_suffix}"
 
 
 def fingerprint(experiment: Experiment, images: str | None = None) -> str:

@@ -16,7 +16,7 @@ from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import chance_difference, mean_difference
 from fmnist_utils.tables.table import Stacked, Table
-from fmnist_utils.text import apart_text
+from fmnist_utils.text import difference_text
 from fmnist_utils.verdicts.across_reports import (
     SPLITS,
     Choice,
@@ -245,7 +245,7 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     found = []
     for choice in choices(store):
         ours, other = (accuracies(runs, "test") for runs in (choice.base.runs, choice.runs))
-        change = apart_text(choice.runs, choice.base.runs)
+        change = difference_text(choice.runs, choice.base.runs)
         what = Stacked(choice.variant.title, choice.base.report.short_name)
         row = (what, change, _word_change(choice))
         found.append((abs(float(other.mean() - ours.mean())), row))

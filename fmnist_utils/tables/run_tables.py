@@ -13,7 +13,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.record import Run, accuracies
 from fmnist_utils.runs.status import runs_status, stray_records
 from fmnist_utils.tables.table import Badge, Stacked, Table, ours_cell, verdict_badge
-from fmnist_utils.text import apart_text, reported_text, spread_text, with_interval
+from fmnist_utils.text import difference_text, reported_text, spread_text, with_interval
 from fmnist_utils.tuning import search_status
 from fmnist_utils.verdicts.equivalence import MARGIN, SEEDS, Comparison
 from fmnist_utils.verdicts.judge import judge
@@ -169,7 +169,7 @@ def effects(groups: Groups, against: str, x: str, line: str) -> Table:
             )
         for place, runs in found.items():
             values = accuracies(runs, "test")
-            apart = apart_text(runs, found[against])
+            apart = difference_text(runs, found[against])
             change = "reference" if place == against else apart
             rows.append((name, place, str(values.size), spread_text(values), change))
     headers = (line, x, "seeds", "test accuracy (%)", "difference (points), 95 % interval")
