@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fmnist_utils.runs.pairing import difference, nested
     from fmnist_utils.verdicts import equivalence
 
-_HOMES = {
+_MODULES = {
     "check_parameters": "fmnist_utils.book.reproduce",
     "compare": "fmnist_utils.runs.contrast",
     "difference": "fmnist_utils.runs.pairing",
@@ -47,17 +47,17 @@ _HOMES = {
     "search": "fmnist_utils.book.reproduce",
     "setup": "fmnist_utils.book.chapter_setup",
 }
-_ROOMS = ("plots", "tables", "verdicts")
+_SUBPACKAGES = ("plots", "tables", "verdicts")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _ROOMS:
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    if name in _SUBPACKAGES:
         return importlib.import_module(f"fmnist_utils.{name}")
     raise AttributeError(f"module 'fmnist_utils' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOMES, *_ROOMS])
+    return sorted([*_MODULES, *_SUBPACKAGES])

@@ -207,7 +207,7 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (work / "_build/html/_static/book.css").write_text("p {}")
 
     monkeypatch.setattr(book, "_jupyter_book", jupyter_book)
-    monkeypatch.setattr(book, "finish", lambda site: None)
+    monkeypatch.setattr(book, "postprocess", lambda site: None)
     make_book(tmp_path)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (tmp_path / "index.ipynb").unlink()

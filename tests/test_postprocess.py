@@ -16,7 +16,7 @@ from PIL import Image
 from fmnist_utils.book import pdf
 from fmnist_utils.book.notebooks import BookError
 from fmnist_utils.book.pdf import one_page
-from fmnist_utils.book.postprocess import _indexed, finish
+from fmnist_utils.book.postprocess import _indexed, postprocess
 
 ICON = '<button title="Launch"><i class="fas fa-rocket" data-mode="x"></i></button>'
 TABLE = '<table><thead><tr><th></th><th>b</th></tr></thead><tr id="baltzi/test"><td>93.61</td></tr>'
@@ -40,7 +40,7 @@ def finished(tmp_path: Path, html: str, name: str = "chapters/one.html") -> Beau
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html)
-    finish(tmp_path)
+    postprocess(tmp_path)
     return BeautifulSoup(path.read_text(), "html.parser")
 
 

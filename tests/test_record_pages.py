@@ -54,12 +54,12 @@ def build(root: Path, **executed: Any) -> str:
     """Stage the record as if the chapter had just been executed, or kept."""
     images = Images("synthetic", None)
     one = Stage(root, "replay", images, None, Kernels())
-    one.add_spine()
+    one.add_site_files()
     notebook = json.loads((root / "chapters/one.ipynb").read_text())
     notebook["metadata"] = {"fmnist_executed": executed} if executed else {}
     one._put(Path("chapters/one.ipynb"), json.dumps(notebook).encode())
     outcome = one.add_record()
-    one.sweep()
+    one.remove_stale()
     return outcome
 
 

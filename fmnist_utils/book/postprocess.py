@@ -35,7 +35,7 @@ _PERCENT = re.compile(r"(?<=\d)\s%")
 _LOADING = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
 
 
-def finish(site: Path) -> None:
+def postprocess(site: Path) -> None:
     """Finish every page of a rendered site in place, and add its search index.
 
     Parameters
@@ -50,7 +50,7 @@ def finish(site: Path) -> None:
     """
     for page in html_pages(site):
         soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-        _Page(soup, page, site).finish()
+        _Page(soup, page, site).postprocess()
         page.write_text(str(soup), encoding="utf-8")
     for name in _UNUSED:
         path = site / name
@@ -73,7 +73,7 @@ class _Page:
         self.soup, self.path, self.site = soup, path, site
         self.up = "../" * (len(path.relative_to(site).parts) - 1)
 
-    def finish(self) -> None:
+    def postprocess(self) -> None:
         self._head()
         self._icons()
         self._names_and_roles()

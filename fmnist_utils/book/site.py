@@ -21,7 +21,7 @@ from rich.console import Console
 
 from fmnist_utils.book.kernels import Kernels, execute, side_by_side
 from fmnist_utils.book.notebooks import BookError, dump, plain_text
-from fmnist_utils.book.postprocess import finish
+from fmnist_utils.book.postprocess import postprocess
 from fmnist_utils.book.stage import (
     Images,
     Mode,
@@ -102,7 +102,7 @@ def build_book(
         limit = cell_timeout or (CELL_TIMEOUT if mode == "replay" else None)
         kernels = Kernels(limit, _environment(images))
         stage = Stage(root, mode, images, executed, kernels)
-        stage.add_spine()
+        stage.add_site_files()
         # Side by side where nothing is trained: two trainings would share one GPU's memory.
         cores = core_count() if mode == "replay" else 1
         # The front page comes last: it counts what the chapters may just have trained.
@@ -113,7 +113,7 @@ def build_book(
                     _say(console, f"{page.relative_to(root)}: {outcome}")
             if outcome := stage.add_record():
                 _say(console, f"record: {outcome}")
-        stage.sweep()
+        stage.remove_stale()
         return _render(root / "_build", console)
 
 
@@ -250,7 +250,7 @@ def _render(build: Path, console: Console) -> Path:
     fresh = work / "_build/html"
     with console.status("Rendering the pages"):
         _jupyter_book(build, work)
-        finish(fresh)
+        postprocess(fresh)
     _refuse_gaps(build / "stage", fresh)
     (fresh / _STAMP).write_text(json.dumps([made_from, *_files(fresh)]))
     if site.exists():

@@ -154,7 +154,7 @@ class Stage:
             if path.is_symlink():
                 path.unlink()
 
-    def add_spine(self) -> None:
+    def add_site_files(self) -> None:
         """Stage what surrounds the pages; banners go into the copy of ``_config.yml`` only."""
         config = read_yaml(self._root / "_config.yml")
         html = config.setdefault("html", {})
@@ -238,7 +238,7 @@ class Stage:
         version = importlib.metadata.version("fmnist-utils")
         return f"{config.get('author')}, \u201c{config.get('title')}\u201d, version {version}."
 
-    def sweep(self) -> None:
+    def remove_stale(self) -> None:
         """Remove what this build has not staged."""
         for path in self.folder.rglob("*"):
             if path.is_file() and path not in self._staged:
