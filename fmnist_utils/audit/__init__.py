@@ -19,7 +19,7 @@ from fmnist_utils.audit import (
     score_checks,
     statement_checks,
 )
-from fmnist_utils.audit.fault import Fault, told
+from fmnist_utils.audit.fault import Fault, merged_findings
 from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
@@ -102,7 +102,7 @@ def findings_of(report: Report, faults: Sequence[Fault]) -> list[Finding]:
         if tells or not item.tells:
             found.append(filled)
             by_hand |= tells
-    found = told(fault for fault in faults if fault not in by_hand) + found
+    found = merged_findings(fault for fault in faults if fault not in by_hand) + found
     return sorted(found, key=lambda finding: list(SEVERITIES).index(finding.severity))
 
 

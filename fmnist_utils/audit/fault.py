@@ -193,7 +193,7 @@ def fault_of(kind: str, experiment: Experiment, claims: Sequence[Claim], **told:
     return Fault(kind=kind, **usual | told)
 
 
-def told(faults: Iterable[Fault]) -> list[Finding]:
+def merged_findings(faults: Iterable[Fault]) -> list[Finding]:
     """Make findings of faults: those that rest on one number become one, headed by the gravest.
 
     The number that most of them rest on comes first, for it explains most, and what it explains is

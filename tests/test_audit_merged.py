@@ -21,7 +21,7 @@ from made_up_reports import (
 from rich.console import Console
 
 from fmnist_utils import audit
-from fmnist_utils.audit.fault import Fault, told
+from fmnist_utils.audit.fault import Fault, merged_findings
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import Report
 from fmnist_utils.tables.report_tables import found_table
@@ -41,23 +41,23 @@ def bound(about: str, *rests_on: str, **keys: Any) -> Fault:
 
 def test_faults_are_not_united_by_way_of_a_third() -> None:
     chain = [bound("a", "x", "y"), bound("b", "y", "z"), bound("c", "z", "w")]
-    assert [finding.id for finding in told(chain)] == ["bound-a", "bound-c"]
+    assert [finding.id for finding in merged_findings(chain)] == ["bound-a", "bound-c"]
 
 
 def test_the_number_that_explains_most_comes_first() -> None:
     star = [bound("a", "x", "y"), *(bound(name, "y", name) for name in "bcd"), bound("e", "x")]
-    assert [finding.id for finding in told(star)] == ["bound-a", "bound-e"]
+    assert [finding.id for finding in merged_findings(star)] == ["bound-a", "bound-e"]
 
 
 def test_of_two_numbers_the_one_with_graver_faults_comes_first() -> None:
     faults = [bound("a", "x", "y"), bound("b", "x"), bound("c", "y", severity="high")]
-    found = told(faults)
+    found = merged_findings(faults)
     assert [(item.id, item.severity) for item in found] == [("bound-c", "high"), ("bound-b", "low")]
     assert found[0].claimed == "c is stated; a is stated"
 
 
 def test_what_is_no_contradiction_stands_alone() -> None:
-    assert [item.id for item in told([bound("a"), bound("b")])] == ["bound-a", "bound-b"]
+    assert [item.id for item in merged_findings([bound("a"), bound("b")])] == ["bound-a", "bound-b"]
 
 
 def test_a_class_is_one_number_and_not_the_whole_table() -> None:
