@@ -249,10 +249,10 @@ def export_runs(
 ) -> None:
     """Write new runs and searches into one file, to send in."""
     from fmnist_utils.runs.archive import pack
-    from fmnist_utils.runs.store import LOCAL_RUNS, kept
+    from fmnist_utils.runs.store import LOCAL_RUNS, records_folder
     from fmnist_utils.tuning import LOCAL_SEARCHES
 
-    count = pack(file, map(kept, (LOCAL_RUNS, LOCAL_SEARCHES)))
+    count = pack(file, map(records_folder, (LOCAL_RUNS, LOCAL_SEARCHES)))
     links = metadata.metadata("fmnist-utils").get_all("Project-URL", [])
     address = dict(line.split(", ") for line in links)["Repository"]
     records = f"{count} record{'s' * (count != 1)}"

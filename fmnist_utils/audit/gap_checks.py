@@ -37,8 +37,8 @@ def unstated_settings(report: Report) -> Iterator[Fault]:
     found: dict[str, list[Gap]] = defaultdict(list)
     for experiment in report.experiments.values():
         for item in experiment.assumed:
-            told = item.because.startswith("not stated again") or item.setting.endswith(".count")
-            if not told and not _only_choice(report, experiment, item.setting):
+            stated = item.because.startswith("not stated again") or item.setting.endswith(".count")
+            if not stated and not _only_choice(report, experiment, item.setting):
                 part = item.setting.partition(".")[0]
                 if part != "reading" or item.setting in _measured(experiment):
                     found[part].append((experiment, item))
@@ -128,10 +128,10 @@ def _switches(choice: object) -> list[bool]:
 
 def unstated_environment(report: Report) -> Iterator[Fault]:
     """Find that versions of libraries, or the machine, are not told."""
-    told = report.means
+    means = report.means
     missing = [
         name
-        for name, value in (("versions of libraries", told.versions), ("hardware", told.hardware))
+        for name, value in (("versions of libraries", means.versions), ("hardware", means.hardware))
         if value is None
     ]
     if missing:

@@ -22,7 +22,7 @@ _ROOM = 1_000_000
 TRIAL_RUNS = "executions"
 
 
-def kept(folder: Path) -> Path:
+def records_folder(folder: Path) -> Path:
     """Return where a folder of new records is: in the user's Drive if Colab has it, else here."""
     return DRIVE / "fmnist-utils" / folder if DRIVE.is_dir() else folder
 
@@ -33,7 +33,7 @@ class RunStore:
     Parameters
     ----------
     written : pathlib.Path, optional
-        Where new runs go, one folder per report; by default ``./runs``, see `kept`.
+        Where new runs go, one folder per report; by default ``./runs``, see `records_folder`.
     published : pathlib.Path
         The package data, ``<report>/runs/*.json``.
     """
@@ -45,7 +45,7 @@ class RunStore:
     @property
     def written(self) -> Path:
         """Where new runs go; Drive may be mounted at any time."""
-        return self._written or kept(LOCAL_RUNS)
+        return self._written or records_folder(LOCAL_RUNS)
 
     @property
     def published(self) -> Path:

@@ -17,7 +17,7 @@ from fmnist_utils.reports.search import Search
 from fmnist_utils.runs.reading import read_run, valid_runs
 from fmnist_utils.runs.record import Run, fingerprint
 from fmnist_utils.runs.status import Status
-from fmnist_utils.runs.store import TRIAL_RUNS, kept
+from fmnist_utils.runs.store import TRIAL_RUNS, records_folder
 from fmnist_utils.tuning.draw import draw
 from fmnist_utils.tuning.trials import (
     Execution,
@@ -45,7 +45,7 @@ class Planned(NamedTuple):
 
 
 class LocalSearch:
-    """A search in a folder of runs; `local` holds a folder for each report, see `kept`.
+    """A search in a folder of runs; `local` holds a folder for each report, see `records_folder`.
 
     What is tried is part of the folder's name, so that a changed search never goes on from an older
     one.
@@ -54,7 +54,7 @@ class LocalSearch:
     def __init__(self, report: Report, search: Search, local: Path | None = None) -> None:
         self.report, self.search = report, search
         name = f"{search.id}.{search_fingerprint(report, search)[:8]}"
-        self.folder = (local or kept(LOCAL_SEARCHES)) / report.id / name / TRIAL_RUNS
+        self.folder = (local or records_folder(LOCAL_SEARCHES)) / report.id / name / TRIAL_RUNS
 
     @cached_property
     def published(self) -> dict[int, Trial]:
@@ -156,7 +156,7 @@ def load_trials(report: Report, search_id: str, local: Path | None = None) -> Tr
     search_id : str
         One of ``report.searches``.
     local : pathlib.Path, optional
-        Where `fmnist search` writes, one folder per report; see `kept`.
+        Where `fmnist search` writes, one folder per report; see `records_folder`.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.archive import unpacked
 from fmnist_utils.runs.publish import Published, check_folders, publish_files, publish_run_file
 from fmnist_utils.runs.reading import data_fault
-from fmnist_utils.runs.store import LOCAL_RUNS, TRIAL_RUNS, kept
+from fmnist_utils.runs.store import LOCAL_RUNS, TRIAL_RUNS, records_folder
 from fmnist_utils.tuning.local import LOCAL_SEARCHES, LocalSearch
 from fmnist_utils.tuning.trials import (
     Trials,
@@ -42,7 +42,7 @@ def publish_new(folder: Path | None, file: Path | None) -> tuple[Published, Publ
         if file:
             folders = [stack.enter_context(unpacked(file))]
         else:
-            folders = [folder] if folder else [kept(LOCAL_RUNS), kept(LOCAL_SEARCHES)]
+            folders = [folder] if folder else [*map(records_folder, (LOCAL_RUNS, LOCAL_SEARCHES))]
         check_folders(folders)
         return (
             publish_files(folders, "*.seed*.json", publish_run_file),
