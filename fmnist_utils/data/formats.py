@@ -159,8 +159,8 @@ def read_file(path: Path, largest: int | None = None) -> bytes:
     try:
         content = read_regular(path, LARGEST if largest is None else largest)
     except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"Cannot read {path} ({reason}): check the file and its folder.") from error
+        why = error.strerror or error
+        raise DataError(f"Cannot read {path} ({why}): put the data file in its place.") from error
     if not content:
         raise DataError(f"{path} is empty: fetch it again.")
     return content
