@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import integrate, special, stats
@@ -30,7 +30,7 @@ from fmnist_utils.stats import (
 )
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.outcome import Outcome, Verdict
-from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
+from fmnist_utils.verdicts.rule import MOST_SEEDS, judge_number, judge_share, number_word
 
 Floats = NDArray[np.float64]
 
@@ -380,6 +380,7 @@ def test_bounds_err_in_at_most_2_5_percent(n: int) -> None:
 
 
 @given(st.floats(88, 92), st.floats(0.01, 2), st.integers(3, 12), st.sampled_from([0.005, 0.05]))
+@example(91.072265625, 0.54417526525607, 3, 0.005)  # needs 2,599 more seeds
 @settings(max_examples=100, deadline=None)
 def test_the_seeds_asked_for_settle_a_claim_and_one_less_does_not(
     mean: float, sd: float, runs: int, half: float
@@ -395,7 +396,7 @@ def test_the_seeds_asked_for_settle_a_claim_and_one_less_does_not(
         assert word(seeds) not in (Outcome.IMPRECISE, Outcome.UNSETTLED)
         assert seeds == 1 or word(seeds - 1) is Outcome.IMPRECISE
     elif verdict.word is Outcome.UNSETTLED:
-        assert word(100_000) is Outcome.UNSETTLED
+        assert word(MOST_SEEDS) is Outcome.UNSETTLED
     else:
         assert "seed" not in verdict.note
 

@@ -21,7 +21,7 @@ from fmnist_utils.verdicts.outcome import Outcome, Verdict
 #: ask for it of the estimate, and of the interval that it excludes one half, is a variant of ours.
 ORDERING_THRESHOLD = 0.75
 
-#: Beyond so many further seeds none would settle a claim.
+#: A claim that so many further seeds would not settle counts as one that none would.
 MOST_SEEDS = 1000
 
 #: Why a verdict stays open whatever is trained.
