@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fmnist_utils.data.fashion_mnist import FACTS, NUM_CLASSES, count
-from fmnist_utils.models.build import Layer, layer_table, parameter_totals
+from fmnist_utils.models.build import Layer
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed_tables import PrintedLayer
@@ -72,11 +72,11 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _total(claim: Claim, evidence: Evidence) -> Verdict:
-    return _judge_exact(claim, parameter_totals(evidence.built)[claim.about.metric])
+    return _judge_exact(claim, evidence.built.parameters[claim.about.metric])
 
 
 def _layer(claim: Claim, evidence: Evidence) -> Verdict:
-    ours = _built_cell(claim, evidence.experiment, layer_table(evidence.built))
+    ours = _built_cell(claim, evidence.experiment, evidence.built.layers)
     return _judge_exact(claim, ours)
 
 
@@ -106,7 +106,7 @@ def _time(
 
 def _size(claim: Claim, evidence: Evidence) -> Verdict:
     """Show how large our weights are beside their file, which may hold more."""
-    size = parameter_totals(evidence.built)["total"] * 4 / 1e6
+    size = evidence.built.parameters["total"] * 4 / 1e6
     return Verdict(None, claim, Outcome.NOT_TESTED, size, note="weights in float32 alone")
 
 

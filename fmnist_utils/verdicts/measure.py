@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from fmnist_utils.data.fashion_mnist import count
+from fmnist_utils.models.build import Layer, build, layer_table, parameter_totals
+from fmnist_utils.models.spec import ModelSpec
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import POINTS, READINGS
@@ -29,6 +31,19 @@ from fmnist_utils.stats import (
 
 #: Gives the prior of variances for what a claim is about.
 PriorOf = Callable[[Claim], Prior | None]
+
+
+class Built(NamedTuple):
+    """What a built model says of itself: its layers, and its numbers of parameters."""
+
+    layers: list[Layer]
+    parameters: dict[str, int]
+
+
+@functools.cache  # many experiments train the same model
+def _built(spec: ModelSpec) -> Built:
+    model = build(spec)
+    return Built(layer_table(model), parameter_totals(model))
 
 
 @dataclass(frozen=True)
@@ -67,10 +82,10 @@ class Evidence:
         """The runs of the experiment."""
         return self.runs_of(self.subject.id if self.subject else None)
 
-    @cached_property
-    def built(self) -> Any:
-        """The built model."""
-        return self.experiment.build()
+    @property
+    def built(self) -> Built:
+        """What the experiment's model says of itself."""
+        return _built(self.experiment.model)
 
     def runs_behind(self, claim: Claim) -> list[Sequence[Run]]:
         """Return the runs of every experiment that a claim is about."""
