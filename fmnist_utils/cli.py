@@ -139,7 +139,8 @@ def data() -> None:
 def run(
     report: ReportId,
     experiments: Annotated[
-        list[str] | None, typer.Argument(help="Which experiments; all when none is named.")
+        list[str] | None,
+        typer.Argument(help="Which experiments and variants; all when none is named."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(min=1, max=10_000, help="Train seeds 1 to N of each experiment.")
@@ -326,7 +327,7 @@ def report(
         console.print(table)
     _say(str(tally(verdicts)))
     if mixed := mixed_runs(itertools.chain(*store.runs_of(loaded).values())):
-        _say(f"They rest on trainings of several places{mixed}.")
+        _say(f"They rest on trainings of several machines or versions{mixed}.")
 
 
 @app.command()

@@ -84,7 +84,7 @@ def draw(label: int, n: int, seed: int = 0) -> NDArray[np.uint8]:
     Parameters
     ----------
     label, n : int
-        Index into `fmnist_utils.data.CLASS_NAMES`, and how many.
+        Index into `fmnist_utils.data.fashion_mnist.CLASS_NAMES`, and how many.
     seed : int
         The same label, number and seed give the same images.
 

@@ -176,7 +176,9 @@ class Claim(Strict):
         if "-" in self.reading and self.split != "train":
             raise ValueError(f"claim {self.id}: reading {self.reading} is of training images only")
         if self.fact is not None and self.fact not in FACTS:
-            raise ValueError(f"claim {self.id}: unknown fact {self.fact}; see data.FACTS")
+            raise ValueError(
+                f"claim {self.id}: unknown fact {self.fact}; see FACTS in data/fashion_mnist.py"
+            )
         if problem := self._wrong_value():
             raise LocatedError(f"claim {self.id}: {problem}", "value")
         return self
