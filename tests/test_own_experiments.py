@@ -397,6 +397,7 @@ def test_own_runs_beside_shipped_ones_are_told_of_wherever_they_are_judged(
         book.in_short("cnn-1-conv/test"),
     ]
     assert [table.caption[-len(MIXED) :] for table in tables] == [MIXED] * len(tables)
+    assert "(runs:" not in book.judged("mlp-baseline/test").caption, "none of its runs is mixed"
     assert f"several machines or versions{MIXED}." in fmnist("report", "baltzi").output
 
 

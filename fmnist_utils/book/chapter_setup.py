@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from fmnist_utils.book.reproduce import (
@@ -217,7 +218,7 @@ class Chapter:
         """
         found = self.verdicts(*claims)
         named = [replace(v, claim=titled(self.report, v.claim)) for v in found]
-        return judged(named, caption + self._mixed())
+        return judged(named, caption + self._mixed(found))
 
     def titled(self, by_id: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is given by id of experiments by their titles, as readers know them.
@@ -243,11 +244,15 @@ class Chapter:
         2
         """
         statements = [[claim] for claim in claims] or _headlines(self.report)
-        table = headlines(self.report, [self.verdicts(*parts) for parts in statements])
-        return replace(table, caption=table.caption + self._mixed())
+        found = [self.verdicts(*parts) for parts in statements]
+        table = headlines(self.report, found)
+        return replace(table, caption=table.caption + self._mixed(chain.from_iterable(found)))
 
-    def _mixed(self) -> str:
-        return mixed_runs(run for runs in self._found.values() for run in runs)
+    def _mixed(self, verdicts: Iterable[Verdict]) -> str:
+        """Say where the runs behind verdicts were trained; they have been read by now."""
+        names = ((v.experiment, v.claim.of, v.claim.than) for v in verdicts)
+        keys = dict.fromkeys(f"{self._report}/{name}" for name in chain.from_iterable(names))
+        return mixed_runs(run for key in keys for run in self._found.get(key, ()))
 
     def record(self, experiment: str | Experiment) -> RecordLine:
         """Count in one line what merely agrees with the report, and link to its record.

@@ -235,7 +235,8 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     Only variants that change what a report leaves open; accuracy is that after the last epoch, the
     interval Welch's, or in pairs where one training is the beginning of the other. The last column
     has the verdicts on the model's test accuracy, or on its validation accuracy where the report
-    states no other, and says whether the choice changes the word.
+    states no other, and says whether the choice changes the word. Both words are by the same seeds:
+    fewer runs give a wider interval, which may change the word by itself.
 
     Examples
     --------
@@ -254,9 +255,9 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     judged = sum(row[-1] != _NOTHING for row in rows)
     headers = ("choice", "difference (points), 95 % interval", "verdict on the stated accuracy")
     caption = (
-        f"{len(rows)} assumptions made otherwise: test accuracy after the last epoch. Where the "
-        f"report states an accuracy, in {judged} cases, the choice changes the verdict's word in "
-        f"{changed}"
+        f"{len(rows)} assumptions made otherwise: test accuracy after the last epoch. In {judged} "
+        "cases the report states an accuracy, be it of other images or epochs: judged by the same "
+        f"seeds, the choice changes the verdict's word in {changed}"
     )
     return Table(headers, rows, caption)
 
@@ -270,5 +271,8 @@ def _word_change(choice: Choice) -> str:
     claim = experiment.accuracy("test") or experiment.accuracy("validation")
     if claim is None:
         return _NOTHING
-    words = [str(judge(experiment, claim, runs).word) for runs in (choice.base.runs, choice.runs)]
+    both = (choice.base.runs, choice.runs)
+    seeds = set.intersection(*({run.seed for run in runs} for runs in both))
+    alike = ([run for run in runs if run.seed in seeds] for runs in both)
+    words = [str(judge(experiment, claim, runs).word) for runs in alike]
     return " → ".join(dict.fromkeys(words))

@@ -90,8 +90,11 @@ def different(parts: Iterable[Verdict]) -> int:
 
 
 def worst_part(parts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on the part of a statement that decides whether it holds."""
-    return min(parts, key=_rank)
+    """Return the verdict on the part of a statement that decides whether it holds.
+
+    Of parts that are equally bad it is one with a note, such as that a bound is kept by rounding.
+    """
+    return min(parts, key=lambda verdict: (_rank(verdict), not verdict.note))
 
 
 def _rank(verdict: Verdict) -> int:
