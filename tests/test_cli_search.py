@@ -1,5 +1,6 @@
 """`fmnist search`, and what becomes of its table: what a user sees."""
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from factories import TEST_LABELS, FakeExecutor, Training, make_run, of_revision
-from test_tuning import IMAGES, TINY, read, search_with, told
+from test_tuning import IMAGES, TINY, read, search_with, told, with_trial
 from typer.testing import CliRunner, Result
 
 from fmnist_utils import cli, tuning
@@ -21,6 +22,7 @@ from fmnist_utils.runs.store import write_run
 from fmnist_utils.training.interrupts import INTERRUPTED
 from fmnist_utils.tuning import LocalSearch, Trials
 from fmnist_utils.tuning import trials as tuning_trials
+from fmnist_utils.tuning.trials import write_trials
 
 
 @pytest.fixture
@@ -225,6 +227,10 @@ def dirty(path: Path) -> None:
         change(record, provenance=of_revision(read_run(record), "0123-dirty").provenance)
 
 
+def begun_dirty(path: Path) -> None:
+    change(path, provenance=of_revision(read_run(path), "4567-dirty").provenance)
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -236,6 +242,7 @@ def dirty(path: Path) -> None:
         (of_other_images, "which cannot be: the predictions do not give"),
         (of_another_trial, "has other settings than keras-tuner draws now"),
         (dirty, "by code of no commit (0123-dirty)"),
+        (begun_dirty, "by code of no commit (4567-dirty)"),
     ],
 )
 def test_a_search_that_is_no_evidence_is_refused(
@@ -273,6 +280,14 @@ def test_status_counts_trials_and_says_where_they_are() -> None:
     assert status_row("tiny/tuner") == ["tiny/tuner", "3", "of", "6", "trials,", "published", "cpu"]
     fmnist("tiny", "--trials", "4")
     assert status_row("tiny/tuner") == ["tiny/tuner", "4", "of", "6", "trials,", "local", "cpu"]
+
+
+def test_a_published_trial_that_diverged_is_told_as_published() -> None:
+    fmnist("tiny", "--trials", "3")
+    trial = next(trial for trial in local_table().trials if trial.executions)
+    lost = tuple(item.model_copy(update={"score": math.nan}) for item in trial.executions)
+    write_trials(with_trial(local_table(), trial.number, {"executions": lost}), PUBLISHED)
+    assert status_row("tiny/tuner")[-2] == "published"
 
 
 def test_status_names_a_record_of_a_trial_that_is_damaged() -> None:

@@ -115,7 +115,8 @@ class LocalSearch:
             runs = self.runs(planned)
             if len(runs) < len(planned.seeds):
                 return
-            provenance = runs[-1].provenance
+            # Of no commit, if one of them is: then nobody else could have trained it again.
+            provenance = min(runs[::-1], key=lambda run: run.provenance.is_committed).provenance
             versions = provenance.versions | {tool: importlib.metadata.version(tool)}
             yield Trial(
                 number=planned.trial.number,
@@ -188,7 +189,9 @@ def search_status(report: Report) -> tuple[list[Status], list[str]]:
         try:
             if table := load_trials(report, search.id):
                 trials = table.trials
-                where = ", published" if table == published_trials(report, search) else ", local"
+                known = published_trials(report, search)
+                # By their digests, for NaN is not NaN.
+                where = ", published" if known and known.digest == table.digest else ", local"
         except FmnistError as error:
             problems.append(str(error))
         devices = {trial.provenance.trained_on for trial in trials if trial.provenance}
