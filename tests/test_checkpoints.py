@@ -20,6 +20,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.protocol import Augmentation, EarlyStopping
 from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.training import checkpoint as checkpoint_module
+from fmnist_utils.training import provenance
 from fmnist_utils.training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -98,6 +99,28 @@ def test_stopped_training_ends_as_if_it_had_not_been_stopped(
     assert told[0].epoch == 3, "two epochs were kept"
     assert evidence(resumed) == evidence(train(what, 1, data, method=method))
     assert len(resumed.seconds_per_epoch) == resumed.final.epoch
+
+
+def revised(path: Path, begun: str, ended: str, data: FashionMNIST) -> str:
+    """Train three parts, the first by code of one revision, and return the one of the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "revision", lambda: begun)
+        half_done(path, data, experiment(), None)
+        patch.setattr(provenance, "revision", lambda: ended)
+        with pytest.raises(Stopped):
+            train(experiment(), 1, data, stop_after(4), checkpoint=Checkpoint(path, 0))
+        run = train(experiment(), 1, data, checkpoint=Checkpoint(path))
+    return run.provenance.revision
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "recorded"),
+    [("0-dirty", "1", "0-dirty"), pytest.param("0", "1-dirty", "1-dirty", marks=pytest.mark.slow)],
+)
+def test_a_run_of_which_a_part_is_of_no_commit_is_of_none(
+    tmp_path: Path, data: FashionMNIST, begun: str, ended: str, recorded: str
+) -> None:
+    assert revised(tmp_path / "a.npz", begun, ended, data) == recorded
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +216,17 @@ def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(path)
     assert Checkpoint(path).load({}, []) is None
     assert (checkpoint_threads(path), finished_epochs(path)) == (None, 0)
+
+
+def test_a_checkpoint_from_before_revisions_were_kept_is_gone_on_from(
+    tmp_path: Path, kept: bytes, data: FashionMNIST
+) -> None:
+    with np.load(io.BytesIO(kept)) as file:
+        arrays = dict(file)
+    notes = json.loads(str(arrays.pop("notes")))
+    notes.pop("revision", None)
+    np.savez(tmp_path / "a.npz", notes=np.array(json.dumps(notes)), **arrays)
+    assert found(tmp_path / "a.npz", experiment(), 1, data).epochs == 2
 
 
 def test_weights_of_another_shape_are_left_alone(tmp_path: Path, kept: bytes) -> None:

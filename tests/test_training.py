@@ -40,7 +40,7 @@ from fmnist_utils.runs.record import Method, Run, fingerprint
 from fmnist_utils.training import train as training
 from fmnist_utils.training.augment import Augmenter
 from fmnist_utils.training.engines import Augmenters, LabelledImages, make_engine
-from fmnist_utils.training.state import Progress, TrainingError
+from fmnist_utils.training.state import Progress, TrainingError, TrainingState
 from fmnist_utils.training.train import _fit, compiled_model, split_parts, train
 
 PLAIN = MLP(builder="mlp", hidden=(DenseBlock(units=8),))
@@ -496,7 +496,9 @@ class Script:
 
 def play(script: Script, **protocol: Any) -> Any:
     spec = tiny(epochs=len(script.validation), **protocol).training
-    return _fit(script, script, spec, 50, 1, None, None)  # type: ignore[arg-type]
+    state = TrainingState()
+    _fit(script, script, spec, 50, 1, None, None, state)  # type: ignore[arg-type]
+    return state
 
 
 # Few different values, so that ties and plateaus are common; all exact in single precision.

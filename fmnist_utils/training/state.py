@@ -42,12 +42,15 @@ class TrainingState:
         Counted from 1.
     best_weights : list of numpy.ndarray
         The model's weights after that epoch.
+    uncommitted : str
+        Revision of the code of no commit that trained a part of it; empty where there is none.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: Arrays = field(default_factory=list)
+    uncommitted: str = ""
 
     @property
     def epochs(self) -> int:

@@ -113,7 +113,12 @@ def train(
                 _Resumable.of(checkpoint, model, augmenters, training_id) if checkpoint else None
             )
             images = parts["train"].labels.shape[0]
-            state = _fit(model, engine, spec, images, seed, on_epoch, resumable)
+            state = (resumable and resumable.load()) or TrainingState()
+            if not provenance.is_committed:
+                state.uncommitted = provenance.revision
+            _fit(model, engine, spec, images, seed, on_epoch, resumable, state)
+            revision = state.uncommitted or provenance.revision
+            provenance = provenance.model_copy(update={"revision": revision})
         final, probabilities = _snapshot(engine, state.epochs, data.test_labels)
         best, kept = final, {}
         if state.best_epoch != state.epochs:
@@ -227,9 +232,9 @@ def _fit(
     seed: int,
     on_epoch: Callable[[Progress], None] | None,
     resumable: _Resumable | None,
-) -> TrainingState:
+    state: TrainingState,
+) -> None:
     """Run the epochs; stop as ``keras.callbacks.EarlyStopping`` would, keeping both weights."""
-    state = (resumable and resumable.load()) or TrainingState()
     shuffle = np.random.default_rng(seed)
     for _ in range(state.epochs):
         shuffle.permutation(images)
@@ -247,7 +252,6 @@ def _fit(
             break
         if resumable:
             resumable.save(state)
-    return state
 
 
 def _plateau(model: keras.Model, spec: Training, state: TrainingState) -> Any:
