@@ -251,6 +251,29 @@ def test_a_disk_that_fills_up_ends_the_campaign_and_the_run_is_kept_elsewhere(
     assert str(kept) in str(caught.value) and read_run(kept).seed == 1
 
 
+def test_a_run_that_can_be_kept_nowhere_is_named(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(job: Job, checkpoint: Path) -> Run:
+        shutil.rmtree(store.written / "baltzi")
+        (store.written / "baltzi").write_text("in the way")
+        return made(job, checkpoint)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(RunError, match=rf"^Run {MLP.id}.seed01.* cannot be written to .*/baltzi: "):
+        run_jobs([Job(MLP, 1)], store, FakeExecutor(fill_up))
+
+
+def test_two_commands_may_try_a_folder_at_once(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path, content: bytes) -> None:
+        """Write nothing: another container, with the same number of process, has deleted it."""
+
+    monkeypatch.setattr("fmnist_utils.runs.store.write_atomically", write)
+    store.check_writable(["baltzi"])
+
+
 def test_a_full_disk_is_found_before_anything_is_trained(
     store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories import make_run
+from factories import FLOAT32, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -25,7 +25,7 @@ from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.sample_size import MOST_SEEDS, jobs_for_precision
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import prediction_half_width, runs_for_precision
 from fmnist_utils.training.provenance import processor
@@ -40,9 +40,11 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs", published=tmp_path / "published")
 
 
-def timed_run(experiment: Experiment, seed: int, seconds: float, device: str) -> Run:
+def timed_run(
+    experiment: Experiment, seed: int, seconds: float, device: str, method: Method = FLOAT32
+) -> Run:
     """Return a run whose epochs took so many seconds each, on a processor."""
-    run = make_run(experiment, seed)
+    run = make_run(experiment, seed, method=method)
     provenance = run.provenance.model_copy(update={"device": device})
     changes = {"seconds_per_epoch": (seconds,) * run.epochs, "provenance": provenance}
     return run.model_copy(update=changes).with_digest()
@@ -97,6 +99,21 @@ def test_an_experiment_of_one_s_own_goes_by_what_it_varies(store: RunStore) -> N
     assert estimated_seconds([Job(mine, 1), Job(longer, 1)], store) == pytest.approx(
         [START_UP + 11 * 50.0, START_UP + 7 * 50.0]
     )
+
+
+def test_times_are_those_of_the_same_method(store: RunStore) -> None:
+    plain = Method(plain_fit=True)
+    store.add(timed_run(MLP, 1, 10.0, processor()))
+    jobs = [Job(MLP, 2, plain), Job(MLP, 2)]
+    assert estimated_seconds(jobs, store) == [None, START_UP + 11 * 10.0]
+    store.add(timed_run(MLP, 1, 60.0, processor(), plain))
+    assert estimated_seconds(jobs, store) == [START_UP + 11 * 60.0, START_UP + 11 * 10.0]
+
+
+def test_a_damaged_record_of_another_experiment_is_in_nobody_s_way(store: RunStore) -> None:
+    base, variant = BALTZI["cnn-2-conv"], BALTZI["cnn-2-conv-validation-20"]
+    store.add(timed_run(base, 1, 54.0, processor())).write_text("{}")
+    assert plan_text([Job(variant, 1)], store, 1).startswith("1 run: no recorded times")
 
 
 def test_the_plan_counts_runs_and_tells_time_and_disk(store: RunStore) -> None:

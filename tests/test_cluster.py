@@ -1,5 +1,7 @@
 """A campaign on a real Dask cluster: scheduler and workers in processes of their own."""
 
+import errno
+import itertools
 import logging
 import os
 import shutil
@@ -10,9 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from factories import make_run
 from test_campaign import Log, trained_for
 
 import fmnist_utils
@@ -22,6 +26,7 @@ from fmnist_utils.campaign.jobs import CampaignError, Job
 from fmnist_utils.data.download import load_data
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
+from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training.checkpoint import finished_epochs
 from fmnist_utils.training.state import Progress
@@ -204,6 +209,41 @@ def test_a_scheduler_that_goes_before_it_answers_is_the_same_sentence() -> None:
     gone._client = Gone()
     with pytest.raises(CampaignError, match="is gone: start it and its workers again"):
         gone.check()
+
+
+def answering(end: Run | Exception) -> DaskExecutor:
+    """Return an executor on a cluster whose every job has ended so, and whose workers are gone."""
+    future = SimpleNamespace(status="pending", release=lambda: None)
+    asked = itertools.count()
+
+    def result(timeout: float | None = None) -> Run:
+        assert next(asked) < 5, "it is asked without end"
+        future.status = "error" if isinstance(end, Exception) else "finished"
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def run(*_: object, **__: object) -> None:
+        raise OSError("Timed out trying to connect")
+
+    future.result, future.done = result, lambda: future.status != "pending"
+    made = DaskExecutor("tcp://127.0.0.1:8786")
+    made._client = SimpleNamespace(status="running", submit=lambda *_, **__: future, run=run)
+    return made
+
+
+def test_a_finished_run_is_kept_though_its_worker_cannot_be_told(tmp_path: Path) -> None:
+    finished = make_run(MLP)
+    assert answering(finished)._train(Job(MLP, 1), tmp_path / "a.npz", print) is finished
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError("it took long"), OSError(errno.ENOSPC, "No space left", "/cache/a.npz")]
+)
+def test_what_fails_on_a_worker_fails_its_job_alone(tmp_path: Path, error: OSError) -> None:
+    with pytest.raises(CampaignError) as caught:
+        answering(error)._train(Job(MLP, 1), tmp_path / "a.npz", print)
+    assert str(caught.value) == f"on a worker: {error}"
 
 
 @pytest.mark.slow

@@ -183,10 +183,9 @@ class _Campaign:
             try:
                 self._store.add(run)
             except RunError as error:
-                spare = RunStore(Path(tempfile.mkdtemp(prefix="fmnist-run-")))
                 try:
-                    kept = spare.add(run)
-                except RunError:
+                    kept = RunStore(Path(tempfile.mkdtemp(prefix="fmnist-run-"))).add(run)
+                except (RunError, OSError):
                     raise error from None
                 raise RunError(f"{error} The run is kept in {kept}.") from error
             self._store.path(*job).with_suffix(".npz").unlink(missing_ok=True)

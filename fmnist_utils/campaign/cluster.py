@@ -180,7 +180,10 @@ class DaskExecutor(Executor):
             content = checkpoint.read_bytes() if checkpoint.exists() else b""
             result = self._wait_for(job, checkpoint.name, content)
             if isinstance(result, Run):
-                self._client.run(forget_on_worker, checkpoint.name, wait=False, on_error="ignore")
+                with suppress(Exception):  # what is finished is worth more than a file too many
+                    self._client.run(
+                        forget_on_worker, checkpoint.name, wait=False, on_error="ignore"
+                    )
                 return result
             write_atomically(checkpoint, result)
 
@@ -200,17 +203,20 @@ class DaskExecutor(Executor):
                 pure=False,
             )
         try:
-            while True:
+            while future.status != "error":
                 with suppress(NotYetError, TimeoutError):
                     return future.result(timeout=1.0)
                 if self._stopped.is_set():
                     future.cancel()
                     raise StoppedError
+            return future.result()  # the job's error, which may be a TimeoutError too
         except Exception as error:
             if self._client.status != "running":
                 raise self._gone() from error
             if type(error).__module__.startswith("distributed"):  # its worker was lost
                 raise ProcessLostError(f"lost its worker ({error})") from error
+            if isinstance(error, OSError):  # a full disk, say, which is not ours
+                raise CampaignError(f"on a worker: {error}") from error
             raise
         finally:
             future.release()  # else it is computed again when the worker that holds it is lost

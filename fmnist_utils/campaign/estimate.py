@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 
@@ -12,7 +13,7 @@ from fmnist_utils.campaign.jobs import Job
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_reports
 from fmnist_utils.reports.protocol import split_sizes
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Method, Run, RunError
 from fmnist_utils.runs.store import RunStore
 
 #: Seconds that a process takes before its first epoch, as measured on two cores.
@@ -57,7 +58,8 @@ def estimated_seconds(
     An estimate is the mean of the experiment's own runs on the device, or on any. Without them it
     comes from experiments with the same network, or from the one that is varied, with the same
     batch size: their runs where the protocol is the same, else scaled to the images and to all
-    epochs of the job. Each run starts a process, which takes `START_UP` seconds more.
+    epochs of the job. Only runs by the job's method count. Each run starts a process, which takes
+    `START_UP` seconds more.
 
     Parameters
     ----------
@@ -69,16 +71,19 @@ def estimated_seconds(
         Only runs on the one of this name count; by default those on any.
     """
     trained = [item for report in load_reports()[0] for item in report.trainable.values()]
-    runs: dict[tuple[str, str], list[Run]] = {}
+    runs: dict[tuple[str, str, Method | None], list[Run]] = {}
 
-    def recorded(item: Experiment) -> list[Run]:
-        key = item.report, item.id
+    def recorded(item: Experiment, method: Method | None) -> list[Run]:
+        key = item.report, item.id, method
         if key not in runs:
-            runs[key] = [r for r in store.runs(item) if device in (None, r.provenance.device)]
+            runs[key] = []
+            with suppress(RunError):  # a damaged record of another experiment stops no training
+                found = store.runs(item, method)
+                runs[key] = [r for r in found if device in (None, r.provenance.device)]
         return runs[key]
 
-    def estimate(wanted: Experiment) -> float | None:
-        if own := recorded(wanted):
+    def estimate(wanted: Experiment, method: Method | None) -> float | None:
+        if own := recorded(wanted, method):
             return START_UP + fmean(sum(run.seconds_per_epoch) for run in own)
         images = split_sizes(wanted.training)["train"] * wanted.training.epochs
         found = []
@@ -87,15 +92,15 @@ def estimated_seconds(
             alike = other.training.batch_size == wanted.training.batch_size
             if alike and (varied or other.model == wanted.model):
                 size = split_sizes(other.training)["train"]
-                for run in recorded(other):
+                for run in recorded(other, method):
                     rate = fmean(run.seconds_per_epoch) / size
                     same = other.training == wanted.training
                     found.append(sum(run.seconds_per_epoch) if same else rate * images)
         return START_UP + fmean(found) if found else None
 
-    distinct = {(job.experiment.report, job.experiment.id): job.experiment for job in jobs}
-    estimates = {name: estimate(experiment) for name, experiment in distinct.items()}
-    return [estimates[job.experiment.report, job.experiment.id] for job in jobs]
+    distinct = {(job.experiment.report, job.experiment.id, job.method): job for job in jobs}
+    estimates = {key: estimate(job.experiment, job.method) for key, job in distinct.items()}
+    return [estimates[job.experiment.report, job.experiment.id, job.method] for job in jobs]
 
 
 def makespan(seconds: Sequence[float], size: int) -> float:

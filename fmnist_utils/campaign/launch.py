@@ -29,6 +29,7 @@ from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import DRIVE, RunStore
 from fmnist_utils.training.provenance import hardware
 from fmnist_utils.tuning import LocalSearch, Trials, TuningError
+from fmnist_utils.verdicts.judge import MIN_RUNS
 
 #: The line that has Colab show the user's Drive, where runs then go.
 MOUNT = f'from google.colab import drive; drive.mount("{DRIVE.parent}")'
@@ -122,6 +123,10 @@ def train_experiments(
     augmented = [x.id for x in experiments if x.training.augmentation and method(x).plain_fit]
     if augmented:
         raise FmnistError(f"--plain-fit takes no augmentation: leave out {', '.join(augmented)}.")
+    if until_precise and seeds < MIN_RUNS:
+        raise FmnistError(
+            f"--until-precise takes --seeds {MIN_RUNS} or more: fewer show no spread."
+        )
     trained: list[Run] = []
     missing = missing_jobs(store, experiments, range(1, seeds + 1), method)
     if until_precise and not missing:

@@ -144,7 +144,7 @@ class RunStore:
             probe = folder / f".writable-{os.getpid()}"
             try:
                 write_atomically(probe, bytes(_ROOM))
-                probe.unlink()
+                probe.unlink(missing_ok=True)  # another container may share folder and pid
             except OSError as error:
                 raise RunError(
                     f"Runs cannot be written to {folder} ({error.strerror}): make room, make the "
