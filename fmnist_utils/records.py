@@ -101,7 +101,8 @@ def first_problem(error: ValidationError) -> str:
     """Name the first key that is wrong in a record, and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))  # which an unknown key may make long, or worse
-    return f"{where if where.isprintable() else ascii(where):.80}: {first['msg']}"
+    where = where if where.isprintable() else ascii(where)
+    return f"{where:.80}: {first['msg']}" if where else first["msg"]
 
 
 def refuse_duplicates(what: str, names: Iterable[str], how: str = "stands twice") -> None:
@@ -138,9 +139,9 @@ def read_regular(path: Path, largest: int = LARGEST) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
         if about.st_size > largest:
-            raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
+            raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes", str(path))
         return file.read()
 
 
@@ -162,8 +163,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         When the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    temporary = ""
     try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -171,7 +173,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, temporary):
-            error.filename = str(path)  # a full disk does not say where it is
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a full disk names no file, or one that nobody knows
         raise

@@ -1,7 +1,10 @@
 """New runs on their way into the package: kept in Drive, sent in as a file, published from it."""
 
+import errno
+import os
 import stat
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -90,6 +93,48 @@ def test_the_runs_of_trials_are_sent_in_where_a_search_finds_them(package: Path)
     assert fmnist("export-runs", "new.zip").stdout.startswith("2 records written")
     with archive.unpacked(Path("new.zip")) as folder:
         assert all((folder / path).is_file() for path in trials)
+
+
+def test_what_is_no_file_is_left_out_and_any_date_is_taken(package: Path, mlp: Experiment) -> None:
+    path = RunStore().add(make_run(mlp))
+    os.utime(path, (0, 0))
+    (path.parent / "folder.json").mkdir()
+    os.mkfifo(path.parent / "pipe.json")
+    assert fmnist("export-runs", "new.zip").stdout.startswith("1 record written to new.zip")
+    assert fmnist("publish-runs", "--from", "new.zip").stdout.startswith("1 runs published")
+
+
+def test_a_file_that_cannot_be_written_is_named_and_no_temporary_one(
+    package: Path, mlp: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", ".x1y2z3.tmp")
+
+    RunStore().add(make_run(mlp))
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    said = fmnist("export-runs", "new.zip").stderr
+    assert said.startswith("new.zip cannot be read or written (No space left on device)")
+
+
+@pytest.mark.parametrize(
+    ("limits", "size", "said"),
+    [
+        ({}, 3_000_000, "runs/baltzi/4.json cannot be read or written (it has more than 2,000,000"),
+        ({"ROOM": 4_500}, 1_000, "There are more new records than a file may hold"),
+        ({"MOST": 4}, 1_000, "There are more new records than a file may hold"),
+    ],
+)
+def test_no_file_is_written_that_would_be_refused(
+    package: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int], size: int, said: str
+) -> None:
+    for name, value in limits.items():
+        monkeypatch.setattr(archive, name, value)
+    Path("runs/baltzi").mkdir(parents=True)
+    for number, length in enumerate((1_000, 1_000, 1_000, 1_000, size)):
+        Path(f"runs/baltzi/{number}.json").write_bytes(bytes(length))
+    result = fmnist("export-runs", "new.zip")
+    assert result.exit_code == 2 and result.stderr.startswith(said)
+    assert result.stderr.count("\n") == 1 and not Path("new.zip").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fmnist_utils.errors import FmnistError
-from fmnist_utils.records import LARGEST, write_atomically
+from fmnist_utils.records import LARGEST, read_regular, write_atomically
 from fmnist_utils.reports.experiment import OWN
 
 #: Names of records: a folder or two of ids, then a file's own.
@@ -46,23 +46,35 @@ def pack(file: Path, folders: Iterable[Path]) -> int:
     Raises
     ------
     ArchiveError
-        When there are none.
+        When there are none, or more than `unpacked` would take.
+    OSError
+        When one of them cannot be read or is too large, or the file cannot be written.
     """
     found = {
         f"{folder.name}/{path.relative_to(folder).as_posix()}": path
         for folder in folders
         for path in sorted(folder.rglob("*.json"))
     }
-    records = {n: path for n, path in found.items() if _NAME.fullmatch(n) and OWN not in path.name}
+    records = {
+        name: path
+        for name, path in found.items()
+        if _NAME.fullmatch(name) and OWN not in path.name and path.is_file()
+    }
     if not records:
         raise ArchiveError(
             "There are no new runs to send in: fmnist run trains what the package lacks; "
             "experiments of your own are no evidence."
         )
-    content = BytesIO()
+    content, room = BytesIO(), ROOM
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in records.items():
-            archive.write(path, name)
+            room -= len(record := read_regular(path))
+            if len(records) > MOST or room < 0:
+                raise ArchiveError(
+                    f"There are more new records than a file may hold, {MOST:,} of {ROOM:,} bytes "
+                    "together: move some folders of reports away, and send in one after the other."
+                )
+            archive.writestr(name, record)  # `write` refuses dates before 1980
     write_atomically(file, content.getvalue())
     return len(records)
 

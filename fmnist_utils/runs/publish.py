@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -39,10 +38,14 @@ def publish_files(
         Publishes one file, or folder, and returns False when it is published already.
     """
     outcomes, refused = [], []
-    paths = itertools.chain(*(folder.rglob(pattern) for folder in folders))
+    paths = [
+        path
+        for folder in folders
+        for path in folder.rglob(pattern)
+        # A search publishes its table, not each training.
+        if TRIAL_RUNS not in path.relative_to(folder).parent.parts
+    ]
     for path in sorted(paths, key=_by_numbers):
-        if TRIAL_RUNS in path.parent.parts:  # a search publishes its table, not each training
-            continue
         try:
             outcomes.append(publish(path))
         except FmnistError as error:
