@@ -343,7 +343,8 @@ def test_one_run_is_held_against_the_prediction_interval(cnn: Experiment) -> Non
 
 
 def test_equal_runs_differ_by_nothing(cnn: Experiment) -> None:
-    found = compare(runs_of(cnn, 0.9, 0.9), runs_of(cnn, 0.9, 0.9))
+    runs = runs_of(cnn, 0.9, 0.9, 0.9, 0.9)
+    found = compare(runs[:2], runs[2:])
     assert (found.low, found.difference, found.high, found.seeds) == (0, 0, 0, 2)
 
 
@@ -449,10 +450,13 @@ def test_trainings_that_begin_alike_are_compared_seed_by_seed(cnn: Experiment) -
         for run in longer
     ]
     found = compare(shorter, longer)
-    assert (found.low, found.high) == (0, 0)
+    assert (found.low, found.high, found.seeds) == (0, 0, None)  # nor is there anything to find
     assert "each seed is compared with itself" in str(found)
     alone = compare(shorter[:1], longer)  # one pair has no spread, the other runs have one
     assert alone.runs == (1, 4) and alone.low is not None
     apart = compare([run.model_copy(update={"seed": 9}) for run in shorter[:2]], longer[2:])
     assert apart.low is not None and apart.low < 0
     assert "compared with itself" not in str(apart)
+    one_shared = compare(shorter[:3], longer[2:])  # no spread of pairs, but one of either side
+    assert one_shared.runs == (3, 2) and "compared with itself" not in str(one_shared)
+    assert one_shared.low is not None and one_shared.low < one_shared.difference < 0

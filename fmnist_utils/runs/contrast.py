@@ -40,7 +40,7 @@ class Contrast:
         Its 95 % interval by Welch's t test; for one run of mine, by the prediction interval of one
         more run of the others. None where fewer than two runs show no spread.
     seeds : int or None
-        How many runs of each show a difference of one point in four of five tries.
+        How many runs of each show a difference of one point in four of five tries; None in pairs.
     notes : tuple of str
         In what else the runs differ.
     """
@@ -137,7 +137,8 @@ def compare(
     seeds, low, high = None, None, None
     if found:
         low, high = found.low, found.high
-        seeds = runs_for_power(float(a.std(ddof=1)), float(b.std(ddof=1)), 1.0)
+        if not found.in_pairs:  # whose spread is another
+            seeds = runs_for_power(float(a.std(ddof=1)), float(b.std(ddof=1)), 1.0)
     else:
         low, high = _predicted(a, b)
     return Contrast(

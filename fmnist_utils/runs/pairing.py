@@ -63,7 +63,7 @@ def difference(
     Parameters
     ----------
     ones, others : sequence of Run
-        Their runs; None is returned where there are not two of each, or two pairs.
+        Their runs; None is returned where there are not two of each. One pair shows no spread.
     split, at : str
         Of which images, and when; see `accuracies`.
 
@@ -72,8 +72,9 @@ def difference(
     >>> fu.difference(runs, book.runs(report["cnn-2-conv"])).high < 0
     True
     """
-    if in_pairs := nested(ones, others):
-        ones, others = zip(*paired(ones, others), strict=True)
+    pairs = paired(ones, others)
+    if in_pairs := len(pairs) > 1 and nested(ones, others):
+        ones, others = zip(*pairs, strict=True)
     a, b = (accuracies(runs, split, at) for runs in (ones, others))
     found = welch_interval((1, a - b)) if in_pairs else welch_interval((1, a), (-1, b))
     return AccuracyDifference(*found, in_pairs) if found else None
