@@ -233,7 +233,10 @@ def search(
 
 @app.command()
 def status() -> None:
-    """Show which runs and trials there are, which are stale, and which records are damaged."""
+    """Show which runs and trials there are, which are stale, and which records are damaged.
+
+    Runs by another method than the book's, such as --plain-fit, are not counted.
+    """
     from fmnist_utils.tables.run_tables import status_of
 
     with _all_reports() as reports:

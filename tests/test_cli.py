@@ -250,6 +250,10 @@ def test_status_counts_valid_stale_and_damaged_runs(
     assert f"delete it from {published}" in result.stdout.replace("\n", "")
 
 
+def test_status_says_in_its_help_which_runs_it_counts() -> None:
+    assert "--plain-fit" in fmnist("status", "--help").stdout
+
+
 def test_status_names_a_backend_that_is_not_tensorflow(
     published: Path, experiment: Experiment
 ) -> None:
@@ -430,6 +434,11 @@ def test_a_hundred_seeds_are_published_at_once(published: Path, experiment: Expe
         write_run(make_run(experiment, seed), Path("runs/baltzi"))
     result = fmnist("publish-runs")
     assert result.stdout == "101 runs published, 0 already there, 0 refused.\n", result.stderr
+
+
+def test_a_folder_of_runs_may_have_any_name(published: Path, experiment: Experiment) -> None:
+    write_run(make_run(experiment), Path("executions"))
+    assert fmnist("publish-runs", "executions").stdout.startswith("1 runs published")
 
 
 def edited(experiment: Experiment) -> None:
@@ -695,6 +704,21 @@ def test_plain_fit_keeps_the_precision_of_the_experiment(trained: list[Method]) 
     result = fmnist("run", "chalkiopoulos-tsoukalelis", "mlp-256", "--plain-fit")
     assert result.exit_code == 0, result.stderr
     assert set(trained) == {Method("mixed_bfloat16", plain_fit=True)}
+
+
+def test_an_experiment_that_is_named_twice_is_trained_once(trained: list[Method]) -> None:
+    fmnist("run", "baltzi", "mlp-baseline", "--seeds", "99")
+    once = len(trained)
+    fmnist("run", "baltzi", "mlp-baseline", "mlp-baseline", "--seeds", "99")
+    assert once and len(trained) == 2 * once
+
+
+def test_a_spread_that_is_never_known_is_not_waited_for(
+    published: Path, trained: list[Method]
+) -> None:
+    result = fmnist("run", "baltzi", "mlp-baseline", "--seeds", "2", "--until-precise")
+    assert (result.exit_code, result.stdout, trained) == (2, "", [])
+    assert result.stderr == "--until-precise takes --seeds 3 or more: fewer show no spread.\n"
 
 
 def test_plain_fit_refuses_augmentation_before_anything_is_trained(

@@ -74,11 +74,11 @@ def load_experiments(report_id: str, names: Iterable[str] | None = None) -> list
     report_id : str
         A report of the book.
     names : iterable of str, optional
-        Ids of experiments and variants.
+        Ids of experiments and variants; one that is named twice counts once.
     """
     trainable = load_report(report_id).trainable
     for name in names or ():
         if name not in trainable:
             known = ", ".join(trainable)
             raise FmnistError(f"Report {report_id} has no experiment {name!r}; it has {known}.")
-    return [trainable[name] for name in names or trainable]
+    return [trainable[name] for name in dict.fromkeys(names or trainable)]
