@@ -10,10 +10,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Variant
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
-from fmnist_utils.reports.printed_tables import EpochTable
+from fmnist_utils.reports.printed_tables import EpochTable, ScoreTable
 from fmnist_utils.reports.protocol import Validation
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
@@ -494,6 +495,31 @@ def test_a_printed_classification_report_is_one_of_test_images(tmp_path: Path) -
     text, line = planted("    title: The only one", f"    title: The only one\n{scores}")
     message = error(tmp_path, text)
     assert f"line {line + 1}: experiments.only.scores.split: " in message
+
+
+@pytest.mark.parametrize("names", [sorted(CLASS_NAMES), CLASS_NAMES[::-1], [*"9876543210"]])
+def test_rows_of_a_classification_report_are_told_apart_by_name(names: list[str]) -> None:
+    """They were counted: in alphabetical order ankle boots stood for T-shirts."""
+    row = {"precision": "0.9", "recall": "0.9", "f1": "0.9", "support": 1000}
+    rows = [row | {"label": name} for name in names]
+    table = {"where": "Table 2", "split": "test", "rows": rows}
+    for claim in ScoreTable.model_validate(table).claims():
+        assert claim.where == (f"Table 2, {CLASS_NAMES[claim.label or 0]}",)
+        assert claim.id.endswith(f"-{claim.label}")
+    for wrong, sentence in ((names[1], "ten classes"), ("Skirt", "there is no class Skirt")):
+        again = {**table, "rows": [row | {"label": wrong}, *rows[1:]]}
+        with pytest.raises(ValidationError, match=sentence):
+            ScoreTable.model_validate(again)
+
+
+@pytest.mark.parametrize("cell", ["0.345", "0.3450", "0.340"])
+def test_a_cell_with_more_decimals_than_its_table_is_refused(cell: str) -> None:
+    """It was rounded, so that another number was judged than the one printed."""
+    table = {"where": "Table 1", "split": "train", "decimals": 2, "accuracy": ["0.9", "0.91"]}
+    losses = [str(claim.value) for claim in EpochTable(**table, loss=["0.4", "0.34"]).claims()]
+    assert losses == ["0.40", "0.34", "0.90", "0.91"]
+    with pytest.raises(ValidationError, match=f"Table 1: {cell} has more than 2 decimals"):
+        EpochTable(**table, loss=["0.4", cell])
 
 
 TESTED = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
 from fmnist_utils.audit.fault import Fault, address, fault_of, place
-from fmnist_utils.data.fashion_mnist import count
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, count
 from fmnist_utils.reports.printed_tables import ClassScores, ScoreTable
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.values import SCALES
@@ -36,13 +36,13 @@ def impossible_scores(report: Report) -> Iterator[Fault]:
         if table is None:
             continue
         rows, problems, every, classes = [], [], [], set()
-        for label, row in enumerate(table.rows):
+        for row in table.rows:
             found = _counts(row, table)
             if not found:
-                rows.append(f"{row.label}: precision {row.precision}, recall {row.recall}, "
-                            f"F1 {row.f1}")  # fmt: skip
-                problems.append(f"{row.label}: {_why_not(row, table)}")
-                classes.add(label)
+                name = CLASS_NAMES[row.label]
+                rows.append(f"{name}: precision {row.precision}, recall {row.recall}, F1 {row.f1}")
+                problems.append(f"{name}: {_why_not(row, table)}")
+                classes.add(row.label)
                 found = _counts(row, table, with_f1=False)
             every.append(found)
         stated = [claim] if (claim := experiment.accuracy(table.split)) else []

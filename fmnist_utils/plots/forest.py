@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, NUM_CLASSES
 from fmnist_utils.plots.labels import (
     ROW_LETTERS,
     folded,
@@ -182,13 +183,12 @@ def class_scores(experiment: Experiment, runs: Sequence[Run]) -> Figure:
         for claim in experiment.scores.claims()
         if claim.kind == "measured"
     ]
-    names = [row.label for row in experiment.scores.rows]
     # Three panels need room for two gaps.
-    height, width = 1.1 + 0.4 * len(names), WIDTH - 0.3
+    height, width = 1.1 + 0.4 * NUM_CLASSES, WIDTH - 0.3
     with figure(1, 3, height=height, width=width, sharex=True) as (fig, axes):
         for ax, (score, label) in zip(axes, _PANELS.items(), strict=True):
             _draw_panel(ax, [item for item in verdicts if item.claim.about.metric == score])
-            label_rows(ax, names)
+            label_rows(ax, CLASS_NAMES)
             ax.set_xlabel(label)
             ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         looks = {"reported, with its rounding": REPORTED_ROUNDED | {"markersize": 6}}

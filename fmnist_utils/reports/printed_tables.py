@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from fmnist_utils.data.fashion_mnist import NUM_CLASSES
+from fmnist_utils.data.fashion_mnist import CLASS_NAMES, NUM_CLASSES
 from fmnist_utils.records import Strict
-from fmnist_utils.reports.claim import Claim
+from fmnist_utils.reports.claim import Claim, Class
 from fmnist_utils.reports.settings import named_errors
 from fmnist_utils.reports.values import MAX_DIGITS, Count, Number, as_printed
 
@@ -84,7 +84,7 @@ class LayerTable(_Printed):
 class ClassScores(Strict):
     """One row of a classification report, as printed; `support` counts the images of the class."""
 
-    label: str
+    label: Class
     precision: Number
     recall: Number
     f1: Number
@@ -98,10 +98,18 @@ class ScoreTable(_Printed):
     unit: Literal["percent", "plain"] = "plain"
     rows: Annotated[tuple[ClassScores, ...], Field(min_length=NUM_CLASSES, max_length=NUM_CLASSES)]
 
+    @field_validator("rows")
+    @classmethod
+    def _one_of_each_class(cls, rows: tuple[ClassScores, ...]) -> tuple[ClassScores, ...]:
+        """Put the rows in the order of the classes, by which they are counted."""
+        if {row.label for row in rows} != set(range(NUM_CLASSES)):
+            raise ValueError("each of the ten classes needs a row of its own")
+        return tuple(sorted(rows, key=lambda row: row.label))
+
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell; the supports are exact."""
         for i, row in enumerate(self.rows):
-            where = (f"{self.where}, {row.label}",)
+            where = (f"{self.where}, {CLASS_NAMES[row.label]}",)
             for quantity in ("precision", "recall", "f1"):
                 yield Claim(
                     id=f"{quantity}-{i}",
@@ -130,6 +138,13 @@ class EpochTable(_Printed):
     decimals: Annotated[int, Field(gt=0, le=MAX_DIGITS)] | None = None
     loss: tuple[Number, ...]
     accuracy: tuple[Number, ...]
+
+    @model_validator(mode="after")
+    def _zeros_alone_are_dropped(self) -> Self:
+        for value in (*self.loss, *self.accuracy):
+            if self.decimals and -int(value.as_tuple().exponent) > self.decimals:
+                raise ValueError(f"{self.where}: {value} has more than {self.decimals} decimals")
+        return self
 
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell."""
