@@ -410,8 +410,17 @@ def test_restored_weights_are_what_a_claim_is_about_unless_it_says_otherwise() -
 def test_a_claim_about_images_that_are_not_held_out_is_refused() -> None:
     none = {"early_stopping": None, "validation": {"take": "none"}}
     assert stating(accuracy(), **none)["a"].reading == "final"
-    with pytest.raises(ValidationError, match="e has no validation images"):
-        stating(accuracy(split="validation"), **none)
+    epoch = {"split": None, "value": "2"}
+    for keys in (
+        {"split": "validation"},
+        {"quantity": "gap", "split": "train", "than_split": "validation"},
+        {"quantity": "gap", "split": "validation", "than_split": "test"},
+        {"quantity": "lowest_val_loss_epoch", **epoch},
+        {"quantity": "highest_val_accuracy_epoch", **epoch},
+    ):
+        with pytest.raises(ValidationError, match="e has no validation images"):
+            stating(accuracy(**keys), **none)
+    assert stating(accuracy(quantity="epochs_trained", **epoch), **none)
     with pytest.raises(ValidationError, match="e holds no training images out"):
         stating(accuracy(split="train", reading="final-all"), **none)
 

@@ -522,6 +522,44 @@ def test_a_cell_with_more_decimals_than_its_table_is_refused(cell: str) -> None:
         EpochTable(**table, loss=["0.4", cell])
 
 
+RESTORING = TINY.replace(
+    "      epochs: 3\n",
+    "      epochs: 3\n"
+    "      early_stopping: {monitor: val_loss, patience: 2, restore_best_weights: true}\n",
+).replace(
+    "    assumed: &assumed\n",
+    "    assumed: &assumed\n"
+    "      - {setting: training.early_stopping.monitor, chosen: val_loss, because: b}\n"
+    "      - {setting: training.early_stopping.patience, chosen: 2, because: b}\n"
+    "      - {setting: training.early_stopping.restore_best_weights, chosen: true, because: b}\n",
+)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "quantity: ordering, than: other",
+        "quantity: match, than: other",
+        "quantity: difference, than: other, value: 2, unit: points",
+        "quantity: bound, relation: above, value: 90, unit: percent",
+    ],
+)
+def test_a_comparison_of_restored_weights_says_which_it_reads(tmp_path: Path, keys: str) -> None:
+    """It was read at the last epoch, the accuracies that it compares at the best one."""
+    start = RESTORING.index("  - {id: gain")
+    end = RESTORING.index("experiments:")
+
+    def comparing(reading: str) -> str:
+        line = f"  - {{id: gain, {keys}, of: only, split: test, where: p. 2{reading}}}\n"
+        return RESTORING[:start] + line + RESTORING[end:]
+
+    message = error(tmp_path, comparing(""))
+    assert "claim gain: only restores the best weights: give it reading: best" in message
+    for reading in ("best", "final"):
+        report = read(tmp_path, comparing(f", reading: {reading}"))
+        assert report.claim("gain").reading == reading
+
+
 TESTED = (
     TINY.replace("        fraction: 0.2\n        take: last", "        take: test")
     .replace(

@@ -258,13 +258,16 @@ def check_reading(experiment: HasReadings, claim: Claim, *at: int | str) -> None
         Keys and indices that lead to the claim in the report's file.
     """
     spec, problem = experiment.training, ""
+    # The epochs that are no length are those of a best validation.
+    watched = claim.about.unit == EPOCHS and not claim.about.is_length
+    validates = watched or "validation" in (claim.split, claim.than_split)
     if claim.reading.endswith("-all") and not spec.validation.holds_out:
         problem = (
             f"{experiment.id} holds no training images out, which reading {claim.reading} adds"
         )
-    elif spec.validation.take == "none" and claim.split == "validation":
+    elif spec.validation.take == "none" and validates:
         problem = f"{experiment.id} has no validation images"
-    elif spec.restores_best and claim.about.is_metric and claim.of and claim.reading == "final":
-        problem = f"{experiment.id} restores the best weights: give it reading: best"
+    elif spec.restores_best and claim.of and "reading" not in claim.model_fields_set:
+        problem = f"{experiment.id} restores the best weights: give it reading: best, or final"
     if problem:
         raise LocatedError(f"claim {claim.id}: {problem}", *at)
