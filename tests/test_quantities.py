@@ -39,17 +39,34 @@ def test_every_measured_row_has_its_measure_and_every_measure_a_row() -> None:
         assert row.metric in QUANTITIES or row.measure != "metric"
 
 
+KEYS: dict[str, Any] = {
+    "value": "1", "split": "test", "layer": 1, "setting": "a.b", "fact": "classes",
+    "of": "x", "than": "y", "relation": "at_most", "label": 1, "predicted": 2,
+    "labels": [3, 4], "than_labels": [5], "than_split": "train",
+}  # fmt: skip
+
+
+def needing(name: str, **more: Any) -> Claim:
+    """Return a claim of a quantity with all that it needs."""
+    given = {key: KEYS[key] for key in QUANTITIES[name].needs} | more
+    return Claim.model_validate({"id": "i", "quantity": name, "where": "p. 1", **given})
+
+
 def test_a_claim_can_fill_in_the_name_and_the_unit_of_every_row() -> None:
-    keys: dict[str, Any] = {
-        "value": "1", "split": "test", "layer": 1, "setting": "a.b", "fact": "classes",
-        "of": "x", "than": "y", "relation": "at_most", "label": 1, "predicted": 2,
-        "labels": [3, 4], "than_labels": [5], "than_split": "train",
-    }  # fmt: skip
     for name, row in QUANTITIES.items():
-        given = {key: keys[key] for key in row.needs}
-        claim = Claim.model_validate({"id": "i", "quantity": name, "where": "p. 1", **given})
+        claim = needing(name)
         assert claim.kind == row.kind and claim.about is row
         assert tables.claim_text(claim) and tables.reported_text(claim) and stated(claim)
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_only_a_number_that_trainings_give_can_be_the_mean_of_several(name: str) -> None:
+    """Of an ordering or a bound it was read, and changed nothing."""
+    if QUANTITIES[name].judge in ("values", "difference", "match"):
+        assert needing(name, mean_of=5).mean_of == 5
+    else:
+        with pytest.raises(ValidationError, match=f"quantity {name} does not take mean_of"):
+            needing(name, mean_of=5)
 
 
 def test_every_row_has_a_topic_and_every_topic_a_row() -> None:

@@ -189,6 +189,9 @@ class Claim(Strict):
             return ""
         if problem := misfit(self.about, self.value, self.unit, bool(self.mean_of)):
             return problem
+        of_class = self.about.counts_images and self.label is not None
+        if of_class and (self.unit != "plain" or isinstance(self.value, tuple)):
+            return "the images of a class are one whole number, neither a share nor a shape"
         if self.about.counts_images and self.unit == "plain":
             stated = self.value[0] if isinstance(self.value, tuple) and self.value else self.value
             there = count("test_images" if self.split == "test" else "train_images")

@@ -148,10 +148,15 @@ class Quantity:
         return self.judge == "images"
 
 
+#: Of numbers that trainings give, which may be the means of several.
+_MEAN = frozenset({"mean_of"})
+
+
 def _metric(metric: str, unit: str, margin: float, **row: Any) -> Quantity:
     return Quantity(
         kind="measured", name=f"{{split}} {metric}", judge="values", measure="metric",
-        metric=metric, needs={"value", "split"}, takes={"epoch"}, unit=unit, margin=margin,
+        metric=metric, needs={"value", "split"}, takes={"epoch", *_MEAN}, unit=unit,
+        margin=margin,
         **row, short=f"{{part}} {metric} {{reported}}",
     )  # fmt: skip
 
@@ -159,7 +164,7 @@ def _metric(metric: str, unit: str, margin: float, **row: Any) -> Quantity:
 def _epochs(name: str, measure: str, short: str) -> Quantity:
     return Quantity(
         kind="measured", name=name, judge="values", measure=measure, unit=EPOCHS, short=short,
-        topic="numbers of epochs", whole=True, low=1, units={"plain"},
+        topic="numbers of epochs", whole=True, low=1, units={"plain"}, takes=_MEAN,
     )  # fmt: skip
 
 
@@ -167,7 +172,7 @@ def _score(name: str, needs: Set[str] = frozenset(), **row: Any) -> Quantity:
     # A class has 1,000 test images, a tenth of what an accuracy has: hence three points.
     return Quantity(
         kind="measured", name=name, judge="values", needs={"value", "split", "label", *needs},
-        topic="single classes", unit=POINTS, margin=3.0, high=1,
+        topic="single classes", unit=POINTS, margin=3.0, high=1, takes=_MEAN,
         **{"measure": "class_score", **row},
     )  # fmt: skip
 
@@ -176,7 +181,7 @@ def _macro(name: str, metric: str) -> Quantity:
     return Quantity(
         kind="measured", name=f"macro {name}", judge="values", measure="macro_score", metric=metric,
         needs={"value", "split"}, topic="averages of classes", unit=POINTS, margin=1.0, high=1,
-        short=f"macro {name} {{reported}}",
+        takes=_MEAN, short=f"macro {name} {{reported}}",
     )  # fmt: skip
 
 
@@ -226,7 +231,7 @@ QUANTITIES = {
         kind="measured", name="{split} accuracy over {than_split} accuracy", judge="values",
         measure="gap", metric="accuracy", needs={"value", "split", "than_split"}, unit=POINTS,
         margin=1.0, topic="gaps between splits", short="{name} {reported}", low=-1, high=1,
-        units={"plain", "points"},
+        units={"plain", "points"}, takes=_MEAN,
     ),
     "epochs_trained": _epochs("epochs trained", "epochs", "{reported} epochs"),
     "lowest_val_loss_epoch": _epochs(
@@ -245,14 +250,14 @@ QUANTITIES = {
     "difference": _comparison(
         "{split} accuracy of {of} over {than}", "difference", "value", "than",
         unit=POINTS, margin=1.0, short="{part} accuracy {signed}", low=-1,
-        units={"plain", "points"},
+        units={"plain", "points"}, takes=_MEAN,
     ),
     "ordering": _comparison(
         "{split} accuracy of {of} over {than}", "ordering", "than", share_of="pairs of runs"
     ),
     "match": _comparison(
         "{split} accuracy of {of} as good as of {than}", "match", "than", margin=1.0,
-        says="as good",
+        says="as good", takes=_MEAN,
     ),
     "bound": _comparison(
         "{split} accuracy of {of}", "bound", "value", "relation", share_of="{runs} runs"

@@ -129,6 +129,9 @@ def _out_of_range(row: Quantity, number: Decimal, unit: str, mean: bool) -> str:
     one = int(1 / SCALES[unit])
     if row.whole and unit == "plain" and not mean and (problem := not_whole(number)):
         return problem
+    accuracy = row.measure == "metric" and row.metric == "accuracy"  # of a model, or a bound on it
+    if unit == "percent" and accuracy and 0 < number <= 1:
+        return f"{number} is a fraction: leave out unit: percent"
     # Above 100 percent nothing is a share of anything, but a loss may be.
     high = row.high
     if high is None and unit == "percent" and not row.metric:
