@@ -28,6 +28,7 @@ from fmnist_utils.stats import clopper_pearson_interval
 from fmnist_utils.text import ours_text
 from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.measure import measure, readings
+from fmnist_utils.verdicts.multiplicity import survives
 from fmnist_utils.verdicts.outcome import Outcome, count_words
 from fmnist_utils.verdicts.report_verdicts import (
     judge_claims,
@@ -274,6 +275,33 @@ def test_no_interval_leaves_the_range_of_its_quantity(experiment: Experiment) ->
         verdict = judge(experiment, stated, runs)
         assert verdict.low is not None and verdict.high is not None
         assert low <= verdict.low < verdict.high <= high, stated.quantity
+
+
+@pytest.mark.parametrize(
+    ("keys", "word"),
+    [
+        ({"value": "100.00"}, Outcome.REPRODUCED),
+        ({"value": "100.000"}, Outcome.REPRODUCED),
+        ({"value": "90"}, Outcome.NOT_REPRODUCED),
+        ({"value": "100.00", "split": "validation"}, Outcome.REPRODUCED),
+        ({"value": "90", "split": "validation"}, Outcome.NOT_REPRODUCED),
+        ({"value": "0.0", "quantity": "confused", "predicted": 5}, Outcome.REPRODUCED),
+        ({"value": "0.00", "quantity": "confused", "predicted": 5}, Outcome.REPRODUCED),
+        ({"value": "1.0000", "quantity": "recall", "unit": "plain"}, Outcome.REPRODUCED),
+        ({"value": "0.90", "quantity": "recall", "unit": "plain"}, Outcome.NOT_REPRODUCED),
+    ],
+    ids=str,
+)
+def test_a_share_of_none_or_all_in_every_run_is_judged(
+    experiment: Experiment, keys: dict[str, Any], word: Outcome
+) -> None:
+    """There a logit has no slope: 0 times infinity was no number, and the word was unsettled."""
+    of_class = {"split": "test", "label": 0} if "quantity" in keys else {}
+    stated = claim(**of_class | {"unit": "percent"} | keys)
+    verdict = judge(experiment, stated, runs_at(experiment, *[1.0] * 5))
+    assert verdict.word == word
+    assert np.isfinite([verdict.low, verdict.high, verdict.p]).all()
+    assert survives([verdict]) == [word is Outcome.NOT_REPRODUCED]
 
 
 # --- runs at chance level ------------------------------------------------------------------------

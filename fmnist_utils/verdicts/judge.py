@@ -21,7 +21,7 @@ from fmnist_utils.runs.pairing import nested, paired, unstable
 from fmnist_utils.runs.record import Run
 from fmnist_utils.stats import SampleSummary, Scale
 from fmnist_utils.verdicts.exact import EXACT
-from fmnist_utils.verdicts.measure import Evidence, measure, readings, scale_of, summarise
+from fmnist_utils.verdicts.measure import Evidence, measure, off_ends, readings, scale_of, summarise
 from fmnist_utils.verdicts.outcome import Outcome, Verdict
 from fmnist_utils.verdicts.rule import judge_number, judge_share, number_word
 
@@ -124,7 +124,8 @@ def judge_values(
         mean = float(values.mean()) if len(values) and not pending.note else None
         return replace(pending, mean=mean)
     mean, scale = float(values.mean()), scale_of(claim)
-    known = image_variance(mean) * float(scale.derivative(mean)) ** 2
+    at = float(off_ends(claim, mean))
+    known = image_variance(at) * float(scale.derivative(at)) ** 2
     test = _test(claim, (summarise(claim, values),), scale, known)
     return judge_number(claim, test, mean, float(values.std(ddof=1)), len(values))
 
@@ -177,8 +178,9 @@ def _match(claim: Claim, evidence: Evidence) -> Verdict:
 def _test(
     claim: Claim, summaries: tuple[SampleSummary, ...], scale: Scale, known: float = 0.0
 ) -> stats.ClaimTest:
+    value, mean_of = float(off_ends(claim, claim.number)), claim.mean_of or 1
     return stats.ClaimTest(
-        claim.number, claim.half_width, _margin(claim), summaries, known, claim.mean_of or 1, scale
+        value, claim.half_width, _margin(claim), summaries, known, mean_of, scale
     )
 
 

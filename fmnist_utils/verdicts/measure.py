@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fmnist_utils.data.fashion_mnist import count
 from fmnist_utils.models.build import Layer, build, layer_table, parameter_totals
@@ -149,7 +150,7 @@ def scale_of(claim: Claim) -> Scale:
 
 
 def summarise(claim: Claim, values: Floats) -> SampleSummary:
-    """Describe our runs on that scale; a share of 0 or 1 stands half an image away from it.
+    """Describe our runs on that scale.
 
     Parameters
     ----------
@@ -158,11 +159,25 @@ def summarise(claim: Claim, values: Floats) -> SampleSummary:
     values : array of float, shape (runs,)
         One of each run, as `measure` reads them.
     """
-    if claim.about.unit == POINTS and not _is_difference(claim):
-        images = count("test_images" if claim.label is None else "test_images_per_class")
-        half = claim.whole / (2 * images)
-        values = np.clip(values, half, claim.whole - half)
-    return SampleSummary.of(values, scale_of(claim))
+    return SampleSummary.of(off_ends(claim, values), scale_of(claim))
+
+
+def off_ends(claim: Claim, values: ArrayLike) -> Floats:
+    """Let a share of 0 or 1 stand half an image away, where its scale ends; leave all else.
+
+    Parameters
+    ----------
+    claim : Claim
+        What the values are of, and in which unit.
+    values : float or array of float
+        Of runs, or what the claim states.
+    """
+    values = np.asarray(values, float)
+    if claim.about.unit != POINTS or _is_difference(claim):
+        return values
+    images = count("test_images" if claim.label is None else "test_images_per_class")
+    half = claim.whole / (2 * images)
+    return np.asarray(np.clip(values, half, claim.whole - half))
 
 
 def _is_difference(claim: Claim) -> bool:
