@@ -250,6 +250,17 @@ def test_an_unknown_split_widens_intervals_by_what_drawing_images_does(
     # The spread of our runs has the splits; halving it for a mean of two takes half of them away.
     p = 0.846
     assert added(drawn, "validation", mean_of=2) == pytest.approx(0.8 / (2 * 12_000 * p * (1 - p)))
+    # A random split that a report states is as unknown as one that it does not, but for its seed.
+    stated_random = drawn.model_copy(update={"assumed": tuple(stated)})
+    assert added(stated_random, "validation") == 0
+    assert added(stated_random, "validation", mean_of=2) == added(drawn, "validation", mean_of=2)
+    held_out = Validation(fraction=0.2, take="random", seed=0)
+    training = experiment.training.model_copy(update={"validation": held_out})
+    seeded = known.model_copy(update={"training": training})
+    assert added(seeded, "validation") == 0
+    ours = Assumption(setting="training.validation.seed", chosen=0, because="not stated")
+    seeded = seeded.model_copy(update={"assumed": (*stated, ours)})
+    assert added(seeded, "validation") == added(experiment, "validation")
     loss = judge(experiment, claim("loss", split="validation", value="0.5"), runs)
     assert loss.test is not None and loss.mean is not None
     per_image = min(2 * loss.mean, 0.6)

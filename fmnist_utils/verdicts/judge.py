@@ -217,14 +217,16 @@ def _margin(claim: Claim) -> float:
 def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
     """Return the variance between their images and ours, where nobody knows which theirs were.
 
-    So wherever the report does not say how the training images were split: then both splits count
-    as random draws from the training images, whichever one we chose. Where each of our runs draws a
-    split of its own, their deviation has it already; but the trainings whose mean a report gives
-    share one split, so that their mean does not vary less by it, as it does by the seeds.
+    So wherever the report does not say how the training images were split, or by which seed: then
+    both splits count as random draws from the training images, whichever one we chose. Where each
+    of our runs draws a split of its own, their deviation has it already; but the trainings whose
+    mean a report gives share one split, so that their mean does not vary less by it, as it does by
+    the seeds.
     """
-    experiment = evidence.experiment
-    unknown = any(item.setting == "training.validation.take" for item in experiment.assumed)
-    from_pool = experiment.training.validation.holds_out and claim.split != "test"
+    experiment, held_out = evidence.experiment, evidence.experiment.training.validation
+    open_split = {"training.validation.take", "training.validation.seed"}
+    unknown = held_out.drawn_by_run or any(x.setting in open_split for x in experiment.assumed)
+    from_pool = held_out.holds_out and claim.split != "test"
     reading = evidence.reading or claim.reading
     if not (unknown and from_pool and claim.about.is_metric) or reading.endswith("-all"):
         return 0.0
@@ -233,7 +235,7 @@ def _image_variance(claim: Claim, evidence: Evidence, mean: float) -> float:
         both = stats.sampling_variance(mean, *drawn, claim.whole)
     else:
         both = claim.whole**2 * stats.loss_sampling_variance(mean / claim.whole, *drawn)
-    if not experiment.training.validation.drawn_by_run:
+    if not held_out.drawn_by_run:
         return both
     return both / 2 * (1 - 1 / (claim.mean_of or 1))
 
