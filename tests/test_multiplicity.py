@@ -14,6 +14,7 @@ from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.runs.pairing import difference, distinct, nested, paired
+from fmnist_utils.runs.record import Run
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import ClaimTest, SampleSummary, mean_half_width
 from fmnist_utils.text import difference_text
@@ -21,7 +22,7 @@ from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow, statement_share
 from fmnist_utils.verdicts.multiplicity import Pool, chance, survives, words_if_true
 from fmnist_utils.verdicts.outcome import Outcome, Verdict
-from fmnist_utils.verdicts.report_verdicts import judge_experiment, judge_tested
+from fmnist_utils.verdicts.report_verdicts import judge_claims, judge_experiment, judge_tested
 from fmnist_utils.verdicts.rule import history, judge_number
 
 
@@ -189,6 +190,29 @@ def test_three_runs_that_happen_to_agree_are_not_trusted(experiment: Experiment)
     assert (found.word, found.pooled_word) == (Outcome.CLOSE, Outcome.REPRODUCED)
     plain = judge(experiment, number(value="90.40"), alike)
     assert plain.word is Outcome.CLOSE and plain.pooled_word is None
+
+
+def test_a_match_is_pooled_like_the_difference_of_nothing_that_it_is() -> None:
+    """Its deviation came from fractions, its test from points: the pooled one was far too small."""
+    report, draw = load_report("baltzi"), np.random.default_rng(0)
+    a, b = report["cnn-1-conv"], report["mlp-1-hidden"]
+
+    def runs(experiment: Experiment, accuracies: Any) -> list[Run]:
+        return [make_run(experiment, seed, accuracy=x) for seed, x in enumerate(accuracies, 1)]
+
+    pool = Pool([runs(a, draw.normal(0.9, 0.002, 5)) for _ in range(20)])
+    near = np.arange(5) / 1e4
+    of_both = {a.id: runs(a, 0.904 + near), b.id: runs(b, 0.900 + near)}
+    sides = {"unit": "plain", "of": a.id, "than": b.id}
+    claims = (
+        number(0, quantity="match", value=None, **sides),
+        number(1, quantity="difference", **sides | {"value": "0.00", "unit": "points"}),
+    )
+    changed = report.model_copy(update={"claims": claims})
+    found = judge_claims(changed, of_both, pool.prior)
+    assert [verdict.claim for verdict in found] == list(claims)
+    assert {verdict.word for verdict in found} == {Outcome.CLOSE}
+    assert [verdict.pooled_word for verdict in found] == [Outcome.REPRODUCED] * 2
 
 
 def test_experiments_that_cannot_tell_a_deviation_are_not_pooled(experiment: Experiment) -> None:

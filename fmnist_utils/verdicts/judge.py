@@ -89,7 +89,8 @@ def hold_against(claim: Claim, evidence: Evidence) -> Verdict:
     if tested and (note := unstable(evidence.runs_behind(claim))):
         found = Verdict(None, claim, Outcome.UNSTABLE, runs=found.runs, note=note)
     owner = evidence.subject.id if isinstance(evidence.subject, Experiment) else None
-    return replace(found, experiment=owner, pooled_word=_pooled_word(found, evidence))
+    pooled_word = _pooled_word(found, evidence)
+    return replace(found, claim=claim, experiment=owner, pooled_word=pooled_word)
 
 
 def _pooled_word(verdict: Verdict, evidence: Evidence) -> Outcome | None:
@@ -170,9 +171,9 @@ def _difference(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _match(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge two models said to be equally good as a difference of nothing, without rounding."""
+    """Judge two models said to be equally good as a difference of 0.00 points, claim included."""
     nothing = {"quantity": "difference", "value": Decimal("0.00"), "unit": "points"}
-    return replace(_difference(claim.model_copy(update=nothing), evidence), claim=claim)
+    return _difference(claim.model_copy(update=nothing), evidence)
 
 
 def _test(

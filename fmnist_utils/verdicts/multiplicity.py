@@ -44,7 +44,8 @@ def chance(verdicts: Iterable[Verdict]) -> Chance:
     Parameters
     ----------
     verdicts : iterable of Verdict
-        Those without a number, or pending, are passed over.
+        Two models said to be as good differ by the number 0; those without a number, or pending,
+        are passed over.
 
     Examples
     --------
