@@ -21,7 +21,7 @@ from fmnist_utils.text import difference_text
 from fmnist_utils.verdicts.judge import judge
 from fmnist_utils.verdicts.ledger import LedgerRow, statement_share
 from fmnist_utils.verdicts.multiplicity import Pool, chance, survives, words_if_true
-from fmnist_utils.verdicts.outcome import Outcome, Verdict
+from fmnist_utils.verdicts.outcome import Outcome, Verdict, by_statement
 from fmnist_utils.verdicts.report_verdicts import judge_claims, judge_experiment, judge_tested
 from fmnist_utils.verdicts.rule import history, judge_number
 
@@ -123,6 +123,21 @@ def test_statements_count_once_and_comparisons_must_hold_as_a_whole() -> None:
     assert (found.holding, found.statements, found.experiments) == (1.5, 4, 2)
     assert found.low is found.high is None
     assert statement_share([]).statements == 0
+
+
+def test_bounds_hold_or_not_and_lie_inside_of_nothing() -> None:
+    """They have a value: an open one counted as inside, and two of three as most of a statement."""
+    words = (Outcome.REPRODUCED, Outcome.IMPRECISE)
+    rows = [row("a", f"c{i}", word, statement="s", quantity="bound", sd=None)
+            for i, word in enumerate(words)]  # fmt: skip
+    assert statement_share(rows).holding == 0
+    assert statement_share(rows[:1]).holding == 1
+    keys = {"quantity": "bound", "of": "a", "relation": "above", "statement": "s"}
+    (found,) = by_statement(Verdict(None, number(i, **keys), word) for i, word in enumerate(words))
+    assert found.share == "1 of 2 hold"
+    (found,) = by_statement(Verdict(None, number(i, statement="s"), word)
+                            for i, word in enumerate(words))  # fmt: skip
+    assert found.share == "2 of 2 inside"
 
 
 def test_the_share_of_statements_varies_with_experiments_not_with_cells() -> None:

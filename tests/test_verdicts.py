@@ -520,6 +520,11 @@ def test_comparison_is_pending_until_both_sides_have_three_runs(
         ("above", "92", (0.9201, 0.9202, 0.9203), 1.0),
         ("below", "89", (0.8900, 0.8901, 0.8940), 0.0),
         ("below", "89", (0.8899, 0.8898, 0.8897), 1.0),
+        # Nor to floating point: 100 times 0.921 is more than 92.1, and 0.8035 less than 80.35.
+        ("above", "92.1", (0.921, 0.921, 0.9211), 1 / 3),
+        ("below", "88.04", (0.8804, 0.8804, 0.8803), 1 / 3),
+        ("at_least", "80.4", (0.8035, 0.8035, 0.8034), 2 / 3),
+        ("at_most", "80.6", (0.8065, 0.8066, 0.8066), 1 / 3),
     ],
 )
 def test_bound_is_kept_by_a_value_that_rounds_to_it(

@@ -254,7 +254,8 @@ def _bound(claim: Claim, evidence: Evidence) -> Verdict:
     if pending := _pending(claim, values):
         return pending
     upwards = claim.relation in ("at_least", "above")
-    beyond = values - claim.number if upwards else claim.number - values
+    # In floating point 100 times 0.921 is more than 92.1.
+    beyond = np.round(values - claim.number if upwards else claim.number - values, 9)
     with_value = claim.relation in ("at_least", "at_most")
     kept = np.count_nonzero(beyond >= -claim.half_width if with_value else beyond > 0)
     exactly = np.count_nonzero(beyond >= 0)

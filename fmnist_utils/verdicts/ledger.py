@@ -236,7 +236,8 @@ def statement_share(rows: Iterable[LedgerRow]) -> StatementShare:
     for (report, _), parts in statements.items():
         owner = parts[0].experiment or parts[0].run_files[0].partition(".")[0]
         held = [part.word == Outcome.REPRODUCED for part in parts]
-        compared = all(part.value is None for part in parts)
+        # A share of runs, as a bound has, comes without a deviation.
+        compared = all(part.value is None or part.sd is None for part in parts)
         share = float(all(held)) if compared else float(np.mean(held))
         clusters.setdefault((report, owner), []).append(share)
     sums = np.array([(sum(shares), len(shares)) for shares in clusters.values()]).reshape(-1, 2)

@@ -315,7 +315,7 @@ class StatementVerdict:
     def share(self) -> str:
         """How many parts of a comparison hold, or how many numbers are inside our intervals."""
         words = [part.word for part in self.parts]
-        if all(part.claim.value is None for part in self.parts):
+        if all(part.claim.value is None or part.claim.about.share_of for part in self.parts):
             return f"{words.count(Outcome.REPRODUCED)} of {len(words)} hold"
         return f"{sum(word in INSIDE for word in words)} of {len(words)} inside"
 
