@@ -28,6 +28,7 @@ from fmnist_utils.stats import (
     drawn_true,
     loss_sampling_variance,
     mean_difference,
+    variance_components,
 )
 
 FOLDER = Path(stats.__file__).parent
@@ -113,6 +114,16 @@ def test_the_mean_difference_is_that_of_two_draws() -> None:
 def test_the_tail_of_the_binomial_is_its_sum(kept: int, n: int, share: float) -> None:
     terms = (math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(kept, n + 1))
     assert at_least(kept, n, share) == pytest.approx(sum(terms))
+
+
+@pytest.mark.parametrize(
+    ("groups", "between", "share"), [([[1, 1], [3, 3]], math.sqrt(2), 1), ([[1, 1], [1, 1]], 0, 0)]
+)
+def test_without_variance_within_groups_all_of_it_is_between_them(
+    groups: list[list[float]], between: float, share: float
+) -> None:
+    found = variance_components(groups)
+    assert found == (pytest.approx(between), 0, share, share, share)
 
 
 def test_equal_runs_have_no_deviation() -> None:

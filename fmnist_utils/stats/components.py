@@ -60,9 +60,9 @@ def variance_components(groups: Sequence[ArrayLike]) -> Components:
     def share(ratio: float) -> float:
         """Turn the mean squares' ratio into the share that is between groups."""
         odds = max(0.0, (ratio - 1) / size)
-        return float(odds / (1 + odds))
+        return float(odds / (1 + odds)) if np.isfinite(odds) else 1.0
 
-    ratio = among / inside
+    ratio = among / inside if inside else (np.inf if among else 0.0)
     low, high = (share(ratio / q) for q in stats.f.ppf([0.975, 0.025], *free))
     between = max(0.0, (among - inside) / size)
     return Components(float(np.sqrt(between)), float(np.sqrt(inside)), share(ratio), low, high)

@@ -61,7 +61,8 @@ def _images(claim: Claim, evidence: Evidence) -> Verdict:
     if claim.label is not None:
         ours = count("test_images_per_class")
     elif isinstance(claim.value, tuple):
-        rest = {1: (), 2: (NUM_CLASSES,), 3: (28, 28), 4: (28, 28, 1)}
+        flat = 28 * 28 if 28 * 28 in claim.value[1:] else NUM_CLASSES  # images, or their targets
+        rest = {1: (), 2: (flat,), 3: (28, 28), 4: (28, 28, 1)}
         ours = (n, *rest.get(len(claim.value), ()))
     elif claim.unit == "percent":
         ours = 100 * n / count("total_images")
