@@ -22,6 +22,9 @@ from made_up_reports import (
     tiny,
 )
 
+from fmnist_utils.reports.report import Report
+from fmnist_utils.verdicts.report_verdicts import accuracy_claims
+
 LARGE = ("experiments", "large")
 SMALL = ("experiments", "small")
 
@@ -121,6 +124,19 @@ def test_the_opposite_statement_is_quoted_against_a_false_ordering() -> None:
     content = swapped()
     content["claims"].append(claim("opposite", "ordering", split="test", of="large", than="small"))
     assert "p. of opposite" in found_in(content)[0].because
+
+
+def test_an_accuracy_of_one_epoch_is_not_that_of_the_model() -> None:
+    content = tiny()
+    early = accuracy("early", "validation", "80.1", epoch=1)
+    content["experiments"]["large"]["claims"].insert(0, early)
+    pair = {"split": "validation", "of": "large", "than": "small"}
+    content["claims"] += [
+        claim("better-val", "ordering", **pair),
+        claim("gain-val", "difference", "3.2", unit="points", **pair),
+    ]
+    assert audited(content) == []
+    assert accuracy_claims(Report.model_validate(content), "validation")["large"].number == 91.9
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["88", "88.3", "87.8"])))

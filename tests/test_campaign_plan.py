@@ -239,4 +239,7 @@ def test_the_reported_number_has_no_say(store: RunStore) -> None:
 
 def test_an_experiment_without_a_stated_accuracy_gets_no_more_seeds(store: RunStore) -> None:
     with_accuracies(store, [0.840, 0.843, 0.846])
-    assert jobs_for_precision(store, [MLP.model_copy(update={"stated": ()})]) == []
+    of_an_epoch = {"split": "validation", "epoch": 1}
+    early = next(c for c in MLP.stated if c.quantity == "accuracy").model_copy(update=of_an_epoch)
+    for stated in ((), (early,)):
+        assert jobs_for_precision(store, [MLP.model_copy(update={"stated": stated})]) == []

@@ -50,7 +50,7 @@ def jobs_for_precision(
 
 def _seeds_wanted(experiment: Experiment, store: RunStore, method: Method) -> int:
     runs = store.runs(experiment, method)
-    claims = [claim for claim in experiment.stated if claim.about.is_accuracy]
+    claims = [c for c in experiment.stated if c.about.is_accuracy and c.epoch is None]
     claims.sort(key=lambda claim: claim.split != "test")
     if len(runs) < MIN_RUNS or not claims:
         return 0

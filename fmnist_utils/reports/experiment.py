@@ -95,9 +95,12 @@ class Experiment(Strict):
         return (*self.stated, *scores, *epochs)
 
     def accuracy(self, split: str | None) -> Claim | None:
-        """Return the first claim about the accuracy on a split; None where none is stated."""
+        """Return the first claim about the accuracy on a split; None where there is none.
+
+        That of a single epoch is not the model's.
+        """
         found = (c for c in self.stated if c.about.is_accuracy and c.split == split)
-        return next(found, None)
+        return next((claim for claim in found if claim.epoch is None), None)
 
     def __getitem__(self, claim_id: str) -> Claim:
         """Return a claim by its id.
