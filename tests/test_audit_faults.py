@@ -308,6 +308,34 @@ def test_two_shares_of_one_class_have_a_common_size() -> None:
     assert "only 920 and 1,051 can have all 2 shares of Shirt" in finding.because
 
 
+def recall_of_shirts(name: str, value: str, **keys: Any) -> Content:
+    return claim(name, "recall", value, label=6, split="test", **keys)
+
+
+@pytest.mark.parametrize(("runs", "found"), [(2, True), (5, False), (10, False)])
+def test_a_mean_of_several_trainings_counts_the_images_of_all(runs: int, found: bool) -> None:
+    content = alone(recall_of_shirts("recall", "0.8412", mean_of=runs))
+    assert audited(content) == ["class-shares-small"] * found
+    assert not found or "that is 2 × 841.20 images" in found_in(content)[0].because
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        (recall_of_shirts("again", "0.712"), False),  # the same share with more digits
+        (claim("again", "confused", "0.71", label=6, predicted=6, split="test"), False),
+        (claim("again", "confused", "0.31", label=6, predicted=4, split="test"), True),
+        (claim("a", "confused", "0.31", label=6, predicted=4, split="test", mean_of=5), False),
+        (claim("a", "confused", "0.31", label=6, predicted=4, split="test", machine="b"), False),
+    ],
+)
+def test_a_share_of_a_class_counts_once_with_those_of_its_training(
+    other: Content, found: bool
+) -> None:
+    content = alone(recall_of_shirts("recall", "0.71"), other)
+    assert audited(content) == ["class-shares-small-recall"] * found
+
+
 @pytest.mark.parametrize(("taken", "found"), [("10.9", False), ("11.1", True)])
 def test_no_more_than_a_class_is_recognised_or_taken_for_another(taken: str, found: bool) -> None:
     shares = [

@@ -186,13 +186,14 @@ def impossible_accuracies(report: Report) -> Iterator[Fault]:
     for experiment, claim in report.all_claims():
         if experiment is None or not claim.about.is_accuracy:
             continue
-        n = _images(experiment, claim) * (claim.mean_of or 1)
-        if not possible_counts(claim.interval, n):
+        images = _images(experiment, claim)
+        if not _possible(claim, images):
+            n = _counted(claim, images)
             yield fault_of(
                 "grim", experiment, (claim,),
                 claimed=f"{subject_text(claim)} of {experiment.title} is {stated_value(claim)}",
                 because=f"of {n:,} images that is {float(n * claim.interval.middle):.2f}; "
-                f"{_by_chance([claim], n)}",
+                f"{_by_chance([claim], images)}",
                 severity=severity_of(claim),
             )  # fmt: skip
 
@@ -204,9 +205,12 @@ def impossible_class_shares(report: Report) -> Iterator[Fault]:
         shares = [
             claim for claim in experiment.results if claim.about.of_class and claim.split == "test"
         ]
-        impossible = [c for c in shares if not possible_counts(c.interval, n)]
+        impossible = [claim for claim in shares if not _possible(claim, n)]
         if impossible:
-            counts = [f"{float(n * claim.interval.middle):,.2f}" for claim in impossible]
+            counts = [
+                f"{f'{c.mean_of} × ' * bool(c.mean_of)}{float(n * c.interval.middle):,.2f}"
+                for c in impossible
+            ]
             yield fault_of(
                 "class-shares", experiment, impossible,
                 about=experiment.id,
@@ -220,11 +224,14 @@ def impossible_class_shares(report: Report) -> Iterator[Fault]:
 def shares_beyond_a_class(report: Report) -> Iterator[Fault]:
     """Find classes of whose images more than all are recognised, or taken for another class."""
     for experiment in report.experiments.values():
-        classes: dict[tuple[object, ...], list[Claim]] = defaultdict(list)
+        classes: dict[tuple[object, ...], dict[int | None, Claim]] = defaultdict(dict)
         for claim in experiment.stated:
             if claim.about.of_class:
-                classes[claim.label, claim.split, claim.reading].append(claim)
-        for shares in classes.values():
+                key = (claim.label, claim.split, claim.reading, claim.mean_of, claim.machine)
+                # What is stated twice, such as in two roundings, counts once.
+                taken_for = claim.label if claim.predicted is None else claim.predicted
+                classes[key].setdefault(taken_for, claim)
+        for shares in (list(found.values()) for found in classes.values()):
             if total([claim.interval for claim in shares]).low > 1:
                 yield fault_of(
                     "class-shares", experiment, shares,
@@ -234,11 +241,20 @@ def shares_beyond_a_class(report: Report) -> Iterator[Fault]:
                 )  # fmt: skip
 
 
-def _by_chance(shares: list[Claim], n: int) -> str:
-    """Say how much the test is worth: how many such numbers are a share of n by chance."""
-    step = min(2 * (claim.interval.high - claim.interval.middle) for claim in shares)
-    chance = min(1.0, float(n * step))
-    passing = sum(bool(possible_counts(claim.interval, n)) for claim in shares)
+def _counted(claim: Claim, images: int) -> int:
+    """Return of how many a share is: of a mean, of the images of all its trainings."""
+    return images * (claim.mean_of or 1)
+
+
+def _possible(claim: Claim, images: int) -> bool:
+    return bool(possible_counts(claim.interval, _counted(claim, images)))
+
+
+def _by_chance(shares: list[Claim], images: int) -> str:
+    """Say how much the test is worth: how many such numbers are a share of images by chance."""
+    reach = [_counted(c, images) * (c.interval.high - c.interval.low) for c in shares]
+    chance = min(1.0, float(min(reach)))
+    passing = sum(_possible(claim, images) for claim in shares)
     by_chance = f"with so many digits {100 * chance:.0f} % of all numbers are possible"
     if len(shares) == 1:
         return by_chance
@@ -250,7 +266,8 @@ def _sizes_of_classes(shares: list[Claim], n: int) -> Iterator[str]:
     """Say which sizes, a tenth around n, a class must have for all of its shares."""
     classes: dict[int, list[Claim]] = defaultdict(list)
     for claim in shares:
-        classes[claim.label or 0].append(claim)
+        if not claim.mean_of:
+            classes[claim.label or 0].append(claim)
     low, high = n - n // 10, n + n // 10
     for label, claims in classes.items():
         sizes = sizes_allowing((claim.interval for claim in claims), range(low, high + 1))
