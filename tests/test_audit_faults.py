@@ -288,6 +288,47 @@ def test_a_mean_of_several_trainings_has_a_finer_denominator() -> None:
     assert audited(content) == []
 
 
+FRACTION = "training.validation.fraction"
+
+
+def held_out_by_us(*stated: Content, derived: bool = False) -> Content:
+    """Return the report of one model that does not say how many images are held out."""
+    content = alone(*stated)
+    small = content["experiments"]["small"]
+    small["claims"] = [item for item in small["claims"] if item.get("setting") != FRACTION]
+    small["assumed"].append(
+        {"setting": FRACTION, "chosen": 0.2, "because": TOLD, "derived": derived}
+    )
+    return content
+
+
+@pytest.mark.parametrize(
+    ("told", "keys", "found"),
+    [
+        ([], {}, False),
+        ([claim("images", "images", "12000", split="validation")], {}, True),
+        ([], {"derived": True}, True),
+    ],
+)
+def test_images_that_we_chose_to_hold_out_make_no_number_impossible(
+    told: list[Content], keys: dict[str, bool], found: bool
+) -> None:
+    stated = accuracy("val", "validation", "0.87213")
+    assert audited(held_out_by_us(stated, *told, **keys)) == ["grim-small-val"] * found
+
+
+def test_images_that_we_chose_to_hold_out_are_not_counted_between_models() -> None:
+    content = held_out_by_us(accuracy("val", "validation", "0.8722"))
+    content["means"]["seed"] = None
+    content["experiments"]["other"] = {**content["experiments"]["small"], "id": "other"}
+    content["experiments"]["other"]["claims"] = [
+        {**item, "value": "0.8725"} if item["id"] == "val" else item
+        for item in content["experiments"]["small"]["claims"]
+    ]
+    (found,) = [item for item in found_in(content) if item.id == "single-runs"]
+    assert "apart" not in found.because
+
+
 def test_shares_of_a_class_are_whole_numbers_of_its_images() -> None:
     recalls = [
         claim(f"recall-{i}", "recall", value, label=i, split="test", unit="percent")

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from fmnist_utils.audit.fault import Fault
+from fmnist_utils.audit.number_checks import size_is_ours
 from fmnist_utils.audit.protocol_checks import trials_of
 from fmnist_utils.reports.claim import Assumption, Claim
 from fmnist_utils.reports.experiment import Experiment
@@ -177,7 +178,9 @@ def _gaps(stated: list[tuple[Experiment, Claim]]) -> Iterator[tuple[float, Claim
         split = one.split or "test"
         images = split_sizes(a.training)[split], split_sizes(b.training)[split]
         gap = abs(float(one.interval.middle - other.interval.middle))
-        if a.id != b.id and split == other.split != "train" and images[0] == images[1] and gap:
+        ours = size_is_ours(a, one) or size_is_ours(b, other)
+        alike = split == other.split != "train" and images[0] == images[1] and not ours
+        if a.id != b.id and alike and gap:
             yield gap, one, other, images[0]
 
 

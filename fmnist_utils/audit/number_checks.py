@@ -182,9 +182,9 @@ def losses_too_low(report: Report) -> Iterator[Fault]:
 
 
 def impossible_accuracies(report: Report) -> Iterator[Fault]:
-    """Find accuracies that no number of images gives."""
+    """Find accuracies that no number of images gives, where the report says of how many."""
     for experiment, claim in report.all_claims():
-        if experiment is None or not claim.about.is_accuracy:
+        if experiment is None or not claim.about.is_accuracy or size_is_ours(experiment, claim):
             continue
         images = _images(experiment, claim)
         if not _possible(claim, images):
@@ -277,6 +277,24 @@ def _sizes_of_classes(shares: list[Claim], n: int) -> Iterator[str]:
                 f"of {low:,} to {high:,} images only {allowed} can have all {len(claims)} shares "
                 f"of {CLASS_NAMES[label]}"
             )
+
+
+def size_is_ours(experiment: Experiment, claim: Claim) -> bool:
+    """Say whether we chose how many images stand behind an accuracy, which then proves nothing.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Whose accuracy it is.
+    claim : Claim
+        The accuracy.
+    """
+    paths = {"training.images", "training.validation.fraction", "training.validation.count"}
+    if not experiment.training.validation.holds_out:
+        paths.add("training.validation.take")
+    counts = [c for c in experiment.stated if c.about.counts_images and c.unit == "plain"]
+    ours = any(item.setting in paths and not item.derived for item in experiment.assumed)
+    return ours and claim.split not in {"test", *(counted.split for counted in counts)}
 
 
 def _images(experiment: Experiment, claim: Claim) -> int:
