@@ -105,7 +105,7 @@ def f1(precision: Interval, recall: Interval) -> Interval:
 
     return Interval(
         harmonic(max(precision.low, Fraction()), max(recall.low, Fraction())),
-        harmonic(precision.high, recall.high),
+        harmonic(min(precision.high, Fraction(1)), min(recall.high, Fraction(1))),
     )
 
 
@@ -121,7 +121,8 @@ def possible_counts(share: Interval, images: int) -> range:
     images : int
         Of how many it is a share.
     """
-    return range(math.ceil(share.low * images), math.floor(share.high * images) + 1)
+    low, high = math.ceil(share.low * images), math.floor(share.high * images)
+    return range(max(low, 0), min(high, images) + 1)
 
 
 def sizes_allowing(shares: Iterable[Interval], sizes: Iterable[int]) -> list[int]:

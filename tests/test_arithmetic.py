@@ -60,6 +60,7 @@ def test_f1_of_rounded_precision_and_recall() -> None:
     possible = f1(printed("0.96"), printed("0.98"))
     assert possible.high < printed("0.98").low
     assert possible.meets(printed("0.97"))
+    assert f1(printed("0.82"), printed("1.00")).high < printed("0.91").low
 
 
 # --- counting ------------------------------------------------------------------------------------
@@ -78,6 +79,13 @@ def test_f1_of_rounded_precision_and_recall() -> None:
 )
 def test_grim(percent: str, images: int, possible: bool) -> None:
     assert bool(possible_counts(printed(percent, PERCENT), images)) is possible
+
+
+@pytest.mark.parametrize(
+    ("share", "counts"), [("1.00", range(995, 1_001)), ("0.00", range(6)), ("0.5", range(450, 551))]
+)
+def test_no_count_is_below_zero_or_above_all(share: str, counts: range) -> None:
+    assert possible_counts(printed(share), 1_000) == counts
 
 
 @given(st.integers(1, 400), st.data())

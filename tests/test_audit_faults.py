@@ -386,6 +386,14 @@ def test_no_more_than_a_class_is_recognised_or_taken_for_another(taken: str, fou
     assert audited(alone(*shares)) == ["class-shares-small-recall"] * found
 
 
+def test_no_class_is_recognised_more_than_always() -> None:
+    content = tiny()
+    row = content["experiments"]["large"]["scores"]["rows"][7]
+    row |= {"precision": "0.82", "recall": "1.00", "f1": "0.91"}
+    (finding,) = found_in(content)
+    assert finding.id == "scores-large" and "at most 0.9041" in finding.because
+
+
 def test_losses_in_percent_are_found_once() -> None:
     content = tiny()
     losses = [claim(f"loss-{i}", "loss", "35.1", split="test", unit="percent") for i in (1, 2)]
