@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -262,6 +263,27 @@ def test_a_gap_and_a_macro_recall_must_fit_the_accuracies(
     assert audited(content) == found
 
 
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [({}, True), ({"mean_of": 5}, False), ({"reading": "best"}, False), ({"machine": "b"}, False)],
+)
+def test_scores_are_held_against_an_accuracy_of_the_same_training(
+    keys: dict[str, Any], found: bool
+) -> None:
+    table = copy.deepcopy(tiny()["experiments"]["large"]["scores"])
+    tabled = alone(accuracy("test", "test", "89.21", **keys), scores=table)
+    assert audited(tabled) == ["scores-small"] * found
+    macro = claim("macro", "macro_recall", "0.912", split="test")
+    assert (
+        audited(alone(accuracy("test", "test", "89.21", **keys), macro))
+        == ["scores-small-macro"] * found
+    )
+    macro |= keys
+    assert audited(alone(accuracy("test", "test", "89.21", **keys), macro)) == [
+        "scores-small-macro"
+    ]
+
+
 def test_two_accuracies_of_the_same_test_images_are_found() -> None:
     content = on_test_images(accuracy("val", "validation", "88.75"), accuracy("t", "test", "88.4"))
     assert audited(content) == ["stopped-on-test", "disagreement-small-val"]
@@ -421,6 +443,21 @@ def test_an_accuracy_is_that_of_its_epoch_table(value: str, reading: str, found:
     }  # fmt: skip
     stated = accuracy("v", "validation", value, reading=reading)
     assert audited(alone(stated, epoch_tables=[table])) == ["last-epoch-small-v"] * found
+
+
+@pytest.mark.parametrize(
+    ("reading", "found"),
+    [("final-running", True), ("final", False), ("final-all", False), ("best-running", False)],
+)
+def test_an_epoch_table_of_training_images_has_running_numbers_alone(
+    reading: str, found: bool
+) -> None:
+    table = {
+        "where": "Table 3", "split": "train",
+        "loss": ["0.4", "0.3"], "accuracy": ["0.87", "0.89"],
+    }  # fmt: skip
+    stated = accuracy("t", "train", "91.0", reading=reading)
+    assert audited(alone(stated, epoch_tables=[table])) == ["last-epoch-small-t"] * found
 
 
 def test_zeros_that_an_epoch_table_drops_are_counted() -> None:
