@@ -450,6 +450,20 @@ def test_value_of_the_wrong_type_is_named_with_its_line(
             " loss: [4, 3, 2, 1], accuracy: [0.1, 0.2, 0.3, 0.4]}]",
             "claim train-loss-epoch-4: training ends by epoch 3, before epoch 4",
         ),
+        *(
+            (
+                "    title: The only one",
+                "    title: The only one\n    epoch_tables: [{where: Figure 2, split: train,"
+                f" loss: {loss}, accuracy: {accuracy}}}]",
+                f"an epoch table has a loss and an accuracy of each epoch, not {told}",
+            )
+            for loss, accuracy, told in (
+                ("[0.4, 0.3]", "[]", "2 and 0"),
+                ("[0.4, 0.3]", "[0.8]", "2 and 1"),
+                ("[]", "[0.8]", "0 and 1"),
+                ("[]", "[]", "0 and 0"),
+            )
+        ),
     ],
 )
 def test_experiment_that_does_not_add_up_is_refused(

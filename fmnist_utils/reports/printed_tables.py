@@ -146,6 +146,14 @@ class EpochTable(_Printed):
                 raise ValueError(f"{self.where}: {value} has more than {self.decimals} decimals")
         return self
 
+    @model_validator(mode="after")
+    def _every_epoch_has_both(self) -> Self:
+        epochs = len(self.loss), len(self.accuracy)
+        if epochs[0] != epochs[1] or not self.loss:
+            both = "an epoch table has a loss and an accuracy of each epoch"
+            raise ValueError(f"{both}, not {epochs[0]} and {epochs[1]}")
+        return self
+
     def claims(self) -> Iterator[Claim]:
         """Yield one claim per cell."""
         for quantity, values in (("loss", self.loss), ("accuracy", self.accuracy)):
