@@ -17,6 +17,7 @@ from made_up_reports import (
     alone,
     audited,
     claim,
+    derived,
     experiment,
     found_in,
     planted,
@@ -121,6 +122,12 @@ def test_a_difference_that_does_not_build_on_a_false_best_is_not_told_with_it() 
     assert "ahead" not in ordering.because
 
 
+def test_a_derivation_is_worked_out_from_the_numbers_as_printed() -> None:
+    content = tiny()
+    content["derivations"] = [derived("times", "ratio", "9", "1.0", "0.3")]
+    assert found_in(content)[0].because == "1.0 / 0.3 = 3.33"
+
+
 def test_the_opposite_statement_is_quoted_against_a_false_ordering() -> None:
     content = swapped()
     content["claims"].append(claim("opposite", "ordering", split="test", of="large", than="small"))
@@ -138,6 +145,17 @@ def test_an_accuracy_of_one_epoch_is_not_that_of_the_model() -> None:
     ]
     assert audited(content) == []
     assert accuracy_claims(Report.model_validate(content), "validation")["large"].number == 91.9
+
+
+@pytest.mark.parametrize(("again", "found"), [("0.86", False), ("0.861", True)])
+def test_a_share_of_the_data_is_rounded(again: str, found: bool) -> None:
+    content = tiny()
+    content["claims"] += [
+        claim("share", "data", "0.857", fact="train_share"),
+        claim("again", "data", again, fact="train_share"),
+    ]
+    content["derivations"] += [derived("sixth", "ratio", "share", "60000", "70000")]
+    assert audited(content) == ["disagreement-share"] * found
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["88", "88.3", "87.8"])))

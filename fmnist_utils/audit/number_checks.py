@@ -79,7 +79,8 @@ def _derivation(report: Report, item: Derivation, given: list[Interval]) -> str:
         return f"it cannot be before {parts[0]}"
     if item.rule == "same":
         return f"elsewhere it is {' and '.join(parts)}"
-    result = float(_RULES[item.rule](given).middle / SCALES[item.unit])
+    printed = [Interval.exactly(value.middle) for value in given]
+    result = float(_RULES[item.rule](printed).middle / SCALES[item.unit])
     sign = {"sum": " + ", "difference": " − ", "ratio": " / ", "mean": ", "}[item.rule]
     return f"{'the mean of ' * (item.rule == 'mean')}{sign.join(parts)} = {result:,.2f}"
 

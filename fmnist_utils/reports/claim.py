@@ -267,7 +267,8 @@ class Claim(Strict):
     @property
     def interval(self) -> Interval:
         """What the value may stand for: counts and settings are exact, the rest is rounded."""
-        if self.unit == "plain" and (self.about.whole or self.kind == "exact"):
+        counted = self.about.whole or isinstance(FACTS.get(self.fact or ""), int)
+        if self.unit == "plain" and (counted or self.setting):
             return Interval.exactly(self._single)
         return Interval.printed(self._single, SCALES[self.unit])
 
