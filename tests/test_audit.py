@@ -335,6 +335,16 @@ def test_two_models_are_told_apart_by_more_than_seed_noise(spread: float, told_a
         assert findings[0].claimed.endswith("are told apart by one run each")
 
 
+@pytest.mark.parametrize(("quantity", "ranked"), [("ordering", True), ("match", False)])
+def test_models_said_to_be_as_good_are_not_ranked(quantity: str, ranked: bool) -> None:
+    content = tiny()
+    content["claims"][0]["quantity"] = quantity
+    del content["claims"][1]  # the difference ranks them, too
+    report = Report.model_validate(content)
+    findings = audit.audit(report, runs_of(report, 0.02))
+    assert [finding.id for finding in findings] == ["noise"] * ranked
+
+
 def test_a_mean_of_several_runs_has_less_seed_noise() -> None:
     report = Report.model_validate(tiny())
     averaged = {

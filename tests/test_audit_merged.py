@@ -23,7 +23,7 @@ from rich.console import Console
 from fmnist_utils import audit
 from fmnist_utils.audit.fault import Fault, merged_findings
 from fmnist_utils.reports.load import list_reports, load_report
-from fmnist_utils.reports.report import Report
+from fmnist_utils.reports.report import Finding, Report
 from fmnist_utils.tables.report_tables import found_table
 
 LARGE = ("experiments", "large")
@@ -213,21 +213,35 @@ def test_no_epoch_lies_after_the_end_that_is_stated(epoch: str, found: bool) -> 
     assert not found or found_in(content)[0].because == "training ended after epoch 44"
 
 
-@pytest.mark.parametrize(("fitting", "found"), [(2, True), (1, False)])
-def test_two_of_three_numbers_may_fit_another_training(fitting: int, found: bool) -> None:
-    values = {"test": "88.60", "validation": "88.60" if fitting == 2 else "70", "train": "70"}
-    content = alone(*(accuracy(split, split, value) for split, value in values.items()))
+def fitting_longer(content: Content, centre: float) -> list[Finding]:
+    """Return what is found where runs of 100 epochs are bad, and those of 200 at a centre."""
     content["variants"] = {
         "longer": {"of": "small", "title": "Longer", "settings": {"training.epochs": 200}}
     }
     report = Report.model_validate(content)
     runs = {
         name: [make_run(report[name], seed, accuracy=centre + seed / 1000) for seed in (1, 2, 3)]
-        for name, centre in (("small", 0.5), ("longer", 0.884))
+        for name, centre in (("small", 0.5), ("longer", centre))
     }
-    findings = [f for f in audit.audit(report, runs) if f.id == "other-protocol-small"]
+    return [f for f in audit.audit(report, runs) if f.id == "other-protocol-small"]
+
+
+@pytest.mark.parametrize(("fitting", "found"), [(2, True), (1, False)])
+def test_two_of_three_numbers_may_fit_another_training(fitting: int, found: bool) -> None:
+    values = {"test": "88.60", "validation": "88.60" if fitting == 2 else "70", "train": "70"}
+    content = alone(*(accuracy(split, split, value) for split, value in values.items()))
+    findings = fitting_longer(content, 0.884)
     assert bool(findings) == found
     assert not findings or findings[0].because.endswith("; 2 of 3 numbers fit")
+
+
+@pytest.mark.parametrize(("loss", "fits"), [("0.0", True), ("0.00", False)])
+def test_a_loss_of_nothing_fits_what_rounds_to_it(loss: str, fits: bool) -> None:
+    stated = (accuracy(split, split, "99.9") for split in ("test", "validation"))
+    content = alone(claim("loss", "loss", loss, split="test"), *stated)
+    (found,) = fitting_longer(content, 0.997)
+    assert "Longer gives 0.013, 99.90 and 99.90" in found.because
+    assert found.because.endswith("; 2 of 3 numbers fit") != fits
 
 
 # --- in a terminal -------------------------------------------------------------------------------

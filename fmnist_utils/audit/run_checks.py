@@ -40,8 +40,9 @@ def within_seed_noise(report: Report, runs: Runs) -> Iterator[Fault]:
     pairs: dict[Any, list[Claim]] = defaultdict(list)
     for claim in report.claims:
         sides = claims_compared(report, claim)
-        # A number that also stands under another model is compared there.
-        if not any(side and "/" in side.statement for side in sides):
+        # A number that also stands under another model is compared there; as good is no rank.
+        shared = any(side and "/" in side.statement for side in sides)
+        if not shared and claim.about.judge != "match":
             pairs[frozenset((claim.of, claim.than)), claim.split].append(claim)
     found = [(claims, text) for claims in pairs.values() if (text := _noise(report, claims, runs))]
     if found:
@@ -174,7 +175,8 @@ def _fit(experiment: Experiment, claims: Sequence[Claim], runs: Sequence[Run]) -
         margin = (claim.about.margin or 0) * (
             abs(claim.number) if claim.about.relative else claim.whole / 100
         )
-        distance = abs(claim.number - verdict.mean) / margin
+        # No nearer than rounding leaves open: a share of a loss of 0.00 is nothing.
+        distance = abs(claim.number - verdict.mean) / max(margin, claim.half_width)
         distances.append(distance)
         low, high = verdict.low - claim.half_width, verdict.high + claim.half_width
         inside.append(distance <= 1 and low <= claim.number <= high)
