@@ -608,6 +608,44 @@ def test_a_trial_outside_the_space_is_found(stated: dict[str, Any], reason: str)
     assert [item.because for item in findings] == [reason] * bool(reason)
 
 
+RATE = {"sets": "model.hidden.0.dropout", "low": 0, "high": 0.5, "step": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("used", "percent", "space", "found"),
+    [
+        (0.2, "20", {}, False),
+        (0.25, "25", {}, True),
+        (0.2, "20", {"step": None}, False),
+        (0.6, "60", {"step": None}, True),
+        (0.2, "20", {"low": None, "high": None, "step": None, "choices": [0.2, 0.4]}, False),
+        (0.2, "20", {"sets": ["model.hidden.0.dropout", "model.input_dropout"]}, False),
+    ],
+)
+def test_a_trial_may_be_stated_in_percent(
+    used: float, percent: str, space: dict[str, Any], found: bool
+) -> None:
+    content = searched(dropout=used)
+    search, trial = content["searches"]["sweep"], content["experiments"]["small"]
+    search["space"]["rate"] = {key: v for key, v in (RATE | space).items() if v is not None}
+    search["claims"].append(claim("rate", "setting", 0, setting="space.rate.low"))
+    (rate,) = [c for c in trial["claims"] if c.get("setting") == "model.hidden.0.dropout"]
+    rate |= {"value": percent, "unit": "percent"}
+    ids = ["outside-sweep-hidden-0-dropout"] * found
+    assert [item for item in audited(content) if item.startswith("outside")] == ids
+
+
+def test_what_is_not_searched_may_be_stated_in_percent() -> None:
+    content = searched(dropout=0.2)
+    base = content["experiments"]["base"]
+    base["model"]["hidden"][0]["dropout"] = 0.2
+    base["assumed"].append({"setting": RATE["sets"], "chosen": 0.2, "because": TOLD})
+    for item in content["experiments"]["small"]["claims"]:
+        if item.get("setting") == RATE["sets"]:
+            item |= {"value": "20", "unit": "percent"}
+    assert audited(content) == []
+
+
 def test_a_space_that_the_report_does_not_state_proves_nothing() -> None:
     content = searched(units=50)
     search = content["searches"]["sweep"]

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from fmnist_utils.audit.fault import Fault, address, fault_of, place
 from fmnist_utils.reports.claim import Claim
@@ -15,7 +16,7 @@ from fmnist_utils.reports.quantities import EPOCHS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.search import Parameter, Search
 from fmnist_utils.reports.settings import key_words
-from fmnist_utils.reports.values import same_value
+from fmnist_utils.reports.values import SCALES, same_value
 from fmnist_utils.text import (
     counted,
     joined,
@@ -290,16 +291,23 @@ def _cannot(
         return f"{key_text(path)} is searched among {allowed}"
     if path.startswith("model.") and len(search.stated) > 1 and path not in fixed:
         before = report.experiments[search.of].setting(path)
-        if not same_value(claim.value, before):
+        if not same_value(_used(claim), before):
             return f"{key_text(path)} is not searched, and stays {before}"
     return ""
 
 
+def _used(claim: Claim) -> Any:
+    """Return the value of a setting as a training takes it: 20 % as 0.2."""
+    value, one = claim.value, SCALES[claim.unit].denominator
+    return value / one if isinstance(value, Decimal) else value
+
+
 def _drawable(parameter: Parameter, claim: Claim) -> bool:
-    if len(parameter.sets) > 1 or not isinstance(claim.value, Decimal):
+    used = _used(claim)
+    if len(parameter.sets) > 1 or not isinstance(used, Decimal):
         values = [v[parameter.sets.index(claim.setting or "")] if isinstance(v, tuple) else v
                   for v in parameter.values]  # fmt: skip
-        return any(same_value(claim.value, value) for value in values)
+        return any(same_value(used, value) for value in values)
     if parameter.choices is not None or parameter.step is not None:
-        return any(abs(float(claim.value) - float(v)) < 1e-9 for v in parameter.values)  # type: ignore[arg-type]
-    return (parameter.low or 0) <= claim.number <= (parameter.high or 0)
+        return any(abs(float(used) - float(v)) < 1e-9 for v in parameter.values)  # type: ignore[arg-type]
+    return (parameter.low or 0) <= float(used) <= (parameter.high or 0)
