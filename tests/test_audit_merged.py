@@ -99,7 +99,9 @@ def test_a_wrong_setting_of_the_protocol_is_one_finding() -> None:
     assert "150 for Model small" in finding.because
 
 
-@pytest.mark.parametrize(("third", "told_by_hand"), [("88.75", True), ("80.10", False)])
+@pytest.mark.parametrize(
+    ("third", "told_by_hand"), [("88.75", True), ("80.10", False), ("8.75", False), ("88", False)]
+)
 def test_a_written_finding_tells_only_of_values_that_it_has(third: str, told_by_hand: bool) -> None:
     content = alone(
         accuracy("test", "test", "88.40"),

@@ -8,6 +8,7 @@ the report's file, its numbers filled in from the claims, and is listed with the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from fmnist_utils.audit import (
@@ -109,7 +110,9 @@ def findings_of(report: Report, faults: Sequence[Fault]) -> list[Finding]:
 def _has_all(finding: Finding, fault: Fault) -> bool:
     """Say whether a written finding has every value of a fault; of a later one it knows nothing."""
     text = f"{finding.claimed}; {finding.because}"
-    return all(value.removesuffix(" %") in text for value in fault.values)
+    values = (re.escape(value.removesuffix(" %")) for value in fault.values)
+    # A longer number that holds a value is another one.
+    return all(re.search(rf"(?<![\d.,]){value}(?!\d|[.,]\d)", text) for value in values)
 
 
 def audit_report(report: Report, store: RunStore) -> list[Finding]:
