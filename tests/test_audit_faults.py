@@ -464,6 +464,29 @@ def test_an_accuracy_is_that_of_its_epoch_table(value: str, reading: str, found:
 
 
 @pytest.mark.parametrize(
+    ("monitor", "value", "found"),
+    [
+        ("val_accuracy", "0.90", True),
+        ("val_loss", "0.90", False),
+        ("val_loss", "0.94", False),
+        ("val_loss", "0.88", True),
+    ],
+)
+def test_the_best_epoch_is_that_of_what_is_watched(monitor: str, value: str, found: bool) -> None:
+    table = {
+        "where": "Table 3", "split": "validation",
+        "loss": ["0.41", "0.30", "0.35"], "accuracy": ["0.88", "0.90", "0.94"],
+    }  # fmt: skip
+    stated = accuracy("v", "validation", value, reading="best")
+    content = alone(stated, epoch_tables=[table])
+    small = content["experiments"]["small"]
+    small["training"]["early_stopping"]["monitor"] = monitor
+    (told,) = [c for c in small["claims"] if str(c.get("setting")).endswith("monitor")]
+    told["value"] = monitor
+    assert audited(content) == ["last-epoch-small-v"] * found
+
+
+@pytest.mark.parametrize(
     ("reading", "found"),
     [("final-running", True), ("final", False), ("final-all", False), ("best-running", False)],
 )

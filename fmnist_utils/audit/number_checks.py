@@ -89,8 +89,9 @@ def wrong_ends(report: Report) -> Iterator[Fault]:
     """Find accuracies and losses that the epoch table of their split does not have.
 
     One after training must be that of the last epoch. At the best epoch accuracy is the highest;
-    the loss is that of the same epoch or the lowest, for either can be called the best. Of training
-    images a table has the running values, and does not show which epoch was the best.
+    the loss is that of the same epoch or the lowest, for either can be called the best. Where loss
+    is watched, accuracy may be that of its lowest. Of training images a table has the running
+    values, and does not show which epoch was the best.
     """
     for experiment in report.experiments.values():
         for table in experiment.epoch_tables:
@@ -98,10 +99,12 @@ def wrong_ends(report: Report) -> Iterator[Fault]:
             for cell in table.claims():
                 cells[cell.about.metric].append(cell)
             top = max(cells["accuracy"], key=_middle)
-            at_best = [loss for loss, accuracy in zip(cells["loss"], cells["accuracy"], strict=True)
-                       if accuracy.interval.meets(top.interval)]  # fmt: skip
             lowest = min(cells["loss"], key=_middle)
-            best = {"accuracy": [top], "loss": [lowest, *at_best]}
+            epochs = list(zip(cells["loss"], cells["accuracy"], strict=True))
+            at_top = [loss for loss, cell in epochs if cell.interval.meets(top.interval)]
+            best = {"accuracy": [top], "loss": [lowest, *at_top]}
+            if experiment.training.monitor.endswith("loss"):
+                best["accuracy"] += [c for x, c in epochs if x.interval.meets(lowest.interval)]
             for claim in experiment.stated:
                 metric = claim.about.metric if claim.about.is_metric else ""
                 if metric not in cells or claim.split != table.split or claim.mean_of:
