@@ -378,6 +378,22 @@ def test_the_box_draws_the_reported_value_on_our_interval(book):
     assert ordering.below == "reported higher, true of no runs yet"
 
 
+@pytest.mark.parametrize("report_id", list_reports())
+def test_a_statement_of_two_experiments_has_one_row_in_the_box(report_id):
+    report = load_report(report_id)
+    found = [parts for parts in report.statements().values() if any(
+        claim.role == "headline" for _, claim in parts
+    )]  # fmt: skip
+    assert len(chapter_setup._headlines(report)) == len(found)
+
+
+def test_a_claim_of_the_report_may_be_called_like_an_experiment(book, monkeypatch):
+    claim = book.report.claim("train-images").model_copy(update={"id": "mlp-baseline"})
+    named = book.report.model_copy(update={"claims": (claim,)})
+    monkeypatch.setattr(chapter_setup, "load_report", lambda _: named)
+    assert Chapter("baltzi").verdict("mlp-baseline").experiment is None
+
+
 def test_the_box_has_a_row_for_each_headline_statement_with_its_worst_part(book, monkeypatch):
     rows = book.in_short().rows
     headline = [claim for _, claim in book.report.all_claims() if claim.role == "headline"]

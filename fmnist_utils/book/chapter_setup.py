@@ -184,7 +184,7 @@ class Chapter:
         >>> print(book.verdict("mlp-baseline/test").word)
         reproduced
         """
-        found, owner = self.report.claim(claim), claim.partition("/")[0]
+        found, owner = self.report.claim(claim), claim.rpartition("/")[0]
         if search := self.report.searches.get(found.of or ""):
             return next(v for v in judge_search(self.report, search) if v.claim.id == found.id)
         if experiment := self.report.experiments.get(owner):
@@ -283,8 +283,9 @@ def _headlines(report: Report) -> list[list[str]]:
     statements: dict[str, list[str]] = {}
     for experiment, claim in report.all_claims():
         if claim.role == "headline":
-            owner = f"{experiment.id}/" if experiment else ""
-            statements.setdefault(owner + claim.statement, []).append(owner + claim.id)
+            owner = experiment.id if experiment else None
+            path = f"{owner}/{claim.id}" if owner else claim.id
+            statements.setdefault(claim.statement_under(owner), []).append(path)
     return list(statements.values())
 
 
