@@ -45,9 +45,15 @@ def reported_text(claim: Claim) -> str:
 
 
 def percent_text(claim: Claim) -> str:
-    """Write a share that is printed as a fraction in percent, as readers look for it; else ""."""
-    share = claim.about.high == 1 and claim.unit == "plain" and isinstance(claim.value, Decimal)
-    return f"{100 * claim.number:.6g} %" if share else ""
+    """Write a share that is printed as a fraction in percent, as readers look for it; else "".
+
+    A difference of two is one in points.
+    """
+    if claim.about.high != 1 or claim.unit != "plain" or not isinstance(claim.value, Decimal):
+        return ""
+    unit = "points" if "points" in claim.about.units else "percent"
+    value = Decimal(f"{100 * claim.number:.6g}")
+    return reported_text(claim.model_copy(update={"unit": unit, "value": value}))
 
 
 def ours_text(verdict: Verdict) -> str:

@@ -18,8 +18,8 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import Badge, Stacked, Table, front_page
-from fmnist_utils.text import difference_text
-from fmnist_utils.verdicts.judge import judge
+from fmnist_utils.text import difference_text, percent_text
+from fmnist_utils.verdicts.judge import judge, judge_comparison
 from fmnist_utils.verdicts.outcome import (
     COLUMNS,
     DECIDED,
@@ -241,6 +241,43 @@ def test_headlines_stand_on_an_axis_of_margins(report, runs):
     assert high < -1 / 3  # the whole interval is more than a point below 92.72 %
     assert "<circle" in front_page._distance(0, 0.1, 0.2)
     assert "<circle" not in front_page._distance(3, 4, 5)  # beyond the axis there is an arrow
+
+
+def test_a_claim_that_two_models_are_as_good_is_drawn_from_no_difference(report, runs):
+    keys = {"quantity": "match", "split": "test", "of": "cnn-2-conv", "than": "mlp-baseline"}
+    claim = Claim.model_validate({"id": "m", "where": "p. 1", **keys})
+    found = judge_comparison(claim, runs)
+    _, mean, _ = front_page._on_axis(found)
+    assert mean == pytest.approx(5.4 / 3, abs=0.01), "points, in three margins of one"
+    ((_, cell),) = tables.headlines(report, [[found]]).rows
+    assert "<small>0</small><svg" in cell.html()
+
+
+def test_runs_that_all_give_the_reported_number_are_drawn(report):
+    experiment = report["mlp-baseline"]
+    claim = Claim.model_validate(
+        {"id": "e", "quantity": "epochs_trained", "value": "10", "where": "p. 1"}
+    )
+    found = judge(experiment, claim, [make_run(experiment, seed, 10) for seed in (1, 2, 3)])
+    ((_, cell),) = tables.headlines(report, [[found]]).rows
+    assert "<small>9</small><svg" in cell.html() and "<small>11</small>" in cell.html()
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"quantity": "accuracy", "split": "test", "value": "0.93610"}, "93.61 %"),
+        ({"quantity": "bound", "split": "test", "of": "a", "relation": "at_least",
+          "value": "0.92"}, "≥ 92 %"),
+        ({"quantity": "gap", "split": "train", "than_split": "test", "value": "0.02"}, "2 points"),
+        ({"quantity": "difference", "split": "test", "of": "a", "than": "b", "value": "0.01"},
+         "1 point"),
+        ({"quantity": "accuracy", "split": "test", "value": "93", "unit": "percent"}, ""),
+        ({"quantity": "loss", "split": "test", "value": "0.3"}, ""),
+    ],
+)  # fmt: skip
+def test_a_fraction_is_also_written_in_percent_or_points(keys, text):
+    assert percent_text(Claim.model_validate({"id": "c", "where": "p. 1", **keys})) == text
 
 
 def test_a_table_is_one_statement_with_a_share(report):

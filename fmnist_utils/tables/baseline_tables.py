@@ -154,12 +154,17 @@ def in_minutes() -> Sentence:
     >>> fu.tables.in_minutes()
     Today two cores of a server ... minutes...
     """
-    goal, runs = next(iter(read_fast_runs().items()))
+    reports, recipes = every_report(), read_fast_runs()
+    stated = (claim for report in reports for _, claim in report.all_claims())
+    highest = max(c.percent for c in stated if c.about.is_accuracy and c.split != "train")
+    # The quickest recipe that was made for it, or else the one that gets furthest.
+    goal = next((goal for goal in recipes if float(goal) >= highest), list(recipes)[-1])
+    runs = recipes[goal]
     scores = np.array([run.accuracy for run in runs])
-    reached = int(np.sum(scores >= float(goal)))
+    reached = int(np.sum(scores >= highest))
     minutes = np.median([run.seconds for run in runs]) / 60
     return Sentence(
         f"Today two cores of a server train a network to a test accuracy of {scores.mean():.2f} % "
         f"in {minutes:.1f} minutes (mean and median of {len(runs)} runs), of which {reached} "
-        f"reach {goal} %, the highest number of the {spelled(len(every_report()))} reports."
+        f"reach {highest:.2f} %, the highest number of the {spelled(len(reports))} reports."
     )

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE
-from fmnist_utils.tables.headlines import address, in_words, titled, worst_part
+from fmnist_utils.tables.headlines import (
+    address,
+    in_words,
+    stated_number,
+    titled,
+    worst_part,
+)
 from fmnist_utils.tables.table import Badge, Linked, Table
 from fmnist_utils.text import (
     claim_text,
@@ -127,7 +133,8 @@ def _on_axis(verdict: Verdict) -> tuple[float, float, float] | None:
     margin = float(verdict.test.margin) if verdict.test is not None else math.nan
     if not margin > 0:
         return None
-    low, mean, high = ((x - verdict.claim.number) / margin / _REACH for x in (low, mean, high))
+    zero = stated_number(verdict.claim)
+    low, mean, high = ((x - zero) / margin / _REACH for x in (low, mean, high))
     return low, mean, high
 
 

@@ -138,6 +138,11 @@ def in_words(verdict: Verdict) -> str:
     return f"{words}, 95 % interval {interval}" if interval else words
 
 
+def stated_number(claim: Claim) -> float:
+    """Return the number that is drawn: of models that are as good, a difference of nothing."""
+    return 0.0 if claim.value is None else claim.number
+
+
 #: Width and height of the drawing in its own units; it is stretched to its column.
 _WIDTH, _HEIGHT = 300, 14
 
@@ -153,8 +158,8 @@ def _drawing(verdict: Verdict, words: str) -> str:
     scale = 100.0 if share else 1.0
     low, high, mean = (scale * value for value in (verdict.low, verdict.high, verdict.mean))
     # Of a share the report says only that it is large: the axis shows the whole of it.
-    reported = None if share else verdict.claim.number
-    first, last = (0.0, 100.0) if share else _ends(low, high, mean, verdict.claim.number)
+    reported = None if share else stated_number(verdict.claim)
+    first, last = (0.0, 100.0) if reported is None else _ends(low, high, mean, reported)
 
     def x(value: float) -> float:
         return round(6 + (_WIDTH - 12) * (value - first) / (last - first), 1)
@@ -179,9 +184,11 @@ def _drawing(verdict: Verdict, words: str) -> str:
 
 
 def _ends(*values: float) -> tuple[float, float]:
-    """Return round numbers around some values."""
-    span = max(values) - min(values)
-    step = 10.0 ** math.floor(math.log10(span)) if span else 1.0
+    """Return round numbers around some values, which may all be the same."""
+    low, high = min(values), max(values)
+    if math.isclose(low, high):  # but for the last bits
+        low, high = low - 0.5, high + 0.5
+    step = 10.0 ** math.floor(math.log10(high - low))
     digits = max(0, round(-math.log10(step)))
-    ends = math.floor(min(values) / step) * step, math.ceil(max(values) / step) * step
+    ends = math.floor(low / step) * step, math.ceil(high / step) * step
     return round(ends[0], digits), round(ends[1], digits)
