@@ -14,6 +14,8 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import COUNTED, QUANTITIES
 from fmnist_utils.runs.record import Method, accuracies
 from fmnist_utils.runs.store import RunStore
+from fmnist_utils.tables import report_tables
+from fmnist_utils.verdicts import across_reports
 from fmnist_utils.verdicts.across_reports import SPLITS, choices, every_report, every_statement
 from fmnist_utils.verdicts.outcome import Outcome
 from fmnist_utils.verdicts.report_verdicts import judge_accuracies, reported_accuracies
@@ -180,6 +182,27 @@ def test_deviations_are_in_points_whatever_the_unit(store: RunStore) -> None:
     read = accuracies(runs, "test", "best" if claim.reading.startswith("best") else "final")
     assert mark.get_xdata() == pytest.approx([read.mean() - reported])
     assert [label.get_text() for label in ax.get_yticklabels()] == [f"{report.short_name}\ntest"]
+
+
+def test_reports_of_the_same_authors_are_told_apart(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = {
+        name: load_report(name).model_copy(update={"authors": ("A. Smith",)})
+        for name in ("baltzi", "mendez")
+    }
+    monkeypatch.setattr(across_reports, "list_reports", lambda: list(reports))
+    monkeypatch.setattr(across_reports, "load_report", reports.__getitem__)
+    monkeypatch.setattr(report_tables, "every_ledger", lambda _: dict.fromkeys(reports, ()))
+    for name, model in (("baltzi", "mlp-baseline"), ("mendez", "listing")):
+        add(store, reports[name][model], around(0.9))
+    assert [row[0] for row in tables.shares().rows] == ["Smith", "Smith", "all reports"]
+    assert [row[:2] for row in tables.seed_noise(store).rows] == [("Smith", "1"), ("Smith", "1")]
+    (ax,) = plots.deviations(store).axes
+    names = [label.get_text().replace("\n", " ") for label in ax.get_yticklabels()]
+    assert names == [
+        "Smith training", "Smith test", "Smith training", "Smith validation", "Smith test",
+    ]  # fmt: skip
 
 
 def test_without_runs_a_figure_says_so(store: RunStore) -> None:

@@ -284,14 +284,14 @@ def deviations(store: RunStore = STORE) -> Figure:
     >>> fu.plots.deviations()
     <Figure size ... with 1 Axes>
     """
-    rows: dict[str, list[Verdict]] = {}
+    rows: dict[tuple[str, str], list[Verdict]] = {}
     for report, verdict in accuracy_verdicts(store):
         if verdict.word != Outcome.PENDING:
             name = f"{report.short_name}\n{SPLIT_WORDS[verdict.claim.split or 'test']}"
-            rows.setdefault(name, []).append(verdict)
+            rows.setdefault((report.id, name), []).append(verdict)
     if not rows:
         return note("No accuracy with at least three runs to hold it against yet.")
-    with row_figure(list(rows), room=1.8) as (fig, ax):
+    with row_figure([name for _, name in rows], room=1.8) as (fig, ax):
         mark_zero(ax, QUANTITIES["accuracy"].margin)
         for y, verdicts in enumerate(rows.values()):
             for i, verdict in enumerate(sorted(verdicts, key=_distance)):

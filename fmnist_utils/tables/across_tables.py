@@ -214,12 +214,12 @@ def seed_noise(store: RunStore = STORE) -> Table:
     >>> fu.tables.seed_noise().headers[:5]
     ('report', 'models', 'lowest sd', 'median sd', 'highest sd')
     """
-    spreads: dict[str, list[float]] = {}
+    spreads: dict[tuple[str, str], list[float]] = {}
     for model in models(store):
         sd = float(accuracies(model.runs, "test").std(ddof=1))
-        spreads.setdefault(model.report.short_name, []).append(sd)
+        spreads.setdefault((model.report.id, model.report.short_name), []).append(sd)
     rows = []
-    for name, found in spreads.items():
+    for (_, name), found in spreads.items():
         middle = float(np.median(found))
         apart = (mean_difference(middle), chance_difference(middle, middle))
         values = (min(found), middle, max(found), *apart)

@@ -187,8 +187,8 @@ def shares() -> Table:
     """
     rows = []
     ledgers = every_ledger(STORE)
-    subjects = {report.short_name: ledgers[report.id] for report in every_report()}
-    for name, ledger in (*subjects.items(), ("all reports", [*chain(*subjects.values())])):
+    subjects = [(report.short_name, ledgers[report.id]) for report in every_report()]
+    for name, ledger in (*subjects, ("all reports", [*chain(*ledgers.values())])):
         found = statement_share(ledger)
         shown = "too few experiments"
         if found.low is not None and found.high is not None:
