@@ -102,7 +102,7 @@ def make_run(
 
 def diverged_run(experiment: Experiment, seed: int = 1) -> Run:
     """Return a run whose losses are NaN from its first epoch: it answers class 0."""
-    run = make_run(experiment, seed, accuracy=0.1)
+    run = make_run(experiment, seed, accuracy=0.1, method=Method.of(experiment))
     epochs, nan = run.epochs, float("nan")
     classes = np.zeros_like(TEST_LABELS)
     lost = Evaluation(loss=nan, accuracy=0.1)

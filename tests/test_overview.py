@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import make_run
+from factories import diverged_run, make_run
 from figures import words
 
 from fmnist_utils import plots, tables
@@ -125,6 +125,14 @@ def test_seed_noise_is_the_spread_of_test_accuracy(store: RunStore) -> None:
     (row,) = tables.seed_noise(store).rows
     mean, most = 1.128 * 0.65, 1.96 * np.hypot(0.65, 0.65)
     assert row == ("Baltzi", "2", "0.30", "0.65", "1.00", f"{mean:.2f}", f"{most:.2f}")
+
+
+def test_a_model_of_which_a_run_diverged_waits_as_its_verdicts_do(store: RunStore) -> None:
+    for name in ("cnn-1-conv", "cnn-1-conv-dropout-20", "one-protocol-cnn-1-conv"):
+        add(store, BALTZI[name], around(0.85))
+        store.add(diverged_run(BALTZI[name], 4))
+    assert tables.seed_noise(store).rows == tables.assumption_effects(store).rows == ()
+    assert across_reports.one_protocol(store) == []
 
 
 def test_an_effect_is_that_of_a_choice_which_the_report_leaves_open(store: RunStore) -> None:

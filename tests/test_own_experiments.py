@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from factories import TEST_LABELS, make_run
+from factories import TEST_LABELS, diverged_run, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
@@ -359,6 +359,15 @@ def test_runs_that_cannot_be_compared(cnn: Experiment) -> None:
     few = make_run(cnn, labels=TEST_LABELS[:100])
     with pytest.raises(ContrastError, match="tested on 100 and 10,000 images cannot be compared"):
         compare([few], runs_of(cnn, 0.9))
+
+
+def test_runs_that_diverged_are_left_out_and_told(cnn: Experiment) -> None:
+    kept, lost = runs_of(cnn, 0.9, 0.91), diverged_run(cnn, 9)
+    found, plain = compare([*kept, lost], kept), compare(kept, kept)
+    assert (found.means, found.runs, found.low) == (plain.means, plain.runs, plain.low)
+    assert "2 runs of baltzi/cnn-1-conv, 1 more diverged\n" in str(found)
+    with pytest.raises(ContrastError, match="Every run in others diverged"):
+        compare(kept, [lost])
 
 
 def trained_elsewhere(run: Run) -> Run:

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from factories import make_run
+from factories import diverged_run, make_run
 from figures import CNN, TABLED, lines, seeds, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,6 +155,42 @@ def test_every_model_has_a_marker_at_its_last_epoch() -> None:
 def test_models_without_any_run_have_no_curves() -> None:
     assert "There is no run of these models yet." in words(plots.compare_curves({"a": []}))
     assert "There is no run of these models yet." in words(plots.compare_curves({}))
+
+
+# --- runs that diverged --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plots.learning_curves,
+        plots.confusion_matrix,
+        lambda runs: plots.compare_curves({"a": runs}),
+        lambda runs: plots.seed_strip({"a": runs}),
+        lambda runs: plots.ranking({"a": runs}, "a"),
+        lambda runs: plots.interaction({("a", "b"): runs}, "x", "line"),
+    ],
+)
+def test_where_every_run_diverged_a_figure_says_so(draw: Callable[[list[Run]], Figure]) -> None:
+    fig = draw([diverged_run(CNN, seed) for seed in (1, 2)])
+    assert any("that did not diverge" in " ".join(text.split()) for text in words(fig))
+
+
+def test_a_run_that_diverged_enters_no_mean_and_is_counted_apart() -> None:
+    kept, lost = seeds(2), diverged_run(CNN, 9)
+    for draw, name in (
+        (plots.learning_curves, "training, mean of 2 seeds, 1 more diverged"),
+        (lambda runs: plots.compare_curves({"a": runs}), "a (2 seeds, 1 more diverged)"),
+        (lambda runs: plots.seed_strip({"a": runs}), "2 seeds, 1 more diverged"),
+        (lambda runs: plots.epochs(TABLED, runs), "ours: training, mean of 2 seeds, 1 more diver"),
+    ):
+        whole, without = draw([*kept, lost]), draw(kept)
+        assert any(name in " ".join(text.split()) for text in words(whole))
+        for ax, other in zip(whole.axes, without.axes, strict=True):
+            for one, same in zip(ax.lines, other.lines, strict=True):
+                assert np.array_equal(one.get_xydata(), same.get_xydata(), equal_nan=True)
+    alone = words(plots.learning_curves([kept[0], lost]))
+    assert "training, 1 more diverged" in alone
 
 
 # --- what a report states ------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from factories import make_run
+from factories import diverged_run, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -94,3 +94,27 @@ def test_a_line_without_its_reference_is_refused():
 
 def test_no_groups_make_an_empty_table():
     assert tables.effects({}, "Adam", x="optimizer", line="model").rows == ()
+
+
+# --- runs that diverged --------------------------------------------------------------------------
+
+
+def test_runs_that_diverged_are_counted_apart_and_enter_no_mean():
+    lost = diverged_run(ONE_CONV, 9)
+    groups = {("Adam", "CNN"): seeds(90.1, 90.3), ("SGD", "CNN"): [*seeds(90.0, 90.4), lost],
+              ("RMSprop", "CNN"): [lost]}  # fmt: skip
+    table = tables.effects(groups, "Adam", x="optimizer", line="model")
+    _, sgd, nothing = table.rows
+    assert sgd[2:4] == ("2, 1 more diverged", "90.20 ± 0.28") and sgd[4].startswith("+0.00 [")
+    assert nothing[2:] == ("0, 1 more diverged", "", "")
+    rows = tables.study({place: runs for (place, _), runs in groups.items()}).rows
+    assert [row[1] for row in rows] == ["2", "2, 1 more diverged", "0, 1 more diverged"]
+    assert rows[1][3] == "90.20 ± 0.28"
+
+
+def test_closest_epochs_are_those_of_runs_that_did_not_diverge():
+    listing = load_report("mendez")["listing"]
+    runs = [make_run(listing, 1, epochs=6), diverged_run(listing, 2)]
+    both, one = (tables.closest_epochs(listing, found) for found in (runs, runs[:1]))
+    assert both.rows == one.rows and ", 1 more diverged" in both.caption
+    assert {row[2:] for row in tables.closest_epochs(listing, runs[1:]).rows} == {("", "")}

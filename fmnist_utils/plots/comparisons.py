@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -11,12 +12,22 @@ from matplotlib.figure import Figure
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import REPORTED, to_axis
-from fmnist_utils.plots.labels import folded, label_end, legend, mark_zero, marks, row_figure, shade
+from fmnist_utils.plots.labels import (
+    folded,
+    label_end,
+    legend,
+    mark_zero,
+    marks,
+    no_run,
+    row_figure,
+    seeds_text,
+    shade,
+)
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, figure, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Split
 from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.pairing import difference
-from fmnist_utils.runs.record import Method, Run, accuracies
+from fmnist_utils.runs.record import Method, Run, accuracies, finished
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import mean_half_width
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
@@ -37,7 +48,7 @@ def seed_strip(
     Parameters
     ----------
     runs_by_label : mapping of str to sequence of Run
-        A model without runs keeps its row.
+        A model without runs keeps its row. Those that diverged are left out, and counted.
     reported : mapping of str to float, optional
         Label to reported accuracy in percent.
     split : {"train", "validation", "test"}
@@ -50,13 +61,13 @@ def seed_strip(
     <Figure size ... with 1 Axes>
     """
     reported = reported or {}
-    if not any(runs_by_label.values()):
-        return note("There is no run of these models yet.")
+    if not any(map(finished, runs_by_label.values())):
+        return no_run("of these models", [*chain(*runs_by_label.values())])
     with row_figure(list(runs_by_label)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
             scores = np.sort(accuracies(runs, split, at))
             ax.plot(scores, _staggered(y, len(scores), 0.14), "o", **_OURS)
-            if runs:
+            if scores.size:
                 ax.plot([scores.mean()] * 2, [y - 0.32, y + 0.32], color="black", linewidth=2)
             if label in reported:
                 ax.plot(reported[label], y, **REPORTED)
@@ -75,7 +86,7 @@ def _staggered(y: float, n: int, apart: float) -> Any:
 
 
 def _seeds(runs: Sequence[Run]) -> str:
-    return f"{len(runs)} seed{'s' * (len(runs) != 1)}"
+    return seeds_text(runs).replace(", ", ",\n")
 
 
 _OURS: Any = {"color": BLUE, "markersize": 5, "alpha": 0.8}
@@ -131,7 +142,8 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
     Parameters
     ----------
     runs_by_label : mapping of str to sequence of Run
-        The best stands on top; models without runs stand below all others.
+        The best stands on top; models without runs stand below all others. Those that diverged
+        are left out, and counted.
     baseline : str
         The label of the model to compare with.
 
@@ -151,8 +163,8 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
             f"There is no model {baseline!r} to compare with: name one of "
             f"{', '.join(runs_by_label)}."
         )
-    if not runs_by_label[baseline]:
-        return note("There is no run to compare with yet.")
+    if not finished(runs_by_label[baseline]):
+        return no_run("to compare with", runs_by_label[baseline])
     test = {name: accuracies(runs, "test").tolist() for name, runs in runs_by_label.items()}
     gaps = {name: accuracies(runs, "train") - test[name] for name, runs in runs_by_label.items()}
     zero = np.mean(test[baseline])
@@ -228,7 +240,7 @@ def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: s
     Parameters
     ----------
     groups : mapping of (str, str) to sequence of Run
-        Values of both factors to runs. One without runs is left out.
+        Values of both factors to runs. One without runs is left out, as are those that diverged.
     x : str
         Name of the first factor, whose values stand along the axis in the order of `groups`.
     line : str
@@ -240,9 +252,10 @@ def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: s
     >>> fu.plots.interaction(groups, x="hidden layers", line="model")
     <Figure size ... with 1 Axes>
     """
-    scores = {key: accuracies(runs, "test").tolist() for key, runs in groups.items() if runs}
+    scores = {key: accuracies(runs, "test").tolist() for key, runs in groups.items()}
+    scores = {key: found for key, found in scores.items() if found}
     if not scores:
-        return note("There is no run of this study yet.")
+        return no_run("of this study", [*chain(*groups.values())])
     places = list(dict.fromkeys(place for place, _ in scores))
     names = list(dict.fromkeys(name for _, name in scores))
     with figure(height=3.6) as (fig, ax):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,13 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fmnist_utils.plots.forest import stated, to_axis
-from fmnist_utils.plots.labels import folded, legend, shade
+from fmnist_utils.plots.labels import folded, legend, no_run, seeds_text, shade
 from fmnist_utils.plots.style import BLUE, GREY, ORANGE, Floats, figure, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed_tables import EpochTable
 from fmnist_utils.reports.quantities import NATS, POINTS
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Run, finished, lost_text
 from fmnist_utils.stats import ClaimTest
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import scale_of, summarise
@@ -53,7 +54,8 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
     Parameters
     ----------
     runs : sequence of Run
-        Of one experiment. The mean goes on while at least half of them train.
+        Of one experiment. The mean goes on while at least half of them train. Those that diverged
+        are left out, and counted.
     experiment : Experiment, optional
         Adds what the report states: epochs trained, losses, accuracies.
 
@@ -62,15 +64,15 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
     >>> fu.plots.learning_curves(runs, experiment)
     <Figure size ... with 2 Axes>
     """
-    if not runs:
-        return note("There is no run of this experiment yet.")
+    if not (kept := finished(runs)):
+        return no_run("of this experiment", runs)
     with figure(1, 2, height=3.5) as (fig, (left, right)):
         for ax, curve, histories in _histories((left, right), _CURVES, runs):
             _draw_curve(ax, histories, curve)
         _label_axes(left, right)
-        legend(fig, _curve_looks(len(runs)), place="upper left")
+        legend(fig, _curve_looks(runs), place="upper left")
         if experiment:
-            length = float(np.mean([run.epochs for run in runs]))
+            length = float(np.mean([run.epochs for run in kept]))
             legend(fig, _draw_reported((left, right), experiment, length), place="upper right")
         _start_at_zero(left, right)
     return fig
@@ -80,9 +82,10 @@ def _histories(
     axes: Sequence[Axes], curves: Sequence[_Curve], runs: Sequence[Run]
 ) -> Iterator[tuple[Axes, _Curve, list[Floats]]]:
     """Yield the loss of every epoch for the left axes, then accuracies in percent for the right."""
+    kept = finished(runs)
     for ax, metric, scale in zip(axes, ("loss", "accuracy"), (1.0, 100.0), strict=True):
-        for curve in curves if runs else ():
-            yield ax, curve, [scale * np.array(run.history[curve.prefix + metric]) for run in runs]
+        for curve in curves if kept else ():
+            yield ax, curve, [scale * np.array(run.history[curve.prefix + metric]) for run in kept]
 
 
 def _label_axes(left: Axes, right: Axes) -> None:
@@ -140,14 +143,16 @@ def _while_half_go_on(histories: Sequence[Floats]) -> Any:
     return np.ma.masked_invalid(padded)[:, : lengths[math.ceil(len(histories) / 2) - 1]]
 
 
-def _curve_looks(runs: int) -> dict[str, Any]:
+def _curve_looks(runs: Sequence[Run]) -> dict[str, Any]:
     """Explain the lines of the learning curves."""
-    if runs == 1:
+    if len(finished(runs)) == 1:
         return {
-            curve.word: curve.look(marker=curve.marker, markersize=4, markerfacecolor=curve.fill)
+            curve.word + lost_text(runs): curve.look(
+                marker=curve.marker, markersize=4, markerfacecolor=curve.fill
+            )
             for curve in _CURVES
         }
-    looks: dict[str, Any] = {f"{c.word}, mean of {runs} seeds": c.look() for c in _CURVES}
+    looks: dict[str, Any] = {f"{c.word}, mean of {seeds_text(runs)}": c.look() for c in _CURVES}
     looks["mean ± sd"] = shade(GREY, alpha=0.3, linewidth=0)
     thin = {"color": GREY, "linewidth": 0.7, "marker": "o", "markersize": 3.5}
     return looks | {"one seed, to its last epoch": thin}
@@ -184,16 +189,16 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
     ----------
     runs_by_label : mapping of str to sequence of Run
         A model without runs keeps its name in the legend. A mean goes on while at least half of
-        the seeds train.
+        the seeds train. Runs that diverged are left out, and counted.
 
     Examples
     --------
     >>> fu.plots.compare_curves({"MLP": runs, "CNN": book.runs("cnn-1-conv")})
     <Figure size ... with 2 Axes>
     """
-    if not any(runs_by_label.values()):
-        return note("There is no run of these models yet.")
-    names = [_with_seeds(label, len(runs)) for label, runs in runs_by_label.items()]
+    if not any(map(finished, runs_by_label.values())):
+        return no_run("of these models", [*chain(*runs_by_label.values())])
+    names = [_with_seeds(label, runs) for label, runs in runs_by_label.items()]
     lines = max(4, sum(1 + name.count("\n") for name in names))
     with figure(1, 2, height=2.8 + 0.2 * lines) as (fig, (left, right)):
         for i, runs in enumerate(runs_by_label.values()):
@@ -206,16 +211,15 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
             for i, name in enumerate(names)
         }
         legend(fig, looks, place="upper left")
-        several = any(len(runs) > 1 for runs in runs_by_label.values())
+        several = any(len(finished(runs)) > 1 for runs in runs_by_label.values())
         legend(fig, _kind_looks(several), place="upper right")
     return fig
 
 
-def _with_seeds(label: str, seeds: int) -> str:
+def _with_seeds(label: str, runs: Sequence[Run]) -> str:
     """Name a model with its number of seeds, which no line break divides."""
-    space = "\N{NO-BREAK SPACE}"
-    count = f"{seeds}{space}seed{'s' * (seeds != 1)}" if seeds else f"no{space}runs{space}yet"
-    return folded(f"{label} ({count})")
+    count = seeds_text(runs) if runs else "no runs yet"
+    return folded(f"{label} ({count.replace(' ', chr(160))})")
 
 
 def _draw_marked(ax: Axes, histories: Sequence[Floats], curve: _Curve, i: int) -> None:
@@ -252,7 +256,7 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
     experiment : Experiment
         Whose printed tables.
     runs : sequence of Run
-        Its runs. Without any, only the printed values are drawn.
+        Its runs, but those that diverged. Without any, only the printed values are drawn.
 
     Examples
     --------
@@ -271,7 +275,7 @@ def epochs(experiment: Experiment, runs: Sequence[Run]) -> Figure:
         for table in experiment.epoch_tables:
             _draw_table((left, right), table)
         _label_axes(left, right)
-        printed, ours = _epoch_looks(curves, len(runs))
+        printed, ours = _epoch_looks(curves, runs)
         legend(fig, printed, place="upper left")
         if ours:
             legend(fig, ours, place="upper right")
@@ -308,7 +312,9 @@ def _draw_table(axes: Sequence[Axes], table: EpochTable) -> None:
         )  # fmt: skip
 
 
-def _epoch_looks(curves: Sequence[_Curve], runs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _epoch_looks(
+    curves: Sequence[_Curve], runs: Sequence[Run]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Explain the printed values, and the lines and bands."""
     printed: dict[str, Any] = {}
     splits = {word: split for split, word in SPLIT_WORDS.items()}
@@ -319,8 +325,8 @@ def _epoch_looks(curves: Sequence[_Curve], runs: int) -> tuple[dict[str, Any], d
             "linewidth": 1,
         }  # fmt: skip
     ours: dict[str, Any] = {
-        f"ours: {c.word}, mean of {runs} seeds": c.look() for c in curves if runs
+        f"ours: {c.word}, mean of {seeds_text(runs)}": c.look() for c in curves if runs
     }
-    if runs >= MIN_RUNS:
+    if len(finished(runs)) >= MIN_RUNS:
         ours["95 % prediction interval"] = shade(GREY, alpha=0.3, linewidth=0)
     return printed, ours

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
+from fmnist_utils.plots.labels import no_run
 from fmnist_utils.plots.panels import Panels, panels
 from fmnist_utils.plots.style import NARROW, WIDTH, Floats, bare, figure, marked, note
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Run, finished
 from fmnist_utils.verdicts.disputed import Disputed
 
 
@@ -106,16 +107,16 @@ def confusion_matrix(runs: Sequence[Run]) -> Figure:
     Parameters
     ----------
     runs : sequence of Run
-        The mean of their counts after the last epoch is taken.
+        The mean of their counts after the last epoch is taken, but for runs that diverged.
 
     Examples
     --------
     >>> fu.plots.confusion_matrix(runs)
     <Figure size ... with 1 Axes>
     """
-    if not runs:
-        return note("There is no run of this experiment yet.")
-    counts = np.mean([run.final.test_confusion for run in runs], axis=0)
+    if not (kept := finished(runs)):
+        return no_run("of this experiment", runs)
+    counts = np.mean([run.final.test_confusion for run in kept], axis=0)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with figure(height=4.8) as (fig, ax):
         sns.heatmap(

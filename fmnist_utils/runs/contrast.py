@@ -13,7 +13,7 @@ from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.runs.devices import device_text
 from fmnist_utils.runs.pairing import difference, paired
-from fmnist_utils.runs.record import Method, Run, accuracies
+from fmnist_utils.runs.record import Method, Run, accuracies, finished, lost_text
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.stats import prediction_half_width, runs_for_power
 
@@ -92,7 +92,8 @@ def compare(
     Parameters
     ----------
     mine, others : sequences of Run
-        As `reproduce` returns them: of an experiment of your own, and of the report's.
+        As `reproduce` returns them: of an experiment of your own, and of the report's. Those that
+        diverged are left out.
     split : {"test", "train", "validation"}
         Where the accuracies were measured.
     at : {"final", "best"}
@@ -106,7 +107,8 @@ def compare(
     Raises
     ------
     ContrastError
-        When one side has no runs, or they are of other images; also for an unknown split or end.
+        When one side has no runs, all of them diverged, or they are of other images; also for an
+        unknown split or end.
 
     Examples
     --------
@@ -128,6 +130,11 @@ def compare(
     if split == "test" and len(images) > 1:
         sizes = " and ".join(f"{n:,}" for n in images)
         raise ContrastError(f"Runs tested on {sizes} images cannot be compared.")
+    names = _named(mine), _named(others)
+    mine, others = finished(mine), finished(others)
+    if not mine or not others:
+        which = "mine" if not mine else "others"
+        raise ContrastError(f"Every run in {which} diverged: there is nothing to compare.")
     notes = _notes(mine, others)
     found = difference(mine, others, split, at)
     if found and found.in_pairs:
@@ -142,7 +149,7 @@ def compare(
     else:
         low, high = _predicted(a, b)
     return Contrast(
-        names=(_named(mine), _named(others)),
+        names=names,
         split=split,
         means=(float(a.mean()), float(b.mean())),
         runs=(a.size, b.size),
@@ -187,7 +194,8 @@ def _predicted(a: np.ndarray, b: np.ndarray) -> tuple[float | None, float | None
 
 
 def _named(runs: Sequence[Run]) -> str:
-    return ", ".join(dict.fromkeys(f"{run.report}/{run.experiment}" for run in runs))
+    names = dict.fromkeys(f"{run.report}/{run.experiment}" for run in runs)
+    return ", ".join(names) + lost_text(runs)
 
 
 def _notes(mine: Sequence[Run], others: Sequence[Run]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fmnist_utils.data.fashion_mnist import NUM_CLASSES
-from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.runs.record import Run, accuracies, finished
 from fmnist_utils.stats import welch_interval
 
 
@@ -63,7 +63,8 @@ def difference(
     Parameters
     ----------
     ones, others : sequence of Run
-        Their runs; None is returned where there are not two of each. One pair shows no spread.
+        Their runs, of which those that diverged are left out; None is returned where there are not
+        two of each. One pair shows no spread.
     split, at : str
         Of which images, and when; see `accuracies`.
 
@@ -72,6 +73,7 @@ def difference(
     >>> fu.difference(runs, book.runs(report["cnn-2-conv"])).high < 0
     True
     """
+    ones, others = finished(ones), finished(others)
     pairs = paired(ones, others)
     if in_pairs := len(pairs) > 1 and nested(ones, others):
         ones, others = zip(*pairs, strict=True)

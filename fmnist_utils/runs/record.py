@@ -299,16 +299,27 @@ def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[
     return np.bincount(pairs, minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES)
 
 
+def finished(runs: Iterable[Run]) -> list[Run]:
+    """Leave out runs that diverged: no accuracy or epoch of theirs is one of the model."""
+    return [run for run in runs if not run.diverged]
+
+
+def lost_text(runs: Iterable[Run]) -> str:
+    """Say how many runs diverged, to stand after the number of the others; nothing for none."""
+    lost = sum(run.diverged for run in runs)
+    return f", {lost} more diverged" if lost else ""
+
+
 def accuracies(runs: Iterable[Run], split: str, at: str = "final") -> NDArray[np.float64]:
     """Return the accuracies on one split in percent, shape ``(runs,)``.
 
     Parameters
     ----------
     runs : iterable of Run
-        Each gives one value.
+        Each gives one value, but those that diverged.
     split : {"train", "validation", "test"}
         Of which images.
     at : {"final", "best"}
         After which epoch: the last, or the best one on the validation images.
     """
-    return np.array([100 * getattr(getattr(run, at), split).accuracy for run in runs])
+    return np.array([100 * getattr(getattr(run, at), split).accuracy for run in finished(runs)])

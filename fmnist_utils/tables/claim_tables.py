@@ -13,7 +13,7 @@ from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import READINGS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.devices import mixed_runs
-from fmnist_utils.runs.record import Run
+from fmnist_utils.runs.record import Run, finished, lost_text
 from fmnist_utils.tables.table import Stacked, Table, ours_cell, placed_claim, verdict_badge
 from fmnist_utils.text import claim_text, reported_text, spread_text
 from fmnist_utils.verdicts.judge import judge
@@ -201,7 +201,8 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
     experiment : Experiment
         Whose claims, each number once; those about the test set have no history.
     runs : sequence of Run
-        Of this experiment, or of another that might explain the numbers.
+        Of this experiment, or of another that might explain the numbers. Those that diverged are
+        left out.
 
     Examples
     --------
@@ -213,16 +214,13 @@ def closest_epochs(experiment: Experiment, runs: Sequence[Run]) -> Table:
         for claim in reversed(experiment.stated)
         if claim.about.is_metric and claim.split != "test" and not claim.epoch
     ]
-    rows = []
+    rows, kept = [], finished(runs)
     for claim in {(c.quantity, c.split, c.unit, c.value): c for c in stated}.values():
         key = f"{'val_' if claim.split == 'validation' else ''}{claim.about.metric}"
-        histories = [claim.whole * np.array(run.history[key]) for run in runs]
-        # What diverged is infinitely far away.
-        apart = (np.nan_to_num(abs(values - claim.number), nan=np.inf) for values in histories)
-        at = sorted(1 + int(np.argmin(distances)) for distances in apart)
+        histories = [claim.whole * np.array(run.history[key]) for run in kept]
+        at = sorted(1 + int(np.argmin(abs(values - claim.number))) for values in histories)
         last = spread_text(np.array([values[-1] for values in histories]))
         rows.append((placed_claim(claim), reported_text(claim), ", ".join(map(str, at)), last))
     headers = ("claim", "reported", "epoch that comes closest, per run", "last epoch")
-    return Table(
-        headers, tuple(rows), f"Where {len(runs)} runs pass the reported numbers{mixed_runs(runs)}"
-    )
+    caption = f"Where {len(kept)} runs pass the reported numbers{lost_text(runs)}{mixed_runs(runs)}"
+    return Table(headers, tuple(rows), caption)

@@ -10,7 +10,7 @@ import numpy as np
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.reports.claim import SPLIT_WORDS
 from fmnist_utils.reports.report import Report
-from fmnist_utils.runs.record import Run, accuracies
+from fmnist_utils.runs.record import Run, accuracies, finished, lost_text
 from fmnist_utils.runs.status import runs_status, stray_records
 from fmnist_utils.tables.table import Badge, Stacked, Table, ours_cell, verdict_badge
 from fmnist_utils.text import difference_text, reported_text, spread_text, with_interval
@@ -42,7 +42,7 @@ def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") 
     Parameters
     ----------
     runs_by_label : mapping of str to sequence of Run
-        Each choice's runs.
+        Each choice's runs; those that diverged enter no mean, and are counted apart.
     changed : str
         What the labels say, the header of the first column.
 
@@ -54,9 +54,13 @@ def study(runs_by_label: Mapping[str, Sequence[Run]], changed: str = "setting") 
     rows = []
     for label, runs in runs_by_label.items():
         train, test = (accuracies(runs, split) for split in ("train", "test"))
-        rows.append((label, str(len(runs)), *map(spread_text, (train, test, train - test))))
+        rows.append((label, _counted(runs), *map(spread_text, (train, test, train - test))))
     headers = (changed, "seeds", "training (%)", "test (%)", "gap (points)")
     return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")
+
+
+def _counted(runs: Sequence[Run]) -> str:
+    return f"{len(finished(runs))}{lost_text(runs)}"
 
 
 def variants(report: Report, runs: Mapping[str, Sequence[Run]], split: str = "test") -> Table:
@@ -95,7 +99,7 @@ def _accuracy_cells(
     claim = accuracy_claims(report, split).get(base)
     if claim is None:
         ours = spread_text(accuracies(runs, split))
-        return "not stated", ours and f"{ours} %", ""
+        return "not stated", ours and f"{ours} %{lost_text(runs)}", ""
     verdict = judge(report[base], claim, runs)
     return reported_text(claim), ours_cell(verdict), verdict_badge(verdict)
 
@@ -140,7 +144,8 @@ def effects(groups: Groups, against: str, x: str, line: str) -> Table:
     Parameters
     ----------
     groups : mapping of (str, str) to sequence of Run
-        Values of both factors to runs. One without runs keeps its row.
+        Values of both factors to runs. One without runs keeps its row; runs that diverged enter no
+        mean, and are counted apart.
     against : str
         The value of the first factor that the others are compared with.
     x : str
@@ -168,9 +173,9 @@ def effects(groups: Groups, against: str, x: str, line: str) -> Table:
                 f"give as against one of {', '.join(found)}."
             )
         for place, runs in found.items():
-            values = accuracies(runs, "test")
+            ours = spread_text(accuracies(runs, "test"))
             apart = difference_text(runs, found[against])
             change = "reference" if place == against else apart
-            rows.append((name, place, str(values.size), spread_text(values), change))
+            rows.append((name, place, _counted(runs), ours, change))
     headers = (line, x, "seeds", "test accuracy (%)", "difference (points), 95 % interval")
     return Table(headers, tuple(rows), "Accuracy after the last epoch, mean ± standard deviation")

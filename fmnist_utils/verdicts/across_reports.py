@@ -21,7 +21,7 @@ SPLITS = ("train", "validation", "test")
 
 
 class Model(NamedTuple):
-    """One model of a report with its runs, at least three."""
+    """One model of a report with its runs: enough for a verdict."""
 
     report: Report
     experiment: Experiment
@@ -31,7 +31,7 @@ class Model(NamedTuple):
 class Choice(NamedTuple):
     """One assumption made otherwise: the model as the book trains it, and under the other choice.
 
-    Both have at least three runs.
+    Both have runs enough for a verdict.
     """
 
     base: Model
@@ -74,11 +74,16 @@ def tested_verdicts(store: RunStore) -> list[Verdict]:
     return found
 
 
+def _enough(runs: Sequence[Run]) -> bool:
+    """Say whether verdicts by these runs would not be pending."""
+    return len(runs) >= MIN_RUNS and not any(run.diverged for run in runs)
+
+
 def models(store: RunStore) -> Iterator[Model]:
     """Yield every model of every report that has runs enough for a verdict."""
     for report in every_report():
         for name, runs in store.runs_of(report).items():
-            if name in report.experiments and len(runs) >= MIN_RUNS:
+            if name in report.experiments and _enough(runs):
                 yield Model(report, report.experiments[name], runs)
 
 
@@ -86,7 +91,7 @@ def one_protocol(store: RunStore = STORE) -> list[Model]:
     """List every network of the reports, trained by one protocol, the most accurate first.
 
     Accuracy is that on test images at the best validation epoch. Networks with fewer than three
-    runs are left out.
+    runs, or one that diverged, are left out.
 
     Parameters
     ----------
@@ -102,7 +107,7 @@ def one_protocol(store: RunStore = STORE) -> list[Model]:
     found = []
     for report in every_report():
         for item in (report[name] for name in report.variants if name.startswith(ONE_PROTOCOL)):
-            if len(runs := store.runs(item)) >= MIN_RUNS:
+            if _enough(runs := store.runs(item)):
                 found.append(Model(report, item, runs))
     return sorted(found, key=lambda model: -accuracies(model.runs, "test", "best").mean())
 
@@ -201,7 +206,7 @@ def choices(store: RunStore) -> Iterator[Choice]:
             if variant.of != base.experiment.id or not _only(variant.settings, left_open):
                 continue
             runs = store.runs(base.report[name])
-            if len(runs) >= MIN_RUNS:
+            if _enough(runs):
                 yield Choice(base, variant, runs)
 
 
