@@ -122,6 +122,13 @@ def test_the_first_of_many_pictures_say_of_how_many() -> None:
     assert "The first 2 of 3 test images of which at least 90 % of 20 runs" in shown._repr_html_()
 
 
+def test_a_share_just_below_all_is_not_called_all() -> None:
+    nearly = dataclasses.replace(FOUND, agreed=np.array([0.996, 0.9, 0.95, 0.2]))
+    shown = plots.disputed(SYNTHETIC, nearly, 0.996)
+    assert isinstance(shown, Panels)
+    assert "at least 99.6 % of 20 runs" in shown.caption and "; 99.6 % of" in shown.alt[0]
+
+
 def test_models_have_a_say_at_their_best_epoch(tmp_path: Path) -> None:
     item = load_report("baltzi")["one-protocol-cnn-1-conv"]
     run = make_run(item, best_epoch=3, accuracy=0.5, best_accuracy=1.0, method=Method.of(item))

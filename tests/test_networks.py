@@ -9,6 +9,7 @@ from factories import make_run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from fmnist_utils import plots, tables
@@ -86,6 +87,10 @@ def test_networks_come_in_the_order_of_their_accuracy_at_the_best_epoch(tmp_path
     assert own_runs(found[0], store) == []
     assert len(tables.networks(found).rows) == 3
     assert tables.networks(found).rows[0][-1] == ""  # it can be told apart from all others
+    fig = plots.pareto(found)
+    fig.draw_without_rendering()
+    powers = [text for text in fig.findobj(Text) if "mathdefault" in text.get_text()]
+    assert powers and all(text.get_parse_math() for text in powers if text.get_visible())
     assert tables.networks([]).rows == tables.network_orders([]).rows == ()
 
 

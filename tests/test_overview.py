@@ -1,5 +1,6 @@
 """All reports side by side: counted, listed and drawn."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import COUNTED, QUANTITIES
 from fmnist_utils.runs.record import Method, accuracies
 from fmnist_utils.runs.store import RunStore
-from fmnist_utils.tables import report_tables
+from fmnist_utils.tables import across_tables, report_tables
 from fmnist_utils.verdicts import across_reports
 from fmnist_utils.verdicts.across_reports import SPLITS, choices, every_report, every_statement
 from fmnist_utils.verdicts.outcome import Outcome
@@ -105,6 +106,9 @@ def test_omissions_are_the_assumptions_of_the_reports() -> None:
     dropping = [e for e in BALTZI.experiments.values() if "dropout" in e.model_dump_json()]
     missing = [e for e in dropping if any(a.setting.endswith("dropout") for a in e.assumed)]
     assert column["dropout rates"].startswith(f"missing for {len(missing)} of")
+    noisy = BALTZI["mlp-1-hidden"].vary({"model.input_dropout": 0.2})
+    pattern, applies = across_tables._SETTINGS["dropout rates"]
+    assert applies(noisy) and re.fullmatch(pattern, "model.input_dropout")
     nameless = dict(zip(cells(table, "setting"), cells(table, "Fashion MNIST Report"), strict=True))
     assert nameless["amounts of augmentation"] == "missing"
     assert nameless["batch size"] == "missing for 1 of 6"

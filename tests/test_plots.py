@@ -120,7 +120,7 @@ def pictures(fig: Figure) -> list[float]:
     """Return how wide the pictures of a figure are on a page, in pixels."""
     if len(fig.axes) == 1:
         return [96 * fig.get_size_inches()[0]]
-    taken = plots.panels(fig, [""] * sum(ax.get_visible() for ax in fig.axes))
+    taken = plots.panels(fig, ["x"] * sum(ax.get_visible() for ax in fig.axes))
     return [Image.open(io.BytesIO(picture)).width * 96 / 144 for picture in taken.pictures]
 
 
@@ -204,6 +204,36 @@ def test_no_panel_shows_a_piece_of_another() -> None:
 def test_each_panel_needs_its_text(texts: list[str]) -> None:
     with pytest.raises(ValueError, match=rf"2 panels, and {len(texts)} alternative"):
         plots.panels(plots.learning_curves(seeds(3), CNN), texts)
+
+
+@pytest.mark.parametrize("texts", [["a", ""], ["", ""], [" ", "b"]])
+def test_no_text_of_a_panel_is_empty(texts: list[str]) -> None:
+    with pytest.raises(ValueError, match="is empty"):
+        plots.panels(plots.learning_curves(seeds(3), CNN), texts)
+
+
+def test_a_sentence_instead_of_panels_is_its_own_text() -> None:
+    nothing, some = plots.learning_curves([]), plots.learning_curves(seeds(3))
+    sentence = "There is no run of this experiment yet."
+    assert plots.panels(nothing, ["a", "b"]).alt == (sentence,)
+    assert plots.panels([nothing, some], ["a", "b", "c", "d"]).alt == (sentence, "", "c", "d")
+    with pytest.raises(ValueError, match="2 panels, and 1 alternative"):
+        plots.panels([nothing, some], ["c"])
+
+
+@pytest.mark.parametrize("name", ["From $5 net to $6 net", r"$\foo$", "a_b^c"])
+def test_a_name_is_drawn_as_it_is_written(name: str) -> None:
+    runs = seeds(3)
+    for fig in (
+        plots.seed_strip({name: runs}, {name: 90.0}),
+        plots.compare_curves({name: runs}),
+        plots.ranking({name: runs}, name),
+        plots.interaction({(name, name): runs}, name, name),
+    ):
+        fig.draw_without_rendering()
+        named = [text for text in fig.findobj(Text) if "$" in text.get_text()]
+        assert named or "$" not in name
+        assert not any(text.get_parse_math() for text in named)
 
 
 @given(

@@ -29,6 +29,8 @@ def test_seed_strip_shows_every_run_its_mean_and_the_reported_value() -> None:
     assert [text.get_text() for text in ax.texts] == ["4 seeds", "1 seed", "0 seeds"]
     diamonds = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"]
     assert diamonds == [90.08]
+    of_others = plots.seed_strip(runs, {"d": 90.08})
+    assert "reported" in words(ax.figure) and "reported" not in words(of_others)
 
 
 @pytest.mark.parametrize(("at", "accuracy", "word"), [("final", 90, "last"), ("best", 95, "best")])

@@ -120,3 +120,9 @@ def test_a_network_that_learned_nothing_is_a_number_at_the_edge() -> None:
     assert [text.get_text() for text in ax.texts] == ["◂ 10.00 %", "◂ diverged"]
     assert len(places(ax, "o")) == 20
     assert ax.get_xlim()[0] > 80
+
+
+def test_of_two_trials_one_that_diverged_is_marked() -> None:
+    trials = table(trial(1, [0.3]), trial(2, [math.inf]), objective="val_loss")
+    (ax,) = plots.trial_scores(trials).axes
+    assert [text.get_text() for text in ax.texts] == ["◂ diverged"]

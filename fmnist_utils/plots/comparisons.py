@@ -76,7 +76,8 @@ def seed_strip(
         ax.set_xlabel(f"{SPLIT_WORDS[split]} accuracy at the {epoch} epoch (%)")
         mean = marks("|", color="black", markersize=12, markeredgewidth=2)
         looks = {"one seed": marks("o", color=BLUE, markersize=5), "mean": mean}
-        legend(fig, looks | ({"reported": REPORTED} if reported else {}), columns=3)
+        shown = reported.keys() & runs_by_label.keys()
+        legend(fig, looks | ({"reported": REPORTED} if shown else {}), columns=3)
     return fig
 
 

@@ -166,13 +166,13 @@ def disputed(
     words = [(names[found.labels[i]], names[found.said[i]]) for i in picked]
     titles = [f"label: {given}\nruns: {said}" for given, said in words]
     alt = [
-        f"Test image {i}, labelled {given}; {100 * found.agreed[i]:.0f} % of the runs say {said}."
+        f"Test image {i}, labelled {given}; {100 * found.agreed[i]:.3g} % of the runs say {said}."
         for i, (given, said) in zip(picked, words, strict=True)
     ]
     fig = _grid(data.test_images[picked], titles, columns=5)
     for ax in fig.axes[len(picked) :]:
         ax.set_visible(False)
-    of = "all" if share == 1 else f"at least {100 * share:.0f} %"
+    of = "all" if share == 1 else f"at least {100 * share:g} %"
     first = f"The first {len(picked)} of {len(every)} test" if len(picked) < len(every) else "Test"
     caption = f"{first} images of which {of} of {found.runs} runs say the same other class"
     return panels(fig, alt, "photo", caption)

@@ -53,6 +53,8 @@ def pareto(found: Sequence[Model]) -> Figure:
         line = sorted((cost[i], means[i]) for i in front)
         ax.plot(*zip(*line, strict=True), color=ORANGE, linewidth=1, zorder=0)
         ax.set_xscale("log")
+        for tick in (*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()):
+            tick.label1.set_parse_math(True)  # a power of ten
         ax.set_xlabel("multiplications and additions\nfor one image (millions)")
         ax.set_ylabel("test accuracy (%)")
         legend(fig, {"no other is more accurate and cheaper": _ON_FRONT, "another one is": _OTHER})

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import BboxBase
 from PIL import Image
 
+from fmnist_utils.plots.style import note_of
+
 #: Dots an inch, of which a page shows 96 as so many pixels; and dots of paper around a panel.
 _DPI, _PAD = 144, 6
 
@@ -59,7 +61,8 @@ def panels(
     figures : Figure or sequence of Figure
         What the other functions of this package return.
     alt : sequence of str
-        The alternative text of each panel, in the order of figures and axes.
+        The alternative text of each panel, in the order of figures and axes. A figure that holds a
+        sentence instead is its own text, and those of its panels are not used.
     kind : {"chart", "photo"}
         A photo keeps its colours in the dark form of a page.
     caption : str
@@ -68,7 +71,7 @@ def panels(
     Raises
     ------
     ValueError
-        When there is not one text for each panel.
+        When there is not one text for each panel, or one is empty.
 
     Examples
     --------
@@ -76,18 +79,24 @@ def panels(
     Panels(alt=('', 'falling loss', 'rising accuracy'))
     """
     pictures, texts, left = [], [], list(alt)
-    for fig in [figures] if isinstance(figures, Figure) else figures:
+    drawn = [figures] if isinstance(figures, Figure) else list(figures)
+    said = list(map(note_of, drawn))
+    wanted = sum(ax.get_visible() for fig in drawn if not note_of(fig) for ax in fig.axes)
+    notes, unused = sum(map(bool, said)), len(alt) - wanted
+    if unused < 0 or (unused and not notes):
+        raise ValueError(f"There are {wanted} panels, and {len(alt)} alternative texts.")
+    if not all(map(str.strip, alt)):
+        raise ValueError("An alternative text is empty: say what the panel shows.")
+    for fig, sentence in zip(drawn, said, strict=True):
+        del left[: unused // notes if sentence else 0]
         fig.set_dpi(_DPI)
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # all stays in its place when the others are hidden
         parts = (*fig.legends, *(ax for ax in fig.axes if ax.get_visible()))
         for part in parts:
             pictures.append(_alone(fig, part, parts))
-            texts.append("" if part in fig.legends else left.pop(0) if left else None)
-    if left or None in texts:
-        wanted = len([text for text in texts if text != ""])
-        raise ValueError(f"There are {wanted} panels, and {len(alt)} alternative texts.")
-    return Panels(tuple(pictures), tuple(map(str, texts)), kind, caption)
+            texts.append("" if part in fig.legends else sentence or left.pop(0))
+    return Panels(tuple(pictures), tuple(texts), kind, caption)
 
 
 def _alone(fig: Figure, part: Artist, parts: Sequence[Artist]) -> bytes:

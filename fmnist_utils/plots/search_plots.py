@@ -41,11 +41,11 @@ def _near(scores: Floats) -> NDArray[np.bool_]:
     """Mark the scores, best first, that an axis can hold and still tell the best ones apart.
 
     Not those that lie four times as far from the best as half of them do: a network that learned
-    nothing would leave the others a single spot.
+    nothing would leave the others a single spot. What diverged has no place on it.
     """
     distances: Floats = np.abs(scores - scores[0])
     reach = 4 * np.nanmedian(distances)
-    near: NDArray[np.bool_] = distances <= (reach if reach > 0 else np.inf)
+    near: NDArray[np.bool_] = np.isfinite(scores) & (distances <= (reach if reach > 0 else np.inf))
     return near
 
 

@@ -46,6 +46,8 @@ _RC: Any = {
     "ytick.labelsize": 10,
     "legend.fontsize": 10,
     "legend.frameon": False,
+    # A dollar in a name is one, and begins no formula.
+    "text.parse_math": False,
 }
 
 
@@ -100,8 +102,15 @@ def note(text: str) -> Figure:
     with figure(height=1.2) as (fig, ax):
         ax.axis("off")
         # Above a watermark, should there be one.
-        fig.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", zorder=1001)
+        words = textwrap.fill(text, 60)
+        fig.text(0.5, 0.5, words, ha="center", va="center", zorder=1001, gid="note")
     return fig
+
+
+def note_of(fig: Figure) -> str:
+    """Return the sentence of a figure that `note` made; nothing for a drawing."""
+    found = (text.get_text() for text in fig.texts if text.get_gid() == "note")
+    return " ".join(next(found, "").split())
 
 
 def watermark(fig: Figure) -> Figure:

@@ -173,7 +173,7 @@ def _always(_: Experiment) -> bool:
 
 
 def _drops(experiment: Experiment) -> bool:
-    return '"dropout"' in experiment.model.model_dump_json(exclude_none=True)
+    return 'dropout"' in experiment.model.model_dump_json(exclude_none=True)
 
 
 def _has_training_accuracy(experiment: Experiment) -> bool:
@@ -189,7 +189,7 @@ _SETTINGS: dict[str, tuple[str, Callable[[Experiment], bool]]] = {
     "how many images validate": (r"training\.validation\.(fraction|count)", _always),
     "which images validate": (r"training\.validation\.take", _always),
     "activations": (r"model\..*\.activation", _always),
-    "dropout rates": (r"model\..*\.dropout", _drops),
+    "dropout rates": (r"model\.(.*\.|input_)dropout", _drops),
     "kernels, padding, pooling": (
         r"model\..*\.(kernel|padding|strides|pool\w*)",
         lambda experiment: isinstance(experiment.model, CNN),
