@@ -233,6 +233,9 @@ def test_all_settings_that_are_left_open_are_named_at_once(tmp_path: Path) -> No
         ("input_shape: [28, 28], conv: []", "a cnn takes [28, 28, 1], as the images are grey"),
         ("input_shape: [28, 28, 3], conv: []", "a cnn takes [28, 28, 1], as the images are grey"),
         ("input_shape: [32, 32, 1], conv: []", "images have 28, 28 pixels, or resize"),
+        ("input_shape: [14, 56, 1], conv: []", "images have 28, 28 pixels, or resize"),
+        ("input_shape: [20, 20, 1], resize: pad, conv: []", "pad makes none smaller"),
+        ("input_shape: [32, 20, 1], resize: pad, conv: []", "pad makes none smaller"),
         ("conv: [{filters: 4096, kernel: 28}, {filters: 4096, kernel: 28}]", "are not built"),
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ from fmnist_utils.reports.experiment import Variant
 from fmnist_utils.reports.load import list_reports, load_report, reports_folder
 from fmnist_utils.reports.printed_tables import EpochTable, ScoreTable
 from fmnist_utils.reports.protocol import Validation
-from fmnist_utils.reports.quantities import READINGS
+from fmnist_utils.reports.quantities import COUNTED, READINGS
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
 from fmnist_utils.verdicts.ledger import printed
@@ -835,8 +835,34 @@ def test_what_a_claim_is_for_follows_from_its_quantity(keys: dict[str, Any], rol
     content = {"id": "c", "where": "p. 1", **keys}
     claim = Claim.model_validate(content)
     assert (claim.role, claim.statement) == (role, "c")
-    other = Claim.model_validate({**content, "role": "headline", "statement": "both"})
-    assert (other.role, other.statement) == ("headline", "both")
+    another = "headline" if role in ("result", "cited") else "cited"
+    other = Claim.model_validate({**content, "role": another, "statement": "both"})
+    assert (other.role, other.statement) == (another, "both")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "keys", "role", "why"),
+    [
+        ("total_params", {"value": "7850"}, "headline", "is exact"),
+        ("setting", {"setting": "model.hidden.count", "value": "1"}, "result", "is exact"),
+        ("images", {"split": "test", "value": "10000"}, "headline", "is exact"),
+        ("accuracy", {"split": "test", "value": "0.9"}, "cited", "is held against runs"),
+        ("ordering", {"split": "test", "of": "a", "than": "b"}, "setting", "is held against runs"),
+    ],
+)
+def test_no_role_hides_a_claim_from_the_columns_of_the_scoreboard(
+    quantity: str, keys: dict[str, Any], role: str, why: str
+) -> None:
+    content = {"id": "c", "quantity": quantity, "where": "p. 1", **keys, "role": role}
+    with pytest.raises(ValidationError, match=f"claim c: {quantity} {why}, .* not {role}"):
+        Claim.model_validate(content)
+
+
+@pytest.mark.parametrize("name", ["''", "' '"])
+def test_an_author_has_a_name(tmp_path: Path, name: str) -> None:
+    text, line = planted("authors: [A. Author]", f"authors: [{name}]")
+    message = error(tmp_path, text)
+    assert f"line {line}: authors.0: " in message and "leave the list empty" in message
 
 
 def test_the_cells_of_a_table_are_parts_of_one_statement() -> None:
@@ -850,13 +876,13 @@ def test_the_cells_of_a_table_are_parts_of_one_statement() -> None:
 def test_a_report_rests_on_three_statements_at_most() -> None:
     report = load_report("baltzi")
     content = report.model_dump(mode="json", by_alias=True)
-    claims = content["claims"]
+    claims = [claim for claim in content["claims"] if claim["role"] in COUNTED]
     for claim in claims:
-        claim.update(role="headline", statement="one" if claim["id"] != "classes" else "two")
-    content["claims"] = claims
+        claim.update(role="headline", statement="one" if claim["id"] != "best-mlp" else "two")
     for experiment in content["experiments"].values():
         for claim in experiment["claims"]:
-            claim["role"] = "setting"
+            if claim["role"] == "headline":
+                claim["role"] = "result"
     assert Report.model_validate(content)
     for i, claim in enumerate(claims[:4]):
         claim["statement"] = f"s-{i}"

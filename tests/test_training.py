@@ -311,7 +311,7 @@ def test_interpolation_leaves_a_constant_image_constant(grey: int, size: tuple[i
         assert (part.images == grey).all()
 
 
-@pytest.mark.parametrize("size", [(32, 32, 1), (56, 30, 1)])
+@pytest.mark.parametrize("size", [(32, 32, 1), (56, 30, 1), (28, 32, 1), (14, 56, 1)])
 def test_interpolation_is_that_of_keras(data: FashionMNIST, size: tuple[int, ...]) -> None:
     from keras import ops
 

@@ -30,7 +30,9 @@ def input_images(
         How a model of other size is served: zeros all around, or interpolated.
     """
     size = images.shape[1:]
-    if math.prod(input_shape) == math.prod(size):
+    # As many pixels in other rows are another picture.
+    flat = resize is None and math.prod(input_shape) == math.prod(size)
+    if flat or input_shape in (size, (*size, 1)):
         return images.reshape(-1, *input_shape)
     wanted = input_shape[:2]
     grows = all(new >= old for new, old in zip(wanted, size, strict=False))

@@ -113,11 +113,16 @@ def kernel_weights(model: MLP | CNN) -> int:
 def misbuilt(model: MLP | CNN) -> str | None:
     """Say why a network cannot be built, or not take the images; None when all is well."""
     shape, grey = model.input_shape, f"{_SIDE}, {_SIDE}"
-    if isinstance(model, CNN) and (len(shape) != 3 or shape[2] != 1):
-        return f"input_shape {list(shape)}: a cnn takes [{grey}, 1], as the images are grey"
-    if math.prod(shape) != _SIDE**2 and not (isinstance(model, CNN) and model.resize):
-        how = ", or resize" if isinstance(model, CNN) else ""
-        return f"input_shape {list(shape)}: images have {grey} pixels{how}"
+    given, has = f"input_shape {list(shape)}", f"images have {grey} pixels"
+    if isinstance(model, CNN):
+        if len(shape) != 3 or shape[2] != 1:
+            return f"{given}: a cnn takes [{grey}, 1], as the images are grey"
+        if shape[:2] != (_SIDE, _SIDE) and not model.resize:
+            return f"{given}: {has}, or resize"
+        if model.resize == "pad" and min(shape[:2]) < _SIDE:
+            return f"{given}: {has}, and pad makes none smaller"
+    elif math.prod(shape) != _SIDE**2:
+        return f"{given}: {has}"
     if problem := too_small(model):
         return problem
     if (weights := kernel_weights(model)) > MAX_WEIGHTS:

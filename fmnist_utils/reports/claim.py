@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FACTS, NUM_CLASSES, count
 from fmnist_utils.records import LocatedError, Slug, Strict, check_slug
 from fmnist_utils.reports.quantities import (
+    COUNTED,
     NOT_MEASURED,
     QUANTITIES,
     Kind,
@@ -179,6 +180,12 @@ class Claim(Strict):
             raise ValueError(
                 f"claim {self.id}: unknown fact {self.fact}; see FACTS in data/fashion_mnist.py"
             )
+        if self.role in COUNTED and self.kind == "exact":
+            problem = f"{self.quantity} is exact, and no result: its role is not {self.role}"
+            raise LocatedError(f"claim {self.id}: {problem}", "role")
+        if self.role not in COUNTED and self.kind in ("measured", "comparison"):
+            problem = f"{self.quantity} is held against runs, as results are: its role is not"
+            raise LocatedError(f"claim {self.id}: {problem} {self.role}", "role")
         if problem := self._wrong_value():
             raise LocatedError(f"claim {self.id}: {problem}", "value")
         return self
