@@ -3,7 +3,9 @@
 import functools
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -13,8 +15,10 @@ from typer.testing import CliRunner
 
 from fmnist_utils import cli
 from fmnist_utils.data.fashion_mnist import FashionMNIST
+from fmnist_utils.data.inputs import input_images
 from fmnist_utils.models.spec import CNN
-from fmnist_utils.program.keras_code import Program, keras_code
+from fmnist_utils.program.code_sections import images_lines
+from fmnist_utils.program.keras_code import Program, _title, keras_code
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.training.optimizers import keras_optimizer
@@ -177,6 +181,43 @@ def test_a_program_draws_the_images_of_the_run(seed: int, fitted: dict[str, Any]
 @pytest.mark.parametrize("path", [path for path in ALL if path not in QUICK])
 def test_every_program_is_its_experiment(path: str, fitted: dict[str, Any]) -> None:
     check(experiment(path), fitted)
+
+
+@pytest.mark.parametrize(
+    ("size", "resize"),
+    [((28, 32, 1), "pad"), ((32, 28, 1), "pad"), ((14, 56, 1), "bilinear"), ((28, 28, 1), "pad")],
+)
+def test_a_program_resizes_each_side(size: tuple[int, ...], resize: Any) -> None:
+    lenet = experiment("fashion-mnist-report/lenet-5")
+    model = lenet.model.model_copy(update={"input_shape": size, "resize": resize})
+    wanted = lenet.model_copy(update={"model": model})
+    train, test = images().train_images[:30], images().test_images[:20]
+    data = SimpleNamespace(load_data=lambda: ((train, train[:, 0, 0]), (test, test[:, 0, 0])))
+    names = {"np": np, "keras": keras, "fashion_mnist": data}
+    exec("\n".join(images_lines(wanted, defaultdict(list))), names)
+    ours = input_images(train, size, resize)
+    assert np.abs(np.rint(names["x_train"] * 255) - ours).max() <= (resize == "bilinear")
+
+
+@pytest.mark.parametrize(
+    "augmentation", [{"rotation_degrees": 0}, {"horizontal_flip": False, "validation": True}]
+)
+def test_a_program_without_a_move_augments_nothing(augmentation, fitted) -> None:
+    wanted = experiment("mendez/listing").vary({"training.augmentation": augmentation})
+    names = run(keras_code(wanted))
+    assert fitted["x"] is names["x_train"] and fitted["batch_size"] == wanted.training.batch_size
+    assert "augment" not in names
+
+
+def test_a_program_says_what_of_early_stopping_is_left_out() -> None:
+    base = experiment("baltzi/cnn-1-conv")
+    stopping = {"monitor": "val_loss", "patience": 3, "min_delta": 0.001}
+    base = base.vary({"training.early_stopping": stopping})
+    for left_out, told in (
+        ("training.early_stopping.min_delta", ": no least improvement for early stopping."),
+        ("training.early_stopping", ": no early stopping."),
+    ):
+        assert told in " ".join(" ".join(_title(base.vary({left_out: None}), base, {})).split())
 
 
 def own_experiments() -> list[str]:

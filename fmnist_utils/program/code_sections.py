@@ -68,7 +68,7 @@ def images_lines(experiment: Experiment, why: Reasons) -> list[str]:
 def _resized(experiment: Experiment) -> list[str]:
     shape, old = experiment.model.input_shape, count("image_height")
     resize = experiment.model.resize if isinstance(experiment.model, CNN) else None
-    if resize is None or shape[0] == old:
+    if resize is None or shape[:2] == (old, old):
         return []
     if resize == "pad":
         before = [(side - old) // 2 for side in shape[:2]]
@@ -206,7 +206,10 @@ def fit_lines(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
     """
     training, lines = experiment.training, []
     images, validation, size = "x_train, y_train", "(x_val, y_val)", training.batch_size
-    if spec := training.augmentation:
+    spec = training.augmentation
+    if spec and not any(_moves(spec)):
+        spec = None
+    if spec:
         lines = [*_augmentation(spec, experiment.model.input_shape, size), "", ""]
         images = "augmented(x_train, y_train)"
         validation = "augmented(x_val, y_val)" if spec.validation else validation

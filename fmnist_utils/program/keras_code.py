@@ -126,9 +126,10 @@ def _title(experiment: Experiment, base: Experiment, names: Names) -> list[str]:
     old, new = base.settings, experiment.settings
     changed = _settings(((path, new[path]) for path in new if old.get(path) != new[path]), names)
     gone = [path for path in old if path not in new]
-    # Early stopping has several settings; they go together.
-    changed += ["no early stopping"] * any("early_stopping" in path for path in gone)
-    changed += [f"no {key_text(path)}" for path in gone if "early_stopping" not in path]
+    # Early stopping has several settings, which may go together.
+    whole = () if experiment.training.early_stopping else {p for p in gone if ".early_stop" in p}
+    changed += ["no early stopping"] * bool(whole)
+    changed += [f"no {key_text(path)}" for path in gone if path not in whole]
     if changed:
         told.append(f"It differs from {base.id}: {'; '.join(changed)}.")
     if experiment.precision != "float32":
