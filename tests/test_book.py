@@ -964,11 +964,13 @@ def test_refresh_stores_outputs_in_the_source_and_leaves_its_parameters(
         root,
         code(PARAMETERS, "parameters"),
         code("import os\nprint(MODE, DATA, os.listdir())", mystnb={"image": {"alt": "x"}}),
+        code("print(1, flush=True)\nprint(2, flush=True)"),  # what is sent in two pieces is one
     )
     assert refresh(root) == ["chapters/one.ipynb: refreshed"]
     text = (root / "chapters/one.ipynb").read_text()
-    _, parameters, shown = json.loads(text)["cells"]
+    _, parameters, shown, flushed = json.loads(text)["cells"]
     assert "".join(parameters["source"]) == PARAMETERS
+    assert [part["text"] for part in flushed["outputs"]] == [["1\n", "2\n"]]
     assert parameters["metadata"] == {"tags": ["parameters"]}
     assert shown["outputs"][0]["text"] == ["replay real []\n"]
     assert shown["metadata"] == {"mystnb": {"image": {"alt": "x"}}}

@@ -274,6 +274,7 @@ def _run(
             startup_timeout=_PATIENCE,
             iopub_timeout=_PATIENCE,
             raise_on_iopub_timeout=True,
+            coalesce_streams=True,  # what a cell prints comes in pieces, as the machine is quick
             on_cell_start=watch.begin,
             on_cell_executed=watch.end,
             # A kernel writes to the terminal about its sockets, most of all when interrupted.

@@ -172,7 +172,7 @@ def by_chance() -> Sentence:
         f"{found.expected_outside:.0f} outside their 95 % intervals; about "
         f"{found.expected[failed]:.0f} would be called {failed}, and no more than about "
         f"{found.expected[held]:.0f} {held}. In fact {found.outside} lie outside, of which "
-        f"{found.surviving} stand out when all are tested together; {found.words[failed]} are "
+        f"{found.surviving} remain after correcting for so many tests; {found.words[failed]} are "
         f"called {failed}, and {found.words[held]} {held}."
     )
 
@@ -183,7 +183,7 @@ def shares() -> Table:
     Examples
     --------
     >>> fu.tables.shares().headers
-    ('report', 'statements with runs', 'hold', 'experiments', 'share, 95 % interval')
+    ('report', 'statements with runs', 'hold', 'experiments with statements', ...)
     """
     rows = []
     ledgers = every_ledger(STORE)
@@ -198,7 +198,7 @@ def shares() -> Table:
             shown = f"{share:.0f} % [{low:.0f} to {high:.0f}]"
         counts = (f"{found.statements}", f"{found.holding:.1f}", f"{found.experiments}")
         rows.append((name, *counts, shown))
-    headers = ("report", "statements with runs", "hold", "experiments")
+    headers = ("report", "statements with runs", "hold", "experiments with statements")
     caption = (
         "Statements that hold, of all that have runs: open ones do not, and a table counts with "
         "the share of its cells that do; intervals by resampling experiments"
