@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat.v4 as nb
@@ -22,6 +23,7 @@ from rich.console import Console
 
 from fmnist_utils.book import kernels, stage
 from fmnist_utils.book import site as book
+from fmnist_utils.book.kernels import Kernels
 from fmnist_utils.book.links import (
     BADGE_LINK,
     INSTALL,
@@ -691,8 +693,20 @@ def test_a_missing_page_is_named(root: Path) -> None:
         build(root)
 
 
-def test_a_file_that_is_no_notebook_is_named(root: Path) -> None:
-    (root / "chapters/one.ipynb").write_text("# One")
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# One",
+        '{"cells": [1], "metadata": {}}',
+        '{"cells": [], "metadata": 3}',
+        '{"cells": [{"cell_type": "markdown", "source": "a"}], "metadata": {}}',
+        '{"cells": [{"cell_type": "markdown", "source": 3, "metadata": {}}], "metadata": {}}',
+        '{"cells": [{"cell_type": "code", "source": "1", "metadata": {}}], "metadata": {}}',
+        '{"cells": [{"cell_type": "raw", "source": "", "metadata": null}], "metadata": {}}',
+    ],
+)
+def test_a_file_that_is_no_notebook_is_named(root: Path, content: str) -> None:
+    (root / "chapters/one.ipynb").write_text(content)
     with pytest.raises(BookError, match=r"one.ipynb is not a notebook"):
         build(root)
 
@@ -703,12 +717,44 @@ def test_a_file_that_is_no_notebook_is_named(root: Path) -> None:
         ("_toc.yml", "", "_toc.yml holds no settings"),
         ("_toc.yml", "format: jb-book", "_toc.yml lists no page"),
         ("_config.yml", "", "_config.yml holds no settings"),
+        ("_config.yml", "html: dark", "_config.yml: html holds no settings"),
+        ("_toc.yml", "root: caf\xe9", "_toc.yml is not valid YAML: .*utf-8"),
     ],
 )
-def test_empty_settings_are_named(root: Path, name: str, content: str, wrong: str) -> None:
-    (root / name).write_text(content)
+def test_settings_that_cannot_be_used_are_named(
+    root: Path, name: str, content: str, wrong: str
+) -> None:
+    (root / name).write_text(content, encoding="latin-1")
     with pytest.raises(BookError, match=wrong):
         build(root)
+
+
+def test_settings_that_are_there_are_not_called_missing(root: Path) -> None:
+    (root / "_toc.yml").unlink()
+    (root / "_toc.yml").mkdir()
+    with pytest.raises(IsADirectoryError):  # which the command tells in a sentence
+        build(root)
+
+
+def test_a_blank_key_of_the_settings_is_an_empty_one(root: Path) -> None:
+    (root / "_config.yml").write_text("title: A\nhtml:\nbibtex_bibfiles:\n")
+    (root / "index.md").write_text("# Front\n")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    build(root)
+    config = yaml.safe_load((root / "_build/stage/_config.yml").read_text())
+    assert "Preview" in config["html"]["announcement"]
+
+
+def test_output_that_does_not_arrive_is_no_cell_that_hangs(root: Path) -> None:
+    from nbclient.exceptions import CellTimeoutError
+
+    watch: Any = SimpleNamespace(place="chapters/one.ipynb, cell 3")
+    for wait, told in (("IOPub output", "output did not arrive"), ("execute reply", "still run")):
+        error = CellTimeoutError.error_from_timeout_and_cell(
+            f"Timeout waiting for {wait}", 600, code("'IOPub'")
+        )
+        sentence = kernels._sentence(error, watch, Kernels(1800), "", root)
+        assert sentence and told in sentence and ("1800 s" in sentence) == (told == "still run")
 
 
 def test_a_folder_without_a_book_is_refused(tmp_path: Path) -> None:
@@ -754,16 +800,19 @@ def execute_elsewhere(root: Path, folder: Path) -> Path:
 
     folder.mkdir()
     chapter, target = root / "chapters/one.ipynb", folder / "one.ipynb"
-    values = {"MODE": "full", "DATA": "real"}
+    values = {"MODE": "smoke", "DATA": "synthetic"}
     papermill.execute_notebook(chapter, target, values, language="python", kernel_name="python3")
     return target
 
 
 def test_an_executed_chapter_is_taken(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     ready = execute_elsewhere(root, tmp_path_factory.mktemp("ci") / "executed")
-    assert build(root, executed=ready.parent) == ["chapters/one.ipynb: taken as executed"]
-    assert printed(root) == "full real\n"
+    said = build(root, mode="smoke", executed=ready.parent)
+    assert said == ["chapters/one.ipynb: taken as executed"]
+    assert printed(root) == "smoke synthetic\n"
     assert "papermill" not in json.dumps(staged(root))
+    with pytest.raises(BookError, match=r"one.ipynb was executed with MODE = 'smoke', not"):
+        build(root, executed=ready.parent)
 
 
 def test_an_executed_chapter_must_be_this_chapter_and_complete(
@@ -774,11 +823,11 @@ def test_an_executed_chapter_must_be_this_chapter_and_complete(
     notebook["cells"][-1]["execution_count"] = None
     ready.write_text(json.dumps(notebook))
     with pytest.raises(BookError, match="not executed to its end"):
-        build(root, executed=ready.parent)
+        build(root, mode="smoke", executed=ready.parent)
     notebook["cells"][-1].update(execution_count=9, source=["1"])
     ready.write_text(json.dumps(notebook))
     with pytest.raises(BookError, match="another version"):
-        build(root, executed=ready.parent)
+        build(root, mode="smoke", executed=ready.parent)
     with pytest.raises(BookError, match="There is no folder"):
         build(root, executed=root / "nowhere")
 
@@ -921,6 +970,38 @@ def test_an_address_that_colab_cannot_open_is_refused(tmp_path: Path, url: str) 
         set_repository(tmp_path, url)
     assert "\n" not in str(caught.value)
     assert all(path.read_bytes() == content for path, content in before.items())
+
+
+@pytest.mark.parametrize("url", ["", "''"])
+def test_a_book_that_states_no_address_is_left_as_it_is(tmp_path: Path, url: str) -> None:
+    make_addressed(tmp_path, "old/place")
+    config = tmp_path / "_config.yml"
+    config.write_text(f"title: A\nrepository:\n  url: {url}\n  branch: main\n")
+    before = config.read_text()
+    with pytest.raises(BookError, match="does not state the repository's url"):
+        set_repository(tmp_path, "https://github.com/new/place")
+    assert config.read_text() == before
+
+
+def test_only_whole_addresses_are_replaced(tmp_path: Path) -> None:
+    make_addressed(tmp_path, "old/place")
+    old = "https://github.com/old/place"
+    others = f"# {old}s, {old}-two, {old}.js and {old}_3 are others\n"
+    own = f"# {old}, {old}/issues and {old}.git. Or {old}."
+    config = tmp_path / "_config.yml"
+    config.write_text(others + own + "\n" + config.read_text())
+    set_repository(tmp_path, "https://github.com/new/home")
+    text = config.read_text()
+    assert text.startswith(others + own.replace("old/place", "new/home"))
+
+
+def test_a_chapter_that_is_not_utf_8_is_named_and_nothing_changed(tmp_path: Path) -> None:
+    make_addressed(tmp_path, "old/place")
+    (tmp_path / "chapters/one.ipynb").write_bytes(b"\xff")
+    before = (tmp_path / "_config.yml").read_bytes()
+    with pytest.raises(BookError, match=r"^one.ipynb is not UTF-8"):
+        set_repository(tmp_path, "https://github.com/new/home")
+    assert (tmp_path / "_config.yml").read_bytes() == before
 
 
 # --- This book -----------------------------------------------------------------------------------

@@ -96,6 +96,8 @@ def test_a_percent_sign_stays_with_its_number(tmp_path: Path) -> None:
     soup = finished(tmp_path, page("<p>From 89.5 % to 91.6\n%, a % more.</p><pre>5 % 2</pre>"))
     assert soup.p and soup.p.get_text() == "From 89.5\xa0% to 91.6\xa0%, a % more."
     assert soup.pre and soup.pre.get_text() == "5 % 2"
+    hidden = finished(tmp_path, page("<!-- only 95 % of it -->"))
+    assert "%" not in hidden.get_text() and "<!-- only 95 % of it -->" in str(hidden)
 
 
 def test_pictures_have_a_size_and_load_when_they_are_near(tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ def test_the_record_is_made_once_and_again_when_a_chapter_was_executed(
     assert build(book) and made[-1][1][0].seconds is None
 
 
+def test_the_record_cites_the_book_by_its_present_title(
+    book: Path, made: list[tuple[Any, ...]]
+) -> None:
+    build(book, **WHEN)
+    (book / "_config.yml").write_text("title: Another title\nauthor: Somebody\n")
+    assert build(book, **WHEN) and "Another title" in made[-1][2]
+
+
 @pytest.mark.parametrize("name", ["record/tables/claims.html", "_static/record/claims.csv"])
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
 def test_a_damaged_file_of_the_record_is_made_again(

@@ -243,6 +243,11 @@ def _sentence(
             return f"{watch.place}: {message} (whole traceback in {where})"
         case _LeftError():
             return f"{watch.place}: it ends the kernel (exit or sys.exit): nothing after it runs."
+        case CellTimeoutError() if "was: Timeout waiting for IOPub" in str(error):
+            return (
+                f"{watch.place}: it ended, and its output did not arrive within {_PATIENCE} s: run "
+                "the same command again."
+            )
         case CellTimeoutError():
             return (
                 f"{watch.place}: it was still running after {kernels.cell_timeout} s; "

@@ -26,6 +26,8 @@ def repository(root: Path) -> dict[str, str]:
     """Read the repository's url and branch from ``_config.yml``."""
     try:
         found = read_yaml(root / "_config.yml")["repository"]
+        if not (found["url"] and found["branch"]):
+            raise KeyError("url")
         return {"url": str(found["url"]), "branch": str(found["branch"])}
     except (KeyError, TypeError) as error:
         raise BookError("_config.yml does not state the repository's url and branch.") from error
@@ -83,22 +85,29 @@ def set_repository(root: Path, url: str) -> list[Path]:
     Raises
     ------
     BookError
-        When the address is not of that form.
+        When the address is not of that form, or a file cannot be read.
     """
     given, url = url, url.removesuffix("/").removesuffix(".git")
     if not _GITHUB.fullmatch(url):
         raise BookError(f"{given!r} is not of the form https://github.com/OWNER/REPOSITORY.")
     old, branch = repository(root).values()
     config = root / "_config.yml"
-    texts = {config: config.read_text(encoding="utf-8").replace(old, url)}
+    # Not where the address only begins that of another repository.
+    whole = re.compile(rf"{re.escape(old)}(?=(\.git)?(?!\.?[\w-]))")
+    texts = {config: whole.sub(url, _text(config))}
     for path in notebooks(root):
-        text = path.read_text(encoding="utf-8")
-        text = BADGE_LINK.sub(badge_link(url, branch, path.relative_to(root)), text)
+        text = BADGE_LINK.sub(badge_link(url, branch, path.relative_to(root)), _text(path))
         texts[path] = INSTALL.sub(install_address(url, branch), text)
     for name in (name for name in NAMED if (root / name).exists()):
-        path = root / name
-        texts[path] = NAMED[name].sub(rf"\g<1>{url}", path.read_text(encoding="utf-8"))
-    changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+        texts[root / name] = NAMED[name].sub(rf"\g<1>{url}", _text(root / name))
+    changed = [path for path, text in texts.items() if _text(path) != text]
     for path in changed:
         write_atomically(path, texts[path].encode())
     return changed
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BookError(f"{path.name} is not UTF-8: restore it from version control.") from error

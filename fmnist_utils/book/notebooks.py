@@ -27,17 +27,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read one of the book's settings files, ``_config.yml`` or ``_toc.yml``."""
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    except FileNotFoundError as error:
         raise BookError(f"There is no {path.name} here: run this in the book's folder.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BookError(f"{path.name} is not valid YAML: {error}") from error
     if not isinstance(settings, dict):
         raise BookError(f"{path.name} holds no settings: restore it from version control.")
     return settings
 
 
-def declared_parameters(path: Path) -> dict[str, Any]:
+def declared_parameters(path: Path, tag: str = "parameters") -> dict[str, Any]:
     """Read the names and plain values of a chapter's ``parameters`` cell.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The chapter.
+    tag : str
+        Of the cell; papermill gives its own another one.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def declared_parameters(path: Path) -> dict[str, Any]:
         is computed in it would not follow them.
     """
     for cell in read_notebook(path)["cells"]:
-        if "parameters" in cell["metadata"].get("tags", []):
+        if has_tag(cell, tag):
             try:
                 return dict(map(_plain_assignment, ast.parse(source(cell)).body))
             except (SyntaxError, ValueError) as error:
@@ -67,8 +74,12 @@ def read_notebook(path: Path) -> Notebook:
     """Read a notebook as plain data; a file that is none is an error of one sentence."""
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        notebook["cells"], notebook["metadata"]
-    except (ValueError, KeyError, TypeError) as error:
+        dict(notebook["metadata"])
+        for cell in notebook["cells"]:
+            source(cell), has_tag(cell, "")
+            if cell["cell_type"] == "code":
+                cell["execution_count"], [item["output_type"] for item in cell["outputs"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BookError(f"{path.name} is not a notebook of format 4.") from error
     return dict(notebook)
 
@@ -86,8 +97,8 @@ def title(notebook: Notebook) -> str:
     return found[1] if found else ""
 
 
-def adopted(page: Path, ready: Path) -> Notebook:
-    """Read a chapter executed elsewhere: it must be this chapter, and have run to its end.
+def adopted(page: Path, ready: Path, parameters: Mapping[str, Any]) -> Notebook:
+    """Read a chapter executed elsewhere: this one, by these parameters, and to its end.
 
     Parameters
     ----------
@@ -95,6 +106,8 @@ def adopted(page: Path, ready: Path) -> Notebook:
         The chapter in the repository.
     ready : pathlib.Path
         The executed notebook, as papermill wrote it.
+    parameters : mapping
+        Those that the book is built with; the others have the chapter's own values.
     """
     notebook = clean(read_notebook(ready))
     cells = [cell for cell in notebook["cells"] if not has_tag(cell, "injected-parameters")]
@@ -105,6 +118,10 @@ def adopted(page: Path, ready: Path) -> Notebook:
         raise BookError(f"{ready} was not executed to its end: see the log of its run.")
     if list(map(source, cells)) != list(map(source, read_notebook(page)["cells"])):
         raise BookError(f"{ready} was executed from another version of {page.name}.")
+    own, injected = declared_parameters(page), declared_parameters(ready, "injected-parameters")
+    for name, wanted in (own | dict(parameters)).items():
+        if (used := injected.get(name, own[name])) != wanted:
+            raise BookError(f"{ready} was executed with {name} = {used!r}, not {wanted!r}.")
     return notebook
 
 

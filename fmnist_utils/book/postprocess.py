@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from bs4 import BeautifulSoup, Tag
+from bs4.element import PreformattedString
 from PIL import Image
 
 from fmnist_utils.book.notebooks import BookError
@@ -154,7 +155,8 @@ class _Page:
     def _units(self) -> None:
         """Keep a number and its percent sign in one line, where it is not code."""
         for text in self.soup.find_all(string=_PERCENT):
-            if not text.find_parent(["pre", "code", "script", "style"]):
+            hidden = isinstance(text, PreformattedString)  # such as a comment
+            if not hidden and not text.find_parent(["pre", "code", "script", "style"]):
                 text.replace_with(_PERCENT.sub("\N{NO-BREAK SPACE}%", text))
 
     def _images(self) -> None:

@@ -157,11 +157,15 @@ class Stage:
     def add_site_files(self) -> None:
         """Stage what surrounds the pages; banners go into the copy of ``_config.yml`` only."""
         config = read_yaml(self._root / "_config.yml")
-        html = config.setdefault("html", {})
+        html = config["html"] = config.get("html") or {}
+        if not isinstance(html, dict):
+            raise BookError("_config.yml: html holds no settings.")
         banners = [_BANNERS.get(name, "") for name in (self._images.source, self._mode)]
         html["announcement"] = "".join([html.get("announcement") or "", *banners])
         self._put(Path("_config.yml"), yaml.safe_dump(config, sort_keys=False).encode())
-        extras = [self._root / name for name in ("_toc.yml", *config.get("bibtex_bibfiles", []))]
+        extras = [
+            self._root / name for name in ("_toc.yml", *(config.get("bibtex_bibfiles") or ()))
+        ]
         extras += (path for name in _INCLUDED if (path := self._root / name).is_file())
         for folder in ("_static", "_templates"):
             extras += (path for path in (self._root / folder).rglob("*") if path.is_file())
@@ -179,7 +183,7 @@ class Stage:
         ready = self._executed / page.name if self._executed is not None else None
         known = _known_origin(self.folder / name)
         if ready is not None and ready.exists():
-            notebook = adopted(page, ready)
+            notebook = adopted(page, ready, parameters)
             outcome = "taken as executed"
         elif known == self._made_from(page, parameters, known[1:]):
             self._staged.add(self.folder / name)
@@ -201,7 +205,7 @@ class Stage:
     def add_record(self) -> str:
         """Stage the tables and files of the record, when the book has one, after all chapters.
 
-        They are made anew when the package, a run or a chapter changed.
+        They are made anew when the package, a run, a chapter or the title of the book changed.
         """
         if not (self._root / "record").is_dir():
             return ""
@@ -210,7 +214,8 @@ class Stage:
         # Not *.js: those Jupyter Book loads on every page, and not as a module.
         self._put(Path("_static/datatables.mjs"), bundle)
         builds = [self._build(page) for page in chapters(self._root)]
-        made_from, stamp = digest([self._seen(self._reports), builds]), Path("record/.made-from")
+        made_from = digest([self._seen(self._reports), builds, self._citation()])
+        stamp = Path("record/.made-from")
         known = _known_files(self.folder / stamp)
         if known.pop("", None) == made_from and known == _digests(self.folder, known):
             self._staged.update(self.folder / name for name in (stamp, *map(Path, known)))
