@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from fmnist_utils.models.layer_rules import misbuilt
 from fmnist_utils.records import LocatedError, Slug, Strict, refuse_duplicates
@@ -136,12 +136,6 @@ class Ignored(Strict):
     because: Annotated[str, Field(min_length=1)]
 
 
-def _named(author: str) -> str:
-    if not author.strip():
-        raise ValueError("an author has a name; of a report without authors leave the list empty")
-    return author
-
-
 _ONE = {"variants": "variant", "searches": "search"}
 
 
@@ -154,7 +148,7 @@ class Report(Strict):
 
     id: Slug
     title: str
-    authors: tuple[Annotated[str, AfterValidator(_named)], ...]
+    authors: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], ...]
     year: int | None = None
     claims: tuple[Claim, ...] = ()
     experiments: dict[Slug, Experiment]
