@@ -36,15 +36,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return settings
 
 
-def declared_parameters(path: Path, tag: str = "parameters") -> dict[str, Any]:
+def declared_parameters(path: Path) -> dict[str, Any]:
     """Read the names and plain values of a chapter's ``parameters`` cell.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The chapter.
-    tag : str
-        Of the cell; papermill gives its own another one.
 
     Raises
     ------
@@ -52,6 +45,10 @@ def declared_parameters(path: Path, tag: str = "parameters") -> dict[str, Any]:
         When a value is not plain: papermill sets parameters after this cell has run, so whatever
         is computed in it would not follow them.
     """
+    return _parameters(path, "parameters")
+
+
+def _parameters(path: Path, tag: str) -> dict[str, Any]:
     for cell in read_notebook(path)["cells"]:
         if has_tag(cell, tag):
             try:
@@ -118,7 +115,7 @@ def adopted(page: Path, ready: Path, parameters: Mapping[str, Any]) -> Notebook:
         raise BookError(f"{ready} was not executed to its end: see the log of its run.")
     if list(map(source, cells)) != list(map(source, read_notebook(page)["cells"])):
         raise BookError(f"{ready} was executed from another version of {page.name}.")
-    own, injected = declared_parameters(page), declared_parameters(ready, "injected-parameters")
+    own, injected = declared_parameters(page), _parameters(ready, "injected-parameters")
     for name, wanted in (own | dict(parameters)).items():
         if (used := injected.get(name, own[name])) != wanted:
             raise BookError(f"{ready} was executed with {name} = {used!r}, not {wanted!r}.")

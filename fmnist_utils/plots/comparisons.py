@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -12,22 +11,12 @@ from matplotlib.figure import Figure
 
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import REPORTED, to_axis
-from fmnist_utils.plots.labels import (
-    folded,
-    label_end,
-    legend,
-    mark_zero,
-    marks,
-    no_run,
-    row_figure,
-    seeds_text,
-    shade,
-)
-from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, figure, note, series
+from fmnist_utils.plots.labels import folded, label_end, legend, mark_zero, marks, row_figure, shade
+from fmnist_utils.plots.style import ALL_DIVERGED, BLUE, GREY, ORANGE, SHADE, figure, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Split
 from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.pairing import difference
-from fmnist_utils.runs.record import Method, Run, accuracies, finished
+from fmnist_utils.runs.record import Method, Run, accuracies, finished, seeds_text
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import mean_half_width
 from fmnist_utils.verdicts.across_reports import accuracy_verdicts
@@ -62,7 +51,8 @@ def seed_strip(
     """
     reported = reported or {}
     if not any(map(finished, runs_by_label.values())):
-        return no_run("of these models", [*chain(*runs_by_label.values())])
+        lost = any(runs_by_label.values())
+        return note(ALL_DIVERGED if lost else "There is no run of these models yet.")
     with row_figure(list(runs_by_label)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
             scores = np.sort(accuracies(runs, split, at))
@@ -165,7 +155,8 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
             f"{', '.join(runs_by_label)}."
         )
     if not finished(runs_by_label[baseline]):
-        return no_run("to compare with", runs_by_label[baseline])
+        lost = bool(runs_by_label[baseline])
+        return note(ALL_DIVERGED if lost else "There is no run to compare with yet.")
     test = {name: accuracies(runs, "test").tolist() for name, runs in runs_by_label.items()}
     gaps = {name: accuracies(runs, "train") - test[name] for name, runs in runs_by_label.items()}
     zero = np.mean(test[baseline])
@@ -256,7 +247,8 @@ def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: s
     scores = {key: accuracies(runs, "test").tolist() for key, runs in groups.items()}
     scores = {key: found for key, found in scores.items() if found}
     if not scores:
-        return no_run("of this study", [*chain(*groups.values())])
+        lost = any(groups.values())
+        return note(ALL_DIVERGED if lost else "There is no run of this study yet.")
     places = list(dict.fromkeys(place for place, _ in scores))
     names = list(dict.fromkeys(name for _, name in scores))
     with figure(height=3.6) as (fig, ax):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fmnist_utils.plots.forest import stated, to_axis
-from fmnist_utils.plots.labels import folded, legend, no_run, seeds_text, shade
-from fmnist_utils.plots.style import BLUE, GREY, ORANGE, Floats, figure, note, series
+from fmnist_utils.plots.labels import folded, legend, shade
+from fmnist_utils.plots.style import ALL_DIVERGED, BLUE, GREY, ORANGE, Floats, figure, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed_tables import EpochTable
 from fmnist_utils.reports.quantities import NATS, POINTS
-from fmnist_utils.runs.record import Run, finished, lost_text
+from fmnist_utils.runs.record import Run, finished, lost_text, seeds_text
 from fmnist_utils.stats import ClaimTest
 from fmnist_utils.verdicts.judge import MIN_RUNS
 from fmnist_utils.verdicts.measure import scale_of, summarise
@@ -65,7 +64,7 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
     <Figure size ... with 2 Axes>
     """
     if not (kept := finished(runs)):
-        return no_run("of this experiment", runs)
+        return note(ALL_DIVERGED if runs else "There is no run of this experiment yet.")
     with figure(1, 2, height=3.5) as (fig, (left, right)):
         for ax, curve, histories in _histories((left, right), _CURVES, runs):
             _draw_curve(ax, histories, curve)
@@ -147,10 +146,8 @@ def _curve_looks(runs: Sequence[Run]) -> dict[str, Any]:
     """Explain the lines of the learning curves."""
     if len(finished(runs)) == 1:
         return {
-            curve.word + lost_text(runs): curve.look(
-                marker=curve.marker, markersize=4, markerfacecolor=curve.fill
-            )
-            for curve in _CURVES
+            c.word + lost_text(runs): c.look(marker=c.marker, markersize=4, markerfacecolor=c.fill)
+            for c in _CURVES
         }
     looks: dict[str, Any] = {f"{c.word}, mean of {seeds_text(runs)}": c.look() for c in _CURVES}
     looks["mean ± sd"] = shade(GREY, alpha=0.3, linewidth=0)
@@ -197,7 +194,8 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
     <Figure size ... with 2 Axes>
     """
     if not any(map(finished, runs_by_label.values())):
-        return no_run("of these models", [*chain(*runs_by_label.values())])
+        lost = any(runs_by_label.values())
+        return note(ALL_DIVERGED if lost else "There is no run of these models yet.")
     names = [_with_seeds(label, runs) for label, runs in runs_by_label.items()]
     lines = max(4, sum(1 + name.count("\n") for name in names))
     with figure(1, 2, height=2.8 + 0.2 * lines) as (fig, (left, right)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from fmnist_utils.plots.style import SHADE, figure, note
-from fmnist_utils.runs.record import Run, finished, lost_text
+from fmnist_utils.plots.style import SHADE, figure
 
 #: The longest line of a name at the left of a row, in letters; where rows are short, and else.
 _FEW_LETTERS, ROW_LETTERS = 24, 28
@@ -64,25 +63,6 @@ def shade(color: str = SHADE, **kwargs: Any) -> Patch:
         Of the patch, such as ``label``.
     """
     return Patch(color=color, **kwargs)
-
-
-def no_run(what: str, runs: Collection[Run]) -> Figure:
-    """Return a figure with a sentence instead: that there is no run yet, or all diverged.
-
-    Parameters
-    ----------
-    what : str
-        Goes on after "There is no run".
-    runs : collection of Run
-        Those that diverged.
-    """
-    return note(f"There is no run {what} yet{' that did not diverge' if runs else ''}.")
-
-
-def seeds_text(runs: Collection[Run]) -> str:
-    """Count runs, those that diverged apart."""
-    n = len(finished(runs))
-    return f"{n} seed{'s' * (n != 1)}{lost_text(runs)}"
 
 
 @contextmanager

@@ -28,6 +28,9 @@ BLUE, ORANGE = sns.color_palette("colorblind", 2).as_hex()
 GREY = "#6e6e6e"
 SHADE = "#ececec"
 
+#: What `note` says in place of a mean.
+ALL_DIVERGED = "Every run diverged: there is nothing to draw."
+
 _RC: Any = {
     "figure.dpi": 144,
     "figure.constrained_layout.use": True,

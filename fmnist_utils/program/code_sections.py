@@ -206,10 +206,7 @@ def fit_lines(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
     """
     training, lines = experiment.training, []
     images, validation, size = "x_train, y_train", "(x_val, y_val)", training.batch_size
-    spec = training.augmentation
-    if spec and not any(_moves(spec)):
-        spec = None
-    if spec:
+    if (spec := training.augmentation) and any(_moves(spec)):
         lines = [*_augmentation(spec, experiment.model.input_shape, size), "", ""]
         images = "augmented(x_train, y_train)"
         validation = "augmented(x_val, y_val)" if spec.validation else validation
@@ -225,7 +222,7 @@ def fit_lines(experiment: Experiment, why: Reasons, best: bool) -> list[str]:
         "model.fit(",
         f"    {images},",
         *([f"    validation_data={validation},"] * watched),
-        "    shuffle=False,  # it is done above" if spec else f"    batch_size={size},",
+        "    shuffle=False,  # it is done above" if lines else f"    batch_size={size},",
         f"    epochs={training.epochs},",
         *_callbacks(training, best),
         ")",

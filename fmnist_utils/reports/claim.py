@@ -180,12 +180,10 @@ class Claim(Strict):
             raise ValueError(
                 f"claim {self.id}: unknown fact {self.fact}; see FACTS in data/fashion_mnist.py"
             )
-        if self.role in COUNTED and self.kind == "exact":
-            problem = f"{self.quantity} is exact, and no result: its role is not {self.role}"
+        if self.kind != "untested" and (self.kind == "exact") == (self.role in COUNTED):
+            what = "exact, no result" if self.kind == "exact" else "held against runs, as results"
+            problem = f"{self.quantity} is {what}: its role is not {self.role}"
             raise LocatedError(f"claim {self.id}: {problem}", "role")
-        if self.role not in COUNTED and self.kind in ("measured", "comparison"):
-            problem = f"{self.quantity} is held against runs, as results are: its role is not"
-            raise LocatedError(f"claim {self.id}: {problem} {self.role}", "role")
         if problem := self._wrong_value():
             raise LocatedError(f"claim {self.id}: {problem}", "value")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -302,6 +302,12 @@ def confusion(labels: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[
 def finished(runs: Iterable[Run]) -> list[Run]:
     """Leave out runs that diverged: no accuracy or epoch of theirs is one of the model."""
     return [run for run in runs if not run.diverged]
+
+
+def seeds_text(runs: Collection[Run]) -> str:
+    """Count runs, those that diverged apart."""
+    n = len(finished(runs))
+    return f"{n} seed{'s' * (n != 1)}{lost_text(runs)}"
 
 
 def lost_text(runs: Iterable[Run]) -> str:

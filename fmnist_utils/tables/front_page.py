@@ -9,13 +9,7 @@ from dataclasses import dataclass
 
 from fmnist_utils.reports.report import Report
 from fmnist_utils.runs.store import STORE
-from fmnist_utils.tables.headlines import (
-    address,
-    in_words,
-    stated_number,
-    titled,
-    worst_part,
-)
+from fmnist_utils.tables.headlines import address, in_words, titled, worst_part
 from fmnist_utils.tables.table import Badge, Linked, Table
 from fmnist_utils.text import (
     claim_text,
@@ -130,11 +124,11 @@ def _on_axis(verdict: Verdict) -> tuple[float, float, float] | None:
         return None
     if verdict.claim.about.share_of:
         return 2 * low - 1, 2 * mean - 1, 2 * high - 1
-    margin = float(verdict.test.margin) if verdict.test is not None else math.nan
-    if not margin > 0:
+    test = verdict.test
+    if test is None or not test.margin > 0:
         return None
-    zero = stated_number(verdict.claim)
-    low, mean, high = ((x - zero) / margin / _REACH for x in (low, mean, high))
+    # Of models that are said to be as good, the number is a difference of nothing.
+    low, mean, high = (float((x - test.value) / test.margin) / _REACH for x in (low, mean, high))
     return low, mean, high
 
 

@@ -138,11 +138,6 @@ def in_words(verdict: Verdict) -> str:
     return f"{words}, 95 % interval {interval}" if interval else words
 
 
-def stated_number(claim: Claim) -> float:
-    """Return the number that is drawn: of models that are as good, a difference of nothing."""
-    return 0.0 if claim.value is None else claim.number
-
-
 #: Width and height of the drawing in its own units; it is stretched to its column.
 _WIDTH, _HEIGHT = 300, 14
 
@@ -157,8 +152,10 @@ def _drawing(verdict: Verdict, words: str) -> str:
     share = bool(verdict.claim.about.share_of)
     scale = 100.0 if share else 1.0
     low, high, mean = (scale * value for value in (verdict.low, verdict.high, verdict.mean))
-    # Of a share the report says only that it is large: the axis shows the whole of it.
-    reported = None if share else stated_number(verdict.claim)
+    # Of a share the report says only that it is large: the axis shows the whole of it. Of models
+    # that are as good it says that they differ by nothing.
+    claim = verdict.claim
+    reported = None if share else 0.0 if claim.value is None else claim.number
     first, last = (0.0, 100.0) if reported is None else _ends(low, high, mean, reported)
 
     def x(value: float) -> float:
