@@ -63,7 +63,9 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     >>> print(fu.tables.headlines(report, [judged[:1]]).rows[0][1].below)
     reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.95
     """
-    worst = [(worst_part(parts), different(parts)) for parts in statements]
+    # Of parts that are equally bad one with a note, such as that a bound is kept by rounding.
+    noted = (sorted(parts, key=lambda verdict: not verdict.note) for parts in statements)
+    worst = [(worst_part(parts), different(parts)) for parts in noted]
     rows = tuple((verdict_badge(v), _on_interval(report, v, parts)) for v, parts in worst)
     return Table(_HEADERS, rows, _DRAWN)
 
@@ -90,11 +92,8 @@ def different(parts: Iterable[Verdict]) -> int:
 
 
 def worst_part(parts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on the part of a statement that decides whether it holds.
-
-    Of parts that are equally bad it is one with a note, such as that a bound is kept by rounding.
-    """
-    return min(parts, key=lambda verdict: (_rank(verdict), not verdict.note))
+    """Return the verdict on the part of a statement that decides whether it holds."""
+    return min(parts, key=_rank)
 
 
 def _rank(verdict: Verdict) -> int:
