@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from fmnist_utils.cli_common import AnyReport, CellTimeout, Commands, Jobs, ReportId, Scheduler
+from fmnist_utils.console import say
 from fmnist_utils.contribute.commands import check, new_report
 from fmnist_utils.errors import FmnistError
 
@@ -35,10 +36,7 @@ app = typer.Typer(
 console = Console(width=None if sys.stdout.isatty() else 240)
 for command in (new_report, check):
     app.command()(command)
-
-
-def _say(sentence: str) -> None:
-    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+_say = partial(say, console)
 
 
 def _version(wanted: bool) -> None:

@@ -118,7 +118,7 @@ def test_ranking_needs_a_baseline() -> None:
     ):
         plots.ranking({"a": seeds(3)}, "base")
     nothing = plots.ranking({**ranked(), "base": []}, "base")
-    assert "There is no run to compare with yet." in words(nothing)
+    assert "There is no run of the model to compare with yet." in words(nothing)
 
 
 # --- another way of training ---------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_equivalence_keeps_the_row_of_an_experiment_without_runs() -> None:
     (ax,) = plots.equivalence([nothing, *comparisons()]).axes
     assert ax.texts[0].get_text() == "0 of 10\nseeds"
     assert len(ax.get_yticklabels()) == 4
-    assert "There is no run to compare with yet." in words(plots.equivalence([nothing]))
+    assert "There is no run of the models to compare yet." in words(plots.equivalence([nothing]))
 
 
 # --- a study with two factors --------------------------------------------------------------------

@@ -32,6 +32,7 @@ from fmnist_utils.book.stage import (
     tree_digests,
     versions,
 )
+from fmnist_utils.console import say
 from fmnist_utils.machine import core_count
 from fmnist_utils.records import write_atomically
 
@@ -110,9 +111,9 @@ def build_book(
         with side_by_side(stage.add, in_order, cores, kernels, console) as results:
             for page, outcome in results:
                 if outcome:
-                    _say(console, f"{page.relative_to(root)}: {outcome}")
+                    say(console, f"{page.relative_to(root)}: {outcome}")
             if outcome := stage.add_record():
-                _say(console, f"record: {outcome}")
+                say(console, f"record: {outcome}")
         stage.remove_stale()
         return _render(root / "_build", console)
 
@@ -164,7 +165,7 @@ def refresh_chapters(
         kernels = Kernels(cell_timeout or CELL_TIMEOUT, _environment(images))
         with side_by_side(refreshed, notebooks, core_count(), kernels, console) as results:
             for page, _ in results:
-                _say(console, f"{page.relative_to(root)}: refreshed")
+                say(console, f"{page.relative_to(root)}: refreshed")
 
 
 def _named(root: Path, names: Sequence[str]) -> list[Path]:
@@ -214,12 +215,8 @@ def _find_images(data: str, console: Console) -> Images:
         # Without a network a preview begins within seconds.
         return Images("real", fetch_data(retries=0, timeout=5.0).resolve())
     except DataError as error:
-        _say(console, f"Building a preview on synthetic garments: {error}")
+        say(console, f"Building a preview on synthetic garments: {error}")
         return Images("synthetic", None)
-
-
-def _say(console: Console, sentence: str) -> None:
-    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def _environment(images: Images) -> dict[str, str]:

@@ -18,6 +18,7 @@ from fmnist_utils.campaign.jobs import Job, Watcher, missing_jobs
 from fmnist_utils.campaign.progress import CampaignProgress
 from fmnist_utils.campaign.sample_size import jobs_for_precision
 from fmnist_utils.campaign.tracking import make_tracker
+from fmnist_utils.console import say
 from fmnist_utils.data.download import load_data
 from fmnist_utils.data.fashion_mnist import FashionMNIST
 from fmnist_utils.errors import FmnistError
@@ -73,8 +74,8 @@ def train_missing(
         As they were finished. Errors are those of `run_jobs`, `DaskExecutor` and `make_tracker`.
     """
     console = console or Console()
-    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    watching = make_tracker(tracker, say)
+    tell = partial(say, console)
+    watching = make_tracker(tracker, tell)
     size = jobs_at_once(at_once, jobs)
     executor: Executor
     if scheduler is None:
@@ -83,10 +84,10 @@ def train_missing(
     else:
         from fmnist_utils.campaign.cluster import DaskExecutor
 
-        executor, size = DaskExecutor(scheduler, say=say), 1
+        executor, size = DaskExecutor(scheduler, say=tell), 1
     if "google.colab" in sys.modules and not DRIVE.is_dir():
-        say(f"Colab deletes runs when its session ends. To keep them, run this first: {MOUNT}")
-    say(plan_text(jobs, store, size, None if scheduler else hardware()))
+        tell(f"Colab deletes runs when its session ends. To keep them, run this first: {MOUNT}")
+    tell(plan_text(jobs, store, size, None if scheduler else hardware()))
     with watching, CampaignProgress(len(jobs), console) as progress:
         return run_jobs(jobs, store, executor, (progress, watching, *watchers))
 
@@ -214,5 +215,4 @@ class _Teller(Watcher):
         """Tell of the finished trials that have not been told of."""
         for trial in islice(self._here.finished(self._told), max(0, self._wanted - self._told)):
             self._told = trial.number
-            sentence = trial.sentence(self._wanted)
-            self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            say(self._console, trial.sentence(self._wanted))

@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Column
 
 from fmnist_utils.campaign.jobs import Job, Watcher
+from fmnist_utils.console import say
 from fmnist_utils.runs.record import Run
 from fmnist_utils.training.state import Progress as Epoch
 
@@ -97,7 +98,7 @@ class CampaignProgress(Watcher):
         self._print(f"{job.name} {note}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(self._console, text)
 
 
 def _has_widgets() -> bool:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.forest import REPORTED, to_axis
 from fmnist_utils.plots.labels import folded, label_end, legend, mark_zero, marks, row_figure, shade
-from fmnist_utils.plots.style import ALL_DIVERGED, BLUE, GREY, ORANGE, SHADE, figure, note, series
+from fmnist_utils.plots.style import BLUE, GREY, ORANGE, SHADE, figure, no_runs_note, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Split
 from fmnist_utils.reports.quantities import QUANTITIES
 from fmnist_utils.runs.pairing import difference
@@ -51,8 +51,7 @@ def seed_strip(
     """
     reported = reported or {}
     if not any(map(finished, runs_by_label.values())):
-        lost = any(runs_by_label.values())
-        return note(ALL_DIVERGED if lost else "There is no run of these models yet.")
+        return no_runs_note("these models", any(runs_by_label.values()))
     with row_figure(list(runs_by_label)) as (fig, ax):
         for y, (label, runs) in enumerate(runs_by_label.items()):
             scores = np.sort(accuracies(runs, split, at))
@@ -103,7 +102,7 @@ def equivalence(comparisons: Sequence[Comparison]) -> Figure:
     <Figure size ... with 1 Axes>
     """
     if not any(item.ours for item in comparisons):
-        return note("There is no run to compare with yet.")
+        return no_runs_note("the models to compare", diverged=False)
     names = [item.experiment.title for item in comparisons]
     with row_figure(names, room=1.8, stretch=1.2) as (fig, ax):
         mark_zero(ax, MARGIN)
@@ -155,8 +154,7 @@ def ranking(runs_by_label: Mapping[str, Sequence[Run]], baseline: str) -> Figure
             f"{', '.join(runs_by_label)}."
         )
     if not finished(runs_by_label[baseline]):
-        lost = bool(runs_by_label[baseline])
-        return note(ALL_DIVERGED if lost else "There is no run to compare with yet.")
+        return no_runs_note("the model to compare with", bool(runs_by_label[baseline]))
     test = {name: accuracies(runs, "test").tolist() for name, runs in runs_by_label.items()}
     gaps = {name: accuracies(runs, "train") - test[name] for name, runs in runs_by_label.items()}
     zero = np.mean(test[baseline])
@@ -247,8 +245,7 @@ def interaction(groups: Mapping[tuple[str, str], Sequence[Run]], x: str, line: s
     scores = {key: accuracies(runs, "test").tolist() for key, runs in groups.items()}
     scores = {key: found for key, found in scores.items() if found}
     if not scores:
-        lost = any(groups.values())
-        return note(ALL_DIVERGED if lost else "There is no run of this study yet.")
+        return no_runs_note("this study", any(groups.values()))
     places = list(dict.fromkeys(place for place, _ in scores))
     names = list(dict.fromkeys(name for _, name in scores))
     with figure(height=3.6) as (fig, ax):

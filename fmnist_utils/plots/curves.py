@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fmnist_utils.plots.forest import stated, to_axis
 from fmnist_utils.plots.labels import folded, legend, shade
-from fmnist_utils.plots.style import ALL_DIVERGED, BLUE, GREY, ORANGE, Floats, figure, note, series
+from fmnist_utils.plots.style import BLUE, GREY, ORANGE, Floats, figure, no_runs_note, note, series
 from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.printed_tables import EpochTable
@@ -64,7 +64,7 @@ def learning_curves(runs: Sequence[Run], experiment: Experiment | None = None) -
     <Figure size ... with 2 Axes>
     """
     if not (kept := finished(runs)):
-        return note(ALL_DIVERGED if runs else "There is no run of this experiment yet.")
+        return no_runs_note("this experiment", bool(runs))
     with figure(1, 2, height=3.5) as (fig, (left, right)):
         for ax, curve, histories in _histories((left, right), _CURVES, runs):
             _draw_curve(ax, histories, curve)
@@ -194,8 +194,7 @@ def compare_curves(runs_by_label: Mapping[str, Sequence[Run]]) -> Figure:
     <Figure size ... with 2 Axes>
     """
     if not any(map(finished, runs_by_label.values())):
-        lost = any(runs_by_label.values())
-        return note(ALL_DIVERGED if lost else "There is no run of these models yet.")
+        return no_runs_note("these models", any(runs_by_label.values()))
     names = [_with_seeds(label, runs) for label, runs in runs_by_label.items()]
     lines = max(4, sum(1 + name.count("\n") for name in names))
     with figure(1, 2, height=2.8 + 0.2 * lines) as (fig, (left, right)):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fmnist_utils.data.fashion_mnist import CLASS_NAMES, FashionMNIST
 from fmnist_utils.errors import FmnistError
 from fmnist_utils.plots.panels import Panels, panels
-from fmnist_utils.plots.style import ALL_DIVERGED, NARROW, WIDTH, Floats, bare, figure, marked, note
+from fmnist_utils.plots.style import NARROW, WIDTH, Floats, bare, figure, marked, no_runs_note, note
 from fmnist_utils.runs.record import Run, finished
 from fmnist_utils.verdicts.disputed import Disputed
 
@@ -114,7 +114,7 @@ def confusion_matrix(runs: Sequence[Run]) -> Figure:
     <Figure size ... with 1 Axes>
     """
     if not (kept := finished(runs)):
-        return note(ALL_DIVERGED if runs else "There is no run of this experiment yet.")
+        return no_runs_note("this experiment", bool(runs))
     counts = np.mean([run.final.test_confusion for run in kept], axis=0)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with figure(height=4.8) as (fig, ax):

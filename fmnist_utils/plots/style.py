@@ -28,9 +28,6 @@ BLUE, ORANGE = sns.color_palette("colorblind", 2).as_hex()
 GREY = "#6e6e6e"
 SHADE = "#ececec"
 
-#: What `note` says in place of a mean.
-ALL_DIVERGED = "Every run diverged: there is nothing to draw."
-
 _RC: Any = {
     "figure.dpi": 144,
     "figure.constrained_layout.use": True,
@@ -108,6 +105,20 @@ def note(text: str) -> Figure:
         words = textwrap.fill(text, 60)
         fig.text(0.5, 0.5, words, ha="center", va="center", zorder=1001, gid="note")
     return fig
+
+
+def no_runs_note(of: str, diverged: bool) -> Figure:
+    """Return the note of a figure that has no run to draw.
+
+    Parameters
+    ----------
+    of : str
+        What there is no run of, such as "this experiment".
+    diverged : bool
+        Whether there are runs all the same, which have no accuracy.
+    """
+    all_lost = "Every run diverged: there is nothing to draw."
+    return note(all_lost if diverged else f"There is no run of {of} yet.")
 
 
 def note_of(fig: Figure) -> str:
