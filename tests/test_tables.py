@@ -75,6 +75,11 @@ def test_rows_and_columns_have_headers_and_a_verdict_can_stay_in_sight() -> None
     assert html.count('<td class="verdict-cell"') == 2
 
 
+def test_a_row_is_named_by_what_is_judged_not_by_the_verdict() -> None:
+    html = Table(("verdict", "claim"), ((Badge(Outcome.CLOSE), "the test"),))._repr_html_()
+    assert re.findall('<th scope="row"[^>]*>([^<]*)</th>', html) == ["the test"]
+
+
 def test_the_second_line_of_a_cell_is_escaped_and_smaller():
     cell = Stacked(Badge(Outcome.CLOSE), "p. 3 & 4")
     assert str(cell) == "close [p. 3 & 4]"

@@ -167,13 +167,14 @@ class Table:
 
 
 def _row(cells: Sequence[Any], right: Sequence[bool], judged: Sequence[bool]) -> str:
-    """Write a row: the first cell names it, and a verdict stays in sight where a table is wide."""
+    """Write a row: its first cell but a verdict names it, and verdicts stay in sight."""
     written = []
+    name = next((i for i, cell in enumerate(cells) if not isinstance(cell, Badge)), 0)
     for i, (cell, flush) in enumerate(zip(cells, right, strict=True)):
-        if i == 0:
+        if i == name:
             written.append(f'<th scope="row" {_aligned(flush)}>{_html(cell)}</th>')
         else:
-            kind = ' class="verdict-cell"' if judged[i] else ""
+            kind = ' class="verdict-cell"' if i and judged[i] else ""
             written.append(f"<td{kind} {_aligned(flush)}>{_html(cell)}</td>")
     return "".join(written)
 
