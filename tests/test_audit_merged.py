@@ -116,6 +116,17 @@ def test_a_written_finding_tells_only_of_values_that_it_has(third: str, told_by_
     assert audited(content) == ["written" if told_by_hand else "disagreement-small-test"]
 
 
+def test_a_written_finding_may_write_a_minus_where_the_report_has_a_hyphen() -> None:
+    content = alone(accuracy("test", "test", "88.40"))
+    texts = {key: "A" for key in ("title", "where", "because", "consequence")}
+    content["findings"] = [{
+        "id": "written", "severity": "low", "claimed": "a change of \N{MINUS SIGN}1.6 points",
+        "tells": ["bound-change"], **texts,
+    }]  # fmt: skip
+    found = audit.findings_of(Report.model_validate(content), [bound("change", values=("-1.6",))])
+    assert [finding.id for finding in found] == ["written"]
+
+
 # --- severities ----------------------------------------------------------------------------------
 
 

@@ -109,8 +109,10 @@ def findings_of(report: Report, faults: Sequence[Fault]) -> list[Finding]:
 
 def _has_all(finding: Finding, fault: Fault) -> bool:
     """Say whether a written finding has every value of a fault; of a later one it knows nothing."""
-    text = f"{finding.claimed}; {finding.because}"
-    values = (re.escape(value.removesuffix(" %")) for value in fault.values)
+    # Some write a minus sign, others a hyphen.
+    text = f"{finding.claimed}; {finding.because}".replace("\N{MINUS SIGN}", "-")
+    plain = (value.removesuffix(" %").replace("\N{MINUS SIGN}", "-") for value in fault.values)
+    values = map(re.escape, plain)
     # A longer number that holds a value is another one.
     return all(re.search(rf"(?<![\d.,]){value}(?!\d|[.,]\d)", text) for value in values)
 
