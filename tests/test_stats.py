@@ -4,6 +4,7 @@ import doctest
 import importlib
 import math
 import re
+import warnings
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -68,6 +69,12 @@ def test_nothing_else_computes_a_quantile() -> None:
         )
     }
     assert found == {FOLDER}
+
+
+def test_a_loss_of_zero_lies_below_all_others_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert LOG.forward(0.0) == -math.inf
 
 
 # --- what chance gives ---------------------------------------------------------------------------

@@ -28,8 +28,15 @@ class Scale(NamedTuple):
 #: For differences, which have either sign.
 PLAIN = Scale(np.asarray, np.asarray, np.ones_like)
 
+
+def _log(x: ArrayLike) -> Floats:
+    # A loss that is printed as 0.00 lies below all others, and is no reason to warn.
+    with np.errstate(divide="ignore"):
+        return np.log(np.maximum(x, 0.0))
+
+
 #: For losses and epochs, which lie above 0.
-LOG = Scale(lambda x: np.log(np.maximum(x, 0.0)), lambda y: np.exp(y), lambda x: 1 / np.asarray(x))
+LOG = Scale(_log, lambda y: np.exp(y), lambda x: 1 / np.asarray(x))
 
 
 def logit_scale(whole: float = 1.0) -> Scale:
