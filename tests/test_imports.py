@@ -10,9 +10,9 @@ import fmnist_utils
 PACKAGE = Path(fmnist_utils.__file__).parent
 #: Low to high; names in one row may import each other, as long as no circle arises.
 FLOORS = (
-    ("errors",), ("machine", "records", "stats", "rounding"), ("data",), ("models",), ("reports",),
-    ("runs",), ("tuning",), ("training",), ("verdicts",), ("baselines",), ("campaign",), ("text",),
-    ("audit",), ("export",),
+    ("errors",), ("console", "machine", "records", "stats", "rounding"), ("data",), ("models",),
+    ("reports",), ("runs",), ("tuning",), ("training",), ("verdicts",), ("baselines",),
+    ("campaign",), ("text",), ("audit",), ("export",),
     ("tables",), ("plots",), ("program",), ("book",), ("cli_common",), ("contribute",),
     ("cli", "__init__"), ("__main__",),
 )  # fmt: skip
