@@ -32,7 +32,10 @@ RESULTS = Path(__file__).parents[1] / "fmnist_utils" / "baselines" / "speedruns.
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides how good a training gets, and how long it takes."""
+    """What decides how good a training gets, and how long it takes.
+
+    `by_products` computes the gradients of the last two kernels as products of matrices.
+    """
 
     widths: tuple[int, int, int] = (32, 64, 128)
     epochs: int = 11
@@ -42,6 +45,7 @@ class Recipe:
     muon: bool = True
     both_ways: bool = True
     halves: bool = True
+    by_products: bool = False
 
 
 BATCH = 512
@@ -50,6 +54,7 @@ RECIPES = {
     "trial": Recipe(widths=(16, 32, 64), epochs=8),
     "93.61": Recipe(),
     "94.5": Recipe(widths=(48, 96, 192), epochs=20),
+    "95": Recipe(widths=(64, 128, 256), epochs=32, by_products=True),
 }
 #: What can be left out of the trial, which is small so that each can be tried with many seeds.
 TRICKS: dict[str, dict[str, Any]] = {
@@ -100,12 +105,39 @@ MEAN, DEVIATION = 73, 90  # of the pixels of the training images, rounded
 # --- the network ---------------------------------------------------------------------------------
 
 
+def convolve(x: Any, kernel: Any) -> Any:
+    """Convolve with a 3 × 3 kernel, whose gradient is computed as nine products of matrices.
+
+    On maps of 7 × 7 they take half the time of TensorFlow's own operation, or less.
+    """
+    import tensorflow as tf
+
+    def kernel_gradient(above: Any) -> Any:
+        (high, wide), (inputs, outputs) = x.shape[1:3], kernel.shape[2:]
+        padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        moved = [padded[:, i : i + high, j : j + wide] for i in range(3) for j in range(3)]
+        flat = tf.reshape(above, [-1, outputs])
+        each = [tf.matmul(tf.reshape(m, [-1, inputs]), flat, transpose_a=True) for m in moved]
+        return tf.reshape(tf.stack(each), kernel.shape)
+
+    @tf.custom_gradient
+    def apply(x: Any, kernel: Any) -> Any:
+        def gradients(above: Any) -> tuple[Any, Any]:
+            back = tf.nn.conv2d_transpose(above, kernel, tf.shape(x), 1, "SAME")
+            return back, kernel_gradient(above)
+
+        return tf.nn.conv2d(x, kernel, 1, "SAME"), gradients
+
+    return apply(x, kernel)
+
+
 class Convolution:
     """A 3 × 3 convolution in bfloat16, batch normalisation and ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, seed: int) -> None:
+    def __init__(self, inputs: int, outputs: int, seed: int, by_products: bool) -> None:
         import tensorflow as tf
 
+        self.by_products = by_products
         start = tf.random.stateless_normal([3, 3, inputs, outputs], [seed, inputs * outputs])
         self.kernel = tf.Variable(start * (2 / (9 * inputs)) ** 0.5)
         self.gain, self.shift = tf.Variable(tf.ones(outputs)), tf.Variable(tf.zeros(outputs))
@@ -115,7 +147,8 @@ class Convolution:
         """Apply it; with `pool` to a map of half the size."""
         import tensorflow as tf
 
-        x = tf.nn.conv2d(x, tf.cast(self.kernel, x.dtype), 1, "SAME")
+        kernel = tf.cast(self.kernel, x.dtype)
+        x = convolve(x, kernel) if self.by_products else tf.nn.conv2d(x, kernel, 1, "SAME")
         x = tf.nn.max_pool2d(x, 2, 2, "VALID") if pool else x
         own = (tf.zeros(0), tf.zeros(0)) if training else (self.mean, self.variance)
         x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -131,12 +164,15 @@ class Convolution:
 class Network:
     """Five convolutions, two of them with a way around, and the largest value of each map."""
 
-    def __init__(self, widths: tuple[int, int, int], seed: int) -> None:
+    def __init__(self, recipe: Recipe, seed: int) -> None:
         import tensorflow as tf
 
-        first, second, third = widths
+        first, second, third = recipe.widths
         pairs = [(1, first), (first, second), (second, second), (second, third), (third, third)]
-        self.layers = [Convolution(*pair, seed + i) for i, pair in enumerate(pairs)]
+        self.layers = [
+            Convolution(*pair, seed + i, recipe.by_products and i > 2)
+            for i, pair in enumerate(pairs)
+        ]
         start = tf.random.stateless_normal([third, 10], [seed, 10])
         self.head = tf.Variable(start / third**0.5)
 
@@ -221,7 +257,7 @@ def train(recipe: Recipe, images: np.ndarray, labels: np.ndarray, seed: int) -> 
     """Train by the recipe: the learning rate rises for 15 % of the steps, then falls to zero."""
     import tensorflow as tf
 
-    rng, network = np.random.default_rng(seed), Network(recipe.widths, seed)
+    rng, network = np.random.default_rng(seed), Network(recipe, seed)
     step, per_epoch = make_step(network, recipe), len(images) // BATCH
     total = recipe.epochs * per_epoch
     for epoch in range(recipe.epochs):

@@ -116,6 +116,27 @@ def test_augmentation_moves_an_image_and_changes_no_pixel(
     assert size > 0
 
 
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 5), st.integers(1, 7), st.integers(1, 6), st.integers(1, 6))
+def test_gradients_by_products_are_those_of_the_convolution(
+    n: int, side: int, inputs: int, outputs: int
+) -> None:
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(n)
+    shapes = ((n, side, side, inputs), (3, 3, inputs, outputs), (n, side, side, outputs))
+    x, kernel, above = (tf.constant(rng.normal(size=shape)) for shape in shapes)
+
+    def gradients(convolution: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel))
+            total = tf.reduce_sum(convolution(x, kernel) * above)
+        return tape.gradient(total, (x, kernel))
+
+    usual = gradients(lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME"))
+    for ours, theirs in zip(gradients(speedrun.convolve), usual, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(0, 2**32))
 def test_orthogonal_steps_go_about_as_far_in_every_direction(
@@ -146,7 +167,7 @@ def test_a_validated_training_never_reads_a_test_image(monkeypatch: pytest.Monke
 
 @pytest.mark.slow
 def test_the_network_learns_garments(data: FashionMNIST) -> None:
-    recipe = speedrun.Recipe(widths=(8, 16, 16), epochs=30)
+    recipe = speedrun.Recipe(widths=(8, 16, 16), epochs=30, by_products=True)
     images, labels = data.train_images[..., None], data.train_labels.astype(np.int32)
     many = np.resize(images, (2 * speedrun.BATCH, 28, 28, 1)), np.resize(labels, 2 * speedrun.BATCH)
     network = speedrun.train(recipe, *many, seed=1)

@@ -76,8 +76,11 @@ def test_rows_and_columns_have_headers_and_a_verdict_can_stay_in_sight() -> None
 
 
 def test_a_row_is_named_by_what_is_judged_not_by_the_verdict() -> None:
-    html = Table(("verdict", "claim"), ((Badge(Outcome.CLOSE), "the test"),))._repr_html_()
+    close = Badge(Outcome.CLOSE)
+    html = Table(("verdict", "claim"), ((close, "the test"),))._repr_html_()
     assert re.findall('<th scope="row"[^>]*>([^<]*)</th>', html) == ["the test"]
+    html = Table(("verdict", "numbers"), ((close, "46"),))._repr_html_()
+    assert re.findall('<th scope="row"[^>]*>(.*?)</th>', html) == [close.html()]
 
 
 def test_the_second_line_of_a_cell_is_escaped_and_smaller():

@@ -68,9 +68,11 @@ def fast_trainings() -> Table:
             f"{reached} of {len(runs)}",
             f"{np.median(seconds):.0f}",
             f"{min(seconds):.0f} to {max(seconds):.0f}",
+            ", ".join(sorted({run.processor for run in runs})),
         ))  # fmt: skip
     headers = ("goal (%)", "runs", "mean test accuracy (%)", "lowest to highest (%)",
-               "at the goal or above", "median (s)", "shortest to longest (s)")  # fmt: skip
+               "at the goal or above", "median (s)", "shortest to longest (s)",
+               "processor")  # fmt: skip
     caption = "Fast trainings on two cores (± half of the mean's 95 % interval)"
     return Table(headers, tuple(rows), caption)
 

@@ -167,9 +167,9 @@ class Table:
 
 
 def _row(cells: Sequence[Any], right: Sequence[bool], judged: Sequence[bool]) -> str:
-    """Write a row: its first cell but a verdict names it, and verdicts stay in sight."""
+    """Write a row: the first cell names it, or what a verdict there is on; others stay in sight."""
     written = []
-    name = next((i for i, cell in enumerate(cells) if not isinstance(cell, Badge)), 0)
+    name = 1 if isinstance(cells[0], Badge) and list(right[1:2]) == [False] else 0
     for i, (cell, flush) in enumerate(zip(cells, right, strict=True)):
         if i == name:
             written.append(f'<th scope="row" {_aligned(flush)}>{_html(cell)}</th>')
