@@ -109,10 +109,13 @@ def findings_of(report: Report, faults: Sequence[Fault]) -> list[Finding]:
 
 def _has_all(finding: Finding, fault: Fault) -> bool:
     """Say whether a written finding has every value of a fault; of a later one it knows nothing."""
-    # Some write a minus sign, others a hyphen.
-    text = f"{finding.claimed}; {finding.because}".replace("\N{MINUS SIGN}", "-")
-    plain = (value.removesuffix(" %").replace("\N{MINUS SIGN}", "-") for value in fault.values)
-    values = map(re.escape, plain)
+
+    def plain(words: str) -> str:
+        """Write a hyphen, as many do, where others write a minus sign."""
+        return words.replace("\N{MINUS SIGN}", "-")
+
+    text = plain(f"{finding.claimed}; {finding.because}")
+    values = (re.escape(plain(value.removesuffix(" %"))) for value in fault.values)
     # A longer number that holds a value is another one.
     return all(re.search(rf"(?<![\d.,]){value}(?!\d|[.,]\d)", text) for value in values)
 

@@ -23,6 +23,7 @@ from fmnist_utils.book.notebooks import (
     has_tag,
     plain_text,
 )
+from fmnist_utils.console import say
 from fmnist_utils.records import write_atomically
 
 _Result = TypeVar("_Result")
@@ -117,11 +118,10 @@ def _awaited(page: Path, future: Future[_Result], kernels: Kernels, console: Con
     with console.status(Text(f"Executing {page.name}")) as status:
         while not wait([future], timeout=1.0 if console.is_terminal else _BEAT).done:
             if cells := "; ".join(kernels.running.copy().values()):
-                text = Text(f"Executing {cells}")
                 if console.is_terminal:
-                    status.update(text)
+                    status.update(Text(f"Executing {cells}"))
                 else:
-                    console.print(text, soft_wrap=True)
+                    say(console, f"Executing {cells}")
     return future.result()
 
 

@@ -167,9 +167,12 @@ class Table:
 
 
 def _row(cells: Sequence[Any], right: Sequence[bool], judged: Sequence[bool]) -> str:
-    """Write a row: the first cell names it, or what a verdict there is on; others stay in sight."""
+    """Write a row: the first cell names it, and a verdict stays in sight where a table is wide.
+
+    Where a verdict stands first, the words beside it name the row; numbers name none.
+    """
     written = []
-    name = 1 if isinstance(cells[0], Badge) and list(right[1:2]) == [False] else 0
+    name = int(isinstance(cells[0], Badge) and len(cells) > 1 and not right[1])
     for i, (cell, flush) in enumerate(zip(cells, right, strict=True)):
         if i == name:
             written.append(f'<th scope="row" {_aligned(flush)}>{_html(cell)}</th>')
