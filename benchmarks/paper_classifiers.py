@@ -75,6 +75,9 @@ def estimator(name: str, seed: int) -> Any:
         "gradient-boosting": lambda: GradientBoostingClassifier(
             n_estimators=100, max_depth=10, **seeded
         ),
+        "gradient-boosting-small": lambda: GradientBoostingClassifier(
+            n_estimators=10, max_depth=3, **seeded
+        ),
         "random-forest": lambda: RandomForestClassifier(
             n_estimators=100, criterion="entropy", max_depth=100, **seeded
         ),

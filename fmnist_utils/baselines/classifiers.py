@@ -18,7 +18,7 @@ RESULTS = Path(__file__).with_name("classifiers.json")
 
 
 class Classifier(NamedTuple):
-    """One row of Table 3 of the paper, the best of its kind.
+    """One row of Table 3 of the paper.
 
     Attributes
     ----------
@@ -35,7 +35,8 @@ class Classifier(NamedTuple):
     reported: str
 
 
-#: Xiao, Rasul and Vollgraf (2017), Table 3, test accuracy on Fashion-MNIST.
+#: Xiao, Rasul and Vollgraf (2017), Table 3, test accuracy on Fashion-MNIST: the best row of each
+#: kind, and of gradient boosting, whose best takes hours, the smallest as well.
 CLASSIFIERS = {
     "svc": Classifier("support vector machine", "C=10, kernel=rbf", "0.897"),
     "gradient-boosting": Classifier(
@@ -56,6 +57,9 @@ CLASSIFIERS = {
     ),
     "decision-tree": Classifier(
         "decision tree", "criterion=entropy, max_depth=10, splitter=best", "0.798"
+    ),
+    "gradient-boosting-small": Classifier(
+        "small gradient boosting", "n_estimators=10, loss=deviance, max_depth=3", "0.782"
     ),
     "naive-bayes": Classifier("naive Bayes", "priors=[0.1, 0.1, ...]", "0.511"),
 }
