@@ -30,12 +30,13 @@ def classifiers() -> Table:
         verdict = judge_classifier(name, results)
         if verdict.mean is None or verdict.sd is None:
             continue
-        seconds = [each.seconds for each in results if each.classifier == name]
+        trained = [each for each in results if each.classifier == name]
+        processors = ", ".join(sorted({each.processor for each in trained}))
         rows.append((
             Stacked(classifier.name, classifier.settings),
             f"{100 * float(classifier.reported):.1f}",
-            Stacked(f"{100 * verdict.mean:.2f} ± {100 * verdict.sd:.2f}", f"{len(seconds)} runs"),
-            f"{np.median(seconds):.0f}",
+            Stacked(f"{100 * verdict.mean:.2f} ± {100 * verdict.sd:.2f}", f"{len(trained)} runs"),
+            Stacked(f"{np.median([each.seconds for each in trained]):.0f}", processors),
             Badge(verdict.word, verdict.note),
         ))  # fmt: skip
     headers = ("classifier", "reported (%)", "ours (%)", "CPU seconds", "verdict")
