@@ -10,6 +10,7 @@ from factories import diverged_run, make_run
 from figures import words
 
 from fmnist_utils import plots, tables
+from fmnist_utils.book.chapter_setup import Chapter
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import load_report
 from fmnist_utils.reports.quantities import COUNTED, QUANTITIES
@@ -172,6 +173,20 @@ def test_more_runs_of_the_model_as_it_is_are_no_effect_of_a_choice(store: RunSto
     add(store, variant, scores[:3])
     (word,) = cells(tables.assumption_effects(store), "verdict on the stated accuracy")
     assert word == "consistent, unsettled"
+
+
+def test_the_largest_shown_effect_stands_first() -> None:
+    """One in pairs, too, whose runs are not all that its base has."""
+    shown = cells(tables.assumption_effects(), "difference (points), 95 % interval")
+    sizes = [abs(float(change.split()[0])) for change in shown]
+    assert any(change.endswith("in pairs") for change in shown)
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_front_page_shows_the_same_part_of_a_statement_as_its_chapter() -> None:
+    boxes = [Chapter(report.id).in_short() for report in every_report()]
+    shown = [cell.href.removeprefix("../") for box in boxes for _, cell in box.rows]
+    assert sorted(row[0].href for row in tables.answers().rows) == sorted(shown)
 
 
 def test_shipped_choices_are_all_of_assumptions() -> None:

@@ -320,7 +320,8 @@ def test_a_difference_has_welch_s_interval_and_its_price(cnn: Experiment) -> Non
         "  92.00 %, 3 runs of baltzi/cnn-1-conv-own-dropout-0-3",
         "  90.50 %, 3 runs of baltzi/cnn-1-conv",
         "Difference: +1.50 points, 95 % interval -0.58 to +3.58",
-        f"Seeds alone can explain it. {found.seeds} runs of each show one point in 4 of 5 tries.",
+        "Seeds alone can explain it.",
+        f"{found.seeds} runs of each find one point of difference in 4 of 5 tries.",
     ]
     assert repr(found) == str(found)
     # A page shows so many letters of code and of what it prints.

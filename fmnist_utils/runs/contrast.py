@@ -73,7 +73,7 @@ class Contrast:
             inside = self.low <= 0 <= self.high
             meaning = f"Seeds alone {'can' if inside else 'do not'} explain it."
         if self.seeds is not None:
-            meaning += f" {self.seeds} runs of each show one point in 4 of 5 tries."
+            meaning += f"\n{self.seeds} runs of each find one point of difference in 4 of 5 tries."
         where = f"Accuracy on {SPLIT_WORDS[self.split]} images"
         return "\n".join([where, *sides, apart, meaning, *self.notes])
 

@@ -12,6 +12,7 @@ from fmnist_utils.reports.claim import SPLIT_WORDS, Claim
 from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.quantities import SEVERAL, TOPICS
 from fmnist_utils.reports.report import Report
+from fmnist_utils.runs.pairing import difference
 from fmnist_utils.runs.record import accuracies
 from fmnist_utils.runs.store import STORE, RunStore
 from fmnist_utils.stats import chance_difference, mean_difference
@@ -245,11 +246,11 @@ def assumption_effects(store: RunStore = STORE) -> Table:
     """
     found = []
     for choice in choices(store):
-        ours, other = (accuracies(runs, "test") for runs in (choice.base.runs, choice.runs))
-        change = difference_text(choice.runs, choice.base.runs)
+        sides = (choice.runs, choice.base.runs)
+        change = difference(*sides)
         what = Stacked(choice.variant.title, choice.base.report.short_name)
-        row = (what, change, _word_change(choice))
-        found.append((abs(float(other.mean() - ours.mean())), row))
+        row = (what, difference_text(*sides), _word_change(choice))
+        found.append((abs(change.mean) if change else 0.0, row))
     rows = tuple(row for _, row in sorted(found, key=lambda item: -item[0]))
     changed = sum("→" in row[-1] for row in rows)
     judged = sum(row[-1] != _NOTHING for row in rows)

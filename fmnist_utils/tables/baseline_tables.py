@@ -168,6 +168,7 @@ def in_minutes() -> Sentence:
     minutes = np.median([run.seconds for run in runs]) / 60
     return Sentence(
         f"Today two cores of a server train a network to a test accuracy of {scores.mean():.2f} % "
-        f"in {minutes:.1f} minutes (mean and median of {len(runs)} runs), of which {reached} "
-        f"reach {highest:.2f} %, the highest number of the {spelled(len(reports))} reports."
+        f"in {minutes:.1f} minutes (mean accuracy and median time of {len(runs)} runs); "
+        f"{reached} of them reach {highest:.2f} %, the highest number of the "
+        f"{spelled(len(reports))} reports."
     )

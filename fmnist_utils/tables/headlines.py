@@ -63,9 +63,7 @@ def headlines(report: Report, statements: Iterable[Sequence[Verdict]]) -> Table:
     >>> print(fu.tables.headlines(report, [judged[:1]]).rows[0][1].below)
     reported 84.60 %, ours 84.52 ± 0.19 over 10 runs, 95 % interval 84.07 to 84.95
     """
-    # Of parts that are equally bad one with a note, such as that a bound is kept by rounding.
-    noted = (sorted(parts, key=lambda verdict: not verdict.note) for parts in statements)
-    worst = [(worst_part(parts), different(parts)) for parts in noted]
+    worst = [(worst_part(parts), different(parts)) for parts in statements]
     rows = tuple((verdict_badge(v), _on_interval(report, v, parts)) for v, parts in worst)
     return Table(_HEADERS, rows, _DRAWN)
 
@@ -92,8 +90,11 @@ def different(parts: Iterable[Verdict]) -> int:
 
 
 def worst_part(parts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on the part of a statement that decides whether it holds."""
-    return min(parts, key=_rank)
+    """Return the verdict on the part of a statement that decides whether it holds.
+
+    Of parts that are equally bad one with a note, such as that a bound is kept by rounding.
+    """
+    return min(parts, key=lambda verdict: (_rank(verdict), not verdict.note))
 
 
 def _rank(verdict: Verdict) -> int:
@@ -105,7 +106,7 @@ def _on_interval(report: Report, verdict: Verdict, parts: int) -> OnInterval:
     """Return the cell of a statement, whose worst part is given, with how many parts it has."""
     claim, owner = verdict.claim, verdict.experiment
     name = claim_text(titled(report, claim))
-    name += f" (of {parts} parts, none is worse)" if parts > 1 else ""
+    name += f" (the worst of {parts} parts)" if parts > 1 else ""
     return OnInterval(
         f"{experiment_title(report, owner)}: {name}" if owner else name,
         in_words(verdict),

@@ -200,7 +200,7 @@ def shares() -> Table:
         rows.append((name, *counts, shown))
     headers = ("report", "statements with runs", "hold", "experiments with statements")
     caption = (
-        "Statements that hold, of all that have runs: open ones do not, and a table counts with "
-        "the share of its cells that do; intervals by resampling experiments"
+        "Statements that hold, of all that have runs. Consistent ones do not count as holding, and "
+        "a table counts with the share of its cells that hold. Intervals by resampling experiments"
     )
     return Table((*headers, "share, 95 % interval"), tuple(rows), caption)
