@@ -46,7 +46,7 @@ def data() -> FashionMNIST:
 #: Settings of 2017 that scikit-learn spells otherwise today.
 RESPELLED = {"loss=deviance": "loss=log_loss", "penalty=l1": "l1_ratio=1"}
 
-#: What scikit-learn took in 2017 where the paper prints nothing, and takes no more.
+#: What scikit-learn took in 2017 where the paper prints nothing.
 DEFAULTS_OF_2017 = {
     "svc": {"gamma": "auto"},
     "mlp": {"n_iter_no_change": 2},  # version 0.20 made it a setting, with 10
