@@ -154,7 +154,8 @@ def test_what_runs_show_of_the_reports() -> None:
     assert 0 < counts["high"] < counts["medium"] < len(found) / 2
     label = found["fashion-mnist-report", "other-protocol-one-conv-fold"]
     assert "60,000 images, plain, 50 epochs" in label.because
-    assert found["mendez", "other-protocol-listing"].because.endswith("; 4 of 6 numbers fit")
+    # How many fit changes with every run that is added; two thirds have to.
+    assert re.search("; [45] of 6 numbers fit$", found["mendez", "other-protocol-listing"].because)
     assert found["anastasopoulos-mpofu-smith", "noise"].severity == "low"
     # 92.51 % is printed once, though two networks may have it.
     assert found["fashion-mnist-report", "noise"].claimed.count("92.51 %") == 2

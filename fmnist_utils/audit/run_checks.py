@@ -108,8 +108,8 @@ class _Fit(NamedTuple):
 
 
 #: The named protocol fails and another one fits when at most half, and at least two thirds, of the
-#: numbers fit. All need not: in one report four of six do, and the accuracies on images that were
-#: not trained on lie about a point off.
+#: numbers fit. All need not: in one report, accuracies on images that were not trained on lie about
+#: a point off where the other numbers fit.
 _FAILS, _FITS = 0.5, 0.65
 
 
