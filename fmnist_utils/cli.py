@@ -353,7 +353,7 @@ def audit(report_id: AnyReport = None) -> None:
     from fmnist_utils.runs.store import RunStore
     from fmnist_utils.tables.report_tables import found_table
 
-    with nullcontext([load_report(report_id)]) if report_id else _all_reports() as chosen:
+    with _all_reports() if report_id is None else nullcontext([load_report(report_id)]) as chosen:
         for loaded in chosen:
             found = audit_report(loaded, RunStore())
             console.print(found_table(found, loaded.title))

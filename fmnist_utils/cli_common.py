@@ -61,7 +61,7 @@ ReportId = Annotated[str, typer.Argument(help="Which report, e.g. baltzi.", meta
 def _jobs_wanted(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter("give a whole number of at least 1, or auto")
     return int(text)
 

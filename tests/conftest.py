@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fmnist_utils.runs import store as run_store
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.training import interrupts
 from fmnist_utils.verdicts.ledger import every_ledger
@@ -52,6 +53,18 @@ def ctrl_c_is_heard() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def unpublished_runs_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Leave the checkout's own folder ``runs`` alone: neither read it in a test nor write to it."""
+    folder, root = run_store.records_folder, Path(__file__).parents[1]
+    empty = tmp_path_factory.getbasetemp() / "unpublished"
+    monkeypatch.setattr(
+        run_store, "records_folder", lambda kind: empty if Path.cwd() == root else folder(kind)
+    )
 
 
 @pytest.fixture(autouse=True)

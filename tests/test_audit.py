@@ -23,9 +23,11 @@ from typer.testing import CliRunner
 
 from fmnist_utils import audit, cli, tables
 from fmnist_utils.audit.fault import KINDS
+from fmnist_utils.reports.experiment import Experiment
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import SEVERITIES, Finding, Report
 from fmnist_utils.reports.yaml_file import ReportError, read_report
+from fmnist_utils.runs.record import Method, Run
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables.report_tables import found_table
 
@@ -145,8 +147,15 @@ def test_layers_are_counted_once(report_id: str) -> None:
     assert all(f"{text} layer" in unstated.claimed for text in LAYERS[report_id])
 
 
+class FirstRuns(RunStore):
+    """What holds of three runs of each need not hold of more; these three stay."""
+
+    def runs(self, experiment: Experiment, method: Method | None = None) -> list[Run]:
+        return super().runs(experiment, method)[:3]
+
+
 def test_what_runs_show_of_the_reports() -> None:
-    store, found = RunStore(), {}
+    store, found = FirstRuns(), {}
     for name in list_reports():
         for finding in audit.audit_report(load_report(name), store):
             found[name, finding.id] = finding
@@ -154,8 +163,7 @@ def test_what_runs_show_of_the_reports() -> None:
     assert 0 < counts["high"] < counts["medium"] < len(found) / 2
     label = found["fashion-mnist-report", "other-protocol-one-conv-fold"]
     assert "60,000 images, plain, 50 epochs" in label.because
-    # How many fit changes with every run that is added; two thirds have to.
-    assert re.search("; [45] of 6 numbers fit$", found["mendez", "other-protocol-listing"].because)
+    assert found["mendez", "other-protocol-listing"].because.endswith("; 5 of 6 numbers fit")
     assert found["anastasopoulos-mpofu-smith", "noise"].severity == "low"
     # 92.51 % is printed once, though two networks may have it.
     assert found["fashion-mnist-report", "noise"].claimed.count("92.51 %") == 2

@@ -689,7 +689,7 @@ def test_parameters_are_plain_values(root: Path, source: str) -> None:
 
 def test_a_missing_page_is_named(root: Path) -> None:
     (root / "chapters/text.md").unlink()
-    with pytest.raises(BookError, match=r"_toc.yml lists chapters/text, but there is no"):
+    with pytest.raises(BookError, match=r"_toc.yml lists chapters/text, but this folder has no"):
         build(root)
 
 
@@ -703,6 +703,7 @@ def test_a_missing_page_is_named(root: Path) -> None:
         '{"cells": [{"cell_type": "markdown", "source": 3, "metadata": {}}], "metadata": {}}',
         '{"cells": [{"cell_type": "code", "source": "1", "metadata": {}}], "metadata": {}}',
         '{"cells": [{"cell_type": "raw", "source": "", "metadata": null}], "metadata": {}}',
+        pytest.param("[" * 200_000, id="deep"),
     ],
 )
 def test_a_file_that_is_no_notebook_is_named(root: Path, content: str) -> None:
@@ -719,6 +720,10 @@ def test_a_file_that_is_no_notebook_is_named(root: Path, content: str) -> None:
         ("_config.yml", "", "_config.yml holds no settings"),
         ("_config.yml", "html: dark", "_config.yml: html holds no settings"),
         ("_toc.yml", "root: caf\xe9", "_toc.yml is not valid YAML: .*utf-8"),
+        ("_toc.yml", 'root: "\\U00110000"', "_toc.yml is not valid YAML: "),
+        ("_config.yml", "title: 2026-99-99", "_config.yml is not valid YAML: [^\n]*$"),
+        ("_config.yml", "title: [a\nhtml: ]b", "_config.yml is not valid YAML: [^\n]*$"),
+        ("_toc.yml", "root: /etc/passwd", "_toc.yml lists /etc/passwd, but this folder has no"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(
@@ -828,6 +833,12 @@ def test_an_executed_chapter_must_be_this_chapter_and_complete(
     ready.write_text(json.dumps(notebook))
     with pytest.raises(BookError, match="another version"):
         build(root, mode="smoke", executed=ready.parent)
+    for picture in ("aGVsbG8=", ["aGVs", "bG8="], 5):
+        output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": picture}}
+        notebook["cells"][-1]["outputs"] = [output]
+        ready.write_text(json.dumps(notebook))
+        with pytest.raises(BookError, match=r"one\.ipynb holds a picture that cannot be read"):
+            build(root, mode="smoke", executed=ready.parent)
     with pytest.raises(BookError, match="There is no folder"):
         build(root, executed=root / "nowhere")
 

@@ -316,7 +316,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 def test_status_names_a_folder_of_records_that_belongs_to_no_report(
-    experiment: Experiment,
+    published: Path, experiment: Experiment
 ) -> None:
     write_run(make_run(experiment), Path("runs/baltsi"))
     told = fmnist("status").stdout.replace("\n", " ")

@@ -1,6 +1,7 @@
 """A campaign on a real Dask cluster: scheduler and workers in processes of their own."""
 
 import errno
+import gc
 import itertools
 import logging
 import os
@@ -308,7 +309,14 @@ def test_a_cluster_without_workers_is_one_sentence(cluster: Cluster, store: RunS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tls://127.0.0.1:9", "nonsense"])
-def test_a_scheduler_that_is_not_there_is_one_sentence(store: RunStore, address: str) -> None:
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tls://127.0.0.1:9", "nonsense", ""])
+def test_a_scheduler_that_is_not_there_is_one_sentence(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """And what is left of the connection says nothing more when it is collected."""
+    later: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", later.append)
     with pytest.raises(CampaignError, match=f"No Dask scheduler answers at {address}: [^\n]*$"):
         run_jobs([Job(SHORT, 1)], store, DaskExecutor(address))
+    gc.collect()
+    assert not later

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fmnist_utils.contribute.printed_numbers import REFERENCE
 from fmnist_utils.reports.claim import Claim
 from fmnist_utils.reports.load import list_reports, load_report
 from fmnist_utils.reports.report import Report
@@ -90,7 +91,6 @@ _CAPTION = re.compile(r"\**(Figure|Table|Listing) \d+")
 _HEADING = re.compile(r"#+ (?!of)|\d(\.\d)? [A-Z]\w+|\d+$")
 #: How places of captions and of headings are named.
 _CAPTIONS, _HEADINGS = "Captions|.*, caption", "Headings|.*, title"
-_REFERENCE = re.compile(r"\b([Ff]igures?|[Tt]ables?|[Ss]ections?) \d+(\.\d)?((, | and )+\d+)*")
 
 
 def numbers_in(text: str) -> set[Decimal]:
@@ -114,7 +114,7 @@ def sections(report_id: str, text: str) -> Iterator[tuple[str, str]]:
         pattern = starts[0] if starts else pattern
         apart = _CAPTIONS if _CAPTION.match(line) else _HEADINGS if _HEADING.match(line) else ""
         key = apart or pattern
-        parts[key] = parts.get(key, "") + (line if apart else _REFERENCE.sub("", line)) + "\n"
+        parts[key] = parts.get(key, "") + (line if apart else REFERENCE.sub("", line)) + "\n"
     yield from parts.items()
 
 

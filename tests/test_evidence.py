@@ -244,6 +244,26 @@ def test_what_is_no_archive_is_said_to_be_none(package: Path, content: bytes) ->
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("cut", [5_000, 40])
+def test_an_archive_without_its_beginning_is_damaged(
+    package: Path, mlp: Experiment, cut: int
+) -> None:
+    for seed in (1, 2, 3):
+        RunStore().add(make_run(mlp, seed))
+    assert fmnist("export-runs", "new.zip").exit_code == 0
+    content = Path("new.zip").read_bytes()
+    Path("new.zip").write_bytes(content[min(cut, len(content) // 2) :])
+    result = fmnist("publish-runs", "--from", "new.zip")
+    assert result.exit_code == 2 and "new.zip is no file of fmnist export-runs" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_pipe_is_no_archive(package: Path) -> None:
+    os.mkfifo("new.zip")
+    result = fmnist("publish-runs", "--from", "new.zip")
+    assert result.exit_code == 2 and "new.zip" in result.stderr
+
+
 # --- what a user is told after a run -------------------------------------------------------------
 
 

@@ -172,7 +172,7 @@ def test_shipped_trainings_that_are_the_same_are_found(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
 
     def runs(report_id: str, *names: str) -> Any:
-        return [store.runs(load_report(report_id)[name]) for name in names]
+        return [store.runs(load_report(report_id)[name])[:3] for name in names]
 
     same = runs("chalkiopoulos-tsoukalelis", "mlp-optimised", "mlp-optimised-monitor-accuracy")
     assert len(distinct(same)) == 1
@@ -258,7 +258,7 @@ def test_what_chance_gives_is_far_from_what_was_found() -> None:
 def test_nested_trainings_are_compared_in_pairs_also_in_tables(tmp_path: Path) -> None:
     report, store = load_report("chalkiopoulos-tsoukalelis"), RunStore(tmp_path)
     names = "mlp-optimised", "mlp-optimised-monitor-accuracy"
-    ones, others = (store.runs(report[name]) for name in names)
+    ones, others = (store.runs(report[name])[:3] for name in names)
     found = difference(others, ones)
     assert found is not None and found.in_pairs
     apart = [100 * (b.final.test.accuracy - a.final.test.accuracy) for a, b in paired(ones, others)]

@@ -253,6 +253,7 @@ def test_wrong_input_is_one_sentence_and_no_answer(checkout: Path) -> None:
         (["../tiny"], "is no id"),
         (["tiny-mlp", "--text", "nowhere.txt"], "does not exist"),
         (["tiny-mlp", "--text", str(latin)], "is no text in UTF-8"),
+        (["tiny-mlp", "--text", "/dev/zero"], "it is no regular file"),
     ):
         done = fmnist("check", *words)
         assert done.exit_code == 2 and sentence in " ".join(done.stderr.split()), words

@@ -205,6 +205,7 @@ def test_settings_are_read_as_they_are_typed() -> None:
         (["a=&a [*a]"], "alias a stands inside of itself."),
         (["a={b: 1, b: 2}"], "key b stands twice."),
         (["a\x1b=\x01"], "a =: not valid YAML: special characters are not allowed."),
+        (['a="\\UFFFFFFFF"'], "a number is too large for YAML"),
         (['a="\\e[2J"'], "a text holds the character U+001B"),
         (["dropot=0.3"], "baltzi/cnn-1-conv has no setting dropot: did you mean dropout?"),
     ],

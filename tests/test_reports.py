@@ -656,6 +656,9 @@ def test_variant_changes_the_settings_it_names_and_nothing_else(tmp_path: Path) 
         ("id: *nowhere\n", 1),
         ("id: tiny\n\ttitle: tabs\n", 2),
         ("id: tiny\n---\nid: other\n", 2),
+        ('id: tiny\ntitle: "\\UFFFFFFFF"\n', 2),
+        ('id: tiny\ntitle: "\\U00110000"\n', 2),
+        ("%YAML 1." + "9" * 5_000 + "\n---\nid: tiny\n", None),
         ("id: tiny\ntitle: a\x07b\n", None),
     ],
 )

@@ -7,7 +7,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BookError(f"There is no {path.name} here: run this in the book's folder.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BookError(f"{path.name} is not valid YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # of a date, an escape, a letter
+        why = " ".join(str(error).split())
+        raise BookError(f"{path.name} is not valid YAML: {why}") from error
     if not isinstance(settings, dict):
         raise BookError(f"{path.name} holds no settings: restore it from version control.")
     return settings
@@ -76,7 +77,7 @@ def read_notebook(path: Path) -> Notebook:
             source(cell), has_tag(cell, "")
             if cell["cell_type"] == "code":
                 cell["execution_count"], [item["output_type"] for item in cell["outputs"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BookError(f"{path.name} is not a notebook of format 4.") from error
     return dict(notebook)
 
@@ -106,7 +107,13 @@ def adopted(page: Path, ready: Path, parameters: Mapping[str, Any]) -> Notebook:
     parameters : mapping
         Those that the book is built with; the others have the chapter's own values.
     """
-    notebook = clean(read_notebook(ready))
+    notebook = read_notebook(ready)
+    try:
+        notebook = clean(notebook)
+    except (ValueError, TypeError, OSError) as error:  # what Pillow or base64 says of a picture
+        raise BookError(
+            f"{ready} holds a picture that cannot be read: execute it again."
+        ) from error
     cells = [cell for cell in notebook["cells"] if not has_tag(cell, "injected-parameters")]
     code = [cell for cell in cells if cell["cell_type"] == "code" and source(cell).strip()]
     outputs = [output for cell in code for output in cell["outputs"]]
@@ -144,8 +151,9 @@ def clean(notebook: Notebook) -> Notebook:
     return notebook
 
 
-def _with_palette(png: str) -> str:
+def _with_palette(png: str | Sequence[str]) -> str:
     """Give a base64 picture a palette of 256 colours: a figure has few, and is a third the size."""
+    png = "".join(png)
     picture: Image.Image = Image.open(io.BytesIO(base64.b64decode(png)))
     if picture.mode == "P":
         return png

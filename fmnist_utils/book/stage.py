@@ -115,9 +115,9 @@ def _page_names(node: Any) -> Iterator[str]:
 
 def _page_file(root: Path, name: str) -> Path:
     for candidate in (root / f"{name}.ipynb", root / f"{name}.md", root / name):
-        if candidate.is_file():
+        if candidate.is_file() and candidate.resolve().is_relative_to(root.resolve()):
             return candidate
-    raise BookError(f"_toc.yml lists {name}, but there is no {name}.ipynb or {name}.md.")
+    raise BookError(f"_toc.yml lists {name}, but this folder has no {name}.ipynb or {name}.md.")
 
 
 # --- Staging -------------------------------------------------------------------------------------

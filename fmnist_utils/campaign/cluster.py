@@ -74,7 +74,15 @@ class DaskExecutor(Executor):
             ) from error
         # Cut short while it looks for a scheduler that is gone, the client logs a traceback.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-        self._connect: Any = Client
+
+        class Connection(Client):
+            """Not closed where it was never open: that would wait a minute, and print a trace."""
+
+            def __del__(self) -> None:
+                if self.status == "running":
+                    self.close()  # type: ignore[no-untyped-call]
+
+        self._connect: Any = Connection
         self._address, self._patience, self._say = address, patience, say
         self._times = {"pause": pause, "checkpoint_interval": checkpoint_interval}
         self.size, self._looked, self._manned = 0, 0.0, time.monotonic()

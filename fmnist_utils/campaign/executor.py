@@ -153,7 +153,7 @@ def jobs_at_once(wanted: int | Literal["auto"], jobs: Sequence[Job]) -> int:
     """
     most = max(1, min(core_count(), len(jobs)))
     if wanted != "auto":
-        return min(wanted, most)
+        return max(1, min(wanted, most))
     if _has_gpu():
         return 1
     return max(1, min(most, free_memory() // MEMORY))

@@ -22,6 +22,7 @@ from fmnist_utils.contribute.new_report import (
     checkout,
 )
 from fmnist_utils.contribute.printed_numbers import unaccounted
+from fmnist_utils.records import read_regular
 from fmnist_utils.reports import load
 from fmnist_utils.reports.report import Report
 from fmnist_utils.reports.yaml_file import ReportError, line_of
@@ -86,7 +87,7 @@ def check_report(report_id: str, text: Path | None = None) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path).decode()
     except UnicodeDecodeError as error:
         raise NewReportError(f"{path} is no text in UTF-8: save the report's text so.") from error
 

@@ -44,7 +44,7 @@ def load_data(source: str = "real", *, folder: str | Path | None = None) -> Fash
     Returns
     -------
     FashionMNIST
-        Loaded once per process and folder; the arrays are read-only.
+        The folder that was read last is kept in memory; the arrays are read-only.
 
     Raises
     ------

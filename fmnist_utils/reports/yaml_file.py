@@ -120,8 +120,12 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
 def _load(text: str) -> tuple[yaml.Node | None, Any]:
     """Read YAML within limits: its first node, and what that stands for."""
     loader = _Loader(text)
-    root = loader.get_single_node()
-    return root, root and loader.construct_document(root)
+    try:
+        root = loader.get_single_node()
+        return root, root and loader.construct_document(root)
+    except (ValueError, OverflowError) as error:  # of an escape beyond Unicode, or a long version
+        at = loader.get_mark()
+        raise _Refused(f"a number is too large for YAML ({error})", at) from error
 
 
 def _problem(text: str, error: yaml.YAMLError) -> tuple[int, str]:

@@ -91,6 +91,8 @@ def unpacked(file: Path) -> Iterator[Path]:
     ArchiveError
         When the file is no archive, is damaged, or holds anything else than records.
     """
+    if file.exists() and not file.is_file():
+        raise ArchiveError(f"{file} is no file of fmnist export-runs, but a folder or a pipe.")
     with tempfile.TemporaryDirectory(prefix="fmnist-") as folder:
         try:
             with zipfile.ZipFile(file) as archive:
@@ -101,6 +103,12 @@ def unpacked(file: Path) -> Iterator[Path]:
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
             raise ArchiveError(
                 f"{file} is no file of fmnist export-runs, or is damaged ({error})."
+            ) from error
+        except OSError as error:  # seeking to where a damaged table of contents points
+            if error.filename:
+                raise
+            raise ArchiveError(
+                f"{file} is no file of fmnist export-runs, or is damaged ({error.strerror})."
             ) from error
         yield Path(folder)
 

@@ -144,7 +144,7 @@ class LocalSearch:
         ).with_digest()
 
 
-def load_trials(report: Report, search_id: str, local: Path | None = None) -> Trials | None:
+def load_trials(report: Report, search_id: str) -> Trials | None:
     """Read the trials of a search: the published or the local ones, whichever are more.
 
     There may be fewer than ``search.trials``, or none yet: a search that is not finished is of use
@@ -156,8 +156,6 @@ def load_trials(report: Report, search_id: str, local: Path | None = None) -> Tr
         Whose search.
     search_id : str
         One of ``report.searches``.
-    local : pathlib.Path, optional
-        Where `fmnist search` writes, one folder per report; see `records_folder`.
 
     Raises
     ------
@@ -166,7 +164,7 @@ def load_trials(report: Report, search_id: str, local: Path | None = None) -> Tr
         missing; others are those of `LocalSearch.runs`.
     """
     search = get_search(report, search_id)
-    published, here = published_trials(report, search), LocalSearch(report, search, local)
+    published, here = published_trials(report, search), LocalSearch(report, search)
     if published and published.fingerprint != search_fingerprint(report, search):
         raise TuningError(
             f"{report.id}/searches/{search.id}.json is stale: it is not what the search tries now; "

@@ -365,7 +365,7 @@ def get_searches(report: Report, search_id: str | None = None) -> list[Search]:
     search_id : str, optional
         One of ``report.searches``.
     """
-    if search_id:
+    if search_id is not None:
         return [get_search(report, search_id)]
     if not report.searches:
         raise TuningError(f"Report {report.id} has no searches.")
