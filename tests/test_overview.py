@@ -17,6 +17,7 @@ from fmnist_utils.reports.quantities import COUNTED, QUANTITIES
 from fmnist_utils.runs.record import Method, accuracies
 from fmnist_utils.runs.store import RunStore
 from fmnist_utils.tables import across_tables, report_tables
+from fmnist_utils.text import spelled
 from fmnist_utils.verdicts import across_reports
 from fmnist_utils.verdicts.across_reports import SPLITS, choices, every_report, every_statement
 from fmnist_utils.verdicts.outcome import Outcome
@@ -75,7 +76,9 @@ def test_directions_count_every_accuracy_once(store: RunStore) -> None:
     add(store, BALTZI["cnn-2-conv"], around(reported["cnn-2-conv"] / 100 - 0.03))
     test = dict(zip(table.headers, tables.directions(store).rows[-1], strict=True))
     assert [test[f"outside, ours {side}"] for side in ("higher", "lower")] == ["1", "1"]
-    assert test["inside"] == "1" and test["mean of ours lower"] == "1"
+    assert test["inside"] == "1"
+    means = [int(test[f"mean of ours {side}"]) for side in ("higher", "lower")]
+    assert means[0] >= 1 and means[1] >= 1 and sum(means) <= 3
     assert int(test["pending"]) == int(test["numbers"]) - 3
 
 
@@ -94,6 +97,15 @@ def test_two_readings_of_one_number_count_once(store: RunStore) -> None:
         zip(tables.directions(store).headers, tables.directions(store).rows[-1], strict=True)
     )
     assert test["outside, ours higher"] == "1"
+
+
+def test_a_number_between_two_readings_is_neither_higher_nor_lower(store: RunStore) -> None:
+    """Of 21 numbers one is, and a sign test that took it for either would count a tie."""
+    report = load_report("mendez")
+    add(store, report["listing"], around(0.93))
+    add(store, report["prose"], around(0.89))
+    for side in ("higher", "lower"):
+        assert cells(tables.directions(store), f"mean of ours {side}")[-1] == "0"
 
 
 KERNELS = "kernels, padding, pooling"
@@ -246,4 +258,4 @@ def test_what_describes_the_book_counts_right(page: str) -> None:
         if claim.role in COUNTED
     }
     assert f"{len(stated)} statements" in text
-    assert f"{ {5: 'five', 6: 'six'}[len(every_report())] } student reports" in text.lower()
+    assert f"{spelled(len(every_report()))} student reports" in text.lower()

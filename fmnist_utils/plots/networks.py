@@ -55,7 +55,7 @@ def pareto(found: Sequence[Model]) -> Figure:
         ax.set_xscale("log")
         for tick in (*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()):
             tick.label1.set_parse_math(True)  # a power of ten
-        ax.set_xlabel("multiplications and additions\nfor one image (millions)")
+        ax.set_xlabel("multiply–adds for one image (millions)")
         ax.set_ylabel("test accuracy (%)")
         legend(fig, {"no other is more accurate and cheaper": _ON_FRONT, "another one is": _OTHER})
     return fig

@@ -66,8 +66,8 @@ def directions(store: RunStore = STORE) -> Table:
 
     One accuracy counts for each model and split, the first that a report states; an accuracy that
     is held against two readings of the report counts once, as inside when it is inside for one.
-    *Inside* is the prediction interval of one more run. The last column also counts means that are
-    lower, yet inside.
+    *Inside* is the prediction interval of one more run. The last columns also count means that lie
+    inside; a mean that is higher for one reading and lower for the other is in neither.
 
     Examples
     --------
@@ -78,11 +78,13 @@ def directions(store: RunStore = STORE) -> Table:
     for split in SPLITS:
         found = _once(every, split)
         sides = [_side(verdicts) for verdicts in found]
-        lower = sum(all(_distance(verdict) < 0 for verdict in verdicts) for verdicts in found)
+        apart = [[_distance(verdict) for verdict in verdicts] for verdicts in found]
+        higher = sum(all(distance > 0 for distance in distances) for distances in apart)
+        lower = sum(all(distance < 0 for distance in distances) for distances in apart)
         name = "training" if split == "train" else split
         counted = (str(sides.count(side)) for side in _SIDES)
-        rows.append((name, str(len(sides)), *counted, str(lower)))
-    headers = ("accuracy", "numbers", *_SIDES, "mean of ours lower")
+        rows.append((name, str(len(sides)), *counted, str(higher), str(lower)))
+    headers = ("accuracy", "numbers", *_SIDES, "mean of ours higher", "mean of ours lower")
     return Table(headers, tuple(rows), "Accuracies of models, all reports together")
 
 
