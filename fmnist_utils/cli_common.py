@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import typer
@@ -20,28 +22,31 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _one_sentence():
             return super().invoke(ctx)
-        except FmnistError as error:
-            print(error, file=sys.stderr)
-            raise typer.Exit(2) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # who read our output has seen enough; click's business
-                raise
-            where, why = error.filename or "A file", error.strerror or type(error).__name__
-            print(f"{where} cannot be read or written ({why}): {AGAIN}", file=sys.stderr)
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt as error:
-            acknowledge()
-            raise typer.Exit(130) from error
 
     def make_context(self, *arguments: Any, **settings: Any) -> Any:
         """Read what was typed."""
-        try:
+        with _one_sentence():
             return super().make_context(*arguments, **settings)
-        except KeyboardInterrupt as error:  # which click would call an aborted prompt
-            acknowledge()
-            raise typer.Exit(130) from error
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except FmnistError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # who read our output has seen enough; click's business
+            raise
+        where, why = error.filename or "A file", error.strerror or type(error).__name__
+        print(f"{where} cannot be read or written ({why}): {AGAIN}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:  # which click would call an aborted prompt
+        acknowledge()
+        raise typer.Exit(130) from error
 
 
 CellTimeout = Annotated[

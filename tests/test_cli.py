@@ -75,12 +75,21 @@ def test_the_command_starts_without_keras_or_tensorflow() -> None:
     assert (result.stdout, result.stderr) == ("[]\n", "")
 
 
+@pytest.mark.parametrize("words", ["--version", "--help", "reports"])
+def test_output_that_cannot_be_written_is_one_sentence(words: str) -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([*COMMAND, words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["run", "nothing"],
         ["run", "baltzi", "nothing"],
         ["report", "nothing"],
+        ["audit", ""],
+        ["search", "anastasopoulos-mpofu-smith", ""],
         ["book"],
         ["book", "--executed", "nowhere"],
         ["publish-runs"],

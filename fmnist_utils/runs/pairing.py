@@ -65,8 +65,10 @@ def difference(
     ones, others : sequence of Run
         Their runs, of which those that diverged are left out; None is returned where there are not
         two of each. One pair shows no spread.
-    split, at : str
-        Of which images, and when; see `accuracies`.
+    split : {"test", "train", "validation"}
+        Of which images.
+    at : {"final", "best"}
+        After which epoch: the last, or the best one on the validation images.
 
     Examples
     --------
