@@ -251,6 +251,7 @@ def test_a_number_of_the_scoreboard_leads_to_its_claims(visit: Any) -> None:
     count = page.locator("a[href*='baltzi&statement=not+reproduced']")
     told_of_one = int(count.inner_text())
     count.click()
+    page.wait_for_selector(".record-filters")  # before which all claims are shown
     page.wait_for_selector("td .verdict.not-reproduced")
     words = set(page.locator("tbody td:first-child .verdict").all_inner_texts())
     assert {word.replace("\xa0", " ") for word in words} == {"✗ not reproduced"}

@@ -28,7 +28,7 @@ def fast_trainings() -> Figure:
     if not by_goal:
         return note("There is no fast training yet.")
     looks = dict(zip(by_goal, _MARKS, strict=False))
-    with figure(height=3.4) as (fig, ax):
+    with figure(height=3.0) as (fig, ax):
         for goal, runs in by_goal.items():
             ax.axhline(float(goal), color=GREY, linewidth=0.8, zorder=0)
             for run in runs:
