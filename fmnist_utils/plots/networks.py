@@ -43,7 +43,7 @@ def pareto(found: Sequence[Model]) -> Figure:
     scores = [accuracies(model.runs, "test", "best") for model in found]
     means = [float(each.mean()) for each in scores]
     front = on_front(cost, means)
-    with figure(height=3.4) as (fig, ax):
+    with figure(height=4.0) as (fig, ax):
         for i, (x, y) in enumerate(zip(cost, means, strict=True)):
             half_width = stats.mean_half_width(scores[i].tolist())
             ax.plot([x, x], [y - half_width, y + half_width], color=GREY, linewidth=1, zorder=1)
