@@ -76,9 +76,8 @@ def test_directions_count_every_accuracy_once(store: RunStore) -> None:
     add(store, BALTZI["cnn-2-conv"], around(reported["cnn-2-conv"] / 100 - 0.03))
     test = dict(zip(table.headers, tables.directions(store).rows[-1], strict=True))
     assert [test[f"outside, ours {side}"] for side in ("higher", "lower")] == ["1", "1"]
-    assert test["inside"] == "1"
-    means = [int(test[f"mean of ours {side}"]) for side in ("higher", "lower")]
-    assert means[0] >= 1 and means[1] >= 1 and sum(means) <= 3
+    assert test["inside"] == "1" and test["mean of ours lower"] == "1"
+    assert test["mean of ours higher"] in ("1", "2"), "the one inside may lie on either side"
     assert int(test["pending"]) == int(test["numbers"]) - 3
 
 

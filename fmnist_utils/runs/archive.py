@@ -99,16 +99,21 @@ def unpacked(file: Path) -> Iterator[Path]:
                 _unpack(archive, Path(folder))
         except ArchiveError as error:
             raise ArchiveError(f"{file} {error}: nothing of it is taken.") from error
-        # A RuntimeError asks for a password.
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
-            raise ArchiveError(
-                f"{file} is no file of fmnist export-runs, or is damaged ({error})."
-            ) from error
-        except OSError as error:  # seeking to where a damaged table of contents points
-            if error.filename:
+        # A RuntimeError asks for a password; an OSError without a file is of seeking to where a
+        # damaged table of contents points.
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            OSError,
+        ) as error:
+            if getattr(error, "filename", None):
                 raise
+            why = getattr(error, "strerror", None) or error
             raise ArchiveError(
-                f"{file} is no file of fmnist export-runs, or is damaged ({error.strerror})."
+                f"{file} is no file of fmnist export-runs, or is damaged ({why})."
             ) from error
         yield Path(folder)
 
